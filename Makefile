@@ -1,0 +1,34 @@
+# Each target sets itself up: a fresh machine needs only Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/installed
+	$(RUN)finesight demo
+
+test: $(VENV)/tested
+	$(RUN)pytest
+
+check: $(VENV)/tested
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)mypy
+	$(RUN)lint-imports
+
+bench: $(VENV)/installed
+	$(RUN)python benchmarks/classification.py
+
+# One environment for all: a second call only looks at the time stamps.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(RUN)python -m pip install --quiet --editable '.[test,check]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,25 @@
+"""Fine-tune a pretrained vision network on your own pictures, and see what it learned.
+
+The same verbs as the command line: `from finesight import train, evaluate, predict, embed, report`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from finesight.errors import FinesightError
+
+if TYPE_CHECKING:
+    from finesight.app.embed import embed
+    from finesight.app.evaluate import evaluate
+    from finesight.app.predict import predict
+    from finesight.app.report import report
+    from finesight.app.train import train
+
+__all__ = ["FinesightError", "embed", "evaluate", "predict", "report", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Verbs are imported when first used: `import finesight` stays fast."""
+    if name in __all__:
+        return getattr(import_module(f"finesight.app.{name}"), name)
+    raise AttributeError(f"module 'finesight' has no attribute {name!r}")

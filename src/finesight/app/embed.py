@@ -1,0 +1,94 @@
+"""Embed: what the last layer sees of every picture, a map of it, and which classes lie close to each other."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from finesight.insight.features import save_features
+from finesight.insight.neighbours import find_close_classes
+from finesight.insight.projection import map_quality, project, save_map
+from finesight.insight.scatter import draw_map
+
+from finesight.app.evaluate import open_run_split
+from finesight.classes import ClassList
+from finesight.data.loader import PictureDataset, load_batches, order_batches
+from finesight.data.transforms import prepare
+from finesight.engine.device import Machine
+from finesight.engine.loop import evaluation_batch
+from finesight.engine.restore import restore_model
+from finesight.metrics.confusion import count_confusion
+from finesight.models.contract import Model
+from finesight.progress import progress_bar, say
+from finesight.run import RunFolder
+from finesight.tasks import TASKS
+
+
+def embed(
+    run: str | Path,
+    *,
+    data: str | Path = "",
+    split: str = "",
+    method: str = "tsne",
+    engine: str = "opentsne",
+    perplexity: float = 30.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
+
+    method, engine: of insight.projection.PROJECTIONS. Returns `split`, `num_samples`, `dimensions`, `map` (settings),
+    `quality` (how far the map can be trusted), `close_classes` and `picture` (the drawn map).
+    """
+    folder = RunFolder.open(run)
+    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
+    split, dataset = open_run_split(folder, settings, model, data, split)
+    machine = Machine.resolve(settings.machine)
+    machine.place(model.network)
+    logits, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+    targets = torch.from_numpy(dataset.targets)
+    score = TASKS[model.task].new_score(classes)
+    score.update(logits, targets)
+    score.save(folder.evaluation(split), dataset.keys)
+    predictions = logits.argmax(1)
+    where = folder.embedding(split)
+    save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions.numpy()))
+    say(f"Projecting {features.shape[0]} × {features.shape[1]} features by {method}.")
+    drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
+    quality = map_quality(features, drawn.points, dataset.targets)
+    save_map(where, drawn, quality)
+    confusion = count_confusion(targets, predictions, len(classes)).numpy()
+    close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
+    folder.write_json(f"embedding/{split}/close_classes.json", close.to_dict())
+    picture = where / "map.png"
+    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, picture, f"{Path(run).name}, {split}")
+    return {
+        "split": split,
+        "num_samples": len(features),
+        "dimensions": features.shape[1],
+        "map": drawn.settings,
+        "quality": quality,
+        "close_classes": close.to_dict(),
+        "picture": str(picture),
+    }
+
+
+@torch.inference_mode()
+def compute_features(
+    model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Logits float32 (n, C) and what the last layer saw, float32 (n, d), in one pass."""
+    model.eval()
+    logits, features = [], []
+    with progress_bar("Embedding", len(dataset), "images") as bar:
+        for batch in load_batches(dataset, order_batches(len(dataset), batch_size), workers):
+            images = prepare(batch.images.to(machine.device), model.preprocessing)
+            with machine.autocast():
+                answer, feature = model.forward_with_embedding(images)
+            logits.append(answer.float().cpu())
+            features.append(feature.float().cpu())
+            bar.advance(len(batch.indices))
+    return torch.cat(logits), torch.cat(features).numpy()
+
+
+def pick(classes: ClassList, indices: np.ndarray) -> list[str]:
+    return [classes.ids[index] for index in indices]

@@ -1,0 +1,97 @@
+"""Predict: a folder of pictures in, a CSV file of classes out."""
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finesight.data.formats import list_pictures
+from finesight.data.sample import Item
+from finesight.data.stream import stream_pictures
+from finesight.data.transforms import prepare
+from finesight.engine.device import Machine
+from finesight.engine.loop import evaluation_batch
+from finesight.engine.restore import restore_model
+from finesight.errors import ConfigError, DataError
+from finesight.progress import progress_bar
+from finesight.run import RunFolder
+
+COLUMNS = ("filename", "label", "probability")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """key: the picture's file name under the folder that was read. label: its class. probability: the softmax's."""
+
+    key: str
+    label: str
+    probability: float
+
+
+def predict(
+    run: str | Path,
+    pictures: str | Path,
+    *,
+    out: str | Path = "predictions.csv",
+    header: Sequence[str] = COLUMNS,
+    ids: bool = False,
+) -> dict[str, Any]:
+    """Classifies every picture under a folder, in file-name order, and writes a CSV file.
+
+    header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
+    Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
+    """
+    if len(header) not in (2, 3) or not all(header):
+        raise ConfigError("The header names two or three columns: file, label and, if wanted, probability.")
+    out = Path(out)
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
+    items = list_pictures(pictures)
+    unreadable: list[tuple[str, str]] = []
+    num_samples = 0
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            for prediction in predict_items(run, items, ids, unreadable):
+                row = (prediction.key, prediction.label, f"{prediction.probability:.6f}")
+                writer.writerow(row[: len(header)])
+                num_samples += 1
+        if not num_samples:
+            raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {unreadable[0][1]}")
+        beside.replace(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
+
+
+def predict_items(
+    run: str | Path, items: Sequence[Item], ids: bool, unreadable: list[tuple[str, str]]
+) -> Iterator[Prediction]:
+    """Predictions in the order of items, as they are made; those that cannot be read are added to `unreadable`."""
+    folder = RunFolder.open(run)
+    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
+    machine = Machine.resolve(settings.machine)
+    machine.place(model.network)
+    labels = classes.ids if ids else classes.names
+    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), os.cpu_count() or 1)
+    with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
+        for batch in batches:
+            unreadable += [(item.key, reason) for item, reason in batch.bad]
+            bar.advance(len(batch.items) + len(batch.bad))
+            if not batch.items:
+                continue
+            images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).to(machine.device)
+            with machine.autocast():
+                logits = model(prepare(images, model.preprocessing))
+            confidence, best = logits.float().softmax(1).max(1)
+            for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
+                yield Prediction(item.key, labels[index], share)

@@ -1,0 +1,135 @@
+"""Everything before epoch 1: data, network, loss and machine are made and checked, nothing is written."""
+
+import dataclasses
+import os
+import difflib
+from collections.abc import Sequence
+
+import torch
+
+from finesight.config import Preprocessing, Settings
+from finesight.data.formats import read_listing
+from finesight.data.loader import PictureDataset
+from finesight.data.sample import Item, Listing
+from finesight.data.store import open_pixels, stored_size
+from finesight.engine.device import Machine
+from finesight.engine.loop import Job
+from finesight.errors import ConfigError, DataError
+from finesight.models import build_model
+from finesight.models.contract import Model
+from finesight.progress import say
+from finesight.run import RunFolder
+from finesight.tasks import TASKS
+from finesight.tasks.contract import Task
+
+
+def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) -> Job:
+    """A job whose settings hold what was decided. pretrained=False: weights will come from a checkpoint."""
+    if not settings.data.root:
+        raise ConfigError("No data: name the folder or CSV file with your pictures, --data PATH.")
+    machine = Machine.resolve(settings.machine)
+    listing = read_data(settings)
+    task = choose_task(settings, listing)
+    check_best_metric(settings, task, listing)
+    name = settings.model.name or task.default_model
+    weights = settings.model.weights if pretrained else "none"
+    torch.manual_seed(settings.seed)  # of the new layers
+    model = build_model(name, len(listing.classes), weights, settings.model.dropout, settings.image.size)
+    say(f"Network: {name}, {model.origin.source}.")
+    items = [item for split in ("train", "val") for item in listing.splits[split]]
+    model.preprocessing = choose_preprocessing(model.preprocessing, settings, items)
+    train, val = (open_split(listing, split, settings, model.preprocessing, task) for split in ("train", "val"))
+    if settings.batch_size > len(train):
+        raise ConfigError(
+            f"A batch of {settings.batch_size} is larger than the {len(train)} training pictures: "
+            f"set batch_size to at most {len(train)}."
+        )
+    loss = task.make_loss(settings.loss, task.count_classes(train.targets, len(listing.classes)))
+    settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
+    return Job(run, settings, task, listing.classes, model, machine, loss, train, val)
+
+
+def read_data(settings: Settings) -> Listing:
+    """The listing, told to the person as it was understood."""
+    data = settings.data
+    listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed)
+    counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
+    say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")
+    for note in listing.notes:
+        say(f"Note: {note}")
+    return listing
+
+
+def choose_task(settings: Settings, listing: Listing) -> Task:
+    """Pictures with masks are segmented, pictures with labels classified."""
+    found = "segmentation" if listing.splits["train"][0].mask else "classification"
+    if settings.task not in ("auto", found):
+        raise ConfigError(f"task = {settings.task}, but {listing.root} holds data for {found}.")
+    return TASKS[found]
+
+
+def check_best_metric(settings: Settings, task: Task, listing: Listing) -> None:
+    known = task.list_metrics(listing.classes)
+    name = settings.checkpoint.best or task.best_metric
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(n for n in known if '/' not in n)}."
+        raise ConfigError(f"checkpoint.best = {name!r} is no metric of {task.name}. {hint}")
+
+
+def choose_preprocessing(preprocessing: Preprocessing, settings: Settings, items: Sequence[Item]) -> Preprocessing:
+    """That of the weights, changed where the settings say so, with the size pictures are stored at."""
+    image = settings.image
+    size = image.size or preprocessing.size
+    return dataclasses.replace(
+        preprocessing,
+        size=size,
+        fit=image.fit,
+        interpolation=image.interpolation or preprocessing.interpolation,
+        stored=stored_size(items, size, image.fit),
+    )
+
+
+def open_split(
+    listing: Listing, split: str, settings: Settings, preprocessing: Preprocessing, task: Task
+) -> PictureDataset:
+    """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named."""
+    data = settings.data
+    pixels, kept, bad = open_pixels(
+        listing.splits[split],
+        preprocessing.stored or preprocessing.size,
+        preprocessing.fit,
+        preprocessing.interpolation,
+        limit_gb=data.store_limit_gb,
+        mode=data.store,
+        on_bad=data.on_bad_image,
+    )
+    for picture in bad:
+        say(f"Left out: {picture.key}: {picture.reason}")
+    if not kept:
+        raise DataError(f"No picture of the {split} part could be read.")
+    return PictureDataset(pixels, task.read_targets(kept, listing.classes), [item.key for item in kept])
+
+
+def choose_workers(settings: Settings, train: PictureDataset) -> int:
+    """Stored pixels are read at once; decoding wants a process a core."""
+    if settings.data.workers >= 0:
+        return settings.data.workers
+    return (os.cpu_count() or 1) if train.pixels.note else 0
+
+
+def record_choices(
+    settings: Settings, listing: Listing, task: Task, model: Model, machine: Machine, workers: int
+) -> Settings:
+    """Settings in which nothing is left to decide, so that the run says what was done."""
+    return dataclasses.replace(
+        settings,
+        task=task.name,
+        data=dataclasses.replace(settings.data, format=listing.format, workers=workers),
+        image=dataclasses.replace(
+            settings.image, size=model.preprocessing.size, interpolation=model.preprocessing.interpolation
+        ),
+        model=dataclasses.replace(settings.model, name=model.name),
+        checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
+        machine=dataclasses.replace(settings.machine, device=str(machine.device), precision=machine.precision),
+    )

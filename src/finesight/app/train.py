@@ -1,0 +1,152 @@
+"""Train: from pictures to a run folder with measured weights."""
+
+import itertools
+import platform
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from finesight.models.summary import describe_network
+
+from finesight.app.preparation import prepare_job
+from finesight.config import dotted_settings, flatten, load_settings, read_recipe
+from finesight.engine.loop import Job, Trainer, score_split
+from finesight.engine.restore import describe_model, restore_model, write_selftest
+from finesight.errors import ConfigError, FinesightError, RunError
+from finesight.progress import say
+from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
+
+FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "data.store_limit_gb"}
+
+
+class Interrupted(FinesightError):
+    """Training was stopped by a signal; everything up to then is in the run folder."""
+
+    def __init__(self, run: Path, signal: int) -> None:
+        super().__init__(f"Stopped; nothing is lost. To go on: finesight train --resume --out {run}")
+        self.exit_code = 128 + signal
+
+
+def train(
+    recipe: str | Path | None = None,
+    *,
+    data: str | Path = "",
+    val: str | Path = "",
+    model: str = "",
+    epochs: int | None = None,
+    out: str | Path = "",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Fine-tunes a network on pictures and leaves a run folder.
+
+    settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
+    Returns `run`, `best_epoch`, `metrics` of that epoch on the validation part, `images_per_second` of training.
+    Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
+    """
+    named = {"data.root": absolute(data), "data.val": absolute(val), "model.name": model, "epochs": epochs}
+    overrides = {**(settings or {}), **{name: value for name, value in named.items() if value}}
+    trainer = _resume(recipe, overrides, Path(out)) if resume else _start(recipe, overrides, out)
+    signal = trainer.run()
+    if signal:
+        raise Interrupted(trainer.job.run.path, signal)
+    return _finish(trainer)
+
+
+def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
+    """All that can be wrong is found before the folder is made."""
+    settings = load_settings(recipe, overrides)
+    run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
+    run.check_free()
+    job = prepare_job(settings, run)
+    trainer = Trainer(job)
+    run.create()
+    _describe_run(trainer)
+    return trainer
+
+
+def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path) -> Trainer:
+    """The run as it was; a setting that would change the result is refused."""
+    run = RunFolder.open(out)
+    settings = run.read_settings()
+    asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
+    wanted = dict(dotted_settings(load_settings(recipe, overrides)))
+    for name, value in dotted_settings(settings):
+        if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in FREE_ON_RESUME:
+            raise ConfigError(
+                f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
+            )
+    job = prepare_job(settings, run, pretrained=False)
+    recorded = run.read_splits()
+    for split, dataset in (("train", job.train), ("val", job.val)):
+        if [key for key, _ in recorded[split]] != list(dataset.keys):
+            raise RunError(
+                f"The {split} pictures are not those {run.path} was trained on; going on would mix two runs."
+            )
+    trainer = Trainer(job)
+    if run.checkpoint("last").is_dir():
+        trainer.resume()
+        say(f"Going on in epoch {trainer.at.epoch} of {settings.epochs}.")
+    return trainer
+
+
+def absolute(path: str | Path) -> str:
+    """So that a run finds its data from wherever it is opened."""
+    return str(Path(path).absolute()) if str(path) else ""
+
+
+def _free_folder(data: str) -> Path:
+    """runs/NAME-1, or the first number that is free."""
+    name = Path(data).resolve().stem or "run"
+    return next(p for n in itertools.count(1) if not (p := Path("runs") / f"{name}-{n}").exists())
+
+
+def _describe_run(trainer: Trainer) -> None:
+    """What is known before the first epoch. model.json comes last: it makes the folder a run."""
+    job, run = trainer.job, trainer.job.run
+    run.write_settings(job.settings)
+    run.write_json("environment.json", describe_environment(job))
+    run.write_json("classes.json", job.classes.to_dict())
+    run.write_splits(
+        {
+            split: zip(dataset.keys, job.task.label(dataset.targets, job.classes), strict=True)
+            for split, dataset in (("train", job.train), ("val", job.val))
+        }
+    )
+    frozen = trainer.plan.at(1).modules
+    run.write_json("architecture.json", describe_network(job.model, frozen))
+    write_atomically(run.path / "architecture.txt", str(job.model.network).encode())
+    run.write_json("model.json", describe_model(job.model))
+
+
+def describe_environment(job: Job) -> dict[str, object]:
+    packages = ("finesight", "torch", "torchvision", "timm", "numpy", "pillow")
+    return {
+        "format": FORMAT_VERSION,
+        **job.machine.describe(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "command": sys.argv,
+    }
+
+
+def _finish(trainer: Trainer) -> dict[str, Any]:
+    """Best weights: self-test kept, validation answers saved."""
+    job = trainer.job
+    model = restore_model(job.run, "best")
+    images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
+    write_selftest(job.run, model, images)
+    job.machine.place(model.network)
+    score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
+    score.save(job.run.evaluation("val"), job.val.keys)
+    timings = job.run.read_lines("timings.jsonl")
+    rates = sorted(line["images_per_second"] for line in timings)
+    return {
+        "run": str(job.run.path),
+        "best_epoch": trainer.at.best_epoch,
+        "metrics": score.metrics().values,
+        "images_per_second": rates[len(rates) // 2],
+    }

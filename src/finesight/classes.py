@@ -1,0 +1,88 @@
+"""The class list: what the numbers in a target mean. Matched by id or name, never by folder order."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from finesight.errors import DataError
+
+IGNORE_INDEX = 255  # the target value that no loss and no metric looks at; defined here and nowhere else
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """Classes in index order.
+
+    ids: what stands on disk (a folder's name, the `10` of `10_363.png`, a colour's name); unique.
+    names: what a person reads; the ids where no names were given.
+    colours: RGB 0-255 a class, for masks; None for classification.
+    ignore: index of a class that is left out of metrics (`unknown`); its pixels become IGNORE_INDEX in targets.
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...] | None = None
+    ignore: int | None = None
+
+    def __post_init__(self) -> None:
+        for what, values in (("ids", self.ids), ("names", self.names), ("colours", self.colours or ())):
+            doubles = sorted({str(value) for value in values if values.count(value) > 1})  # type: ignore[arg-type]
+            if doubles:
+                raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Each needs its own.")
+        if len(self.names) != len(self.ids):
+            raise DataError(f"{len(self.ids)} class ids but {len(self.names)} names.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def index(self, label: str) -> int:
+        """Index of the class whose id or name is `label`. Raises DataError with the nearest spelling."""
+        if label in self.ids:
+            return self.ids.index(label)
+        if label in self.names:
+            return self.names.index(label)
+        near = difflib.get_close_matches(label, [*self.names, *self.ids], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
+
+    @classmethod
+    def from_labels(cls, labels: Iterable[str]) -> "ClassList":
+        """Class list of the labels found in data, in natural order (2 before 10)."""
+        ids = tuple(sorted(set(labels), key=natural_key))
+        return cls(ids=ids, names=ids)
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "ids": list(self.ids),
+            "names": list(self.names),
+            "colours": None if self.colours is None else [list(colour) for colour in self.colours],
+            "ignore": self.ignore,
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict) -> "ClassList":  # type: ignore[type-arg]
+        colours = value.get("colours")
+        return cls(
+            ids=tuple(value["ids"]),
+            names=tuple(value["names"]),
+            colours=None if colours is None else tuple((c[0], c[1], c[2]) for c in colours),
+            ignore=value.get("ignore"),
+        )
+
+
+def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that reads digits as numbers: `9_10` before `10_2`."""
+    parts: list[tuple[int, int, str]] = []
+    digits = ""
+    for character in [*label, ""]:
+        if character.isascii() and character.isdigit():
+            digits += character
+            continue
+        if digits:
+            parts.append((0, int(digits), ""))
+            digits = ""
+        if character:
+            parts.append((1, 0, character))
+    return tuple(parts)

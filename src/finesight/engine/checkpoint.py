@@ -1,0 +1,88 @@
+"""What a run keeps of a network: weights, and everything training needs to go on. Tensors only, never a pickle."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from finesight.errors import RunError
+from finesight.run import RunFolder, replace_folder
+
+
+def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None) -> None:
+    """Writes checkpoint `last` or `best` beside its place, synced, then renames it in."""
+    folder = run.checkpoint(name)
+    fresh = folder.with_name(f".{name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_tensors(fresh / "weights.safetensors", weights)
+    if training is not None:
+        save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
+    replace_folder(run.path / "checkpoints" / name, fresh)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file, on disk when this returns. Tensors that share memory are stored each on its own."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(plain, path, metadata)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises RunError for one that is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}.") from None
+
+
+def load_weights(run: RunFolder, name: str, network: nn.Module) -> None:
+    """Puts the weights of a checkpoint into the network it was saved from. Raises RunError when they do not fit."""
+    path = run.checkpoint(name) / "weights.safetensors"
+    weights, _ = load_tensors(path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise RunError(f"{path} does not fit the network named in model.json: {reason}") from None
+
+
+class Training:
+    """All that training needs to go on where it was: tensors, and plain values as JSON."""
+
+    def __init__(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        self.tensors = tensors
+        self.values = values
+
+    @classmethod
+    def load(cls, run: RunFolder) -> "Training":
+        tensors, metadata = load_tensors(run.checkpoint("last") / "training.safetensors")
+        return cls(tensors, json.loads(metadata["training"]))
+
+
+def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of every parameter that has one, as `optimiser/POSITION/NAME`. Learning rates are not state here."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"optimiser/{position}/{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for position, entry in state.items()
+        for name, value in entry.items()
+        if value is not None
+    }
+
+
+def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for path, value in tensors.items():
+        kind, *rest = path.split("/")
+        if kind == "optimiser":
+            state.setdefault(int(rest[0]), {})[rest[1]] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -1,0 +1,115 @@
+"""The accelerator: which device, which precision, which memory layout. The only file that asks."""
+
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from finesight.config import MachineSettings
+from finesight.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a network runs, resolved: nothing in here is `auto`."""
+
+    device: torch.device
+    precision: str  # bf16 | fp32
+    channels_last: bool
+
+    @classmethod
+    def resolve(cls, settings: MachineSettings) -> "Machine":
+        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there."""
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        name = settings.device if settings.device != "auto" else _best_device()
+        try:
+            device = torch.device(name)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
+        precision = settings.precision
+        if precision == "auto":
+            precision = "bf16" if computes_bf16(device) else "fp32"
+        return cls(device, precision, settings.channels_last)
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Moves a network here, in this layout, in place."""
+        network.to(self.device)
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.device.type == "cpu" and self.precision == "bf16":
+            _keep_slow_depthwise_in_float32(network)
+        return network
+
+    def autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def describe(self) -> dict[str, object]:
+        """For environment.json: what numbers measured here depend on."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else _processor_name()
+        return {
+            "device": str(self.device),
+            "device_name": name,
+            "precision": self.precision,
+            "channels_last": self.channels_last,
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+        }
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than float32 here, not merely possible."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        from torch import cpu
+
+        checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
+        return any(getattr(cpu, check)() for check in checks if hasattr(cpu, check))
+    return False
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a device, not a path of ours
+            lines = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        return lines[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def _keep_slow_depthwise_in_float32(network: nn.Module) -> None:
+    """oneDNN's bf16 backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's.
+
+    EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
+    """
+    for module in network.modules():
+        is_depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+        if is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
+            module.forward = _Float32Forward(module)
+
+
+class _Float32Forward:
+    """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied."""
+
+    def __init__(self, module: nn.Conv2d) -> None:
+        self.module = module
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            output: torch.Tensor = type(self.module).forward(self.module, images.float())
+            return output

@@ -1,0 +1,34 @@
+"""Ctrl-C and SIGTERM: finish the step, keep everything, then stop."""
+
+import signal
+import threading
+from types import FrameType
+
+from finesight.progress import say
+
+
+class StopRequest:
+    """Within the block the first signal only sets `signal`; a second one stops at once.
+
+    128 + signal is the exit code the shell expects. Outside the main thread signals stay as they are.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+        say("Stopping after this step; once more to stop at once.")

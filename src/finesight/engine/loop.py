@@ -1,0 +1,272 @@
+"""The training loop, and the pass that scores a network on a split. Reads from top to bottom."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.config import Preprocessing, Settings
+from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
+from finesight.data.transforms import augment, draw_uniform, prepare
+from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
+from finesight.engine.device import Machine
+from finesight.engine.ema import AveragedWeights, swapped_weights
+from finesight.engine.freezing import FreezeLedger, FreezePlan
+from finesight.engine.interrupt import StopRequest
+from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
+from finesight.errors import FinesightError
+from finesight.models.contract import Model
+from finesight.progress import progress_bar, say
+from finesight.run import RunFolder
+from finesight.tasks.contract import Loss, Score, Task
+
+LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
+
+
+@dataclass
+class Job:
+    """All a training loop needs, made and checked before epoch 1."""
+
+    run: RunFolder
+    settings: Settings
+    task: Task
+    classes: ClassList
+    model: Model
+    machine: Machine
+    loss: Loss
+    train: PictureDataset
+    val: PictureDataset
+
+
+@dataclass
+class Position:
+    """Where training is. epoch: from 1; step: batches of it that are done."""
+
+    epoch: int = 1
+    step: int = 0
+    loss_sum: float = 0.0
+    num_seen: int = 0
+    best: float = -math.inf
+    best_epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)  # of the best epoch
+
+
+class Trainer:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        settings = job.settings
+        self.network = job.machine.place(job.model.network)
+        self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
+        self.ledger = FreezeLedger(self.plan)
+        self.plan.apply(job.model, 1)
+        self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
+        self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
+        self.at = Position()
+        if settings.machine.compile:
+            self.network.compile()  # type: ignore[no-untyped-call]
+
+    def run(self) -> int:
+        """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early."""
+        job = self.job
+        with StopRequest() as stop:
+            while self.at.epoch <= job.settings.epochs and not self._is_out_of_patience():
+                self._train_epoch(stop)
+                if stop.signal:
+                    self._save()
+                    return stop.signal
+                self._finish_epoch()
+        return 0
+
+    def resume(self) -> None:
+        """Goes back to checkpoint `last`. The journal is cut to it: what came later will be done again."""
+        training = Training.load(self.job.run)
+        weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
+        self.network.load_state_dict(weights)
+        unpack_optimiser(self.optimiser, training.tensors)
+        num_averaged = training.values.pop("num_averaged")
+        if self.average:
+            self.average.unpack(training.tensors, num_averaged)
+        self.at = Position(**training.values)
+        for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl"):
+            lines = self.job.run.read_lines(name)
+            (self.job.run.path / name).unlink(missing_ok=True)
+            for line in lines:
+                if line["epoch"] < self.at.epoch:
+                    self.job.run.append_line(name, line)
+
+    def _is_out_of_patience(self) -> bool:
+        patience = self.job.settings.checkpoint.patience
+        return bool(patience) and self.at.epoch - 1 - self.at.best_epoch >= patience
+
+    def _train_epoch(self, stop: StopRequest) -> None:
+        job, at, settings = self.job, self.at, self.job.settings
+        self.plan.apply(job.model, at.epoch)
+        self.ledger.watch(job.model, at.epoch)
+        batches = order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, at.epoch))
+        workers = settings.data.workers
+        pinned = job.machine.device.type == "cuda"
+        self.started, self.num_timed = time.perf_counter(), 0
+        loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64, device=job.machine.device)
+        with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
+            bar.advance(at.num_seen)
+            for batch in load_batches(job.train, batches[at.step :], workers, pinned):
+                loss_sum += self._train_step(batch, len(batches)).double() * len(batch.indices)
+                at.step += 1
+                at.num_seen += len(batch.indices)
+                self.num_timed += len(batch.indices)
+                note = ""
+                if at.step % LOOK_EVERY == 0 or at.step == len(batches):
+                    at.loss_sum = loss_sum.item()
+                    note = f"loss {at.loss_sum / at.num_seen:.3f}"
+                    self._check_loss()
+                bar.advance(len(batch.indices), note)
+                if stop.signal:
+                    break
+        at.loss_sum = loss_sum.item()
+
+    def _train_step(self, batch: Batch, steps_per_epoch: int) -> Tensor:
+        """One optimiser step. Returns the batch's mean loss, still on the device."""
+        job, at, optim = self.job, self.at, self.job.settings.optim
+        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step))  # of dropout and mixing
+        step = (at.epoch - 1) * steps_per_epoch + at.step
+        factor = learning_rate_factor(optim, step, steps_per_epoch, job.settings.epochs)
+        set_learning_rate(self.optimiser, optim, factor)
+        images, targets = self._make_input(batch)
+        total = torch.zeros((), device=job.machine.device)
+        for part, aims in zip(images.chunk(optim.accumulate), targets.chunk(optim.accumulate), strict=True):
+            with job.machine.autocast():
+                logits = job.model(part)
+            loss = job.loss(logits.float(), aims) * (len(part) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        if optim.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update(self.network)
+        return total
+
+    def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        job, settings = self.job, self.job.settings
+        device = job.machine.device
+        draws = draw_uniform(settings.seed, self.at.epoch, batch.indices)
+        size = training_size(settings, job.model.preprocessing, self.at.epoch)
+        images = batch.images.to(device, non_blocking=True)
+        images = augment(images, settings.augment, job.model.preprocessing, draws, size)
+        targets = batch.targets.to(device, non_blocking=True)
+        return mix_pictures(images, targets, settings, len(job.classes))
+
+    def _check_loss(self) -> None:
+        if not math.isfinite(self.at.loss_sum):
+            raise FinesightError(
+                f"The loss is no longer a number in epoch {self.at.epoch}, step {self.at.step}. "
+                "The last checkpoint is unharmed; train again with a lower optim.lr."
+            )
+
+    def _finish_epoch(self) -> None:
+        """Ledger, validation, journal, checkpoints."""
+        job, at = self.job, self.at
+        train_seconds = time.perf_counter() - self.started
+        rates = {name: group["lr"] for group in self.optimiser.param_groups for name in group["modules"]}
+        entry = self.ledger.check(job.model, at.epoch, rates)
+        job.run.append_line("freezing.jsonl", entry)
+        weights = self.average.weights if self.average else None
+        started = time.perf_counter()
+        with swapped_weights(self.network, weights):
+            score = score_split(job.model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
+        metrics = score.metrics().values
+        line = {"epoch": at.epoch, "train/loss": at.loss_sum / max(at.num_seen, 1), "lr": max(rates.values())}
+        job.run.append_line("journal.jsonl", line | {f"val/{name}": value for name, value in metrics.items()})
+        rate = self.num_timed / train_seconds
+        val_seconds = time.perf_counter() - started
+        timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
+        job.run.append_line("timings.jsonl", timing)
+        best = job.settings.checkpoint.best or job.task.best_metric
+        judged = -metrics[best] if best.endswith("loss") else metrics[best]
+        is_best = judged > at.best
+        if is_best:
+            at.best, at.best_epoch, at.metrics = judged, at.epoch, metrics
+        say(_describe_epoch(at, job.settings.epochs, line["train/loss"], metrics, rate, is_best))
+        self.at = Position(at.epoch + 1, best=at.best, best_epoch=at.best_epoch, metrics=at.metrics)
+        if is_best:
+            save_checkpoint(job.run, "best", weights or self.network.state_dict())
+        last_epoch = self.at.epoch > job.settings.epochs or self._is_out_of_patience()
+        if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
+            self._save()
+
+    def _save(self) -> None:
+        state = self.network.state_dict()
+        tensors = {f"weights/{name}": tensor for name, tensor in state.items()} | pack_optimiser(self.optimiser)
+        if self.average:
+            tensors |= self.average.pack()
+        values = {**self.at.__dict__, "num_averaged": self.average.num_steps if self.average else 0}
+        weights = self.average.weights if self.average else state
+        save_checkpoint(self.job.run, "last", weights, Training(tensors, values))
+
+
+@torch.inference_mode()
+def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
+    """Runs the network over a split, in order, and collects its answers."""
+    model.eval()
+    batches = order_batches(len(dataset), evaluation_batch(settings))
+    with progress_bar("Scoring", len(dataset), "images") as bar:
+        for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
+            images = prepare(batch.images.to(machine.device, non_blocking=True), model.preprocessing)
+            with machine.autocast():
+                logits = model(images)
+            score.update(logits, batch.targets)
+            bar.advance(len(batch.indices))
+    return score
+
+
+def evaluation_batch(settings: Settings) -> int:
+    """No gradient is kept, so more pictures fit; past some dozens larger is no faster."""
+    return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
+
+
+def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
+    """(height, width) trained at in this epoch: grows from image.first_size to the full size, there for the last fifth.
+
+    In steps of 16 pixels, so that every size divides well.
+    """
+    if settings.image.first_size is None:
+        return preprocessing.size
+    share = min(1.0, (epoch - 1) / max(1.0, 0.8 * (settings.epochs - 1)))
+    height, width = (
+        round((first + share * (full - first)) / 16) * 16 if share < 1 else full
+        for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
+    )
+    return height, width
+
+
+def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:
+    """MixUp or CutMix by torchvision, when asked for: targets become class probabilities (n, C)."""
+    mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
+    if not (mixup or cutmix):
+        return images, targets
+    from torchvision.transforms import v2
+
+    ways = []
+    if mixup:
+        ways.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
+    if cutmix:
+        ways.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+    way = ways[int(torch.randint(len(ways), ()))]
+    mixed, shares = way(images, targets)
+    return mixed.contiguous(memory_format=torch.channels_last), shares
+
+
+def _step_seed(seed: int, epoch: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+
+
+def _describe_epoch(
+    at: Position, epochs: int, loss: float, metrics: dict[str, float], rate: float, is_best: bool
+) -> str:
+    shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if "/" not in name)
+    return f"Epoch {at.epoch}/{epochs}  loss {loss:.4f}  {shown}  {rate:.0f} images/s{'  ★ best' if is_best else ''}"

@@ -1,0 +1,116 @@
+"""Parameter groups, optimisers and the learning rate as a function of the step."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from finesight.config import OptimSettings
+from finesight.models.contract import Model
+
+
+def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
+    """An optimiser over *all* parameters, frozen ones too: thawing later changes no group.
+
+    A frozen parameter has no gradient, so it gets no optimiser state. Norms, biases and other vectors are spared
+    weight decay. Groups carry `scale` (learning rate relative to optim.lr) and `module` names for the ledger.
+    """
+    groups: dict[tuple[float, bool], dict[str, object]] = {}
+    scales = learning_rate_scales(model, settings)
+    for module_name, module in model.network.named_modules():
+        for parameter in module.parameters(recurse=False):
+            decays = parameter.ndim > 1
+            key = (scales[module_name], decays)
+            group = groups.setdefault(
+                key,
+                {
+                    "params": [],
+                    "modules": [],
+                    "scale": key[0],
+                    "lr": settings.lr * key[0],
+                    "weight_decay": settings.weight_decay if decays else 0.0,
+                },
+            )
+            group["params"].append(parameter)  # type: ignore[attr-defined]
+            group["modules"].append(module_name)  # type: ignore[attr-defined]
+    return OPTIMISERS[settings.name](list(groups.values()), settings, fused)
+
+
+def _make_sgd(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused or None
+    )
+
+
+def _make_adam(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.Adam(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=fused or None)
+
+
+def _make_adamw(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=fused or None)
+
+
+OPTIMISERS: dict[str, Callable[[list[dict[str, object]], OptimSettings, bool], torch.optim.Optimizer]] = {
+    "sgd": _make_sgd,
+    "adam": _make_adam,
+    "adamw": _make_adamw,
+}
+
+
+def learning_rate_scales(model: Model, settings: OptimSettings) -> dict[str, float]:
+    """Learning rate of every module relative to optim.lr: 1 for the head and other new layers.
+
+    Pretrained layers get backbone_scale, and layer_decay once more for every stage between them and the head.
+    """
+    stages = list_stages(model)
+    scales = {}
+    for name, _ in model.network.named_modules():
+        if any(is_inside(name, layer) for layer in model.new_layers):
+            scales[name] = 1.0
+            continue
+        stage = max((i for i, stage in enumerate(stages) if is_inside(name, stage)), default=0)
+        scales[name] = settings.backbone_scale * settings.layer_decay ** (len(stages) - 1 - stage)
+    return scales
+
+
+def list_stages(model: Model) -> list[str]:
+    """Names of the network's stages in forward order: its children, and theirs where one child holds most weights."""
+    order = {layer.name: position for position, layer in enumerate(model.layers())}
+    total = sum(parameter.numel() for parameter in model.network.parameters())
+
+    def split(module: nn.Module, prefix: str) -> list[str]:
+        names = []
+        for child_name, child in module.named_children():
+            name = f"{prefix}{child_name}"
+            share = sum(parameter.numel() for parameter in child.parameters()) / max(total, 1)
+            is_container = isinstance(child, nn.Sequential | nn.ModuleList) or prefix == ""
+            if share > 0.5 and is_container and len(list(child.children())) > 2:
+                names += split(child, f"{name}.")
+            elif share > 0:
+                names.append(name)
+        return names
+
+    return sorted(split(model.network, ""), key=lambda name: order.get(name, -1))
+
+
+def is_inside(name: str, layer: str) -> bool:
+    return name == layer or name.startswith(f"{layer}.")
+
+
+def learning_rate_factor(settings: OptimSettings, step: int, steps_per_epoch: int, epochs: int) -> float:
+    """What optim.lr is multiplied by at `step` (from 0 over the whole run): warm-up, then the schedule."""
+    epoch = step / steps_per_epoch
+    warmup = min(settings.warmup_epochs, epochs / 2)
+    if epoch < warmup:
+        return 0.01 + 0.99 * epoch / warmup
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup)))
+    if settings.schedule == "step":
+        return float(settings.step_factor ** (int(epoch) // settings.step_epochs))
+    return 1.0
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimSettings, factor: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = settings.lr * group["scale"] * factor

@@ -1,0 +1,89 @@
+"""A run's network, back from its folder, with proof that it answers as it did when it was saved."""
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from finesight.config import Preprocessing
+from finesight.data.transforms import prepare
+from finesight.engine.checkpoint import load_tensors, load_weights, save_tensors
+from finesight.errors import RunError
+from finesight.models import build_model
+from finesight.models.contract import Model
+from finesight.run import RunFolder
+
+SELFTEST_TOLERANCE = 2e-3  # largest difference of float32 logits, relative to their spread, between processors
+
+
+def describe_model(model: Model) -> dict[str, object]:
+    """model.json: what `restore_model` needs to build the network again, and where its weights came from."""
+    return {
+        "task": model.task,
+        "name": model.name,
+        "head": model.head,
+        "num_classes": model.num_classes,
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "weights": dataclasses.asdict(model.origin),
+    }
+
+
+def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
+    """The run's network with weights of `best`, or of `last` where no epoch was finished. Raises RunError.
+
+    The stored self-test pictures are run through it: other logits than when it was saved are an error.
+    """
+    card = run.read_json("model.json")
+    try:
+        preprocessing = read_preprocessing(card["preprocessing"])
+        model = build_model(card["name"], card["num_classes"], weights="none", size=preprocessing.size)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.path / 'model.json'} is damaged: {error!r}.") from None
+    model.preprocessing = preprocessing
+    load_weights(run, checkpoint or best_checkpoint(run), model.network)
+    if not checkpoint:
+        check_selftest(run, model)
+    return model.eval()
+
+
+def best_checkpoint(run: RunFolder) -> str:
+    for name in ("best", "last"):
+        if run.checkpoint(name).is_dir():
+            return name
+    raise RunError(f"{run.path} holds no weights: training ended before its first checkpoint. Train again.")
+
+
+def read_preprocessing(value: dict[str, object]) -> Preprocessing:
+    """Preprocessing from JSON, whose lists become tuples."""
+    return Preprocessing(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})  # type: ignore[arg-type]
+
+
+def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
+    """Keeps stored pictures, uint8 (n, 3, h, w), and their float32 logits."""
+    tensors = {"images": images.contiguous(), "logits": _answer(model, images)}
+    save_tensors(run.path / "selftest.safetensors", tensors)
+
+
+def check_selftest(run: RunFolder, model: Model) -> None:
+    path = run.path / "selftest.safetensors"
+    if not path.exists():  # a run that was interrupted before it was finished
+        return
+    stored, _ = load_tensors(path)
+    logits = _answer(model, stored["images"])
+    difference = (logits - stored["logits"]).abs().max() / stored["logits"].std().clamp(min=1e-6)
+    if not difference < SELFTEST_TOLERANCE:
+        raise RunError(
+            f"{run.path} does not answer as it did when it was trained: logits of its self-test pictures differ by "
+            f"{difference:.2g} of their spread. Its weights, model.json or the network library changed."
+        )
+
+
+def _answer(model: Model, images: Tensor) -> Tensor:
+    """Logits in plain float32 on the CPU: the one arithmetic all machines share."""
+    device = next(model.network.parameters()).device
+    was_training = model.training
+    model.eval().to("cpu")
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        logits = model(prepare(images, model.preprocessing)).float()
+    model.to(device).train(was_training)
+    return logits.clone()

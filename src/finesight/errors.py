@@ -1,0 +1,25 @@
+"""Errors a user can act on: one clear sentence (what, where, what to do), exit code 2, no traceback."""
+
+
+class FinesightError(Exception):
+    """Root of all errors finesight raises on purpose."""
+
+
+class ConfigError(FinesightError):
+    """A setting, recipe or flag is unknown or has a value it cannot have."""
+
+
+class DataError(FinesightError):
+    """The pictures, targets or class list cannot be used as they are."""
+
+
+class ModelError(FinesightError):
+    """A network or a layer that does not exist, or that cannot do what is asked."""
+
+
+class WeightsError(FinesightError):
+    """Weights that cannot be fetched, read, or that do not fit the network."""
+
+
+class RunError(FinesightError):
+    """A run folder that is missing something, is in use, or is of another kind."""

@@ -1,0 +1,315 @@
+"""Which classes lie close in feature space, in words and with proof.
+
+Affinity of two classes: the share of a picture's k nearest other pictures (cosine similarity) that belong to the other
+class; mean over the pictures of each class, then mean of the two directions. 0: the classes never meet; two classes
+that cannot be told apart reach 0.5. A class with fewer than k other pictures is asked for as many as it has, so that a
+small class can separate too.
+
+Close: affinity of at least a tenth, that is one neighbour in ten. Where classes separate well, a smaller affinity
+stands out already: ten times that of an average pair, but never less than a twentieth. Groups are what average linkage
+joins until then, so that the *mean* affinity over all pairs of a group is that high, and no chain of neighbours makes a
+group of classes that never meet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.wording import join_words, label_class, percent, spell
+
+NEIGHBOURS = 10
+FEWEST_PICTURES = 3  # a class with fewer is not judged
+CLOSE, CLOSE_AT_LEAST, TIMES_AVERAGE = 0.10, 0.05, 10.0
+NUM_EXAMPLES = 4  # pictures a class and group
+NUM_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class ClosePair:
+    """first, second: class indices. confusions: pictures of one taken for the other, both ways.
+
+    mistake_share: confusions / all mistakes made on pictures of the two; None where there is none.
+    """
+
+    first: int
+    second: int
+    affinity: float
+    confusions: int
+    mistake_share: float | None
+
+
+@dataclass(frozen=True)
+class CloseGroup:
+    """Classes that lie close to each other.
+
+    affinity: mean over pairs. neighbour_share: how many of a picture's neighbours are of another class of the group.
+    mistakes: made on the group's pictures; mistakes_inside: those of them that end in the group.
+    examples: per class the keys of the pictures that are nearest to one of another class of the group, nearest first.
+    """
+
+    classes: tuple[int, ...]
+    affinity: float
+    neighbour_share: float
+    mistakes: int
+    mistakes_inside: int
+    examples: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class CloseClasses:
+    """labels: how each class is called in sentences. judged: indices of the classes with enough pictures.
+
+    own_shares: per class, the share of its pictures' neighbours that are of the class; None where not judged.
+    own_share: the same over all pictures; chance_share: what it would be if pictures lay anywhere.
+    affinity: C x C, symmetric. order: judged classes so that close ones stand side by side. threshold: of close.
+    pairs: the closest, closest first. groups: those first that mix most. rank_correlation: Spearman's, over num_pairs
+    pairs, between affinity and how often the two are confused; None where either is the same for all pairs.
+    """
+
+    labels: tuple[str, ...]
+    k: int
+    num_pictures: int
+    judged: tuple[int, ...]
+    own_shares: tuple[float | None, ...]
+    own_share: float
+    chance_share: float
+    threshold: float
+    affinity: tuple[tuple[float, ...], ...]
+    order: tuple[int, ...]
+    pairs: tuple[ClosePair, ...]
+    groups: tuple[CloseGroup, ...]
+    rank_correlation: float | None
+    num_pairs: int
+
+    @property
+    def sentence(self) -> str:
+        """The finding in a few lines: how well classes separate, and the three groups that mix most."""
+        return " ".join([describe_separation(self), *describe_groups(self, limit=3)])
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        """The finding, every group, how it agrees with the mistakes, and how it was measured."""
+        parts = (describe_separation(self), " ".join(describe_groups(self)), describe_agreement(self))
+        return (*filter(None, parts), describe_method(self))
+
+    def to_dict(self) -> dict[str, object]:
+        """All of it for JSON, sentences included."""
+        return {**asdict(self), "sentence": self.sentence, "paragraphs": list(self.paragraphs)}
+
+
+def find_close_classes(
+    features: Floats,
+    targets: Indices,
+    confusion: NDArray[np.int64],
+    names: Sequence[str],
+    ids: Sequence[str],
+    keys: Sequence[str],
+) -> CloseClasses:
+    """Close classes of features (n, d) with class indices targets (n,), one key a picture.
+
+    confusion: counts (C, C), rows truth. Classes with fewer than three pictures are left out and said to be.
+    """
+    sizes = np.bincount(targets, minlength=len(names))
+    judged = np.flatnonzero(sizes >= FEWEST_PICTURES)
+    chosen = np.isin(targets, judged)
+    features, targets = normalise_rows(features[chosen]), targets[chosen]
+    keys = [key for key, keep in zip(keys, chosen, strict=True) if keep]
+    shares, own_share = _neighbour_shares(features, targets, len(names))
+    affinity = (shares + shares.T) / 2
+    np.fill_diagonal(affinity, 0.0)
+    mistakes = np.array(confusion)
+    np.fill_diagonal(mistakes, 0)
+    first, second = (judged[side] for side in np.triu_indices(len(judged), 1))
+    closeness, confused = affinity[first, second], (mistakes + mistakes.T)[first, second]
+    average = float(closeness.mean()) if len(closeness) else 0.0
+    threshold = min(max(TIMES_AVERAGE * average, CLOSE_AT_LEAST), CLOSE)
+    order, members = _cluster(affinity, judged, threshold)
+    groups = [_describe_group(group, features, targets, keys, shares, affinity, mistakes) for group in members]
+    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(len(targets) * (len(targets) - 1), 1))
+    return CloseClasses(
+        labels=tuple(label_class(class_id, name) for class_id, name in zip(ids, names, strict=True)),
+        k=min(NEIGHBOURS, max(1, len(targets) - 1)),
+        num_pictures=len(targets),
+        judged=tuple(judged.tolist()),
+        own_shares=tuple(float(shares[c, c]) if c in judged else None for c in range(len(names))),
+        own_share=own_share,
+        chance_share=chance,
+        threshold=threshold,
+        affinity=tuple(tuple(row) for row in affinity.round(5).tolist()),
+        order=order,
+        pairs=_closest_pairs(first, second, closeness, mistakes),
+        groups=tuple(sorted(groups, key=lambda group: -group.neighbour_share * len(group.classes))),
+        rank_correlation=_rank_correlation(closeness, confused),
+        num_pairs=len(closeness),
+    )
+
+
+def _neighbour_shares(features: Floats, targets: Indices, num_classes: int) -> tuple[Floats, float]:
+    """(C, C) mean share of class j among the nearest pictures of a picture of class i, and the mean own share."""
+    sums = np.zeros((num_classes, num_classes))
+    if not len(targets):
+        return sums, 0.0
+    sizes = np.bincount(targets, minlength=num_classes)
+    near = targets[find_nearest(features, min(NEIGHBOURS, len(targets) - 1))]  # (n, k) classes
+    asked = np.minimum(sizes[targets] - 1, near.shape[1])  # (n,)
+    weights = (np.arange(near.shape[1]) < asked[:, None]) / asked[:, None]  # (n, k), rows sum to 1
+    np.add.at(sums, (targets[:, None], near), weights)
+    own_share = float(np.trace(sums) / len(targets))
+    return sums / np.maximum(sizes, 1)[:, None], own_share
+
+
+def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], list[Indices]]:
+    """(order of the judged classes, groups of two and more), from one average-linkage tree."""
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    if len(judged) < 2:
+        return tuple(judged.tolist()), []
+    distances = 1 - affinity[np.ix_(judged, judged)]
+    np.fill_diagonal(distances, 0.0)
+    condensed = squareform(distances, checks=False)
+    tree = hierarchy.linkage(condensed, "average")
+    if len(judged) <= 300:  # the best order of leaves takes cubic time
+        tree = hierarchy.optimal_leaf_ordering(tree, condensed)
+    group_of = hierarchy.fcluster(tree, 1 - threshold + 1e-9, "distance")
+    groups = [judged[group_of == group] for group in np.unique(group_of)]
+    return tuple(judged[hierarchy.leaves_list(tree)].tolist()), [group for group in groups if len(group) > 1]
+
+
+def _describe_group(
+    group: Indices,
+    features: Floats,
+    targets: Indices,
+    keys: Sequence[str],
+    shares: Floats,
+    affinity: Floats,
+    mistakes: NDArray[np.int64],
+) -> CloseGroup:
+    block = np.ix_(group, group)
+    pictures = np.array([int((targets == c).sum()) for c in group])
+    to_others = shares[block].sum(1) - shares[group, group]
+    return CloseGroup(
+        classes=tuple(group.tolist()),
+        affinity=round(float(affinity[block].sum() / (len(group) * (len(group) - 1))), 5),
+        neighbour_share=round(float((to_others * pictures).sum() / pictures.sum()), 5),
+        mistakes=int(mistakes[group].sum()),
+        mistakes_inside=int(mistakes[block].sum()),
+        examples=tuple(_find_examples(c, group, features, targets, keys) for c in group),
+    )
+
+
+def _find_examples(c: int, group: Indices, features: Floats, targets: Indices, keys: Sequence[str]) -> tuple[str, ...]:
+    """Keys of the pictures of class c that are most like a picture of another class of the group."""
+    own = np.flatnonzero(targets == c)
+    others = np.flatnonzero(np.isin(targets, group) & (targets != c))
+    likeness = (features[own] @ features[others].T).max(1)
+    return tuple(str(keys[picture]) for picture in own[np.argsort(-likeness, kind="stable")[:NUM_EXAMPLES]])
+
+
+def _closest_pairs(
+    first: Indices, second: Indices, closeness: Floats, mistakes: NDArray[np.int64]
+) -> tuple[ClosePair, ...]:
+    pairs = []
+    for index in np.argsort(-closeness, kind="stable")[:NUM_PAIRS]:
+        a, b = int(first[index]), int(second[index])
+        confusions, made = int(mistakes[a, b] + mistakes[b, a]), int(mistakes[[a, b]].sum())
+        if closeness[index] > 0:
+            pairs.append(
+                ClosePair(a, b, round(float(closeness[index]), 5), confusions, confusions / made if made else None)
+            )
+    return tuple(pairs)
+
+
+def _rank_correlation(closeness: Floats, confused: NDArray[np.int64]) -> float | None:
+    from scipy.stats import spearmanr
+
+    if len(closeness) < 3 or np.ptp(closeness) == 0 or np.ptp(confused) == 0:
+        return None
+    return float(spearmanr(closeness, confused).statistic)
+
+
+def describe_separation(found: CloseClasses) -> str:
+    """How well classes separate at all; a class separates when most neighbours of its pictures are its own."""
+    num_judged, left_out = len(found.judged), len(found.labels) - len(found.judged)
+    if num_judged < 2:
+        return (
+            "Which classes lie close cannot be said: it takes two classes "
+            f"with at least {spell(FEWEST_PICTURES)} pictures each."
+        )
+    separate = sum(share is not None and share > 0.5 for share in found.own_shares)
+    if separate == num_judged:
+        lead = "Both classes separate" if num_judged == 2 else f"All {spell(num_judged)} classes separate"
+    elif separate > num_judged / 2:
+        lead = "Most classes separate"
+    elif separate:
+        lead = f"Only {spell(separate)} of {spell(num_judged)} classes {'separates' if separate == 1 else 'separate'}"
+    else:
+        lead = "No class separates"
+    text = (
+        f"{lead}: a picture's {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} of "
+        f"cases; chance would give {percent(found.chance_share)}."
+    )
+    if left_out:
+        classes = "One class" if left_out == 1 else f"{spell(left_out).capitalize()} classes"
+        verb = "is" if left_out == 1 else "are"
+        text += f" {classes} with fewer than {spell(FEWEST_PICTURES)} pictures {verb} left out."
+    return text
+
+
+def describe_groups(found: CloseClasses, limit: int | None = None) -> list[str]:
+    """A sentence for each group, or that there is none."""
+    if len(found.judged) < 2:
+        return []
+    if not found.groups:
+        return ["No classes lie close."]
+    sentences = [_describe_mixing(found, group) for group in found.groups[:limit]]
+    more = len(found.groups) - len(sentences)
+    if more:
+        verb = "group of classes lies" if more == 1 else "groups of classes lie"
+        sentences.append(f"{spell(more).capitalize()} more {verb} close.")
+    return sentences
+
+
+def _describe_mixing(found: CloseClasses, group: CloseGroup) -> str:
+    pair = len(group.classes) == 2
+    text = (
+        f"Classes {join_words([found.labels[c] for c in group.classes])} lie close: "
+        f"{percent(group.neighbour_share)} of their pictures' neighbours belong to "
+        f"{'the other one' if pair else 'another of them'}, and "
+    )
+    if not group.mistakes:
+        return text + "yet none of their pictures is mistaken."
+    share = percent(group.mistakes_inside / group.mistakes)
+    inside = "are between the two" if pair else "stay inside the group"
+    return text + f"{share} of their mistakes {inside} ({group.mistakes_inside} of {group.mistakes})."
+
+
+def describe_agreement(found: CloseClasses) -> str:
+    """Whether the classes that lie close are those that are confused; empty where there is nothing to compare."""
+    rho = found.rank_correlation
+    if rho is None:
+        return ""
+    if rho >= 0.5:
+        lead = "The closer two classes lie, the more often they are confused"
+    elif rho >= 0.2:
+        lead = "Classes that lie closer tend to be confused more often"
+    else:
+        lead = "How close two classes lie says little about how often they are confused"
+    text = f"{lead}: Spearman rank correlation {rho:.2f} of affinity and confusions over {found.num_pairs:,} pairs."
+    closest = found.pairs[0]
+    first, second = found.labels[closest.first], found.labels[closest.second]
+    times = "once" if closest.confusions == 1 else f"{spell(closest.confusions)} times"
+    return f"{text} Closest are {first} and {second}, confused {times}."
+
+
+def describe_method(found: CloseClasses) -> str:
+    """What the words mean."""
+    return (
+        f"Affinity of two classes is the share of a picture's {spell(found.k)} nearest other pictures, by cosine "
+        "similarity of their features, that belong to the other class, averaged over both directions. Classes count "
+        f"as close from an affinity of {percent(found.threshold)} on, averaged over all pairs of a group. "
+        f"Measured on {found.num_pictures:,} pictures."
+    )

@@ -1,0 +1,295 @@
+"""Maps: high-dimensional features laid out in two dimensions, always with the settings that made them.
+
+Distances between far groups on a t-SNE or UMAP map mean little; `map_quality` says how far a map can be trusted.
+"""
+
+import difflib
+import importlib.metadata
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from finesight.errors import ConfigError, DataError, RunError
+from finesight.insight.distance import Floats
+from finesight.run import write_atomically
+
+PCA_DIMENSIONS = 50  # what neighbours are looked up in: removes noise, and is quick
+FEWEST_PICTURES = 4  # for t-SNE and UMAP; below, PCA draws the map
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """Where pictures lie in two dimensions.
+
+    points: float32 (n, 2). method: a name of PROJECTIONS; engine: what computed it.
+    settings: every parameter as used, and a `note` where that is not what was asked for.
+    mean (d,), components (p, d): the PCA that features went through first; None where they went in as they are.
+    quality: what `map_quality` found.
+    """
+
+    points: Floats
+    method: str
+    engine: str
+    settings: dict[str, Any]
+    mean: Floats | None = None
+    components: Floats | None = None
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options:
+    engine: str
+    perplexity: float | None  # None: the engine's default
+    seed: int | None
+
+
+def project(
+    features: Floats,
+    method: str = "tsne",
+    engine: str = "opentsne",
+    perplexity: float | None = None,
+    seed: int | None = None,
+) -> Map:
+    """A map of features (n, d), the same for the same seed on one machine.
+
+    engine: of t-SNE only, a name of TSNE_ENGINES. perplexity: about how many neighbours a point heeds; by default 30,
+    and 40 with engine "sklearn", which has the settings of many a published plot (seed 1, random start).
+    Raises ConfigError for an unknown name, DataError for features that cannot be mapped.
+    """
+    if features.ndim != 2 or not features.size:
+        raise DataError(f"A map needs features of shape (pictures, dimensions), not {features.shape}.")
+    if not np.isfinite(features).all():
+        raise DataError("Some features are not finite numbers; no map can be drawn of them. Check the weights.")
+    if perplexity is not None and not perplexity > 0:
+        raise ConfigError(f"Perplexity must be above 0, not {perplexity}.")
+    if len(features) < FEWEST_PICTURES and method != "pca":
+        _find("projection", method, PROJECTIONS)
+        few = project_pca(features, Options(engine, perplexity, seed))
+        few.settings["note"] = f"{method} needs at least {FEWEST_PICTURES} pictures; PCA drew these {len(features)}"
+        return few
+    return _find("projection", method, PROJECTIONS)(features, Options(engine, perplexity, seed))
+
+
+def project_pca(features: Floats, options: Options) -> Map:
+    """The plane of greatest variance; linear, so distances mean something, but classes overlap more."""
+    mean, components, kept = _fit_pca(features, dimensions=2, seed=options.seed or 0)
+    settings = {"seed": options.seed or 0, "pca_variance": kept}
+    return Map(_apply_pca(features, mean, components), "pca", "scikit-learn", settings, mean, components)
+
+
+def project_tsne(features: Floats, options: Options) -> Map:
+    """t-SNE (van der Maaten and Hinton 2008): neighbours stay neighbours, clusters stand apart."""
+    return _find("t-SNE engine", options.engine, TSNE_ENGINES)(features, options)
+
+
+def tsne_with_opentsne(features: Floats, options: Options) -> Map:
+    """openTSNE after PCA, with PCA start and learning rate n / exaggeration (Kobak and Berens 2019, Belkina 2019)."""
+    import openTSNE
+
+    seed = options.seed or 0
+    mean, components, kept = _fit_pca(features, PCA_DIMENSIONS, seed)
+    reduced = _apply_pca(features, mean, components)
+    settings = _settle_perplexity(options.perplexity or 30.0, len(features))
+    with _quiet():
+        embedding = openTSNE.TSNE(n_jobs=_count_jobs(reduced), random_state=seed).fit(
+            affinities=_affinities(reduced, settings["perplexity"]), initialization=_start(reduced, spread=1e-4)
+        )
+    settings |= {
+        "seed": seed,
+        "pca_dimensions": len(components),
+        "pca_variance": kept,
+        "initialisation": "first two principal components, standard deviation 0.0001",
+        "learning_rate": "pictures / exaggeration",
+        "early_exaggeration": 12,
+        "iterations": [250, 500],
+        "neighbours": "exact, Euclidean",
+        "version": importlib.metadata.version("openTSNE"),
+    }
+    return Map(np.asarray(embedding, dtype=np.float32), "tsne", "opentsne", settings, mean, components)
+
+
+def tsne_with_sklearn(features: Floats, options: Options) -> Map:
+    """scikit-learn's t-SNE of the features as they are, started at random."""
+    from sklearn.manifold import TSNE
+
+    seed = 1 if options.seed is None else options.seed
+    settings = _settle_perplexity(options.perplexity or 40.0, len(features))
+    with _quiet():
+        points = TSNE(init="random", random_state=seed, perplexity=settings["perplexity"]).fit_transform(features)
+    settings |= {
+        "seed": seed,
+        "initialisation": "random",
+        "learning_rate": "max(pictures / exaggeration / 4, 50)",
+        "early_exaggeration": 12,
+        "iterations": [250, 750],
+        "neighbours": "exact, Euclidean",
+        "version": importlib.metadata.version("scikit-learn"),
+    }
+    return Map(points.astype(np.float32), "tsne", "sklearn", settings)
+
+
+def project_umap(features: Floats, options: Options) -> Map:
+    """UMAP (McInnes 2018) after PCA. Raises ConfigError where umap-learn is not installed."""
+    with _quiet():
+        try:
+            import umap
+        except ImportError:
+            raise ConfigError(
+                "Projection 'umap' needs umap-learn: `pip install umap-learn` adds it, or choose 'tsne'."
+            ) from None
+        seed = options.seed or 0
+        mean, components, kept = _fit_pca(features, PCA_DIMENSIONS, seed)
+        reduced = _apply_pca(features, mean, components)
+        neighbours = min(15, len(features) - 1)
+        points = umap.UMAP(
+            n_neighbors=neighbours, min_dist=0.1, init=_start(reduced, spread=5.0), random_state=seed, n_jobs=1
+        ).fit_transform(reduced)
+    settings = {
+        "seed": seed,
+        "num_neighbours": neighbours,
+        "min_distance": 0.1,
+        "pca_dimensions": len(components),
+        "pca_variance": kept,
+        "initialisation": "first two principal components",
+        "version": importlib.metadata.version("umap-learn"),
+    }
+    return Map(np.asarray(points, dtype=np.float32), "umap", "umap-learn", settings, mean, components)
+
+
+PROJECTIONS: dict[str, Callable[[Floats, Options], Map]] = {
+    "tsne": project_tsne,
+    "pca": project_pca,
+    "umap": project_umap,
+}
+TSNE_ENGINES: dict[str, Callable[[Floats, Options], Map]] = {
+    "opentsne": tsne_with_opentsne,
+    "sklearn": tsne_with_sklearn,
+}
+
+
+def place(drawn: Map, train_features: Floats, new_features: Floats) -> Floats:
+    """Where new pictures (m, d) fall on a map that was drawn of `train_features` (n, d): float32 (m, 2).
+
+    The map does not move, and no new picture pulls at another. Raises ConfigError for a method that cannot do it.
+    """
+    if len(drawn.points) != len(train_features) or train_features.shape[1] != new_features.shape[1]:
+        raise DataError(
+            f"The map has {len(drawn.points)} pictures; {train_features.shape} and {new_features.shape} do not fit it."
+        )
+    if drawn.mean is not None and drawn.components is not None:
+        train_features = _apply_pca(train_features, drawn.mean, drawn.components)
+        new_features = _apply_pca(new_features, drawn.mean, drawn.components)
+    if drawn.method == "pca" or not len(new_features):
+        return new_features[:, :2]
+    if drawn.method != "tsne":
+        raise ConfigError(f"New pictures cannot be placed on a map made by {drawn.method!r}; draw a map by 'tsne'.")
+    import openTSNE
+
+    centre = (drawn.points.max(0) + drawn.points.min(0)) / 2  # transform() moves the map there
+    with _quiet():
+        affinities = _affinities(train_features, drawn.settings["perplexity"])
+        embedding = openTSNE.TSNEEmbedding(drawn.points, affinities, n_jobs=_count_jobs(train_features), random_state=0)
+        placed: Floats = embedding.transform(new_features, perplexity=min(5.0, drawn.settings["perplexity"]))
+    return np.asarray(placed + centre, dtype=np.float32)
+
+
+def save_map(folder: Path, drawn: Map) -> None:
+    """Writes map.json and map.safetensors: numbers only, no pickle."""
+    from safetensors.numpy import save
+
+    arrays = {"points": drawn.points, "pca_mean": drawn.mean, "pca_components": drawn.components}
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+    text = {"method": drawn.method, "engine": drawn.engine, "settings": drawn.settings, "quality": drawn.quality}
+    write_atomically(folder / "map.safetensors", save(tensors))
+    write_atomically(folder / "map.json", json.dumps(text, indent=1, allow_nan=False).encode())
+
+
+def load_map(folder: Path) -> Map:
+    """The map that `save_map` wrote. Raises RunError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        text = json.loads((folder / "map.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "map.safetensors")
+        return Map(
+            points=tensors["points"],
+            method=text["method"],
+            engine=text["engine"],
+            settings=text["settings"],
+            mean=tensors.get("pca_mean"),
+            components=tensors.get("pca_components"),
+            quality=text["quality"],
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"There is no readable map in {folder}: {error}. `finesight embed` draws one.") from None
+
+
+def _fit_pca(features: Floats, dimensions: int, seed: int) -> tuple[Floats, Floats, float]:
+    """(mean (d,), components (p, d), share of variance kept), p being as many dimensions as there are."""
+    from sklearn.decomposition import PCA
+
+    count = min(dimensions, *features.shape)
+    with _quiet():  # one picture, or equal ones, have no variance to explain
+        fitted = PCA(count, random_state=seed).fit(features)
+        kept = float(np.nan_to_num(fitted.explained_variance_ratio_.sum()))
+    return fitted.mean_.astype(np.float32), np.ascontiguousarray(fitted.components_, np.float32), round(kept, 4)
+
+
+def _apply_pca(features: Floats, mean: Floats, components: Floats) -> Floats:
+    """Scores (n, p), filled up with zeros to two columns."""
+    scores: Floats = ((features - mean) @ components.T).astype(np.float32)
+    return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))
+
+
+def _start(scores: Floats, spread: float) -> Floats:
+    """First two columns of PCA scores, scaled to standard deviation `spread` along the first."""
+    plane: Floats = scores[:, :2].astype(np.float64)
+    return plane * (spread / max(float(plane[:, 0].std()), 1e-12))
+
+
+def _settle_perplexity(asked: float, num_pictures: int) -> dict[str, Any]:
+    """A perplexity is served by three times as many neighbours; with fewer pictures it becomes what they allow."""
+    allowed = (num_pictures - 1) / 3
+    if asked <= allowed:
+        return {"perplexity": float(asked)}
+    note = f"perplexity {asked:g} was asked for; {num_pictures} pictures allow {allowed:.1f}"
+    return {"perplexity": allowed, "note": note}
+
+
+def _affinities(features: Floats, perplexity: float) -> Any:
+    from openTSNE.affinity import PerplexityBasedNN
+
+    return PerplexityBasedNN(
+        features, perplexity=perplexity, method="exact", n_jobs=_count_jobs(features), random_state=0
+    )
+
+
+def _count_jobs(features: Floats) -> int:
+    """All cores for large maps only: below, one is as quick (five times quicker where others compute too, as openTSNE's
+    threads wait for each other), and the map does not depend on how many cores there are."""
+    return -1 if len(features) >= 10_000 else 1
+
+
+def _find(what: str, name: str, table: Mapping[str, T]) -> T:
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(table)}."
+    raise ConfigError(f"No {what} {name!r}. {hint}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the remarks of other libraries from the user; what matters of them stands in Map.settings."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield

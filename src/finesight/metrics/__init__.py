@@ -1,0 +1,1 @@
+"""Confusion counts and what is derived from them."""

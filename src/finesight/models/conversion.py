@@ -1,0 +1,94 @@
+"""From the files in wheels to torchvision's and timm's names and inputs."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+from torchvision import models as torchvision_models
+
+from finesight.config import Preprocessing
+from finesight.errors import WeightsError
+
+CAFFE_MEAN = (122.679, 116.669, 104.007)  # RGB, 0-255; Caffe networks see pictures minus this, as BGR
+
+
+def convert_efficientnet(content: bytes, architecture: str) -> dict[str, Tensor]:
+    """All of an EfficientNet-Lite, for the timm network named `architecture`."""
+    import timm
+
+    with torch.device("meta"):
+        target = timm.create_model(architecture).state_dict()
+    return rename_by_order(_read_state(content).values(), target)
+
+
+def convert_mobilenet_v2(content: bytes) -> dict[str, Tensor]:
+    """The features alone: the file has no last layer."""
+    with torch.device("meta"):
+        target = torchvision_models.mobilenet_v2().state_dict()
+    features = {name: tensor for name, tensor in target.items() if name.startswith("features.")}
+    return rename_by_order(_read_state(content).values(), features)
+
+
+def convert_squeezenet(content: bytes) -> dict[str, Tensor]:
+    """SqueezeNet 1.1 of Caffe, by way of Keras, with its last layer."""
+    import h5py
+
+    with torch.device("meta"):
+        target = torchvision_models.squeezenet1_1().state_dict()
+    with h5py.File(io.BytesIO(content)) as file:
+        layers = [file[name] for name in file.attrs["layer_names"]]
+        arrays = [layer[name][()] for layer in layers for name in layer.attrs["weight_names"]]
+    state = rename_by_order(_to_torch(arrays), target)
+    return fold_caffe_input(state, "features.0")
+
+
+def convert_vgg16_features(content: bytes) -> dict[str, Tensor]:
+    """The 13 convolutions of an edge detector (HED) that started as ImageNet's VGG16."""
+    import h5py
+
+    with torch.device("meta"):
+        target = torchvision_models.vgg16().state_dict()
+    features = {name: tensor for name, tensor in target.items() if name.startswith("features.")}
+    with h5py.File(io.BytesIO(content)) as file:
+        arrays = [
+            file[f"block{block}/layers/conv2d{f'_{index}' if index else ''}/vars/{variable}"][()]
+            for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1)
+            for index in range(convolutions)
+            for variable in (0, 1)
+        ]
+    return fold_caffe_input(rename_by_order(_to_torch(arrays), features), "features.0")
+
+
+def rename_by_order(tensors: Iterable[Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gives tensors the names of `target` in order. Raises WeightsError unless number and shapes are the same."""
+    given = list(tensors)
+    if [tuple(tensor.shape) for tensor in given] != [tuple(tensor.shape) for tensor in target.values()]:
+        raise WeightsError(f"{len(given)} tensors do not match the order and shapes of the network's {len(target)}.")
+    return {name: tensor.contiguous() for name, tensor in zip(target, given, strict=True)}
+
+
+def fold_caffe_input(state: Mapping[str, Tensor], convolution: str) -> dict[str, Tensor]:
+    """Changes a first convolution made for Caffe's input so that it takes Preprocessing's default input instead.
+
+    With x the normalised picture, Caffe's input is flip(255·(std·x + mean)) − flip(CAFFE_MEAN), channels flipped to
+    BGR. A convolution is linear: the factor goes into its weight, the rest into its bias. Where it pads, the padding
+    stands for the mean of the other rule: a difference of less than one grey level of 255, at the border.
+    """
+    std = torch.tensor(Preprocessing.std)
+    rest = 255 * torch.tensor(Preprocessing.mean) - torch.tensor(CAFFE_MEAN)
+    weight = state[f"{convolution}.weight"].flip(1)  # out × RGB × height × width
+    bias = state[f"{convolution}.bias"] + (weight * rest[:, None, None]).sum((1, 2, 3))
+    return {**state, f"{convolution}.weight": weight * (255 * std)[:, None, None], f"{convolution}.bias": bias}
+
+
+def _read_state(content: bytes) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return state
+
+
+def _to_torch(arrays: Iterable[object]) -> Iterator[Tensor]:
+    """Keras kernels are height × width × in × out, torch's out × in × height × width."""
+    for array in arrays:
+        tensor = torch.as_tensor(array)
+        yield tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor

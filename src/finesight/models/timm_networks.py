@@ -1,0 +1,108 @@
+"""timm's classifiers. timm takes a second to import, so it is imported where a network of it is asked for."""
+
+import contextlib
+import difflib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from finesight.config import Preprocessing
+from finesight.errors import ModelError, WeightsError
+from finesight.models.contract import WeightsOrigin
+from finesight.models.weights import Weights
+
+
+def is_architecture(name: str) -> bool:
+    import timm
+
+    return bool(timm.is_model(name))
+
+
+def find_similar(name: str) -> list[str]:
+    import timm
+
+    return difflib.get_close_matches(name, timm.list_models(), n=1)
+
+
+def read_preprocessing(architecture: str) -> Preprocessing:
+    """What the default weights were evaluated with."""
+    config = _read_config(architecture)
+    return Preprocessing(
+        size=(config.input_size[1], config.input_size[2]),
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+        interpolation="bicubic" if config.interpolation == "bicubic" else "bilinear",
+    )
+
+
+def make_network(
+    architecture: str, num_classes: int, size: tuple[int, int], dropout: float | None
+) -> tuple[nn.Module, str]:
+    """(network with a fresh last layer, name of that layer). `size` matters to transformers with fixed positions."""
+    options: dict[str, Any] = {} if dropout is None else {"drop_rate": dropout}
+    network = _create(architecture, size, num_classes=num_classes, **options)
+    return network, _find_head(network, architecture)
+
+
+def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
+    """timm's own pretrained weights, from its cache or by download. Raises WeightsError."""
+    config = _read_config(architecture)
+    if not config.has_weights:
+        raise WeightsError(f"timm/{architecture} comes without pretrained weights.")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            state = _create(architecture, preprocessing.size, pretrained=True).state_dict()
+    except Exception as error:  # the network, the disk, the hub's own errors
+        raise WeightsError(f"timm could not load {architecture}: {str(error).rstrip('.')}.") from error
+    return Weights(
+        state=state,
+        origin=WeightsOrigin(
+            source=f"timm {config.architecture}.{config.tag}" + (f" ({config.hf_hub_id})" if config.hf_hub_id else ""),
+            licence=config.license or "",
+        ),
+        preprocessing=preprocessing,
+    )
+
+
+def fit_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """timm's state dicts fit as they are."""
+    return state
+
+
+def _find_head(network: nn.Module, architecture: str) -> str:
+    """The last linear layer of what timm calls the classifier, which can have a norm or hidden layers of its own."""
+    classifier = getattr(network, "get_classifier", lambda: None)()
+    outer = next((name for name, module in network.named_modules() if module is classifier), "")
+    linear: list[str] = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and f"{name}.".startswith(f"{outer}.")
+    ]
+    if not outer or not linear:  # two classifiers side by side, or none
+        raise ModelError(f"timm/{architecture} has no single last layer, so it cannot be fine-tuned here.")
+    return linear[-1]
+
+
+def _read_config(architecture: str) -> Any:
+    import timm
+
+    try:
+        config = timm.get_pretrained_cfg(architecture)
+    except RuntimeError as error:  # a tag that does not exist
+        raise ModelError(f"timm/{architecture}: {error}") from None
+    if config is None:
+        raise ModelError(f"timm/{architecture} does not say what pictures it takes, so it cannot be used here.")
+    return config
+
+
+def _create(architecture: str, size: tuple[int, int], **options: Any) -> Any:
+    import timm
+
+    if _read_config(architecture).fixed_input_size:
+        options["img_size"] = size
+    try:
+        return timm.create_model(architecture, **options)
+    except (AssertionError, TypeError, ValueError) as error:
+        raise ModelError(f"timm/{architecture} cannot be made for {size[0]}×{size[1]} pictures: {error}.") from None

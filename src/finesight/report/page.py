@@ -1,0 +1,150 @@
+"""The report: evidence of a run → one HTML file with everything in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from finesight.report.charts import draw_matrix
+from finesight.report.evidence import Answer, Evidence, find_mistakes, read_evidence
+from finesight.report.interactive_map import bokeh_script, class_style, make_map
+from finesight.report.pictures import TILE, FindPicture, Sprites, data_uri, make_sprites
+from finesight.report.sections import (
+    count_of,
+    describe_training,
+    draw_training,
+    define_metric,
+    give_verdict,
+    judge_map,
+    list_classes,
+    list_commands,
+    list_confusions,
+    list_freeze_phases,
+    order_classes,
+    percent,
+)
+from finesight.run import RunFolder, write_atomically
+
+MISTAKES_SHOWN = 60
+EXAMPLES_A_CLASS = 3
+SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+
+
+def render_report(run: RunFolder, out: Path, find_picture: FindPicture, split: str = "val") -> Path:
+    """Writes the report of a run's split to `out` and returns it.
+
+    find_picture: the file of a picture by its key, None where it is gone: a placeholder is shown then.
+    Raises RunError where the run folder is damaged.
+    """
+    evidence = read_evidence(run, split)
+    story = _tell(evidence)
+    sprites = make_sprites(story.keys_by_need, find_picture)
+    html = _environment().get_template("page.html.j2").render(_context(evidence, story, sprites))
+    write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+    return out
+
+
+@dataclass(frozen=True)
+class Story:
+    """Which pictures are shown where."""
+
+    mistakes: list[Answer]
+    examples: dict[int, list[str]]  # class index → keys
+    keys_by_need: list[str]  # of all pictures: those shown without a click first
+
+
+def _tell(evidence: Evidence) -> Story:
+    mistakes = find_mistakes(evidence.pictures)
+    examples: dict[int, list[str]] = {}
+    for answer in evidence.pictures:
+        if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
+            keys.append(answer.key)
+    groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
+    shown = [key for keys in examples.values() for key in keys]
+    shown += [key for group in groups for keys in group["examples"] for key in keys]
+    shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
+    everything = dict.fromkeys([*shown, *(answer.key for answer in evidence.pictures)])
+    return Story(mistakes, examples, list(everything))
+
+
+def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+    evaluation, embedding = evidence.evaluation, evidence.embedding
+    order = order_classes(evidence)
+    by_key = {answer.key: answer for answer in evidence.pictures}
+    rows = list_classes(evidence)
+    return {
+        "evidence": evidence,
+        "title": evidence.run.resolve().name,
+        "split_name": SPLIT_NAMES.get(evidence.split, evidence.split),
+        "names": evidence.classes.names,
+        "training": describe_training(evidence),
+        "verdict": give_verdict(evidence),
+        "curves_drawn": draw_training(evidence),
+        "rows": rows,
+        "largest": max((max(row.train, row.count) for row in rows), default=0),
+        "confusions": list_confusions(evaluation) if evaluation else [],
+        "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "close": embedding.close_classes if embedding else {},
+        "definition": partial(define_metric, evaluation),
+        "ordered_by_closeness": order != list(range(len(order))),
+        "phases": list_freeze_phases(evidence),
+        "commands": list_commands(evidence),
+        "story": story,
+        "mistakes": story.mistakes[:MISTAKES_SHOWN],
+        "by_key": by_key,
+        "sprites": sprites,
+        "tile": TILE,
+        "styles": [class_style(index) for index in range(len(evidence.classes))],
+        "map_trust": judge_map(embedding.map) if embedding else None,
+        "map_picture": data_uri("image/png", embedding.picture) if embedding and embedding.picture else "",
+        "data": _page_data(evidence, sprites, order),
+        "bokeh": Markup(bokeh_script()) if embedding else "",
+    }
+
+
+def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> dict[str, Any]:
+    """What the page's scripts read. Pictures are columns; the map names them by their number."""
+    pictures, embedding = evidence.pictures, evidence.embedding
+    number = {answer.key: i for i, answer in enumerate(pictures)}
+    data: dict[str, Any] = {
+        "names": evidence.classes.names,
+        "order": order,
+        "pictures": {
+            "key": [answer.key for answer in pictures],
+            "truth": [answer.truth for answer in pictures],
+            "prediction": [answer.prediction for answer in pictures],
+            "confidence": [answer.confidence for answer in pictures],
+            "place": [sprites.places.get(answer.key) for answer in pictures],
+        },
+        "map": None,
+    }
+    if embedding:
+        answers = [pictures[number[answer.key]] for answer in embedding.answers]
+        plot = make_map(embedding.map.points, [a.truth for a in answers], [a.is_mistake for a in answers])
+        data["map"] = {"plot": plot, "picture": [number[answer.key] for answer in answers]}
+    return data
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("finesight.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Bokeh refers back to what it named before, so keys keep their order.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
+    environment.filters["percent"] = percent
+    environment.filters["count_of"] = count_of
+    environment.globals["asset"] = _read_asset
+    return environment
+
+
+def _read_asset(name: str) -> Markup:
+    """A style sheet or script of this package, as it is."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))

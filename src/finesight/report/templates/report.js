@@ -1,0 +1,190 @@
+// The page's own interaction: tooltips, galleries, sorting, the confusion matrix. Text is only ever set as text.
+"use strict";
+
+const report = JSON.parse(document.getElementById("report-data").textContent);
+const pictures = report.pictures;
+const tip = document.getElementById("tip");
+const GALLERY_STEP = 96; // cards added at a time
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function className(index) {
+  return index === null ? "unknown" : report.names[index];
+}
+
+function makeTile(index) {
+  const place = pictures.place[index];
+  const tile = element("span", place ? `tile sheet-${place[0]}` : "tile gone");
+  if (place) {
+    tile.style.setProperty("--x", place[1]);
+    tile.style.setProperty("--y", place[2]);
+  }
+  tile.setAttribute("role", "img");
+  tile.setAttribute("aria-label", place ? pictures.key[index] : `no picture: ${pictures.key[index]}`);
+  return tile;
+}
+
+function makeCard(index) {
+  const truth = pictures.truth[index];
+  const prediction = pictures.prediction[index];
+  const confidence = pictures.confidence[index];
+  const card = element("figure", "card");
+  const caption = element("figcaption");
+  caption.append(element("span", "name", className(truth)));
+  if (prediction !== null && prediction !== truth) caption.append(element("span", "wrong name", `→ ${className(prediction)}`));
+  if (confidence !== null) caption.append(element("span", "soft", `${Math.round(100 * confidence)} % sure`));
+  caption.append(element("span", "key", pictures.key[index]));
+  card.append(makeTile(index), caption);
+  card.dataset.key = pictures.key[index];
+  return card;
+}
+
+function showGallery(box, title, indices) {
+  box.replaceChildren(element("h3", "", title));
+  box.hidden = false;
+  const gallery = element("div", "gallery");
+  const more = element("button", "more", "Show more");
+  more.type = "button";
+  let shown = 0;
+  const grow = () => {
+    gallery.append(...indices.slice(shown, shown + GALLERY_STEP).map(makeCard));
+    shown += GALLERY_STEP;
+    more.hidden = shown >= indices.length;
+  };
+  more.addEventListener("click", grow);
+  grow();
+  box.append(gallery, more);
+}
+
+function showTip(content, x, y) {
+  tip.replaceChildren(content);
+  tip.hidden = false;
+  const width = tip.offsetWidth;
+  const height = tip.offsetHeight;
+  tip.style.left = `${x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16}px`;
+  tip.style.top = `${y + 16 + height > innerHeight ? Math.max(4, y - height - 12) : y + 16}px`;
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+function pluralise(count) {
+  return count === 1 ? "1 picture" : `${count.toLocaleString("en")} pictures`;
+}
+
+// Tables whose headings sort
+
+function sortTable(table, column, header) {
+  const rows = [...table.tBodies[0].rows];
+  const isText = header.dataset.kind === "text";
+  const direction = header.ariaSort === "ascending" || (!isText && header.ariaSort !== "descending") ? -1 : 1;
+  const value = (row) => row.cells[column].dataset.value;
+  const compare = isText
+    ? (a, b) => value(a).localeCompare(value(b), "en", { numeric: true })
+    : (a, b) => Number(value(a)) - Number(value(b));
+  rows.sort((a, b) => direction * compare(a, b));
+  for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+  table.tBodies[0].append(...rows);
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    const button = element("button", "", header.textContent);
+    button.type = "button";
+    header.replaceChildren(button);
+    button.addEventListener("click", () => sortTable(table, column, header));
+  });
+}
+
+// The confusion matrix
+
+const matrix = document.querySelector("svg.matrix");
+const cellGallery = document.getElementById("cell-gallery");
+
+function showConfusion(truth, prediction) {
+  const found = pictures.key
+    .map((_, index) => index)
+    .filter((index) => pictures.truth[index] === truth && pictures.prediction[index] === prediction);
+  const names = truth === prediction ? `${className(truth)}, told right` : `${className(truth)} taken for ${className(prediction)}`;
+  showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
+  for (const cell of matrix.querySelectorAll(".chosen")) cell.classList.remove("chosen");
+  const chosen = matrix.querySelector(`.cell[data-truth="${truth}"][data-prediction="${prediction}"]`);
+  if (chosen) chosen.classList.add("chosen");
+  cellGallery.scrollIntoView({ block: "nearest" });
+}
+
+function lightLabels(cell) {
+  for (const label of matrix.querySelectorAll(".lit")) label.classList.remove("lit");
+  if (!cell) return;
+  const { truth, prediction } = cell.dataset;
+  matrix.querySelector(`.row-label[data-class="${truth}"]`).classList.add("lit");
+  matrix.querySelector(`.column-label[data-class="${prediction}"]`).classList.add("lit");
+}
+
+function describeCell(cell) {
+  const { truth, prediction, count, share } = cell.dataset;
+  const box = element("div");
+  const verb = truth === prediction ? "told right" : `taken for ${className(Number(prediction))}`;
+  box.append(element("strong", "name", className(Number(truth))), element("div", "name", verb));
+  box.append(element("div", "soft", `${pluralise(Number(count))}, ${(100 * Number(share)).toFixed(1)} % of its row`));
+  return box;
+}
+
+function orderMatrix(order) {
+  const pitch = Number(matrix.dataset.pitch);
+  const margin = Number(matrix.dataset.margin);
+  const at = [];
+  order.forEach((index, place) => { at[index] = margin + place * pitch; });
+  for (const cell of matrix.querySelectorAll(".cell")) {
+    cell.setAttribute("transform", `translate(${at[cell.dataset.prediction]} ${at[cell.dataset.truth]})`);
+  }
+  for (const label of matrix.querySelectorAll(".row-label")) label.setAttribute("transform", `translate(0 ${at[label.dataset.class]})`);
+  for (const label of matrix.querySelectorAll(".column-label")) {
+    label.setAttribute("transform", `translate(${at[label.dataset.class]} 0) rotate(-90)`);
+  }
+}
+
+if (matrix) {
+  for (const title of matrix.querySelectorAll(".cell title")) title.remove(); // our own tip takes its place
+  matrix.addEventListener("pointermove", (event) => {
+    const cell = event.target.closest(".cell");
+    lightLabels(cell);
+    if (cell) showTip(describeCell(cell), event.clientX, event.clientY);
+    else hideTip();
+  });
+  matrix.addEventListener("pointerleave", () => { lightLabels(null); hideTip(); });
+  matrix.addEventListener("click", (event) => {
+    const cell = event.target.closest(".cell");
+    if (cell) showConfusion(Number(cell.dataset.truth), Number(cell.dataset.prediction));
+  });
+  for (const button of document.querySelectorAll("button[data-truth]")) {
+    button.addEventListener("click", () => showConfusion(Number(button.dataset.truth), Number(button.dataset.prediction)));
+  }
+  const orders = { close: report.order, list: report.names.map((_, index) => index) };
+  const buttons = document.querySelectorAll("button[data-order]");
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      orderMatrix(orders[button.dataset.order]);
+    });
+  }
+}
+
+// The contents list follows the page
+
+const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(entry.target.id).setAttribute("aria-current", "true");
+  }
+}, { rootMargin: "-15% 0px -80% 0px" });
+for (const id of links.keys()) watcher.observe(document.getElementById(id));

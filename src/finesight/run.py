@@ -1,0 +1,173 @@
+"""The run folder: names and formats of all files a run leaves. The only interface between commands.
+
+Format 1. Text is UTF-8, JSON or CSV; tensors are safetensors; nothing is ever a pickle. Every file is written beside
+its place and renamed into it, so a reader never sees half of one.
+"""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finesight.classes import ClassList
+from finesight.config import Settings, parse_settings, to_toml
+from finesight.errors import RunError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    def check_free(self) -> None:
+        """Raises RunError when something is there already: nothing is ever overwritten."""
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            hint = " --resume goes on with it;" if self.is_run() else ""
+            raise RunError(f"{self.path} already exists and is not empty;{hint} another --out starts a new run.")
+
+    def create(self) -> None:
+        """Makes the folder. Raises RunError where it cannot be made."""
+        self.check_free()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"Run folder {self.path} cannot be made: {error.strerror}. Choose another --out.") from None
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """An existing run folder of a format this version reads. Raises RunError."""
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunError(f"There is no run folder {run.path}.")
+        if not run.is_run():
+            raise RunError(f"{run.path} is not a run folder: it has no model.json. `finesight train` writes one.")
+        version = run.read_json("environment.json").get("format")
+        if version != FORMAT_VERSION:
+            raise RunError(
+                f"{run.path} has run format {version}; this finesight reads format {FORMAT_VERSION}. "
+                "Open it with the version named in its environment.json."
+            )
+        return run
+
+    def is_run(self) -> bool:
+        return (self.path / "model.json").is_file()
+
+    # What every run has
+
+    def read_settings(self) -> Settings:
+        import tomllib
+
+        try:
+            return parse_settings(tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise RunError(f"{self.path / 'config.toml'} cannot be read: {error}.") from None
+
+    def write_settings(self, settings: Settings) -> None:
+        write_atomically(self.path / "config.toml", to_toml(settings).encode())
+
+    def read_classes(self) -> ClassList:
+        return ClassList.from_dict(self.read_json("classes.json"))
+
+    def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+        """splits.csv from {split: [(key, class id), …]}."""
+        rows = ((split, key, label) for split, samples in splits.items() for key, label in samples)
+        write_csv(self.path / "splits.csv", ("split", "key", "label"), rows)
+
+    def read_splits(self) -> dict[str, list[tuple[str, str]]]:
+        splits: dict[str, list[tuple[str, str]]] = {}
+        for split, key, label in read_csv(self.path / "splits.csv", ("split", "key", "label")):
+            splits.setdefault(split, []).append((key, label))
+        return splits
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{self.path / name} cannot be read: {error}.") from None
+        if not isinstance(value, dict):
+            raise RunError(f"{self.path / name} does not hold a JSON object.")
+        return value
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomically(self.path / name, text.encode())
+
+    def append_line(self, name: str, value: Mapping[str, Any]) -> None:
+        """One more line of a .jsonl file, on disk when this returns."""
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_lines(self, name: str) -> list[dict[str, Any]]:
+        """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
+        path = self.path / name
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1] if line]
+
+    # Where a command's files are
+
+    def checkpoint(self, name: str) -> Path:
+        """Folder of checkpoint `last` or `best`; the one before it when a crash hit between two renames."""
+        folder = self.path / "checkpoints" / name
+        before = folder.with_name(f"{name}.before")
+        return before if before.exists() and not folder.exists() else folder
+
+    def evaluation(self, split: str) -> Path:
+        return self.path / "evaluation" / split
+
+    def embedding(self, split: str) -> Path:
+        return self.path / "embedding" / split
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, fresh: Path) -> None:
+    """Puts the finished folder `fresh` in the place of `folder`, which stays readable as NAME.before until then."""
+    before = folder.with_name(f"{folder.name}.before")
+    if folder.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
+    fresh.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    import io
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a CSV file this package wrote. Raises RunError where the header is another."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = csv.reader(file)
+            if next(rows, None) != list(header):
+                raise RunError(f"{path} does not start with the columns {', '.join(header)}.")
+            yield from rows
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None

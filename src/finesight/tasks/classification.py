@@ -1,0 +1,89 @@
+"""One class a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.config import LossSettings
+from finesight.data.sample import Item
+from finesight.metrics.classification import classification_metrics
+from finesight.metrics.confusion import count_confusion, definitions
+from finesight.run import write_atomically, write_csv
+from finesight.tasks.contract import Loss, Metrics, Score
+from finesight.tasks.losses import class_weights, parse_loss
+
+
+class Classification:
+    name = "classification"
+    best_metric = "accuracy"
+    default_model = "efficientnet_lite0"
+
+    def read_targets(self, items: Sequence[Item], classes: ClassList) -> np.ndarray:
+        """Class indices, int64 (n,)."""
+        return np.array([classes.index(item.label or "") for item in items], dtype=np.int64)
+
+    def label(self, targets: np.ndarray, classes: ClassList) -> list[str]:
+        return [classes.ids[target] for target in targets]
+
+    def list_metrics(self, classes: ClassList) -> list[str]:
+        every_class = torch.arange(len(classes))
+        return list(classification_metrics(torch.eye(len(classes)), every_class, classes.names))
+
+    def count_classes(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
+        return np.bincount(targets, minlength=num_classes)
+
+    def make_loss(self, settings: LossSettings, class_counts: np.ndarray) -> Loss:
+        weights = class_weights(torch.from_numpy(class_counts), settings.class_weights)
+        return parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)
+
+    def new_score(self, classes: ClassList) -> Score:
+        return ClassificationScore(classes)
+
+
+class ClassificationScore:
+    def __init__(self, classes: ClassList) -> None:
+        self.classes = classes
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        self._logits.append(logits.detach().float().cpu())
+        self._targets.append(targets.cpu())
+
+    def metrics(self) -> Metrics:
+        values = classification_metrics(self.logits, self.targets, self.classes.names)
+        return Metrics(len(self.targets), values, definitions(values))
+
+    def save(self, folder: Path, keys: Sequence[str]) -> None:
+        import json
+
+        logits, targets = self.logits, self.targets
+        confidence, predictions = logits.softmax(1).max(1)
+        ids = self.classes.ids
+        rows = (
+            (key, ids[target], ids[prediction], f"{share:.6f}")
+            for key, target, prediction, share in zip(
+                keys, targets.tolist(), predictions.tolist(), confidence.tolist(), strict=True
+            )
+        )
+        write_csv(folder / "predictions.csv", ("key", "target", "prediction", "confidence"), rows)
+        counts = count_confusion(targets, predictions, len(ids)).tolist()
+        names = self.classes.names
+        confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
+        write_csv(folder / "confusion.csv", ("truth", *names), confusion)
+        save_file({"logits": logits}, folder / "logits.safetensors")
+        text = json.dumps(self.metrics().to_dict(), indent=1, ensure_ascii=False)
+        write_atomically(folder / "metrics.json", text.encode())
+
+    @property
+    def logits(self) -> Tensor:
+        return torch.cat(self._logits)
+
+    @property
+    def targets(self) -> Tensor:
+        return torch.cat(self._targets)

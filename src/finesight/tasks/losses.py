@@ -1,0 +1,166 @@
+"""Losses by name. Each takes logits (n, C) or (n, C, h, w) and targets, computes in float32 and returns a scalar.
+
+Targets are class indices, (n,) or (n, h, w). Pixels of IGNORE_INDEX count nowhere; where nothing is left the loss is 0.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from finesight.classes import IGNORE_INDEX
+from finesight.errors import ConfigError, DataError
+
+NEVER = -1  # an index no target has
+
+
+def cross_entropy(
+    logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Mean over pixels or pictures, weighted by their class where weights (C,) are given.
+
+    targets may also be probabilities (n, C), as mixing pictures makes them. A picture's class is never ignored:
+    index 255 is a class like any other where there are so many.
+    """
+    weights = None if weights is None else weights.to(logits.device, torch.float32)
+    loss = partial(F.cross_entropy, logits.float(), weight=weights, reduction="sum", label_smoothing=label_smoothing)
+    if targets.is_floating_point():
+        return loss(targets.float()) / len(targets)
+    total = loss(targets, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
+    return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
+
+
+def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gamma: float = 2.0) -> Tensor:
+    """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
+    _refuse_soft("focal", targets)
+    weights = None if weights is None else weights.to(logits.device, torch.float32)
+    valid = _valid(logits, targets)
+    known = targets.where(valid, 0)
+    log_p = logits.float().log_softmax(1).gather(1, known.unsqueeze(1)).squeeze(1)
+    share = _pixel_weights(targets, valid, weights)
+    return _divide(-(share * (1 - log_p.exp()) ** gamma * log_p).sum(), share.sum())
+
+
+def dice(logits: Tensor, targets: Tensor) -> Tensor:
+    """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
+    _refuse_soft("dice", targets)
+    p, t = _class_rows(logits, targets)
+    overlap = 2 * (p * t).sum(1) / (p.sum(1) + t.sum(1)).clamp(min=1e-6)
+    return _mean_over_present(1 - overlap, t)
+
+
+def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
+    """Lovász-softmax, a convex extension of 1 - IoU, over the batch. Berman 2018, arXiv:1705.08790.
+
+    Errors are sorted downwards; the gain in 1 - IoU when the i-th pixel joins the wrong ones is its weight. With I
+    pixels of the class still right and a union of U, that gain is 1/U for a pixel of the class and I / (U(U - 1)) for
+    another: written so, no two near-equal numbers are subtracted.
+    """
+    _refuse_soft("lovasz", targets)
+    p, t = _class_rows(logits, targets)  # ignored pixels have error 0: they come last and weigh nothing
+    errors, order = (t.float() - p).abs().sort(dim=1, descending=True)
+    wanted = t.gather(1, order)
+    right = wanted.sum(1, keepdim=True) - wanted.cumsum(1)
+    union = wanted.sum(1, keepdim=True) + (~wanted).cumsum(1)
+    gains = torch.where(wanted, 1 / union, right / (union.float() * (union - 1).clamp(min=1)))
+    return _mean_over_present((errors * gains).sum(1), t)
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "focal": focal,
+    "dice": dice,
+    "lovasz": lovasz,
+}
+
+
+def parse_loss(
+    name: str, *, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of a name such as `cross_entropy+lovasz`: (logits, targets) → the sum of the terms.
+
+    weights and label_smoothing go to the terms that know them. Raises ConfigError for an unknown name, or where no
+    term does.
+    """
+    terms = [_find_loss(term.strip()) for term in name.split("+")]
+    options = {"weights": weights, "label_smoothing": label_smoothing or None}
+    for option in (option for option, value in options.items() if value is not None):
+        if not any(option in inspect.signature(term).parameters for term in terms):
+            setting = {"weights": "loss.class_weights"}.get(option, f"loss.{option}")
+            raise ConfigError(f"{setting} has no effect on loss {name!r}: add a cross_entropy term or leave it out.")
+    bound = [
+        partial(term, **{k: v for k, v in options.items() if v is not None and k in inspect.signature(term).parameters})
+        for term in terms
+    ]
+
+    def compute(logits: Tensor, targets: Tensor) -> Tensor:
+        return torch.stack([term(logits, targets) for term in bound]).sum()
+
+    return compute
+
+
+def _find_loss(name: str) -> Callable[..., Tensor]:
+    if name not in LOSSES:
+        near = difflib.get_close_matches(name, LOSSES, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(LOSSES)}, and sums of them joined by +."
+        raise ConfigError(f"No loss {name!r}. {hint}")
+    return LOSSES[name]
+
+
+def class_weights(counts: Tensor, kind: Literal["none", "inverse", "effective"]) -> Tensor | None:
+    """Weight of each class, float32 (C,), from how often it occurs; None for none.
+
+    inverse: 1/n. effective: (1 - β) / (1 - βⁿ), Cui 2019, arXiv:1901.05555, with β = 1 - 1/N for N targets in all;
+    the paper's 0.9999 is that for its 10,000 pictures, and for N pixels a constant β would make all weights equal.
+    The mean over classes that occur is 1; the others weigh 0. Raises DataError where none occurs.
+    """
+    if kind == "none":
+        return None
+    occurs = counts > 0
+    if not occurs.any():
+        raise DataError("Class weights need targets to count, and the training split has none.")
+    present = counts[occurs].double()
+    if kind == "effective":
+        present = -torch.expm1(present * torch.log1p(-1 / present.sum()))  # 1 - βⁿ; the constant 1 - β cancels
+    weights = torch.zeros(len(counts), dtype=torch.float64)
+    weights[occurs] = 1 / present
+    return (weights / weights[occurs].mean()).float()
+
+
+def _valid(logits: Tensor, targets: Tensor) -> Tensor:
+    """Which targets count: all of a classification's, and pixels that are not IGNORE_INDEX."""
+    return targets != IGNORE_INDEX if logits.ndim > 2 else torch.ones_like(targets, dtype=torch.bool)
+
+
+def _pixel_weights(targets: Tensor, valid: Tensor, weights: Tensor | None) -> Tensor:
+    """float32, as targets; 0 where ignored."""
+    return valid.float() if weights is None else weights[targets.where(valid, 0)] * valid
+
+
+def _class_rows(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Probabilities float32 and truth bool, both (C, pixels of the batch), 0 at ignored pixels."""
+    num_classes = logits.shape[1]
+    valid = _valid(logits, targets).flatten()
+    p = logits.float().softmax(1).movedim(1, 0).reshape(num_classes, -1)
+    t = targets.flatten() == torch.arange(num_classes, device=targets.device)[:, None]
+    return p * valid, t & valid
+
+
+def _mean_over_present(values: Tensor, t: Tensor) -> Tensor:
+    """Mean of a value a class over the classes with pixels in truth rows t (C, pixels); 0 without any."""
+    present = t.any(1)
+    return (values * present).sum() / present.sum().clamp(min=1)
+
+
+def _divide(total: Tensor, by: Tensor) -> Tensor:
+    return total / torch.where(by > 0, by, 1)
+
+
+def _refuse_soft(name: str, targets: Tensor) -> None:
+    if targets.is_floating_point():
+        raise ConfigError(f"Loss {name!r} needs one class a target; with mixup or cutmix use cross_entropy.")

@@ -1,0 +1,60 @@
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finesight.data.sample import Item
+from finesight.data.splits import split_name, split_train_val
+
+COUNTS = st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 12), min_size=1, max_size=5)
+
+
+def _items(counts: dict[str, int]) -> list[Item]:
+    return [Item(f"{label}/{i}", Path(label), label) for label, count in counts.items() for i in range(count)]
+
+
+@given(COUNTS, st.floats(0.01, 0.99), st.integers(0, 5), st.randoms())
+def test_stratified_whole_and_blind_to_order(counts: dict[str, int], share: float, seed: int, random: Random) -> None:
+    items = _items(counts)
+    train, val = split_train_val(items, share, seed)
+    assert sorted(item.key for item in (*train, *val)) == sorted(item.key for item in items)
+    for label, count in counts.items():
+        in_val = sum(item.label == label for item in val)
+        if count == 1:
+            assert in_val == 0
+        else:
+            assert 1 <= in_val <= count - 1
+            assert abs(in_val - share * count) < 1
+    random.shuffle(items)
+    again = split_train_val(items, share, seed)
+    assert set(again[0]) == set(train)
+    assert set(again[1]) == set(val)
+
+
+def test_seeds_differ() -> None:
+    items = _items({"a": 50, "b": 50})
+    assert split_train_val(items, 0.2, 0)[1] != split_train_val(items, 0.2, 1)[1]
+
+
+def test_a_new_picture_moves_at_most_one_other() -> None:
+    items = _items({"a": 40})
+    before = set(split_train_val(items, 0.25, 0)[1])
+    after = set(split_train_val([*items, Item("a/new", Path("a"), "a")], 0.25, 0)[1])
+    assert len(before - after) <= 1
+
+
+SPLIT_NAMES = {
+    "train": "train Training train_50 train-images",
+    "val": "val valid validation VAL val2017",
+    "test": "test testing test_1",
+    "": "valley trainer 50_train 训练 _",
+}
+
+
+@pytest.mark.parametrize(
+    ("split", "text"), [(split, text) for split, texts in SPLIT_NAMES.items() for text in texts.split()]
+)
+def test_split_name(split: str, text: str) -> None:
+    assert split_name(text) == split

@@ -1,0 +1,134 @@
+"""A run folder in the true format, without training: every file is written by the code that writes it in a real run."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from finesight.classes import ClassList
+from finesight.config import load_settings
+from finesight.insight.neighbours import find_close_classes
+from finesight.insight.projection import project, save_map
+from finesight.insight.quality import map_quality
+from finesight.metrics.confusion import count_confusion
+from finesight.run import FORMAT_VERSION, RunFolder, write_atomically, write_csv
+from finesight.tasks.classification import ClassificationScore
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+NAMES = ("wolf", "grey fox", HOSTILE, "猫")
+SHAPES = ("ellipse", "rectangle", "polygon", "arc")
+
+
+@dataclass(frozen=True)
+class SyntheticRun:
+    run: RunFolder
+    pictures: Path
+
+    def find_picture(self, key: str) -> Path | None:
+        path = self.pictures / key
+        return path if path.exists() else None
+
+
+def write_run(folder: Path, names: Sequence[str] = NAMES, per_class: int = 15, epochs: int = 5) -> SyntheticRun:
+    """A finished, evaluated and embedded run over generated pictures of coloured shapes."""
+    keys = {f"class {label}/{i:03}.png": label for label in range(len(names)) for i in range(per_class)}
+    for key, label in keys.items():
+        draw_picture(folder / "pictures" / key, label, seed=len(key) + int(key[-7:-4]))
+    made = SyntheticRun(RunFolder(folder / "a run"), folder / "pictures")
+    write_description(made, names, keys, epochs)
+    write_results(made.run, keys, len(names))
+    return made
+
+
+def draw_picture(path: Path, label: int, seed: int) -> None:
+    """A shape whose colour and form tell its class."""
+    rng = np.random.default_rng((seed, label))
+    image = Image.new("RGB", (48, 40), tuple(rng.integers(180, 255, 3).tolist()))
+    left, top = rng.integers(2, 12, 2).tolist()
+    box = (left, top, left + 24, top + 24)
+    colour = tuple((np.array([37, 91, 151]) * (label + 1) % 200).tolist())
+    draw = ImageDraw.Draw(image)
+    shape = SHAPES[label % len(SHAPES)]
+    if shape == "polygon":
+        draw.polygon([(left, top + 24), (left + 12, top), (left + 24, top + 24)], fill=colour)
+    elif shape == "arc":
+        draw.arc(box, 20, 300, fill=colour, width=5)
+    else:
+        getattr(draw, shape)(box, fill=colour)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def write_description(made: SyntheticRun, names: Sequence[str], keys: dict[str, int], epochs: int) -> None:
+    run, classes = made.run, ClassList(ids=tuple(f"c{i}" for i in range(len(names))), names=tuple(names))
+    run.create()
+    run.write_settings(
+        load_settings(
+            overrides={
+                "task": "classification", "epochs": epochs, "data.root": str(made.pictures), "data.format": "folders",
+                "model.name": "efficientnet_lite0", "checkpoint.best": "accuracy",
+            }
+        )
+    )  # fmt: skip
+    packages = {"finesight": "0.1.0", "torch": torch.__version__.split("+")[0]}
+    command = ["/usr/bin/finesight", "train", "--data", str(made.pictures), "--out", str(run.path)]
+    run.write_json(
+        "environment.json",
+        {"format": FORMAT_VERSION, "device": "cpu", "precision": "bf16", "packages": packages, "command": command},
+    )
+    run.write_json("classes.json", classes.to_dict())
+    samples = [(key, classes.ids[label]) for key, label in keys.items()]
+    run.write_splits({"train": [(f"train/{key}", label) for key, label in samples[::2] * 3], "val": samples})
+    for epoch in range(1, epochs + 1):
+        accuracy = 0.9 - 0.5 / epoch - 0.05 * (epoch == epochs)  # the last epoch is not the best
+        line = {"epoch": epoch, "train/loss": 1.5 / epoch, "lr": 5e-4 * (1 - epoch / (epochs + 1))}
+        run.append_line("journal.jsonl", line | {"val/accuracy": accuracy, "val/log_loss": 1.2 / epoch + 0.2})
+        run.append_line(
+            "timings.jsonl", {"epoch": epoch, "train_s": 2.0, "val_s": 0.5, "images_per_second": 300 + 7.5 * (epoch % 3)}
+        )
+        layers = [{"name": name, "state": "frozen", "lr": 0.0, "hash": hash_name(name)} for name in ("stem", "block1")]
+        layers.append({"name": "classifier", "state": "tuned", "lr": line["lr"]})
+        run.append_line("freezing.jsonl", {"epoch": epoch, "freeze_before": "classifier", "layers": layers})
+    run.write_json("architecture.json", {"parameters": 3_435_000, "trainable": 64_050, "frozen": 3_370_950})
+    write_atomically(run.path / "architecture.txt", b"Network(\n  (stem): Conv2d(3, 32)\n  (classifier): Linear()\n)")
+    run.write_json(
+        "model.json",
+        {
+            "task": "classification", "name": "efficientnet_lite0", "head": "classifier", "num_classes": len(names),
+            "preprocessing": {"size": [224, 224]}, "weights": {"source": "ImageNet weights of a package"},
+        },
+    )  # fmt: skip
+
+
+def hash_name(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> None:
+    """Evaluation and embedding of features in which classes 0 and 1 lie close."""
+    rng = np.random.default_rng(0)
+    labels = np.array(list(keys.values()))
+    centres = rng.normal(size=(num_classes, 16)) * 1.1
+    centres[1] = centres[0] + 0.5
+    features = (centres[labels] + rng.normal(size=(len(labels), 16))).astype(np.float32)
+    distances = ((features[:, None] - centres[None]) ** 2).sum(2)
+    logits = torch.from_numpy(-distances / 4).float()
+    classes = run.read_classes()
+    score = ClassificationScore(classes)
+    score.update(logits, torch.from_numpy(labels))
+    score.save(run.evaluation("val"), list(keys))
+    folder = run.embedding("val")
+    predictions = logits.argmax(1).tolist()
+    rows = ((key, classes.ids[t], classes.ids[p]) for (key, t), p in zip(keys.items(), predictions, strict=True))
+    write_csv(folder / "samples.csv", ("key", "target", "prediction"), rows)
+    drawn = project(features, "pca")
+    save_map(folder, replace(drawn, quality=map_quality(features, drawn.points, labels)))
+    confusion = count_confusion(torch.from_numpy(labels), logits.argmax(1), num_classes).numpy()
+    found = find_close_classes(features, labels, confusion, classes.names, classes.ids, list(keys))
+    run.write_json("embedding/val/close_classes.json", found.to_dict())
+    image = Image.new("RGB", (320, 240), "white")
+    image.save(folder / "map.png")

@@ -1,0 +1,90 @@
+import dataclasses
+from typing import Any
+
+import pytest
+from synthetic_run import SyntheticRun
+
+from finesight.report.evidence import Evidence, find_mistakes, read_evidence
+from finesight.report.sections import (
+    count_of,
+    find_best_epoch,
+    give_verdict,
+    list_classes,
+    list_commands,
+    list_confusions,
+    list_freeze_phases,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence(synthetic: SyntheticRun) -> Evidence:
+    return read_evidence(synthetic.run, "val")
+
+
+def test_best_epoch_is_the_first_of_equals(evidence: Evidence) -> None:
+    assert find_best_epoch(evidence) == 4
+    level = [{"epoch": epoch, "val/accuracy": 0.5} for epoch in (1, 2, 3)]
+    assert find_best_epoch(dataclasses.replace(evidence, journal=level)) == 1
+    assert find_best_epoch(dataclasses.replace(evidence, journal=[])) is None
+
+
+def test_verdict_compares_with_guessing(evidence: Evidence) -> None:
+    verdict = give_verdict(evidence)
+    assert verdict
+    assert evidence.evaluation
+    assert verdict.accuracy == evidence.evaluation.metrics["accuracy"]
+    assert verdict.interval[0] < verdict.accuracy < verdict.interval[1]
+    assert "right on 25.0 %" in verdict.details
+
+
+def test_rows_of_classes(evidence: Evidence) -> None:
+    rows = list_classes(evidence)
+    assert [row.count for row in rows] == [15] * 4
+    assert rows[0].taken_for is not None
+    assert rows[0].taken_for[0] == 1  # made to lie close
+    assert rows[2].taken_for is None
+
+
+def test_confusions_are_sorted_and_hold_no_hits(evidence: Evidence) -> None:
+    assert evidence.evaluation
+    counts = [count for truth, prediction, count in list_confusions(evidence.evaluation) if truth != prediction]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == len(find_mistakes(evidence.pictures))
+
+
+def test_surest_mistakes_come_first(evidence: Evidence) -> None:
+    sure = [mistake.confidence or 0 for mistake in find_mistakes(evidence.pictures)]
+    assert sure
+    assert sure == sorted(sure, reverse=True)
+
+
+def ledger(epoch: int, before: str, digest: str) -> dict[str, Any]:
+    layers = [{"name": "stem", "state": "frozen" if before else "tuned", "lr": 0.0, "hash": digest}]
+    return {"epoch": epoch, "freeze_before": before, "layers": layers}
+
+
+def test_freeze_phases_follow_the_plan(evidence: Evidence) -> None:
+    entries = [ledger(1, "head", "a"), ledger(2, "head", "a"), ledger(3, "", "b")]
+    phases = list_freeze_phases(dataclasses.replace(evidence, freezing=entries))
+    assert [(phase.first, phase.last, phase.frozen, phase.unchanged) for phase in phases] == [
+        (1, 2, 1, True),
+        (3, 3, 0, True),
+    ]
+
+
+def test_moved_layer_is_told(evidence: Evidence) -> None:
+    entries = [ledger(1, "head", "a"), ledger(2, "head", "b")]
+    assert not list_freeze_phases(dataclasses.replace(evidence, freezing=entries))[0].unchanged
+
+
+def test_commands_quote_what_needs_it(evidence: Evidence) -> None:
+    commands = dict(list_commands(evidence))
+    assert commands["as it was started"].startswith("finesight train --data ")
+    assert f"'{evidence.run}'" in commands["this page again"]  # its name holds a space
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"), [(1, "picture", "1 picture"), (2500, "picture", "2,500 pictures"), (3, "class", "3 classes")]
+)
+def test_counts_read_well(number: int, noun: str, text: str) -> None:
+    assert count_of(number, noun) == text
