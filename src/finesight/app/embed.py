@@ -1,5 +1,6 @@
 """Embed: what the last layer sees of every picture, a map of it, and which classes lie close to each other."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import torch
 from finesight.insight.features import save_features
 from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import map_quality, project, save_map
+from finesight.insight.projection import project, save_map
+from finesight.insight.quality import describe_map, map_quality
 from finesight.insight.scatter import draw_map
 
 from finesight.app.evaluate import open_run_split
@@ -31,12 +33,12 @@ def embed(
     split: str = "",
     method: str = "tsne",
     engine: str = "opentsne",
-    perplexity: float = 30.0,
-    seed: int = 0,
+    perplexity: float | None = None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
-    method, engine: of insight.projection.PROJECTIONS. Returns `split`, `num_samples`, `dimensions`, `map` (settings),
+    method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults. Returns `split`, `num_samples`, `dimensions`, `map` (settings),
     `quality` (how far the map can be trusted), `close_classes` and `picture` (the drawn map).
     """
     folder = RunFolder.open(run)
@@ -54,19 +56,21 @@ def embed(
     save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions.numpy()))
     say(f"Projecting {features.shape[0]} × {features.shape[1]} features by {method}.")
     drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
-    quality = map_quality(features, drawn.points, dataset.targets)
-    save_map(where, drawn, quality)
+    drawn = replace(drawn, quality=map_quality(features, drawn.points, dataset.targets))
+    save_map(where, drawn)
     confusion = count_confusion(targets, predictions, len(classes)).numpy()
     close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
     folder.write_json(f"embedding/{split}/close_classes.json", close.to_dict())
     picture = where / "map.png"
-    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, picture, f"{Path(run).name}, {split}")
+    title = f"{Path(run).name}: {split}, {len(features)} pictures"
+    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, picture, title, describe_map(drawn))
     return {
         "split": split,
         "num_samples": len(features),
         "dimensions": features.shape[1],
         "map": drawn.settings,
-        "quality": quality,
+        "quality": drawn.quality,
+        "map_in_words": describe_map(drawn),
         "close_classes": close.to_dict(),
         "picture": str(picture),
     }

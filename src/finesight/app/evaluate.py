@@ -5,7 +5,7 @@ from typing import Any
 
 from finesight.app.preparation import open_split, read_data
 from finesight.config import Settings
-from finesight.data.formats import read_listing
+from finesight.data.formats import read_labelled
 from finesight.data.loader import PictureDataset
 from finesight.data.sample import Listing
 from finesight.engine.device import Machine
@@ -47,7 +47,7 @@ def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, spli
     """A listing of exactly one split, with the run's classes. Raises DataError for a split that is not there."""
     classes = run.read_classes()
     if data:
-        listing = read_listing(data, classes=classes, val_share=0.0)
+        listing = read_labelled(data, classes, settings.data.format)
         parts = listing.splits
         if len(parts) == 1:
             return Listing(listing.format, listing.root, {split or "test": next(iter(parts.values()))}, classes)

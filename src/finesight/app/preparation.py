@@ -17,7 +17,7 @@ from finesight.engine.loop import Job
 from finesight.errors import ConfigError, DataError
 from finesight.models import build_model
 from finesight.models.contract import Model
-from finesight.progress import say
+from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
 from finesight.tasks import TASKS
 from finesight.tasks.contract import Task
@@ -95,15 +95,20 @@ def open_split(
 ) -> PictureDataset:
     """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named."""
     data = settings.data
-    pixels, kept, bad = open_pixels(
-        listing.splits[split],
-        preprocessing.stored or preprocessing.size,
-        preprocessing.fit,
-        preprocessing.interpolation,
-        limit_gb=data.store_limit_gb,
-        mode=data.store,
-        on_bad=data.on_bad_image,
-    )
+    items = listing.splits[split]
+    with progress_bar(f"Reading {split}", len(items), "images") as bar:
+        pixels, kept, bad = open_pixels(
+            items,
+            preprocessing.stored or preprocessing.size,
+            preprocessing.fit,
+            preprocessing.interpolation,
+            limit_gb=data.store_limit_gb,
+            mode=data.store,
+            on_bad=data.on_bad_image,
+            progress=bar.advance,
+        )
+    if pixels.note and data.store == "auto":
+        say(f"Note: {pixels.note}")
     for picture in bad:
         say(f"Left out: {picture.key}: {picture.reason}")
     if not kept:

@@ -13,8 +13,8 @@ def embed(
     engine: Annotated[
         str, typer.Option(metavar="opentsne|sklearn", help="sklearn: the settings most reports are made with.")
     ] = "opentsne",
-    perplexity: Annotated[float, typer.Option(help="t-SNE: about how many neighbours count.")] = 30.0,
-    seed: Annotated[int, typer.Option(help="Of the map.")] = 0,
+    perplexity: Annotated[float | None, typer.Option(help="t-SNE: about how many neighbours count.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the map.")] = None,
     json_output: JsonOption = False,
 ) -> None:
     """Save what the last layer sees, draw a map of it, and say which classes lie close.
@@ -23,7 +23,7 @@ def embed(
 
     `finesight embed runs/p1`
 
-    `finesight embed runs/p1 --engine sklearn --perplexity 40`
+    `finesight embed runs/p1 --engine sklearn`
     """
     from finesight.app.embed import embed as run_embedding
 
@@ -32,10 +32,7 @@ def embed(
         print_json(result)
         return
     print(f"{result['num_samples']} pictures × {result['dimensions']} features, split {result['split']}")
-    print("Map: " + ", ".join(f"{name} {value}" for name, value in result["map"].items()))
-    for name, value in result["quality"].items():
-        print(f"  {name:32} {value:.3f}" if isinstance(value, float) else f"  {name:32} {value}")
-    print()
+    print(f"{result['map_in_words']}\n")
     for paragraph in result["close_classes"]["paragraphs"]:
         print(paragraph)
     print(f"\n{result['picture']}")

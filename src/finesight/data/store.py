@@ -138,7 +138,7 @@ def open_pixels(
         except OSError as error:
             reason = error.strerror or str(error)
             if mode == "on":
-                raise DataError(f"Pictures cannot be stored: {reason}; make room, or let --store be auto.") from None
+                raise DataError(f"Pictures cannot be stored: {reason}; make room, or let data.store be auto.") from None
             note = f"Pictures are decoded at each reading: {reason}."
     if pixels is not None:
         bad = {items[index].key: reason for index, reason in pixels.bad}

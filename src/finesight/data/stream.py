@@ -31,9 +31,9 @@ def stream_pictures(
 
     def decode(item: Item) -> np.ndarray | str:
         try:
-            return fit_picture(read_picture(item.path), size, preprocessing.fit, preprocessing.interpolation)
+            return fit_picture(read_picture(item.path, item.key), size, preprocessing.fit, preprocessing.interpolation)
         except UnreadablePicture as error:
-            return str(error)
+            return error.reason
 
     starts = range(0, len(items), batch_size)
     with ThreadPoolExecutor(threads) as pool:

@@ -157,8 +157,8 @@ def _neighbour_shares(features: Floats, targets: Indices, num_classes: int) -> t
     asked = np.minimum(sizes[targets] - 1, near.shape[1])  # (n,)
     weights = (np.arange(near.shape[1]) < asked[:, None]) / asked[:, None]  # (n, k), rows sum to 1
     np.add.at(sums, (targets[:, None], near), weights)
-    own_share = float(np.trace(sums) / len(targets))
-    return sums / np.maximum(sizes, 1)[:, None], own_share
+    own_share = round(float(np.trace(sums) / len(targets)), 6)
+    return (sums / np.maximum(sizes, 1)[:, None]).round(6), own_share  # thirds summed up are not quite 1
 
 
 def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], list[Indices]]:

@@ -11,8 +11,10 @@ def spell(number: int) -> str:
 
 
 def percent(share: float) -> str:
-    """`83 %`; below ten per cent with a decimal place, `0.9 %`."""
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
+    """`83 %`; with a decimal place near the ends, `0.9 %`, so that only none is 0 and only all is 100."""
+    if share in (0, 1) or 0.0995 <= share < 0.995:
+        return f"{100 * share:.0f} %"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def draw_curves(
 
 def choose_ticks(low: float, high: float, count: int = 4) -> tuple[float, ...]:
     """About `count` round numbers that cover low to high: steps of 1, 2 or 5 times a power of ten."""
-    if high <= low:
+    if high - low <= 1e-6 * max(abs(low), abs(high), 1e-30):
         span = abs(low) * 0.1 or 1.0
         low, high = low - span, high + span
     rough = (high - low) / count

@@ -61,6 +61,7 @@ def make_map(points: np.ndarray, truths: Sequence[int | None], mistakes: Sequenc
         toolbar_location=None,
         tools=[],
         match_aspect=True,
+        min_border=0,
         x_range=DataRange1d(range_padding=0.04),
         y_range=DataRange1d(range_padding=0.04),
         background_fill_color=None,

@@ -163,7 +163,15 @@ def test_the_dict_is_plain_json() -> None:
 
 
 def test_wording() -> None:
-    assert [percent(share) for share in (0, 0.004, 0.0999, 0.31, 1)] == ["0 %", "0.4 %", "10 %", "31 %", "100 %"]
+    assert [percent(share) for share in (0, 1e-6, 0.004, 0.0999, 0.31, 0.9999, 1)] == [
+        "0 %",
+        "0.1 %",
+        "0.4 %",
+        "10 %",
+        "31 %",
+        "99.9 %",
+        "100 %",
+    ]
     assert [join_words(list(words)) for words in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
     assert (spell(2), spell(11), spell(1225)) == ("two", "11", "1,225")
     assert (label_class("10", "baby"), label_class("baby", "baby")) == ("10 (baby)", "baby")

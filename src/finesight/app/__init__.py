@@ -1,0 +1,1 @@
+"""One use case a file, each with one public function of the same name."""
