@@ -28,7 +28,7 @@ class ClassList:
 
     def __post_init__(self) -> None:
         for what, values in (("ids", self.ids), ("names", self.names), ("colours", self.colours or ())):
-            doubles = sorted({str(value) for value in values if values.count(value) > 1})  # type: ignore[arg-type]
+            doubles = sorted({str(value) for value in values if values.count(value) > 1})
             if doubles:
                 raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Each needs its own.")
         if len(self.names) != len(self.ids):

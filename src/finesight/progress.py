@@ -58,7 +58,9 @@ def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
 
         class _Shown:
             def advance(self, count: int = 1, note: str = "") -> None:
-                bars.update(task, advance=count, **({"note": escape(note)} if note else {}))
+                bars.advance(task, count)
+                if note:
+                    bars.update(task, note=escape(note))
 
         yield _Shown()
 

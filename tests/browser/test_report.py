@@ -22,7 +22,8 @@ LOCATE = """dot => {
 # The dot that lies farthest from all others, so that pointing at it is unambiguous.
 LONELIEST = """() => {
   const { x, y } = Bokeh.index.roots[0].model.document.get_model_by_name("samples").data;
-  const room = [...x].map((_, i) => Math.min(...[...x].map((_, j) => (i === j ? Infinity : Math.hypot(x[i] - x[j], y[i] - y[j])))));
+  const gap = (i, j) => (i === j ? Infinity : Math.hypot(x[i] - x[j], y[i] - y[j]));
+  const room = [...x].map((_, i) => Math.min(...[...x].map((_, j) => gap(i, j))));
   return room.indexOf(Math.max(...room));
 }"""
 

@@ -6,11 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from finesight.insight.features import save_features
-from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import project, save_map
-from finesight.insight.quality import describe_map, map_quality
-from finesight.insight.scatter import draw_map
 
 from finesight.app.evaluate import open_run_split
 from finesight.classes import ClassList
@@ -19,6 +14,11 @@ from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
+from finesight.insight.features import save_features
+from finesight.insight.neighbours import find_close_classes
+from finesight.insight.projection import project, save_map
+from finesight.insight.quality import describe_map, map_quality
+from finesight.insight.scatter import draw_map
 from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
@@ -58,7 +58,7 @@ def embed(
     drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
     drawn = replace(drawn, quality=map_quality(features, drawn.points, dataset.targets))
     save_map(where, drawn)
-    confusion = count_confusion(targets, predictions, len(classes)).numpy()
+    confusion = count_confusion(targets, predictions, len(classes), ignore_index=None).numpy()
     close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
     folder.write_json(f"embedding/{split}/close_classes.json", close.to_dict())
     picture = where / "map.png"

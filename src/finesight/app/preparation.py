@@ -1,8 +1,8 @@
 """Everything before epoch 1: data, network, loss and machine are made and checked, nothing is written."""
 
 import dataclasses
-import os
 import difflib
+import os
 from collections.abc import Sequence
 
 import torch

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from finesight.models.summary import describe_network
 
 from finesight.app.preparation import prepare_job
 from finesight.config import dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
 from finesight.engine.restore import describe_model, restore_model, write_selftest
 from finesight.errors import ConfigError, FinesightError, RunError
+from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 

@@ -91,7 +91,8 @@ def _mix(state: np.ndarray) -> np.ndarray:
     state = (state + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    mixed: np.ndarray = state ^ (state >> np.uint64(31))
+    return mixed
 
 
 def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size) -> Tensor:
@@ -127,7 +128,8 @@ def _colour(pixels: Tensor, strength: float, draws: Tensor) -> Tensor:
     grey = (pixels * pixels.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
     pixels = grey + (pixels - grey) * saturation
     mean = grey.mean((2, 3), keepdim=True)
-    return (mean + (pixels - mean) * contrast).clamp_(0, 255)
+    coloured: Tensor = (mean + (pixels - mean) * contrast).clamp_(0, 255)
+    return coloured
 
 
 def _randaugment(images: Tensor, magnitude: int, draws: Tensor) -> Tensor:

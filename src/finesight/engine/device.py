@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ class Machine:
     """Where and how a network runs, resolved: nothing in here is `auto`."""
 
     device: torch.device
-    precision: str  # bf16 | fp32
+    precision: Literal["bf16", "fp32"]
     channels_last: bool
 
     @classmethod
@@ -32,16 +33,14 @@ class Machine:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
-        precision = settings.precision
-        if precision == "auto":
-            precision = "bf16" if computes_bf16(device) else "fp32"
-        return cls(device, precision, settings.channels_last)
+        fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
+        return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
 
     def place(self, network: nn.Module) -> nn.Module:
         """Moves a network here, in this layout, in place."""
         network.to(self.device)
         if self.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)
         if self.device.type == "cpu" and self.precision == "bf16":
             _keep_slow_depthwise_in_float32(network)
         return network
@@ -68,7 +67,7 @@ class Machine:
 def computes_bf16(device: torch.device) -> bool:
     """Whether bf16 is faster than float32 here, not merely possible."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         from torch import cpu
 
@@ -98,9 +97,10 @@ def _keep_slow_depthwise_in_float32(network: nn.Module) -> None:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
     """
     for module in network.modules():
-        is_depthwise = isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-        if is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
-            module.forward = _Float32Forward(module)
+        if not isinstance(module, nn.Conv2d) or module.groups != module.in_channels or module.groups == 1:
+            continue
+        if max(module.stride) > 1 or max(module.kernel_size) > 3:
+            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
 
 
 class _Float32Forward:

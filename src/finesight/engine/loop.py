@@ -67,7 +67,7 @@ class Trainer:
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
         self.at = Position()
         if settings.machine.compile:
-            self.network.compile()  # type: ignore[no-untyped-call]
+            self.network.compile()
 
     def run(self) -> int:
         """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early."""

@@ -86,4 +86,5 @@ def _answer(model: Model, images: Tensor) -> Tensor:
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         logits = model(prepare(images, model.preprocessing)).float()
     model.to(device).train(was_training)
-    return logits.clone()
+    answer: Tensor = logits.clone()
+    return answer

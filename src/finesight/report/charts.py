@@ -46,9 +46,7 @@ def draw_curves(
     title: str, series: Mapping[str, Points], best_epoch: int | None, from_zero: bool = True
 ) -> Curves | None:
     """A chart of named series; None where no series has a finite value."""
-    finite = {
-        name: kept for name, points in series.items() if (kept := [p for p in points if math.isfinite(p[1])])
-    }
+    finite = {name: kept for name, points in series.items() if (kept := [p for p in points if math.isfinite(p[1])])}
     if not finite:
         return None
     epochs = [x for points in finite.values() for x, _ in points]
@@ -60,7 +58,9 @@ def draw_curves(
     def place(x: float, y: float) -> tuple[float, float]:
         across = (x - first) / (last - first) if last > first else 0.5
         up = (y - low) / (high - low)
-        return round(LEFT + across * (WIDTH - LEFT - RIGHT), 1), round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1)
+        return round(LEFT + across * (WIDTH - LEFT - RIGHT), 1), round(
+            HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM), 1
+        )
 
     lines = []
     for name, points in finite.items():

@@ -99,7 +99,9 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             embedding=embedding,
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(f"{run.path} cannot be reported: a file is damaged ({error!r}). Evaluate or embed again.") from None
+        raise RunError(
+            f"{run.path} cannot be reported: a file is damaged ({error!r}). Evaluate or embed again."
+        ) from None
 
 
 def _read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:

@@ -26,30 +26,35 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-# Ten hues readable on white and on near-black; together with five shapes they tell fifty classes apart.
+# The hues of the static map (insight/scatter.py), each readable on white and on near-black. Twelve colours and seven
+# shapes have no common factor: 84 classes look different, and the next in the list differs in both.
 COLOURS = (
-    "#3b7ddd", "#e8743b", "#19a979", "#d64f6d", "#8e6bd1", "#b58900", "#13a4b4", "#c45ab3", "#6c8f2f", "#8a8f98",
+    "#3b82d6", "#e8710a", "#2f9e3a", "#d9363e", "#9a66d0", "#a06a50",
+    "#e05fb0", "#858585", "#a8a400", "#12aebc", "#4b5fc4", "#f2a900",
 )  # fmt: skip
-MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle")
+MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "star")
+UNKNOWN = "#8a8f98"  # colour of dots without a class, and of muted ones
 HEIGHT = 560  # CSS pixels
 MISTAKE_EDGE = "#d1242f"
 
 
 def class_style(index: int) -> tuple[str, str]:
     """(colour, marker) of a class."""
-    return COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
 
 
 def make_map(points: np.ndarray, truths: Sequence[int | None], mistakes: Sequence[bool]) -> dict[str, Any]:
     """The plot as JSON that `Bokeh.embed.embed_item` draws. points: (n, 2), a dot each, in the order of samples."""
-    styles = [class_style(truth) if truth is not None else ("#8a8f98", "x") for truth in truths]
+    styles = [class_style(truth) if truth is not None else (UNKNOWN, "circle") for truth in truths]
     source = ColumnDataSource(
         {
             "x": points[:, 0].astype(np.float32),
             "y": points[:, 1].astype(np.float32),
             "colour": [colour for colour, _ in styles],
             "marker": [marker for _, marker in styles],
-            "edge": [MISTAKE_EDGE if mistake else colour for (colour, _), mistake in zip(styles, mistakes, strict=True)],
+            "edge": [
+                MISTAKE_EDGE if mistake else colour for (colour, _), mistake in zip(styles, mistakes, strict=True)
+            ],
             "width": [1.6 if mistake else 0.4 for mistake in mistakes],
         },
         name="samples",
@@ -70,14 +75,15 @@ def make_map(points: np.ndarray, truths: Sequence[int | None], mistakes: Sequenc
     )
     plot.axis.visible = False
     plot.grid.visible = False
-    drawn = {"marker": "marker", "fill_color": "colour", "line_color": "edge", "line_width": "width", "size": size}
-    faint = {"marker": "marker", "fill_color": "#8a8f98", "line_color": None, "size": size * 0.6, "fill_alpha": 0.18}
     shown = CDSView(filter=BooleanFilter(booleans=[True] * len(points), name="shown"))
     muted = CDSView(filter=BooleanFilter(booleans=[False] * len(points), name="muted"))
-    plot.scatter("x", "y", source=source, view=muted, nonselection_fill_alpha=0.18, **faint)
+    plot.scatter(
+        "x", "y", source=source, view=muted, marker="marker", size=size * 0.6, line_color=None,
+        fill_color=UNKNOWN, fill_alpha=0.2, nonselection_fill_alpha=0.2,
+    )  # fmt: skip
     dots = plot.scatter(
-        "x", "y", source=source, view=shown, fill_alpha=0.82, nonselection_fill_alpha=0.12,
-        nonselection_line_alpha=0.12, **drawn,
+        "x", "y", source=source, view=shown, marker="marker", size=size, line_color="edge", line_width="width",
+        fill_color="colour", fill_alpha=0.82, nonselection_fill_alpha=0.12, nonselection_line_alpha=0.12,
     )  # fmt: skip
     # Hover has no tooltip of its own: map.js listens to what is under the pointer.
     plot.add_tools(
@@ -88,8 +94,7 @@ def make_map(points: np.ndarray, truths: Sequence[int | None], mistakes: Sequenc
         BoxSelectTool(renderers=[dots], name="box"),
         TapTool(renderers=[dots]),
     )
-    item: dict[str, Any] = json_item(plot)  # type: ignore[no-untyped-call, unused-ignore]
-    return item
+    return dict(json_item(plot))
 
 
 @cache

@@ -15,9 +15,9 @@ from finesight.report.interactive_map import bokeh_script, class_style, make_map
 from finesight.report.pictures import TILE, FindPicture, Sprites, data_uri, make_sprites
 from finesight.report.sections import (
     count_of,
+    define_metric,
     describe_training,
     draw_training,
-    define_metric,
     give_verdict,
     judge_map,
     list_classes,

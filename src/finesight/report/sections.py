@@ -15,7 +15,7 @@ KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and stil
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def count_of(number: int, noun: str) -> str:
@@ -39,7 +39,9 @@ def describe_training(evidence: Evidence) -> str:
     source = evidence.model.get("weights", {}).get("source", "")
     origin = f", starting from {source}," if source else ""
     name = evidence.model.get("name") or settings.model.name
-    return f"{name}{origin} was trained on {data}{count_of(len(evidence.classes), 'class')} from {settings.data.root!r}."
+    return (
+        f"{name}{origin} was trained on {data}{count_of(len(evidence.classes), 'class')} from {settings.data.root!r}."
+    )
 
 
 @dataclass(frozen=True)
@@ -123,18 +125,22 @@ def judge_map(drawn: Map) -> MapTrust:
     quality = drawn.quality
     labels = {
         "neighbourhood_preservation": f"Nearest {quality.get('k', 0):.0f} that stay neighbours",
-        "neighbourhood_chance": "The same on a random map",
-        "knn_accuracy_features": "Classes told by neighbours, full features",
-        "knn_accuracy_map": "Classes told by neighbours, on the map",
+        "neighbourhood_chance": "The same by chance",
+        "knn_accuracy_features": "kNN accuracy, full features",
+        "knn_accuracy_map": "kNN accuracy, on the map",
     }
-    facts = tuple(Fact(label, quality[name], percent(quality[name])) for name, label in labels.items() if name in quality)
+    facts = tuple(
+        Fact(label, quality[name], percent(quality[name])) for name, label in labels.items() if name in quality
+    )
     loss = quality.get("knn_accuracy_features", 0.0) - quality.get("knn_accuracy_map", 0.0)
     if "knn_accuracy_map" not in quality:
         trust = "How well it keeps neighbours was not measured, so read it with care."
     elif loss < KNN_LOSS_TOLERATED:
-        trust = "Classes are told apart on the map as well as in the full features, so near dots can be trusted to be alike."
+        trust = "Classes are told apart on the map as well as in the full features, so trust near dots to be alike."
     else:
-        trust = "Classes are told apart worse on the map than in the full features, so near dots are a hint, not a proof."
+        trust = (
+            "Classes are told apart worse on the map than in the full features, so near dots are a hint, not a proof."
+        )
     far = " How far apart distant groups are, and how large a group is, means little." if drawn.method != "pca" else ""
     made = describe_map(replace(drawn, quality={}))  # its numbers are facts already
     return MapTrust(facts, f"{made} {trust}{far}")

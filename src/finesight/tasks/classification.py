@@ -14,12 +14,12 @@ from finesight.data.sample import Item
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.run import write_atomically, write_csv
-from finesight.tasks.contract import Loss, Metrics, Score
+from finesight.tasks.contract import Loss, Metrics, Score, TaskName
 from finesight.tasks.losses import class_weights, parse_loss
 
 
 class Classification:
-    name = "classification"
+    name: TaskName = "classification"
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
 
@@ -72,7 +72,7 @@ class ClassificationScore:
             )
         )
         write_csv(folder / "predictions.csv", ("key", "target", "prediction", "confidence"), rows)
-        counts = count_confusion(targets, predictions, len(ids)).tolist()
+        counts = count_confusion(targets, predictions, len(ids), ignore_index=None).tolist()
         names = self.classes.names
         confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
         write_csv(folder / "confusion.csv", ("truth", *names), confusion)

@@ -6,7 +6,7 @@ Nothing outside this package asks which task it is.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +15,7 @@ from finesight.classes import ClassList
 from finesight.config import LossSettings
 from finesight.data.sample import Item
 
+TaskName = Literal["classification", "segmentation"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
 
 
@@ -43,7 +44,7 @@ class Score(Protocol):
 
 
 class Task(Protocol):
-    name: str
+    name: TaskName
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
 

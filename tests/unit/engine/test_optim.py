@@ -1,5 +1,7 @@
 """Learning rates: who gets which, and when."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -50,7 +52,7 @@ def test_warm_up_then_cosine_to_nothing():
     assert factors[10] == pytest.approx(1.0)
     assert factors[30] == pytest.approx(0.5)
     assert factors[50] == pytest.approx(0.0, abs=1e-9)
-    assert all(later < earlier for earlier, later in zip(factors[10:], factors[11:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(factors[10:]))
 
 
 def test_steps_fall_by_the_factor():

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from synthetic_run import SyntheticRun, write_run
 

@@ -88,7 +88,8 @@ def write_description(made: SyntheticRun, names: Sequence[str], keys: dict[str, 
         line = {"epoch": epoch, "train/loss": 1.5 / epoch, "lr": 5e-4 * (1 - epoch / (epochs + 1))}
         run.append_line("journal.jsonl", line | {"val/accuracy": accuracy, "val/log_loss": 1.2 / epoch + 0.2})
         run.append_line(
-            "timings.jsonl", {"epoch": epoch, "train_s": 2.0, "val_s": 0.5, "images_per_second": 300 + 7.5 * (epoch % 3)}
+            "timings.jsonl",
+            {"epoch": epoch, "train_s": 2.0, "val_s": 0.5, "images_per_second": 300 + 7.5 * (epoch % 3)},
         )
         layers = [{"name": name, "state": "frozen", "lr": 0.0, "hash": hash_name(name)} for name in ("stem", "block1")]
         layers.append({"name": "classifier", "state": "tuned", "lr": line["lr"]})

@@ -79,7 +79,9 @@ def test_every_anchor_leads_somewhere(parsed: Page) -> None:
 
 
 def test_nothing_comes_from_outside(page: str, parsed: Page) -> None:
-    addresses = [value for name in ("src", "href", "action", "srcset", "poster", "data") for value in parsed.values(name)]
+    addresses = [
+        value for name in ("src", "href", "action", "srcset", "poster", "data") for value in parsed.values(name)
+    ]
     assert addresses
     assert all(address.startswith(("#", "data:")) for address in addresses)
     assert not re.search(r"@import|url\((?!data:)", without_scripts(page))
@@ -100,7 +102,10 @@ def test_metrics_are_those_of_the_evaluation(synthetic: SyntheticRun, page: str)
     assert {name: float(value) for value, name in shown} == {
         name: value for name, value in metrics.items() if "/" not in name
     }
-    assert f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f} %</data> of 60 pictures' in page
+    assert (
+        f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data> of 60 pictures'
+        in page
+    )
     for metric in ("precision", "recall", "f1"):
         assert f'<data value="{metrics[f"{metric}/wolf"]}">' in page
 
@@ -168,7 +173,14 @@ def test_run_that_was_just_started(synthetic: SyntheticRun, tmp_path: Path) -> N
     made = copy_run(synthetic, tmp_path)
     for name in ("evaluation", "embedding"):
         shutil.rmtree(made.run.path / name)
-    for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.txt", "architecture.json", "splits.csv"):
+    for name in (
+        "journal.jsonl",
+        "timings.jsonl",
+        "freezing.jsonl",
+        "architecture.txt",
+        "architecture.json",
+        "splits.csv",
+    ):
         (made.run.path / name).unlink()
     html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
     assert "No epoch was finished yet" in html

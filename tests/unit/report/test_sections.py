@@ -34,7 +34,7 @@ def test_verdict_compares_with_guessing(evidence: Evidence) -> None:
     assert evidence.evaluation
     assert verdict.accuracy == evidence.evaluation.metrics["accuracy"]
     assert verdict.interval[0] < verdict.accuracy < verdict.interval[1]
-    assert "right on 25.0 %" in verdict.details
+    assert "right on 25.0\N{NO-BREAK SPACE}%" in verdict.details
 
 
 def test_rows_of_classes(evidence: Evidence) -> None:
@@ -84,7 +84,8 @@ def test_commands_quote_what_needs_it(evidence: Evidence) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "noun", "text"), [(1, "picture", "1 picture"), (2500, "picture", "2,500 pictures"), (3, "class", "3 classes")]
+    ("number", "noun", "text"),
+    [(1, "picture", "1 picture"), (2500, "picture", "2,500 pictures"), (3, "class", "3 classes")],
 )
 def test_counts_read_well(number: int, noun: str, text: str) -> None:
     assert count_of(number, noun) == text

@@ -32,7 +32,8 @@ def test_each_place_shows_its_picture(folder: Path) -> None:
         _, column, row = sprites.places[f"{number}.png"]
         seen = sheet.getpixel((column * TILE + TILE // 2, row * TILE + TILE // 2))
         assert all(
-            abs(a - b) < 12 for a, b in zip(seen, (30 * number, 120, 250 - 30 * number), strict=True)  # type: ignore[arg-type]
+            abs(a - b) < 12
+            for a, b in zip(seen, (30 * number, 120, 250 - 30 * number), strict=True)  # type: ignore[arg-type]
         )
 
 
