@@ -1,4 +1,9 @@
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
 from synthetic_run import SyntheticRun, write_run
 
 from finesight.report import render_report
