@@ -38,8 +38,9 @@ def embed(
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
-    method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults. Returns `split`, `num_samples`, `dimensions`, `map` (settings),
-    `quality` (how far the map can be trusted), `close_classes` and `picture` (the drawn map).
+    method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's
+    defaults. Returns `split`, `num_samples`, `dimensions`, `map` (settings), `map_in_words`, `quality` (how far the
+    map can be trusted), `close_classes` and `picture` (the drawn map).
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()

@@ -8,7 +8,7 @@ from finesight.app.embed import embed
 from finesight.app.evaluate import list_pictures_for
 from finesight.errors import DataError
 from finesight.progress import say
-from finesight.report import render_report
+from finesight.reporting import render_report
 from finesight.run import RunFolder
 
 
@@ -28,7 +28,7 @@ def find_pictures(run: RunFolder, split: str) -> Callable[[str], Path | None]:
     """From a picture's key to its file; None for all when the data are gone, which a report survives."""
     paths: dict[str, Path] = {}
     try:
-        for part in {split, "train", "val"}:
+        for part in ("train", "val", split):  # a key of two parts means that of `split`
             listing = list_pictures_for(run, run.read_settings(), "", part)
             paths |= {item.key: item.path for items in listing.splits.values() for item in items}
     except DataError as error:

@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from finesight.report.charts import draw_matrix
-from finesight.report.evidence import Answer, Evidence, find_mistakes, read_evidence
-from finesight.report.interactive_map import bokeh_script, class_style, make_map
-from finesight.report.pictures import FindPicture, Sprites, data_uri, make_sprites
-from finesight.report.sections import (
+from finesight.reporting.charts import draw_matrix
+from finesight.reporting.evidence import Answer, Evidence, find_mistakes, read_evidence
+from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
+from finesight.reporting.pictures import FindPicture, Sprites, data_uri, make_sprites
+from finesight.reporting.sections import (
     count_of,
     define_metric,
     describe_training,
@@ -133,7 +133,7 @@ def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> di
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("finesight.report"),
+        loader=PackageLoader("finesight.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
