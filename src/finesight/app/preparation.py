@@ -45,6 +45,8 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
             f"set batch_size to at most {len(train)}."
         )
     loss = task.make_loss(settings.loss, task.count_classes(train.targets, len(listing.classes)))
+    if settings.augment.mixup or settings.augment.cutmix:
+        loss(torch.zeros(1, len(listing.classes)), torch.ones(1, len(listing.classes)))  # raises if it cannot mix
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
     return Job(run, settings, task, listing.classes, model, machine, loss, train, val)
 
