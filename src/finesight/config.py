@@ -39,7 +39,7 @@ class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None  # (height, width) the network sees; None: the size its weights were trained at
     fit: Literal["crop", "squash"] = "crop"  # crop: short side to size, centre kept; squash: both sides, shape lost
-    interpolation: Literal["bilinear", "bicubic"] | None = None  # None: what the weights were trained with
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # in training and everywhere after; bicubic is slower
     first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant
 
 

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def predict(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
 
 

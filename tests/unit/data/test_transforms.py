@@ -79,3 +79,14 @@ def test_draws_are_uniform_and_independent_of_order():
     assert np.array_equal(draw_uniform(3, 2, [17, 4]).numpy(), draws[[17, 4]])
     assert not np.array_equal(draw_uniform(3, 3, range(10)), draws[:10])
     assert not np.array_equal(draw_uniform(4, 2, range(10)), draws[:10])
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_training_magnifies_as_validation_does(interpolation):
+    """Statistics of the two would differ otherwise, and batch normalisation would carry the difference into the score."""
+    preprocessing = Preprocessing(size=(64, 64), interpolation=interpolation)
+    barely = AugmentSettings(flip=0.0, scale=(0.9999999, 1.0), ratio=1.0)
+    images = photo(2, 8)
+    trained = augment(images, barely, preprocessing, draw_uniform(0, 1, range(2)), (64, 64))
+    inside = (..., slice(8, -8), slice(8, -8))  # at the edges one repeats the last pixel, the other mirrors
+    torch.testing.assert_close(trained[inside], prepare(images, preprocessing)[inside], rtol=0, atol=0.02)
