@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import write_pictures
 from safetensors.numpy import load_file
 
+from conftest import write_pictures
 from finesight import embed
 from finesight.errors import FinesightError
 
