@@ -83,7 +83,7 @@ def test_draws_are_uniform_and_independent_of_order():
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_training_magnifies_as_validation_does(interpolation):
-    """Statistics of the two would differ otherwise, and batch normalisation would carry the difference into the score."""
+    """Otherwise their statistics differ, and batch normalisation carries the difference into the score."""
     preprocessing = Preprocessing(size=(64, 64), interpolation=interpolation)
     barely = AugmentSettings(flip=0.0, scale=(0.9999999, 1.0), ratio=1.0)
     images = photo(2, 8)
