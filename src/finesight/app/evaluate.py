@@ -1,5 +1,6 @@
 """Evaluate: how good a run's network is on pictures whose classes are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,13 @@ def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, spli
     """A listing of exactly one split, with the run's classes. Raises DataError for a split that is not there."""
     classes = run.read_classes()
     if data:
-        listing = read_labelled(data, classes, settings.data.format)
+        listing = read_labelled(data, classes, settings.data.format, settings.data)
         parts = listing.splits
         if len(parts) == 1:
-            return Listing(listing.format, listing.root, {split or "test": next(iter(parts.values()))}, classes)
+            return replace(listing, splits={split or "test": next(iter(parts.values()))})
     else:
         parts = (listing := read_data(settings)).splits
     wanted = split or "val"
     if wanted not in parts:
         raise DataError(f"{listing.root} has no split {wanted!r}; there are: {', '.join(parts)}.")
-    return Listing(listing.format, listing.root, {wanted: parts[wanted]}, classes)
+    return replace(listing, splits={wanted: parts[wanted]}, classes=classes)

@@ -35,7 +35,8 @@ def main() -> None:
     try:
         app()
     except FinesightError as error:
-        say(f"Error: {error}")
+        for line in f"Error: {error}".splitlines():
+            say(line)
         sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
         say("Stopped.")

@@ -262,6 +262,12 @@ def stored_size(items: Sequence[Item], size: tuple[int, int], fit: Fit, margin: 
     return native if fits and all(other == first for other in sizes) else largest
 
 
+def common_size(items: Sequence[Item]) -> tuple[int, int] | None:
+    """(height, width) of all pictures; None if they differ."""
+    sizes = {size for size in picture_sizes(items) if size}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def _list_bad(bad: dict[str, str], total: int) -> str:
     lines = [f"  {key!r} {reason}" for key, reason in bad.items()][:NUM_LISTED]
     more = [f"  and {len(bad) - NUM_LISTED:,} more"] if len(bad) > NUM_LISTED else []
