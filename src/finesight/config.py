@@ -30,7 +30,7 @@ class DataSettings:
     val_share: Annotated[float, Gt(0), Lt(1)] = 0.1  # of each class, when data brings no split of its own
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
-    store_limit_gb: Annotated[float, Gt(0)] = 8.0  # of all stores together; the least recently used go first
+    store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
     ignore: int | str = ""  # masks: value, colour (#RRGGBB) or class that counts nowhere; empty: what the class list says
     stray_share: Share = 0.001  # masks: share of all pixels whose colour may be no class; they are named and ignored
     colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a channel may be off its class's colour
@@ -131,7 +131,7 @@ class MachineSettings:
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 where the processor computes in it; losses stay fp32
     channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
-    threads: Annotated[int, Ge(0)] = 0  # CPU threads; 0: torch's own choice
+    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads; 0: torch's own choice
     compile: bool = False  # torch.compile; pays on long runs only
 
 
@@ -139,7 +139,7 @@ class MachineSettings:
 class Settings:
     __pydantic_config__ = STRICT
     task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
-    seed: Annotated[int, Ge(0)] = 0  # of split, order, augmentation, new layers and dropout
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
     batch_size: Annotated[int, Ge(1), Le(65_536)] = 32
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off

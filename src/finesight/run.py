@@ -71,7 +71,10 @@ class RunFolder:
         write_atomically(self.path / "config.toml", to_toml(settings).encode())
 
     def read_classes(self) -> ClassList:
-        return ClassList.from_dict(self.read_json("classes.json"))
+        try:
+            return ClassList.from_dict(self.read_json("classes.json"))
+        except (KeyError, TypeError, IndexError) as error:
+            raise RunError(f"{self.path / 'classes.json'} is damaged: {error!r}.") from None
 
     def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
         """splits.csv from {split: [(key, class id), …]}."""
@@ -104,13 +107,21 @@ class RunFolder:
             file.flush()
             os.fsync(file.fileno())
 
+    def write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        """A whole .jsonl file in the place of the one that is there."""
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_atomically(self.path / name, text.encode())
+
     def read_lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
         path = self.path / name
         if not path.exists():
             return []
-        lines = path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1] if line]
+        whole, _, _ = path.read_bytes().rpartition(b"\n")
+        try:
+            return [json.loads(line) for line in whole.split(b"\n") if line]
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path} is damaged: {error}.") from None
 
     # Where a command's files are
 
@@ -168,6 +179,11 @@ def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
             rows = csv.reader(file)
             if next(rows, None) != list(header):
                 raise RunError(f"{path} does not start with the columns {', '.join(header)}.")
-            yield from rows
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
+            for row in rows:
+                if len(row) != len(header):
+                    raise RunError(
+                        f"{path}, line {rows.line_num}: {len(row)} fields where there should be {len(header)}."
+                    )
+                yield row
+    except (OSError, csv.Error) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "report"))  # synthetic_run
+HERE = Path(__file__).parent
+sys.path += [str(HERE), str(HERE.parent / "unit" / "report")]  # visiting, synthetic_run
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from synthetic_run import HOSTILE, NAMES, SyntheticRun, write_run
 from visiting import Visit, open_page
 
-from finesight.report import render_report
+from finesight.reporting import render_report
 
 # Where a dot is on the screen, from the plot's own scales.
 LOCATE = """dot => {

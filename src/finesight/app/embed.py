@@ -14,9 +14,10 @@ from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.insight.features import save_features
+from finesight.errors import ConfigError
+from finesight.insight.features import load_features, save_features
 from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import project, save_map
+from finesight.insight.projection import load_map, place, project, save_map
 from finesight.insight.quality import describe_map, map_quality
 from finesight.insight.scatter import draw_map
 from finesight.metrics.confusion import count_confusion
@@ -35,16 +36,22 @@ def embed(
     engine: str = "opentsne",
     perplexity: float | None = None,
     seed: int | None = None,
+    onto: str = "",
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
-    method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults. Returns `split`, `num_samples`, `dimensions`, `map` (settings),
-    `quality` (how far the map can be trusted), `close_classes` and `picture` (the drawn map).
+    method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults.
+    onto: a split whose map is there already: the pictures are placed on it, and it does not move.
+    Returns `split`, `num_samples`, `dimensions`, `map` (settings), `map_in_words`, `quality` (how far the map can be
+    trusted), `close_classes` and `picture` (the drawn map).
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     split, dataset = open_run_split(folder, settings, model, data, split)
-    machine = Machine.resolve(settings.machine)
+    if onto == split:
+        raise ConfigError(f"--onto names another split's map; {split!r} are the pictures to place.")
+    base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
+    machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     logits, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
     targets = torch.from_numpy(dataset.targets)
@@ -54,25 +61,27 @@ def embed(
     predictions = logits.argmax(1)
     where = folder.embedding(split)
     save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions.numpy()))
-    say(f"Projecting {features.shape[0]} × {features.shape[1]} features by {method}.")
-    drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
+    if base:
+        drawn = replace(base[0], points=place(*base, features), settings=base[0].settings | {"placed_on": onto})
+    else:
+        say(f"Projecting {len(features)} × {features.shape[1]} features by {method}.")
+        drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
     drawn = replace(drawn, quality=map_quality(features, drawn.points, dataset.targets))
     save_map(where, drawn)
     confusion = count_confusion(targets, predictions, len(classes), ignore_index=None).numpy()
     close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
     folder.write_json(f"embedding/{split}/close_classes.json", close.to_dict())
-    picture = where / "map.png"
-    title = f"{Path(run).name}: {split}, {len(features)} pictures"
-    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, picture, title, describe_map(drawn))
+    title = f"{folder.path.name}: {split}, {len(features)} pictures"
+    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, where / "map.png", title, describe_map(drawn))
     return {
         "split": split,
         "num_samples": len(features),
         "dimensions": features.shape[1],
         "map": drawn.settings,
-        "quality": drawn.quality,
         "map_in_words": describe_map(drawn),
+        "quality": drawn.quality,
         "close_classes": close.to_dict(),
-        "picture": str(picture),
+        "picture": str(where / "map.png"),
     }
 
 

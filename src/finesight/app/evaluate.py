@@ -28,7 +28,7 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict
     folder = RunFolder.open(run)
     settings, model = folder.read_settings(), restore_model(folder)
     split, dataset = open_run_split(folder, settings, model, data, split)
-    machine = Machine.resolve(settings.machine)
+    machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     score = score_split(model, dataset, TASKS[model.task].new_score(folder.read_classes()), machine, settings)
     score.save(folder.evaluation(split), dataset.keys)

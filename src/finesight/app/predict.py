@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from finesight.config import Settings
 from finesight.data.formats import list_pictures
 from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
@@ -17,6 +18,7 @@ from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError, DataError
+from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder
 
@@ -50,6 +52,9 @@ def predict(
     out = Path(out)
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
+    folder = RunFolder.open(run)
+    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
+    labels = classes.ids if ids else classes.names
     items = list_pictures(pictures)
     unreadable: list[tuple[str, str]] = []
     num_samples = 0
@@ -59,12 +64,13 @@ def predict(
         with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
-            for prediction in predict_items(run, items, ids, unreadable):
+            for prediction in predict_items(model, settings, labels, items, unreadable):
                 row = (prediction.key, prediction.label, f"{prediction.probability:.6f}")
                 writer.writerow(row[: len(header)])
                 num_samples += 1
         if not num_samples:
-            raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {unreadable[0][1]}")
+            key, reason = unreadable[0]
+            raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
         beside.replace(out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
@@ -74,14 +80,11 @@ def predict(
 
 
 def predict_items(
-    run: str | Path, items: Sequence[Item], ids: bool, unreadable: list[tuple[str, str]]
+    model: Model, settings: Settings, labels: Sequence[str], items: Sequence[Item], unreadable: list[tuple[str, str]]
 ) -> Iterator[Prediction]:
     """Predictions in the order of items, as they are made; those that cannot be read are added to `unreadable`."""
-    folder = RunFolder.open(run)
-    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
-    machine = Machine.resolve(settings.machine)
+    machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    labels = classes.ids if ids else classes.names
     batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), os.cpu_count() or 1)
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:

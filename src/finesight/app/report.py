@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from finesight.app.embed import embed
-from finesight.app.evaluate import list_pictures_for
+from finesight.app.preparation import read_data
 from finesight.errors import DataError
 from finesight.progress import say
-from finesight.report import render_report
+from finesight.reporting import render_report
 from finesight.run import RunFolder
 
 
@@ -28,9 +28,9 @@ def find_pictures(run: RunFolder, split: str) -> Callable[[str], Path | None]:
     """From a picture's key to its file; None for all when the data are gone, which a report survives."""
     paths: dict[str, Path] = {}
     try:
-        for part in {split, "train", "val"}:
-            listing = list_pictures_for(run, run.read_settings(), "", part)
-            paths |= {item.key: item.path for items in listing.splits.values() for item in items}
+        splits = read_data(run.read_settings()).splits
+        if split in splits:  # else it is of other data, where the same key is another picture
+            paths = {item.key: item.path for items in splits.values() for item in items}
     except DataError as error:
         say(f"Note: the report has no pictures: {error}")
     return lambda key: paths.get(key)

@@ -1,7 +1,9 @@
 """Train: from pictures to a run folder with measured weights."""
 
+import dataclasses
 import itertools
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -11,7 +13,7 @@ from typing import Any
 import torch
 
 from finesight.app.preparation import prepare_job
-from finesight.config import dotted_settings, flatten, load_settings, read_recipe
+from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
 from finesight.engine.restore import describe_model, restore_model, write_selftest
 from finesight.errors import ConfigError, FinesightError, RunError
@@ -26,7 +28,7 @@ class Interrupted(FinesightError):
     """Training was stopped by a signal; everything up to then is in the run folder."""
 
     def __init__(self, run: Path, signal: int) -> None:
-        super().__init__(f"Stopped; nothing is lost. To go on: finesight train --resume --out {run}")
+        super().__init__(f"Stopped; nothing is lost. To go on: finesight train --resume --out {shlex.quote(str(run))}")
         self.exit_code = 128 + signal
 
 
@@ -47,8 +49,8 @@ def train(
     Returns `run`, `best_epoch`, `metrics` of that epoch on the validation part, `images_per_second` of training.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
-    named = {"data.root": absolute(data), "data.val": absolute(val), "model.name": model, "epochs": epochs}
-    overrides = {**(settings or {}), **{name: value for name, value in named.items() if value}}
+    named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
+    overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     trainer = _resume(recipe, overrides, Path(out)) if resume else _start(recipe, overrides, out)
     signal = trainer.run()
     if signal:
@@ -58,7 +60,7 @@ def train(
 
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
     """All that can be wrong is found before the folder is made."""
-    settings = load_settings(recipe, overrides)
+    settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     run.check_free()
     job = prepare_job(settings, run)
@@ -71,31 +73,42 @@ def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path) -> Trainer:
     """The run as it was; a setting that would change the result is refused."""
     run = RunFolder.open(out)
-    settings = run.read_settings()
+    free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
+    settings = load_settings(run.path / "config.toml", free)
     asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
-    wanted = dict(dotted_settings(load_settings(recipe, overrides)))
+    wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
     for name, value in dotted_settings(settings):
         if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in FREE_ON_RESUME:
             raise ConfigError(
                 f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
             )
-    job = prepare_job(settings, run, pretrained=False)
+    job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     recorded = run.read_splits()
     for split, dataset in (("train", job.train), ("val", job.val)):
-        if [key for key, _ in recorded[split]] != list(dataset.keys):
+        if [key for key, _ in recorded.get(split, [])] != list(dataset.keys):
             raise RunError(
                 f"The {split} pictures are not those {run.path} was trained on; going on would mix two runs."
             )
     trainer = Trainer(job)
-    if run.checkpoint("last").is_dir():
-        trainer.resume()
-        say(f"Going on in epoch {trainer.at.epoch} of {settings.epochs}.")
+    trainer.resume()
+    say(f"Going on after {trainer.at.epoch - 1} of {settings.epochs} epochs.")
     return trainer
 
 
-def absolute(path: str | Path) -> str:
-    """So that a run finds its data from wherever it is opened."""
-    return str(Path(path).absolute()) if str(path) else ""
+def locate(settings: Settings) -> Settings:
+    """The settings with absolute paths, so that a run finds its data from wherever it is opened."""
+    data, model = settings.data, settings.model
+    classes = _absolute(data.classes) if Path(data.classes).suffix else data.classes  # a preset's name has none
+    weights = _absolute(model.weights) if Path(model.weights).suffix else model.weights  # nor has a source's
+    return dataclasses.replace(
+        settings,
+        data=dataclasses.replace(data, root=_absolute(data.root), val=_absolute(data.val), classes=classes),
+        model=dataclasses.replace(model, weights=weights),
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def _free_folder(data: str) -> Path:

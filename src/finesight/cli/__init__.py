@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command runs, so that --help answers at once.
 """
 
+import io
 import sys
 
 import typer
@@ -32,10 +33,12 @@ for command in (demo, models, train, evaluate, predict, embed, report):
 
 def main() -> None:
     """Runs a command. Exit codes: 0 done, 1 done in part, 2 cannot be done as asked, 128 + signal when stopped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a name's letters is no error
     try:
         app()
     except FinesightError as error:
-        for line in f"Error: {error}".splitlines():
+        for line in f"Error: {error}".split("\n"):
             say(line)
         sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import JsonOption, print_json
+from finesight.cli.options import JsonOption, print_json, print_line
 
 
 def demo(
@@ -16,4 +16,4 @@ def demo(
     from finesight.app.demo import demo as run_demo
 
     result = run_demo(out)
-    print_json(result) if json_output else print(result["report"])
+    print_json(result) if json_output else print_line(result["report"])

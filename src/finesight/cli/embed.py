@@ -2,7 +2,7 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import DataOption, JsonOption, RunArgument, SplitOption, print_json
+from finesight.cli.options import DataOption, JsonOption, RunArgument, SplitOption, print_json, print_line
 
 
 def embed(
@@ -15,6 +15,7 @@ def embed(
     ] = "opentsne",
     perplexity: Annotated[float | None, typer.Option(help="t-SNE: about how many neighbours count.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the map.")] = None,
+    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Place the pictures on this split's map.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Save what the last layer sees, draw a map of it, and say which classes lie close.
@@ -24,15 +25,17 @@ def embed(
     `finesight embed runs/p1`
 
     `finesight embed runs/p1 --engine sklearn`
+
+    `finesight embed runs/p1 --data new/ --split new --onto val`
     """
     from finesight.app.embed import embed as run_embedding
 
-    result = run_embedding(run, data=data, split=split, method=method, engine=engine, perplexity=perplexity, seed=seed)
+    result = run_embedding(
+        run, data=data, split=split, method=method, engine=engine, perplexity=perplexity, seed=seed, onto=onto
+    )
     if json_output:
         print_json(result)
         return
-    print(f"{result['num_samples']} pictures × {result['dimensions']} features, split {result['split']}")
-    print(f"{result['map_in_words']}\n")
-    for paragraph in result["close_classes"]["paragraphs"]:
-        print(paragraph)
-    print(f"\n{result['picture']}")
+    print_line(f"{result['num_samples']} pictures × {result['dimensions']} features, split {result['split']}")
+    for line in (result["map_in_words"], "", *result["close_classes"]["paragraphs"], "", result["picture"]):
+        print_line(line)

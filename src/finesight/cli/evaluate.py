@@ -1,4 +1,12 @@
-from finesight.cli.options import DataOption, JsonOption, RunArgument, SplitOption, print_json, print_metrics
+from finesight.cli.options import (
+    DataOption,
+    JsonOption,
+    RunArgument,
+    SplitOption,
+    print_json,
+    print_line,
+    print_metrics,
+)
 
 
 def evaluate(run: RunArgument, data: DataOption = "", split: SplitOption = "", json_output: JsonOption = False) -> None:
@@ -16,5 +24,6 @@ def evaluate(run: RunArgument, data: DataOption = "", split: SplitOption = "", j
     if json_output:
         print_json(result)
         return
-    print(f"{result['num_samples']} pictures, split {result['split']}\n")
+    print_line(f"{result['num_samples']} pictures, split {result['split']}")
+    print_line()
     print_metrics(result["metrics"], result["definitions"])

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results are printed."""
+"""Options that several commands share, and how results are printed: no name in them can act on the terminal."""
 
 import json
 from collections.abc import Mapping
@@ -15,14 +15,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as on
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    print(json.dumps(result, ensure_ascii=False, indent=1))
+    print(json.dumps(result, indent=1))  # in ASCII, which every console shows and no control character is
+
+
+def print_line(text: str = "") -> None:
+    print(sanitise(text))
 
 
 def print_metrics(values: Mapping[str, float], definitions: Mapping[str, str]) -> None:
     """The metrics of the whole, each with its definition, then a table of those by class (`f1/wolf`)."""
     for name, value in values.items():
         if "/" not in name:
-            print(f"{name:>18} {value:.4f}  {definitions.get(name, '')}")
+            print_line(f"{name:>18} {value:.4f}  {definitions.get(name, '')}")
     by_class: dict[str, dict[str, float]] = {}
     for name, value in values.items():
         metric, _, label = name.partition("/")
@@ -30,8 +34,9 @@ def print_metrics(values: Mapping[str, float], definitions: Mapping[str, str]) -
             by_class.setdefault(label, {})[metric] = value
     if by_class:
         columns = list(dict.fromkeys(metric for row in by_class.values() for metric in row))
-        width = max(len(sanitise(label)) for label in by_class)
-        print("\n" + " " * width + "".join(f"{column:>12}" for column in columns))
+        width = max(map(len, by_class))
+        print_line()
+        print_line(" " * width + "".join(f"{column:>12}" for column in columns))
         for label, row in by_class.items():
             cells = (f"{row[column]:12.3f}" if column in row else f"{'absent':>12}" for column in columns)
-            print(f"{sanitise(label):{width}}" + "".join(cells))
+            print_line(f"{label:{width}}" + "".join(cells))

@@ -2,7 +2,7 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import JsonOption, RunArgument, print_json
+from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
 from finesight.progress import say
 
 
@@ -33,8 +33,8 @@ def predict(
     if json_output:
         print_json(result)
     else:
-        print(f"{result['num_samples']} predictions in {result['out']}")
-    for _, reason in result["unreadable"]:
-        say(f"Not read: {reason}")
+        print_line(f"{result['num_samples']} predictions in {result['out']}")
+    for key, reason in result["unreadable"]:
+        say(f"Not read: {key!r} {reason}")
     if result["unreadable"]:
         raise typer.Exit(1)

@@ -2,7 +2,7 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json
+from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json, print_line
 
 
 def report(
@@ -20,4 +20,4 @@ def report(
     from finesight.app.report import report as run_report
 
     result = run_report(run, out=out, split=split)
-    print_json(result) if json_output else print(result["report"])
+    print_json(result) if json_output else print_line(result["report"])

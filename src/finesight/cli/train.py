@@ -1,8 +1,9 @@
+import shlex
 from typing import Annotated
 
 import typer
 
-from finesight.cli.options import JsonOption, print_json, print_metrics
+from finesight.cli.options import JsonOption, print_json, print_line, print_metrics
 
 
 def train(
@@ -59,8 +60,9 @@ def train(
         print_json(result)
         return
     print_metrics({name: value for name, value in result["metrics"].items() if "/" not in name}, {})
-    print(f"\nBest epoch {result['best_epoch']}, {result['images_per_second']:.0f} images/s. Run: {result['run']}")
-    print(f"What it learned:  finesight report {result['run']}")
+    print_line()
+    print_line(f"Best epoch {result['best_epoch']}, {result['images_per_second']:.0f} images/s. Run: {result['run']}")
+    print_line(f"What it learned:  finesight report {shlex.quote(result['run'])}")
 
 
 def print_settings() -> None:

@@ -1,5 +1,6 @@
 """Batches of stored pixels and targets, in an order that is a function of seed and epoch."""
 
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,8 +93,15 @@ def load_batches(
             num_workers=min(workers, len(batches)),
             collate_fn=_same,  # __getitems__ has made the batch
             pin_memory=pin_memory,
+            worker_init_fn=_leave_interrupts_to_parent,
         )
         yield from loader
+
+
+def _leave_interrupts_to_parent(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; only the parent knows what to do about it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _same(batch: Any) -> Any:

@@ -3,7 +3,7 @@
 import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 
 from finesight.config import MachineSettings
 from finesight.errors import ConfigError
+from finesight.progress import say
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Machine:
             raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
+
+    @classmethod
+    def resolve_here(cls, settings: MachineSettings) -> "Machine":
+        """As `resolve`, or the fast path of this machine where a run was trained on a device that is not here."""
+        try:
+            return cls.resolve(settings)
+        except ConfigError:
+            machine = cls.resolve(replace(settings, device="auto", precision="auto"))
+        say(f"Note: device {settings.device!r}, on which the run was trained, is not here; using {machine.device}.")
+        return machine
 
     def place(self, network: nn.Module) -> nn.Module:
         """Moves a network here, in this layout, in place."""

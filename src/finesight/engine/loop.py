@@ -68,6 +68,7 @@ class Trainer:
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
         self.at = Position()
+        self.steps_per_epoch = len(order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, 1)))
         if settings.machine.compile:
             self.network.compile()
 
@@ -84,8 +85,17 @@ class Trainer:
         return 0
 
     def resume(self) -> None:
-        """Goes back to checkpoint `last`. The journal is cut to it: what came later will be done again."""
-        training = Training.load(self.job.run)
+        """Goes back to checkpoint `last`, or to the start where none was kept.
+
+        The journal is cut to it: what came later will be done again.
+        """
+        run = self.job.run
+        if run.checkpoint("last").is_dir():
+            self._restore(Training.load(run))
+        for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl"):
+            run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
+
+    def _restore(self, training: Training) -> None:
         weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
         self.network.load_state_dict(weights)
         unpack_optimiser(self.optimiser, training.tensors)
@@ -93,12 +103,8 @@ class Trainer:
         if self.average:
             self.average.unpack(training.tensors, num_averaged)
         self.at = Position(**training.values)
-        for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl"):
-            lines = self.job.run.read_lines(name)
-            (self.job.run.path / name).unlink(missing_ok=True)
-            for line in lines:
-                if line["epoch"] < self.at.epoch:
-                    self.job.run.append_line(name, line)
+        if self.at.step:  # the journal tells the last step's rate, even if none is left in this epoch
+            self._set_learning_rate(self.at.step - 1)
 
     def _is_out_of_patience(self) -> bool:
         patience = self.job.settings.checkpoint.patience
@@ -112,11 +118,12 @@ class Trainer:
         workers = settings.data.workers
         pinned = job.machine.device.type == "cuda"
         self.started, self.num_timed = time.perf_counter(), 0
-        loss_sum = torch.tensor(at.loss_sum, dtype=torch.float64, device=job.machine.device)
+        precise = torch.float32 if job.machine.device.type == "mps" else torch.float64  # MPS has no float64
+        loss_sum = torch.tensor(at.loss_sum, dtype=precise, device=job.machine.device)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
             for batch in load_batches(job.train, batches[at.step :], workers, pinned):
-                loss_sum += self._train_step(batch, len(batches)).double() * len(batch.indices)
+                loss_sum += self._train_step(batch).to(precise) * len(batch.indices)
                 at.step += 1
                 at.num_seen += len(batch.indices)
                 self.num_timed += len(batch.indices)
@@ -130,13 +137,11 @@ class Trainer:
                     break
         at.loss_sum = loss_sum.item()
 
-    def _train_step(self, batch: Batch, steps_per_epoch: int) -> Tensor:
+    def _train_step(self, batch: Batch) -> Tensor:
         """One optimiser step. Returns the batch's mean loss, still on the device."""
         job, at, optim = self.job, self.at, self.job.settings.optim
         torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step))  # of dropout and mixing
-        step = (at.epoch - 1) * steps_per_epoch + at.step
-        factor = learning_rate_factor(optim, step, steps_per_epoch, job.settings.epochs)
-        set_learning_rate(self.optimiser, optim, factor)
+        self._set_learning_rate(at.step)
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
         for part, aims in zip(images.chunk(optim.accumulate), targets.chunk(optim.accumulate), strict=True):
@@ -152,6 +157,13 @@ class Trainer:
         if self.average:
             self.average.update(self.network)
         return total
+
+    def _set_learning_rate(self, step: int) -> None:
+        """step: of this epoch, from 0."""
+        optim = self.job.settings.optim
+        step += (self.at.epoch - 1) * self.steps_per_epoch
+        factor = learning_rate_factor(optim, step, self.steps_per_epoch, self.job.settings.epochs)
+        set_learning_rate(self.optimiser, optim, factor)
 
     def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
         job, settings = self.job, self.job.settings
@@ -252,7 +264,7 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
         return preprocessing.size
     share = min(1.0, (epoch - 1) / max(1.0, 0.8 * (settings.epochs - 1)))
     height, width = (
-        round((first + share * (full - first)) / 16) * 16 if share < 1 else full
+        max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
         for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
     )
     return height, width

@@ -52,7 +52,7 @@ class Classifier:
         if size:
             preprocessing = dataclasses.replace(preprocessing, size=size)
         network, head = self.library.make_network(self.architecture, num_classes, preprocessing.size, dropout)
-        origin = WeightsOrigin(source="none: random weights")
+        origin = WeightsOrigin(source="random weights")
         if weights != "none":
             found = self.find_weights(weights, preprocessing)
             load_strictly(network, self.library.fit_state(network, found.state), new=(head, *found.new))

@@ -27,7 +27,7 @@ def build_pretrained_segmenter(
     Raises ModelError and WeightsError.
     """
     segmenter = build_segmenter(name, num_classes)
-    preprocessing, origin = Preprocessing(), WeightsOrigin(source="none: random weights")
+    preprocessing, origin = Preprocessing(), WeightsOrigin(source="random weights")
     new_layers: tuple[str, ...] = ()
     classifier = find_classifier(segmenter.starts_from) if segmenter.starts_from else None
     if classifier:

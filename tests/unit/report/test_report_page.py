@@ -9,7 +9,7 @@ import pytest
 from synthetic_run import HOSTILE, NAMES, SyntheticRun
 
 from finesight.errors import RunError
-from finesight.report import render_report
+from finesight.reporting import render_report
 from finesight.run import RunFolder
 
 

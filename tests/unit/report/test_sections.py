@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from synthetic_run import SyntheticRun
 
-from finesight.report.evidence import Evidence, find_mistakes, read_evidence
-from finesight.report.sections import (
+from finesight.reporting.evidence import Evidence, find_mistakes, read_evidence
+from finesight.reporting.sections import (
     count_of,
     find_best_epoch,
     give_verdict,

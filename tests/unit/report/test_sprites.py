@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from finesight.report import pictures
-from finesight.report.pictures import TILE, make_sprites
+from finesight.reporting import pictures
+from finesight.reporting.pictures import TILE, make_sprites
 
 
 @pytest.fixture

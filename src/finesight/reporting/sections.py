@@ -8,8 +8,8 @@ from typing import Any
 
 from finesight.insight.projection import Map
 from finesight.insight.quality import describe_map
-from finesight.report.charts import Curves, draw_curves, wilson_interval
-from finesight.report.evidence import Evaluation, Evidence
+from finesight.reporting.charts import Curves, draw_curves, wilson_interval
+from finesight.reporting.evidence import Evaluation, Evidence
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
 

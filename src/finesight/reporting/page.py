@@ -9,11 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from finesight.report.charts import draw_matrix
-from finesight.report.evidence import Answer, Evidence, find_mistakes, read_evidence
-from finesight.report.interactive_map import bokeh_script, class_style, make_map
-from finesight.report.pictures import TILE, FindPicture, Sprites, data_uri, make_sprites
-from finesight.report.sections import (
+from finesight.reporting.charts import draw_matrix
+from finesight.reporting.evidence import Answer, Evidence, find_mistakes, read_evidence
+from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
+from finesight.reporting.pictures import FindPicture, Sprites, data_uri, make_sprites
+from finesight.reporting.sections import (
     count_of,
     define_metric,
     describe_training,
@@ -74,12 +74,11 @@ def _tell(evidence: Evidence) -> Story:
 def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
     evaluation, embedding = evidence.evaluation, evidence.embedding
     order = order_classes(evidence)
-    by_key = {answer.key: answer for answer in evidence.pictures}
     rows = list_classes(evidence)
     return {
         "evidence": evidence,
         "title": evidence.run.resolve().name,
-        "split_name": SPLIT_NAMES.get(evidence.split, evidence.split),
+        "split_name": name_split(evidence.split),
         "names": evidence.classes.names,
         "training": describe_training(evidence),
         "verdict": give_verdict(evidence),
@@ -95,15 +94,18 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "commands": list_commands(evidence),
         "story": story,
         "mistakes": story.mistakes[:MISTAKES_SHOWN],
-        "by_key": by_key,
+        "num_pictures": len(evidence.pictures),
         "sprites": sprites,
-        "tile": TILE,
         "styles": [class_style(index) for index in range(len(evidence.classes))],
         "map_trust": judge_map(embedding.map) if embedding else None,
         "map_picture": data_uri("image/png", embedding.picture) if embedding and embedding.picture else "",
         "data": _page_data(evidence, sprites, order),
         "bokeh": Markup(bokeh_script()) if embedding else "",
     }
+
+
+def name_split(split: str) -> str:
+    return SPLIT_NAMES.get(split, split)
 
 
 def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> dict[str, Any]:
@@ -131,7 +133,7 @@ def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> di
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("finesight.report"),
+        loader=PackageLoader("finesight.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -141,6 +143,7 @@ def _environment() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
     environment.filters["percent"] = percent
     environment.filters["count_of"] = count_of
+    environment.filters["name_split"] = name_split
     environment.globals["asset"] = _read_asset
     return environment
 
