@@ -21,7 +21,8 @@ from finesight.errors import DataError
 from finesight.progress import progress_bar
 
 NUM_LISTED = 20  # files an error names
-NUM_COLOURS = 1 << 24
+CODE_BITS = 24  # hold any colour and any value
+NUM_COLOURS = 1 << CODE_BITS
 NUM_VALUES = 1 << 16
 
 Kind = Literal["colour", "palette", "value"]
@@ -188,11 +189,10 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
         return f"mask {error.key!r} {error.reason}"
     if size is not None and raw.codes.shape != size:
         return f"{item.key!r} is {size[0]}x{size[1]} but its mask {mask.name!r} {raw.codes.shape[0]}x{raw.codes.shape[1]}"
-    return look(raw, mask.name)
+    return summarise(raw, mask.name, count_codes(raw.codes))
 
 
-def look(raw: RawMask, name: str) -> Look:
-    counts = count_codes(raw.codes)
+def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     palette = {} if raw.palette is None else {code: int(raw.palette[code]) for code in counts}
     return Look(name, raw.kind, counts, palette)
 

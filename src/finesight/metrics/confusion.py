@@ -31,8 +31,6 @@ DEFINITIONS = {
     "has the class",
     "iou": "TP / (TP + FP + FN) over all pixels pooled, pixels of unknown truth left out; left out where neither truth "
     "nor prediction has the class",
-    "iou_unmasked": "TP / (TP + FP + FN) over all pixels pooled; the class predicted on a pixel of unknown truth counts as "
-    "a false positive",
     "class_accuracy": "mean recall of the known classes that occur in the truth, each class counting alike",
     "miou": "mean IoU of the known classes that occur, over all pixels pooled; pixels of unknown truth are left out",
     "miou_unmasked": "mean IoU of the known classes that occur, over all pixels pooled; a known class predicted on a "

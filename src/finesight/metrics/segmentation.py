@@ -56,5 +56,4 @@ def segmentation_metrics(counts: Tensor, names: Sequence[str], unknown: int | No
         "frequency_weighted_iou": frequency_weighted_iou(counts, known),
     }
     metrics |= name_scores("iou", iou(counts, known), known_names)
-    metrics |= name_scores("iou_unmasked", iou(counts, known, masked=False), known_names)
     return metrics | name_scores("recall", [recalls[index] for index in known], known_names)
