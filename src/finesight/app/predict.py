@@ -1,14 +1,16 @@
-"""Predict: a folder of pictures in, a CSV file of classes out."""
+"""Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
 
 import csv
+import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from finesight.app.predict_masks import predict_masks
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
 from finesight.data.sample import Item
@@ -34,7 +36,19 @@ class Prediction:
     probability: float
 
 
-def predict(
+def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, Any]:
+    """Answers for every picture under a folder: `predict_labels`, or `predict_masks`, as the run was trained for.
+
+    options: of that function. Raises ConfigError for one that it does not have.
+    """
+    task = RunFolder.open(run).read_json("model.json")["task"]
+    answer = PREDICTORS[task]
+    for name in options.keys() - inspect.signature(answer).parameters.keys():
+        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
+    return answer(run, pictures, **options)
+
+
+def predict_labels(
     run: str | Path,
     pictures: str | Path,
     *,
@@ -98,3 +112,9 @@ def predict_items(
             confidence, best = logits.float().softmax(1).max(1)
             for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
                 yield Prediction(item.key, labels[index], share)
+
+
+PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {
+    "classification": predict_labels,
+    "segmentation": predict_masks,
+}

@@ -13,10 +13,14 @@ from finesight.metrics.confusion import accuracy, frequency_weighted_iou, iou, m
 
 def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Class indices int64 (n, *size) of logits (n, C, h, w) of any size."""
-    logits = logits.detach()
-    if tuple(logits.shape[-2:]) != size:
-        logits = F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
-    return logits.argmax(1)
+    return enlarge(logits.detach(), size).argmax(1)
+
+
+def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear interpolation of logits (n, C, h, w) to `size`; as they are if they have it."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
 
 
 def count_pixels(targets: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
