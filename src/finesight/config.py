@@ -31,7 +31,9 @@ class DataSettings:
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
     store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
-    ignore: int | str = ""  # masks: value, colour (#RRGGBB) or class that counts nowhere; empty: what the class list says
+    ignore: int | str = (
+        ""  # masks: value, colour (#RRGGBB) or class that counts nowhere; empty: what the class list says
+    )
     stray_share: Share = 0.001  # masks: share of all pixels whose colour may be no class; they are named and ignored
     colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a channel may be off its class's colour
     workers: Annotated[int, Ge(-1), Le(256)] = -1  # decoding processes; -1: none with a store, else one a core
@@ -41,8 +43,8 @@ class DataSettings:
 class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None  # (height, width) the network sees; None: the size its weights were trained at
-    # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, trained
-    # on pieces of size; None: crop for classes, whole for masks
+    # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, and
+    # training sees pieces of size; None: crop for classes, whole for masks
     fit: Literal["crop", "squash", "whole"] | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None  # None: what the weights were trained with
     first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant

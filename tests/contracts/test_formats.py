@@ -146,7 +146,7 @@ def test_all_broken_pairs_are_listed_at_once(name: str, tmp_path: Path) -> None:
     items[0].path.unlink()
     items[1].mask.unlink()  # type: ignore[union-attr]
     Image.new("RGB", (2, 2)).save(items[2].mask)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="^3 of 5 pairs") as error:
+    with pytest.raises(DataError, match=r"^3 of 5 pairs") as error:
         read_listing(tmp_path / "data")
     for problem in ("has no picture", "has no mask", "is 2x3 but its mask"):
         assert problem in str(error.value)

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -73,6 +74,21 @@ def test_a_run_learns_and_says_what_it_did(run: Path) -> None:
 def test_the_same_seed_is_the_same_run(run: Path, pairs: Path, tmp_path: Path) -> None:
     train(pairs, tmp_path / "b", epochs=6, batch_size=4, optim__lr=0.02, augment__quarter_turns=True, **NETWORK)
     assert (tmp_path / "b/journal.jsonl").read_text() == (run / "journal.jsonl").read_text()
+
+
+def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: Path) -> None:
+    """New layers learn faster than pretrained ones; which they are is known only to the run that was started."""
+    import timm
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "start.safetensors")
+    settings = NETWORK | {"optim__backbone_scale": 0.1, "model__weights": str(tmp_path / "start.safetensors")}
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert train(pairs, whole, epochs=2, batch_size=4, **settings).code == 0
+    with patch("finesight.engine.loop.Trainer._finish_epoch", side_effect=KeyboardInterrupt):
+        assert train(pairs, stopped, epochs=2, batch_size=4, **settings).code == 130
+    assert finesight("train", "--resume", "--out", stopped).code == 0
+    assert (stopped / "journal.jsonl").read_text() == (whole / "journal.jsonl").read_text()
 
 
 def test_predictions_are_validations_answers_under_the_masks_names(run: Path, pairs: Path, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def embed(
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     logits, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+    if not isinstance(dataset.targets, np.ndarray):
+        raise ConfigError("A map shows pictures of one class each; this run segments, its targets are masks.")
     targets = torch.from_numpy(dataset.targets)
     score = TASKS[model.task].new_score(classes)
     score.update(logits, targets)

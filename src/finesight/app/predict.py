@@ -114,7 +114,4 @@ def predict_items(
                 yield Prediction(item.key, labels[index], share)
 
 
-PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {
-    "classification": predict_labels,
-    "segmentation": predict_masks,
-}
+PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

@@ -69,13 +69,7 @@ def _read(item: Item) -> tuple[Item, np.ndarray | str]:
 
 
 def _write(
-    key: str,
-    picture: np.ndarray,
-    mask: np.ndarray,
-    classes: ClassList,
-    out: Path,
-    index: bool,
-    overlay: Path | None,
+    key: str, picture: np.ndarray, mask: np.ndarray, classes: ClassList, out: Path, index: bool, overlay: Path | None
 ) -> None:
     name = mask_name(key)
     try:

@@ -12,7 +12,16 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes
 from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import CODE_BITS, Look, MaskRule, UnreadableMask, count_codes, list_problems, read_mask, summarise
+from finesight.data.masks import (
+    CODE_BITS,
+    Look,
+    MaskRule,
+    UnreadableMask,
+    count_codes,
+    list_problems,
+    read_mask,
+    summarise,
+)
 from finesight.data.pairs import is_mask_half, pair_files
 from finesight.data.pictures import map_in_threads
 from finesight.data.survey import survey_folder
@@ -33,7 +42,9 @@ class PairLook:
     joint: dict[int, int]
 
 
-def score_masks(truth: str | Path, prediction: str | Path, *, classes: str = "", out: str | Path = "") -> dict[str, Any]:
+def score_masks(
+    truth: str | Path, prediction: str | Path, *, classes: str = "", out: str | Path = ""
+) -> dict[str, Any]:
     """Scores a folder of predicted masks against one of true masks, paired by name.
 
     classes: a class file or a preset; without it the true masks' colours or values are the classes.

@@ -17,13 +17,7 @@ from finesight.data.class_files import load_classes, match_classes
 from finesight.data.manifest import MASK_COLUMNS, is_manifest, read_manifest
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
-from finesight.data.pairs import (
-    fits_mask_folders,
-    fits_mask_suffix,
-    is_mask_half,
-    read_mask_folders,
-    read_mask_suffix,
-)
+from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_name, split_train_val

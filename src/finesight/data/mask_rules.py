@@ -13,6 +13,7 @@ from finesight.errors import DataError
 
 MAX_INFERRED = 64  # more different codes than that are no classes
 
+
 def choose_rule(
     looks: Sequence[Look], classes: ClassList | None, settings: DataSettings
 ) -> tuple[MaskRule, ClassList, tuple[str, ...]]:
@@ -76,16 +77,12 @@ def _read_colours(
 
 
 def _nearest(code: int, table: Mapping[int, int], tolerance: int) -> int | None:
-    distances = {
-        known: max(abs(a - b) for a, b in zip(unpack(code), unpack(known), strict=True)) for known in table
-    }
+    distances = {known: max(abs(a - b) for a, b in zip(unpack(code), unpack(known), strict=True)) for known in table}
     nearest = min(distances, key=lambda known: distances[known])
     return table[nearest] if distances[nearest] <= tolerance else None
 
 
-def _read_values(
-    looks: Sequence[Look], classes: ClassList, ignored: int | str | None
-) -> tuple[MaskRule, set[int]]:
+def _read_values(looks: Sequence[Look], classes: ClassList, ignored: int | str | None) -> tuple[MaskRule, set[int]]:
     """The rule for masks whose values are classes; greys of RGB files are values, too. Raises DataError."""
     for each in looks:
         if each.kind == "colour" and (code := next((c for c in each.counts if _grey(c) is None), None)) is not None:
@@ -100,7 +97,8 @@ def _read_values(
         value, last = min(unknown), max(table)
         name = next(each.name for each in looks if value in {_value(each, code) for code in each.counts})
         raise DataError(
-            f"Mask {name} holds value {value}; the class list ends at {last}. Add the class or set data.ignore = {value}."
+            f"Mask {name} holds value {value}; the class list ends at {last}. "
+            f"Add the class or set data.ignore = {value}."
         )
     values = {value: _index(index, classes) for value, index in table.items()}
     greys = {value * 0x010101: index for value, index in values.items() if value < 256}
@@ -147,8 +145,8 @@ def _check_inferred(looks: Sequence[Look], count: int, what: str) -> None:
     if count > MAX_INFERRED:
         worst = max(looks, key=lambda each: len(each.counts))
         raise DataError(
-            f"The masks hold {count:,} different {what} ({worst.name} alone {len(worst.counts):,}): blurred or saved as "
-            "JPEG? Name the classes with data.classes; data.colour_tolerance forgives small differences."
+            f"The masks hold {count:,} different {what} ({worst.name} alone {len(worst.counts):,}): blurred or "
+            "saved as JPEG? Name the classes with data.classes; data.colour_tolerance forgives small differences."
         )
     if count < 2:
         raise DataError(f"The masks hold {count} class; two at least are needed, in {what} that differ.")
@@ -157,15 +155,22 @@ def _check_inferred(looks: Sequence[Look], count: int, what: str) -> None:
 def _report_strays(looks: Sequence[Look], strays: set[int], limit: float) -> str:
     """A note on pixels that are of no class. Raises DataError where they are too many."""
     by_file = {
-        each.name: {to_colour(each, code): count for code, count in each.counts.items() if to_colour(each, code) in strays}
+        each.name: {
+            to_colour(each, code): count for code, count in each.counts.items() if to_colour(each, code) in strays
+        }
         for each in looks
     }
     by_file = {name: found for name, found in by_file.items() if found}
     count = sum(sum(found.values()) for found in by_file.values())
     share = count / sum(sum(each.counts.values()) for each in looks)
-    lines = [f"{name}: {', '.join(f'{n:,} of {spell(code)}' for code, n in found.items())}" for name, found in by_file.items()]
+    lines = [
+        f"{name}: {', '.join(f'{n:,} of {spell(code)}' for code, n in found.items())}"
+        for name, found in by_file.items()
+    ]
     colours = ", ".join(spell(code) for code in sorted(strays)[:5]) + (" and others" if len(strays) > 5 else "")
-    what = f"{count:,} pixels ({share:.2g} of all) in {len(by_file):,} masks are of a colour that is no class ({colours})"
+    what = (
+        f"{count:,} pixels ({share:.2g} of all) in {len(by_file):,} masks are of a colour that is no class ({colours})"
+    )
     if share > limit:
         raise DataError(
             list_problems(

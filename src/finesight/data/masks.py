@@ -48,7 +48,8 @@ class RawMask:
         """Packed colours (h, w) whatever the kind; a value without palette is a grey."""
         if self.kind == "colour":
             return self.codes
-        return (GREYS if self.palette is None else self.palette)[np.minimum(self.codes, 255)]
+        colours: np.ndarray = (GREYS if self.palette is None else self.palette)[np.minimum(self.codes, 255)]
+        return colours
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,16 @@ class MaskRule:
 
     def apply(self, mask: RawMask) -> np.ndarray:
         """uint8 (h, w)."""
-        if mask.kind == "colour" or (mask.kind == "palette" and self.palette_as == "colour"):
-            return self._colour_table[mask.colours()]
-        return self._value_table[np.minimum(mask.codes, NUM_VALUES - 1)]
+        by_colour = mask.kind == "colour" or (mask.kind == "palette" and self.palette_as == "colour")
+        indices: np.ndarray = self._colour_table[mask.colours()] if by_colour else self._value_table[mask.codes]
+        return indices
 
     def find(self, kind: Kind, code: int, palette: Mapping[int, int]) -> int:
         """Class index of one code of a Look."""
         if kind == "palette" and self.palette_as == "colour":
             code = palette[code]
-        table = self._value_table if kind == "value" or (kind == "palette" and self.palette_as == "value") else None
-        return int(self._colour_table[code] if table is None else table[min(code, NUM_VALUES - 1)])
+        by_colour = kind == "colour" or (kind == "palette" and self.palette_as == "colour")
+        return int(self._colour_table[code] if by_colour else self._value_table[code])
 
     @cached_property
     def _colour_table(self) -> np.ndarray:
@@ -165,11 +166,15 @@ def count_codes(codes: np.ndarray) -> dict[int, int]:
 def look_at_masks(items: Sequence[Item]) -> list[Look]:
     """Decodes every mask once. Raises DataError that lists all that are missing, broken or not the picture's size."""
     sizes = picture_sizes(items)
-    looks, problems = [], []
+    looks: list[Look] = []
+    problems: list[str] = []
     with progress_bar("Looking at masks", len(items), "masks") as bar:
         pairs = zip(items, sizes, strict=True)
         for result in map_in_threads(lambda pair: _look(*pair), pairs):
-            (problems if isinstance(result, str) else looks).append(result)  # type: ignore[arg-type]
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                looks.append(result)
             bar.advance()
     if problems:
         raise DataError(list_problems(f"{len(problems):,} of {len(items):,} pairs cannot be used:", problems))
@@ -188,7 +193,9 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
     except UnreadableMask as error:
         return f"mask {error.key!r} {error.reason}"
     if size is not None and raw.codes.shape != size:
-        return f"{item.key!r} is {size[0]}x{size[1]} but its mask {mask.name!r} {raw.codes.shape[0]}x{raw.codes.shape[1]}"
+        return (
+            f"{item.key!r} is {size[0]}x{size[1]} but its mask {mask.name!r} {raw.codes.shape[0]}x{raw.codes.shape[1]}"
+        )
     return summarise(raw, mask.name, count_codes(raw.codes))
 
 

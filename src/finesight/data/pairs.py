@@ -12,17 +12,12 @@ from finesight.data.survey import Survey
 from finesight.errors import DataError
 
 PICTURE_WORDS = "sat|image|images|img|rgb|picture|photo|input|im|leftImg8bit"
-MASK_WORDS = (
-    "mask|masks|label|labels|lbl|gt|gtf|seg|segmentation|annotation|target|truth|ground_truth|gtFine_labelIds"
-)
+MASK_WORDS = "mask|masks|label|labels|lbl|gt|gtf|seg|segmentation|annotation|target|truth|ground_truth|gtFine_labelIds"
 PICTURE_SUFFIX = re.compile(f"^(.*?)[_.-]({PICTURE_WORDS})$", re.IGNORECASE)
 MASK_SUFFIX = re.compile(f"^(.*?)[_.-]({MASK_WORDS})$", re.IGNORECASE)
-PICTURE_FOLDERS = frozenset(
-    "image images img imgs picture pictures photo photos input inputs rgb sat jpegimages leftimg8bit".split()
-)
+PICTURE_FOLDERS = frozenset((PICTURE_WORDS + "|imgs|pictures|photos|input|inputs|jpegimages").lower().split("|"))
 MASK_FOLDERS = frozenset(
-    "mask masks label labels annotation annotations gt gts ground_truth groundtruth target targets seg segs "
-    "segmentation segmentations segmentationclass gtfine".split()
+    (MASK_WORDS + "|annotations|gts|groundtruth|targets|segs|segmentations|segmentationclass|gtfine").lower().split("|")
 )
 Splits = dict[str, list[Item]]
 
@@ -135,10 +130,14 @@ def _read(survey: Survey, halve: Halve) -> Splits:
     for key in survey.pictures:
         half = halve(key)
         if half is None:
-            raise DataError(f"{key!r} in {str(survey.root)!r} lies in no folder of pictures or masks; move it into one.")
+            raise DataError(
+                f"{key!r} in {str(survey.root)!r} lies in no folder of pictures or masks; move it into one."
+            )
         pair = halves.setdefault((half.split, half.name), {})
         if half.is_mask in pair:
-            raise DataError(f"{key!r} and {pair[half.is_mask]!r} in {str(survey.root)!r} would be the same half of a pair.")
+            raise DataError(
+                f"{key!r} and {pair[half.is_mask]!r} in {str(survey.root)!r} would be the same half of a pair."
+            )
         pair[half.is_mask] = key
     whole = [pair for pair in halves.values() if len(pair) == 2]
     if not whole:

@@ -121,7 +121,8 @@ class Masks:
         rows, columns = (
             (np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, self.stored, strict=True)
         )
-        return indices[rows.astype(int)[:, None], columns.astype(int)]
+        squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
+        return squashed
 
 
 class Pixels(Protocol):
@@ -280,9 +281,7 @@ def _list_bad(bad: dict[str, str], total: int) -> str:
 # -- the store's file -------------------------------------------------------------------------------------------------
 
 
-def _open_store(
-    items: Sequence[Item], decoder: Decoder, limit: int, progress: Progress | None
-) -> StoredPixels:
+def _open_store(items: Sequence[Item], decoder: Decoder, limit: int, progress: Progress | None) -> StoredPixels:
     """The store of exactly these rows, built if need be. Raises OSError if there is no room for it."""
     need = len(items) * math.prod(decoder.shape)
     if need > limit:
@@ -295,7 +294,9 @@ def _open_store(
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
         pixels = StoredPixels(path)
         bad = [items[index] for index, _ in pixels.bad]
-        if len(check_pictures(bad, decoder.decode)) == len(bad):  # else it was not the picture's fault: too many open files, say
+        if len(check_pictures(bad, decoder.decode)) == len(
+            bad
+        ):  # else it was not the picture's fault: too many open files, say
             return pixels
     _make_room(folder, need, limit)
     _build(path, items, decoder, progress)

@@ -35,7 +35,9 @@ def augment(
 
     images: uint8 (n, 3, h, w); draws: (n, NUM_DRAWS) uniform in [0, 1) → float32 (n, 3, *size).
     """
-    return _sample_pictures(images, choose_views(images, settings, preprocessing, draws), settings, preprocessing, draws, size)
+    return _sample_pictures(
+        images, choose_views(images, settings, preprocessing, draws), settings, preprocessing, draws, size
+    )
 
 
 def augment_pairs(
@@ -85,7 +87,9 @@ def _sample_pictures(
     whole = preprocessing.fit == "whole"
     seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
     if seen[0] > 1.5 * size[0] and seen[1] > 1.5 * size[1]:  # sampling would alias
-        height, width = (round(1.15 * n * out / full) for n, out, full in zip(pixels.shape[-2:], size, seen, strict=True))
+        height, width = (
+            round(1.15 * n * out / full) for n, out, full in zip(pixels.shape[-2:], size, seen, strict=True)
+        )
         pixels = resize(pixels, (height, width), "bilinear")
     if views is not None:
         grid = F.affine_grid(views, [len(pixels), 3, *size], align_corners=False)

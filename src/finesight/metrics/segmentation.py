@@ -52,12 +52,13 @@ def segmentation_metrics(counts: Tensor, names: Sequence[str], unknown: int | No
     known = [index for index in range(len(names)) if index != unknown]
     known_names = [names[index] for index in known]
     recalls = recall(counts[:-1])
+    known_recalls = tuple(recalls[index] for index in known)
     metrics = {
         "miou": mean_iou(counts, known, masked=True),
         "miou_unmasked": mean_iou(counts, known, masked=False),
         "pixel_accuracy": accuracy(counts, known),
-        "class_accuracy": mean_score([recalls[index] for index in known]),
+        "class_accuracy": mean_score(known_recalls),
         "frequency_weighted_iou": frequency_weighted_iou(counts, known),
     }
     metrics |= name_scores("iou", iou(counts, known), known_names)
-    return metrics | name_scores("recall", [recalls[index] for index in known], known_names)
+    return metrics | name_scores("recall", known_recalls, known_names)

@@ -12,6 +12,7 @@ from torch import Tensor
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.loader import Targets
+from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
 from finesight.data.transforms import augment
 from finesight.metrics.classification import classification_metrics
@@ -25,7 +26,7 @@ class Classification:
     name: TaskName = "classification"
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
-    fits = ("crop", "squash")
+    fits: tuple[Fit, ...] = ("crop", "squash")
 
     def check(self, settings: Settings) -> None:
         """Every setting makes sense."""

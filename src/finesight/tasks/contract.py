@@ -14,6 +14,7 @@ from torch import Tensor
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.loader import Targets
+from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
 from finesight.run import RunFolder
 
@@ -60,7 +61,7 @@ class Task(Protocol):
     name: TaskName
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
-    fits: tuple[str, ...]  # values of image.fit that make sense; the first is the default
+    fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigError for a setting that makes no sense here."""

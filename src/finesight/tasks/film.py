@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
-
 from torch import Tensor
 
 from finesight.classes import ClassList
@@ -80,5 +79,3 @@ def _find(name: str, keys: Sequence[str]) -> int:
 
 def _frame(key: str) -> str:
     return f"{PurePosixPath(key).with_suffix('')}.png".replace("/", "_")
-
-

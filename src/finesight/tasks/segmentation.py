@@ -14,6 +14,7 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.loader import MaskTargets, Targets
 from finesight.data.mask_files import encode_mask
+from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
 from finesight.data.store import Masks, common_size, open_rows
 from finesight.data.transforms import augment_pairs
@@ -31,7 +32,7 @@ class Segmentation:
     name: TaskName = "segmentation"
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
-    fits = ("whole", "squash")
+    fits: tuple[Fit, ...] = ("whole", "squash")
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -66,18 +67,20 @@ class Segmentation:
 
     def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         """Pixels of each class over all masks; those ignored count for the class list's ignored class."""
-        return fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
+        total: np.ndarray = fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
+        return total
 
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
-        learned = settings.learn_ignored and classes.ignore is not None
-        counts = torch.from_numpy(class_counts.copy())
-        if classes.ignore is not None and not learned:
-            counts[classes.ignore] = 0
+        """With loss.learn_ignored, pixels that count nowhere are of the class list's ignored class."""
+        unknown, counts = classes.ignore, torch.from_numpy(class_counts.copy())
+        if unknown is not None and not settings.learn_ignored:
+            counts[unknown] = 0
         weights = class_weights(counts, settings.class_weights)
         loss = parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)
-        if not learned:
+        if unknown is None or not settings.learn_ignored:
             return loss
-        return lambda logits, targets: loss(logits, targets.masked_fill(targets == IGNORE_INDEX, classes.ignore))
+        index = unknown
+        return lambda logits, targets: loss(logits, targets.masked_fill(targets == IGNORE_INDEX, index))
 
     def augment(
         self,
@@ -95,7 +98,9 @@ class Segmentation:
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return SegmentationScore(classes, answers)
 
-    def start_film(self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings) -> Film | None:
+    def start_film(
+        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
+    ) -> Film | None:
         return start_film(run, keys, count_shares(targets, len(classes)), classes, settings.film)
 
 

@@ -1,5 +1,7 @@
 """Tiles: a picture cut up and put together again is the picture answered at once."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,7 @@ def test_tiles_are_the_picture_at_once(size: tuple[int, int]) -> None:
 def test_tiles_cover_and_overlap(length: int, tile: int) -> None:
     starts = tile_starts(length, tile)
     assert (starts[0], starts[-1] + tile) == (0, length)
-    assert all(0 < after - before <= max(1, round(0.75 * tile)) for before, after in zip(starts, starts[1:], strict=False))
+    assert all(0 < after - before <= max(1, round(0.75 * tile)) for before, after in itertools.pairwise(starts))
     assert blend_weights(tile).min() > 0
 
 

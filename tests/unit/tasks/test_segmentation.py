@@ -14,9 +14,9 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import LossSettings, Settings, load_settings
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.segmentation import count_pixels
+from finesight.run import RunFolder
 from finesight.tasks.film import choose_pictures, start_film
 from finesight.tasks.segmentation import Segmentation, SegmentationScore, count_shares
-from finesight.run import RunFolder
 
 CLASSES = ClassList(("a", "b", "?"), ("狐", "<b>", "unknown"), ((255, 0, 0), (0, 255, 0), (0, 0, 0)), ignore=2)
 TRUTH = torch.tensor([[[0, 0, 1, IGNORE_INDEX]], [[1, 1, 1, 0]]], dtype=torch.uint8)
@@ -54,7 +54,9 @@ def test_counts_are_kept_a_picture_with_a_row_for_unknown_truth() -> None:
     assert counts[0].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]]
     assert counts[1].tolist() == [[1, 0, 0], [0, 2, 1], [0, 0, 0], [0, 0, 0]]
     many = torch.randint(0, 40, (2, 9, 9))
-    assert torch.equal(count_pixels(many.to(torch.uint8), many, 40).sum((0, 1)), torch.bincount(many.flatten(), minlength=40))
+    assert torch.equal(
+        count_pixels(many.to(torch.uint8), many, 40).sum((0, 1)), torch.bincount(many.flatten(), minlength=40)
+    )
 
 
 def test_smaller_logits_are_judged_at_the_masks_size() -> None:
@@ -71,7 +73,12 @@ def test_what_is_saved(tmp_path: Path) -> None:
     assert load_file(tmp_path / "counts.safetensors")["counts"].shape == (2, 4, 3)
     with (tmp_path / "confusion.csv").open(encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    assert rows == [["truth", "狐", "<b>", "unknown"], ["狐", "2", "1", "0"], ["<b>", "0", "3", "1"], ["unknown", "1", "0", "0"]]
+    assert rows == [
+        ["truth", "狐", "<b>", "unknown"],
+        ["狐", "2", "1", "0"],
+        ["<b>", "0", "3", "1"],
+        ["unknown", "1", "0", "0"],
+    ]
     with (tmp_path / "pictures.csv").open(encoding="utf-8") as file:
         assert [row[0] for row in csv.reader(file)] == ["key", "a/1 <b>.jpg", "2.jpg"]
     assert json.loads((tmp_path / "metrics.json").read_text())["num_samples"] == 2
