@@ -12,6 +12,8 @@ from commands import finesight, train
 from PIL import Image
 from safetensors.torch import load_file
 
+from finesight.engine.loop import Trainer
+
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (0, 0, 0)], np.uint8)  # deepglobe's urban, agriculture, unknown
 NETWORK = {"model__name": "fcn/timm/test_resnet", "data__classes": "deepglobe", "film__count": 2}
 
@@ -85,7 +87,14 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: 
     settings = NETWORK | {"optim__backbone_scale": 0.1, "model__weights": str(tmp_path / "start.safetensors")}
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert train(pairs, whole, epochs=2, batch_size=4, **settings).code == 0
-    with patch("finesight.engine.loop.Trainer._finish_epoch", side_effect=KeyboardInterrupt):
+    finish, epochs = Trainer._finish_epoch, iter([1])
+
+    def stop_in_the_second(trainer: Trainer) -> None:
+        if next(epochs, None) is None:
+            raise KeyboardInterrupt
+        finish(trainer)
+
+    with patch.object(Trainer, "_finish_epoch", stop_in_the_second):
         assert train(pairs, stopped, epochs=2, batch_size=4, **settings).code == 130
     assert finesight("train", "--resume", "--out", stopped).code == 0
     assert (stopped / "journal.jsonl").read_text() == (whole / "journal.jsonl").read_text()
