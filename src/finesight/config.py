@@ -46,7 +46,7 @@ class ImageSettings:
     # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, and
     # training sees pieces of size; None: crop for classes, whole for masks
     fit: Literal["crop", "squash", "whole"] | None = None
-    interpolation: Literal["bilinear", "bicubic"] | None = None  # None: what the weights were trained with
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # in training and everywhere after; bicubic is slower
     first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant
 
 

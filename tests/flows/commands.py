@@ -13,18 +13,10 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
+from conftest import COLOURS, TINY
 from finesight.cli import main
 
-SMALL = {
-    "image.size": [32, 32],
-    "epochs": 1,
-    "batch_size": 8,
-    "model.name": "timm/test_resnet",
-    "model.weights": "none",
-    "machine.threads": 1,
-    "optim.lr": 0.01,
-}
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
+SMALL = TINY | {"epochs": 1}
 
 
 @dataclass(frozen=True)

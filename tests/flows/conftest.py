@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent))  # commands
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the conftest of all tests
 from commands import draw_classes
 
 

@@ -48,21 +48,20 @@ def embed(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     split, dataset = open_run_split(folder, settings, model, data, split)
+    if not isinstance(dataset.targets, np.ndarray):
+        raise ConfigError("A map shows pictures of one class each; this run segments, its targets are masks.")
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the pictures to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     logits, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
-    if not isinstance(dataset.targets, np.ndarray):
-        raise ConfigError("A map shows pictures of one class each; this run segments, its targets are masks.")
-    targets = torch.from_numpy(dataset.targets)
     score = TASKS[model.task].new_score(classes)
-    score.update(logits, targets)
+    score.update(logits, torch.from_numpy(dataset.targets))
     score.save(folder.evaluation(split), dataset.keys)
-    predictions = logits.argmax(1)
+    predictions = logits.argmax(1).numpy()
     where = folder.embedding(split)
-    save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions.numpy()))
+    save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions))
     if base:
         drawn = replace(base[0], points=place(*base, features), settings=base[0].settings | {"placed_on": onto})
     else:
@@ -70,11 +69,10 @@ def embed(
         drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
     drawn = replace(drawn, quality=map_quality(features, drawn.points, dataset.targets))
     save_map(where, drawn)
-    confusion = count_confusion(targets, predictions, len(classes), ignore_index=None).numpy()
-    close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
-    folder.write_json(f"embedding/{split}/close_classes.json", close.to_dict())
     title = f"{folder.path.name}: {split}, {len(features)} pictures"
     draw_map(drawn.points, dataset.targets, classes.ids, classes.names, where / "map.png", title, describe_map(drawn))
+    close = find_close(dataset, features, predictions, classes)
+    folder.write_json(f"embedding/{split}/close_classes.json", close)
     return {
         "split": split,
         "num_samples": len(features),
@@ -82,7 +80,7 @@ def embed(
         "map": drawn.settings,
         "map_in_words": describe_map(drawn),
         "quality": drawn.quality,
-        "close_classes": close.to_dict(),
+        "close_classes": close,
         "picture": str(where / "map.png"),
     }
 
@@ -103,6 +101,16 @@ def compute_features(
             features.append(feature.float().cpu())
             bar.advance(len(batch.indices))
     return torch.cat(logits), torch.cat(features).numpy()
+
+
+def find_close(
+    dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList
+) -> dict[str, object]:
+    """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it."""
+    targets = torch.from_numpy(dataset.targets)
+    confusion = count_confusion(targets, torch.from_numpy(predictions), len(classes), ignore_index=None).numpy()
+    close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
+    return close.to_dict()
 
 
 def pick(classes: ClassList, indices: np.ndarray) -> list[str]:

@@ -14,7 +14,7 @@ from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.device import Machine
 from finesight.engine.loop import Job
-from finesight.engine.restore import read_new_layers
+from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.models import build_model
 from finesight.models.contract import Model
@@ -39,10 +39,12 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     model = build_model(name, len(listing.classes), weights, settings.model.dropout, settings.image.size)
     say(f"Network: {name}, {model.origin.source}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
-    model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
-    if not pretrained:
+    if pretrained:
+        model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
+    else:
+        model.preprocessing = read_preprocessing(run.read_json("model.json")["preprocessing"])
         model.new_layers = read_new_layers(run)
-    train, val = (open_split(listing, split, settings, model.preprocessing, task) for split in ("train", "val"))
+    train, val = open_splits(listing, settings, model.preprocessing, task)
     if settings.batch_size > len(train):
         raise ConfigError(
             f"A batch of {settings.batch_size} is larger than the {len(train)} training pictures: "
@@ -98,13 +100,22 @@ def choose_preprocessing(
     stored = stored_size(items, size, fit)
     if fit == "whole":  # a piece is no larger than what it is cut from
         size = min(size[0], stored[0]), min(size[1], stored[1])
-    return dataclasses.replace(
-        preprocessing,
-        size=size,
-        fit=fit,
-        interpolation=image.interpolation or preprocessing.interpolation,
-        stored=stored,
-    )
+    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=image.interpolation, stored=stored)
+
+
+def open_splits(
+    listing: Listing, settings: Settings, preprocessing: Preprocessing, task: Task
+) -> tuple[PictureDataset, PictureDataset]:
+    """(train, val); the error names the unreadable pictures of both, so that they can be repaired in one go."""
+    opened, errors = [], []
+    for split in ("train", "val"):
+        try:
+            opened.append(open_split(listing, split, settings, preprocessing, task))
+        except DataError as error:
+            errors.append(str(error))
+    if errors:
+        raise DataError("\n".join(errors))
+    return opened[0], opened[1]
 
 
 def open_split(
@@ -149,12 +160,7 @@ def record_choices(
         settings,
         task=task.name,
         data=dataclasses.replace(settings.data, format=listing.format, workers=workers),
-        image=dataclasses.replace(
-            settings.image,
-            size=model.preprocessing.size,
-            fit=model.preprocessing.fit,
-            interpolation=model.preprocessing.interpolation,
-        ),
+        image=dataclasses.replace(settings.image, size=model.preprocessing.size, fit=model.preprocessing.fit),
         model=dataclasses.replace(settings.model, name=model.name),
         checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
         machine=dataclasses.replace(settings.machine, device=str(machine.device), precision=machine.precision),

@@ -93,7 +93,10 @@ def _sample_pictures(
         pixels = resize(pixels, (height, width), "bilinear")
     if views is not None:
         grid = F.affine_grid(views, [len(pixels), 3, *size], align_corners=False)
-        pixels = F.grid_sample(pixels.contiguous(), grid, padding_mode="reflection", align_corners=False)
+        mode = preprocessing.interpolation  # validation's too: another one shifts all statistics of magnified pictures
+        pixels = F.grid_sample(pixels.contiguous(), grid, mode, padding_mode="reflection", align_corners=False)
+        if mode == "bicubic":
+            pixels = pixels.clamp_(0, 255)
     else:
         pixels = resize(pixels, size, preprocessing.interpolation)
     if settings.colour:

@@ -80,9 +80,18 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts the state back that `pack_optimiser` took, in the memory layout of the parameters.
+
+    Fused optimisers walk over state and parameter side by side in memory: a contiguous moment beside a channels_last
+    weight would be applied to other elements, without an error.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for path, value in tensors.items():
         kind, *rest = path.split("/")
         if kind == "optimiser":
             state.setdefault(int(rest[0]), {})[rest[1]] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for parameter, entry in optimiser.state.items():
+        for name, value in entry.items():
+            if value.shape == parameter.shape:
+                entry[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

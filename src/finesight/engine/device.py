@@ -1,7 +1,9 @@
 """The accelerator: which device, which precision, which memory layout. The only file that asks."""
 
+import math
 import os
 import platform
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -53,7 +55,7 @@ class Machine:
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         if self.device.type == "cpu" and self.precision == "bf16":
-            _keep_slow_depthwise_in_float32(network)
+            _avoid_bf16_traps(network)
         return network
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -102,25 +104,37 @@ def _processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _keep_slow_depthwise_in_float32(network: nn.Module) -> None:
-    """oneDNN's bf16 backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's.
+def _avoid_bf16_traps(network: nn.Module) -> None:
+    """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
 
+    Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
+    And where a feature map is narrower than the stride, as in a ResNet on 16 px pictures, the gradient of the
+    weights that see only padding is never written: it is whatever lay in memory (torch 2.15).
     """
     for module in network.modules():
-        if not isinstance(module, nn.Conv2d) or module.groups != module.in_channels or module.groups == 1:
+        if not isinstance(module, nn.Conv2d):
             continue
-        if max(module.stride) > 1 or max(module.kernel_size) > 3:
+        is_depthwise = module.groups == module.in_channels > 1
+        if is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
+        elif min(module.stride) > 1 and min(module.kernel_size) > 1:
+            module.forward = _Float32Forward(module, module.stride[1])  # type: ignore[method-assign, assignment]
 
 
 class _Float32Forward:
-    """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied."""
+    """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied.
 
-    def __init__(self, module: nn.Conv2d) -> None:
+    below: width in pixels from which on bf16 serves.
+    """
+
+    def __init__(self, module: nn.Conv2d, below: float = math.inf) -> None:
         self.module = module
+        self.below = below
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        convolve: Callable[..., torch.Tensor] = type(self.module).forward
+        if images.shape[-1] >= self.below:
+            return convolve(self.module, images)
         with torch.autocast("cpu", enabled=False):
-            output: torch.Tensor = type(self.module).forward(self.module, images.float())
-            return output
+            return convolve(self.module, images.float())

@@ -163,3 +163,14 @@ def test_each_pair_is_changed_by_its_own_draws_whatever_its_batch(changes):
     alone = augment_pairs(images[2:3], masks[2:3], settings, preprocessing, draws[2:3], (16, 16), COUNTS)
     torch.testing.assert_close(together[0][2:3], alone[0], rtol=1e-4, atol=1e-4)
     assert torch.equal(together[1][2:3], alone[1])
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_training_magnifies_as_validation_does(interpolation):
+    """Statistics of the two would differ otherwise, and batch normalisation would carry the difference into the score."""
+    preprocessing = Preprocessing(size=(64, 64), interpolation=interpolation)
+    barely = AugmentSettings(flip=0.0, scale=(0.9999999, 1.0), ratio=1.0)
+    images = photo(2, 8)
+    trained = augment(images, barely, preprocessing, draw_uniform(0, 1, range(2)), (64, 64))
+    inside = (..., slice(8, -8), slice(8, -8))  # at the edges one repeats the last pixel, the other mirrors
+    torch.testing.assert_close(trained[inside], prepare(images, preprocessing)[inside], rtol=0, atol=0.02)

@@ -1,0 +1,60 @@
+"""Maps: drawn, drawn in the reference's way, and used to place other pictures."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import write_pictures
+from safetensors.numpy import load_file
+
+from finesight import embed
+from finesight.errors import FinesightError
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def points(run, split):
+    return load_file(run / f"embedding/{split}/map.safetensors")["points"]
+
+
+def test_new_pictures_are_placed_on_a_map_that_does_not_move(run, tmp_path):
+    embed(run, split="train")
+    before = points(run, "train")
+    new = write_pictures(tmp_path / "new", per_class=3, first=100)
+    result = embed(run, data=new, split="new", onto="train")
+    assert np.array_equal(points(run, "train"), before)
+    assert points(run, "new").shape == (9, 2)
+    assert result["map"]["placed_on"] == "train"
+
+
+def test_pictures_of_the_map_land_near_themselves(run, pictures):
+    embed(run, split="train", method="pca")
+    embed(run, data=pictures, split="same", onto="train")
+    with (run / "embedding/train/samples.csv").open(newline="") as file:
+        places = {row["key"]: place for row, place in zip(csv.DictReader(file), points(run, "train"), strict=True)}
+    with (run / "embedding/same/samples.csv").open(newline="") as file:
+        again = {row["key"]: place for row, place in zip(csv.DictReader(file), points(run, "same"), strict=True)}
+    for key, place in places.items():
+        assert again[key] == pytest.approx(place, abs=1e-2)
+
+
+def test_the_references_map(run):
+    result = embed(run, split="train", engine="sklearn")
+    settings = json.loads((run / "embedding/train/map.json").read_text())["settings"]
+    assert settings["init"] == "random"
+    assert settings["seed"] == 1
+    assert 1 < settings["perplexity"] < 40, "40 was asked for, and 33 pictures do not allow it"
+    assert "40" in settings["note"]
+    assert result["num_samples"] == len(points(run, "train")) == 33
+
+
+def test_a_map_that_is_not_there_is_an_error(run):
+    with pytest.raises(FinesightError, match="map"):
+        embed(run, split="val", onto="train")
+    with pytest.raises(FinesightError, match="another split"):
+        embed(run, split="val", onto="val")

@@ -1,0 +1,337 @@
+"""The whole path on tiny pictures: train, evaluate, embed, report, predict; and that its numbers agree."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import Answer, draw, draw_classes, finesight, train
+from safetensors.torch import load_file
+
+CLASS_FILE = "id,name\nred,Rot\ngreen,Grün\nblue,蓝\n"
+AFTER_TRAINING = {
+    *("config.toml", "environment.json", "model.json", "classes.json", "splits.csv", "selftest.safetensors"),
+    *("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.json", "architecture.txt"),
+    *("checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"),
+    "checkpoints/last/training.safetensors",
+    *(f"evaluation/val/{name}" for name in ("metrics.json", "confusion.csv", "predictions.csv", "logits.safetensors")),
+}
+
+
+def files_of(run: Path) -> set[str]:
+    return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run with its own validation folder and class names, and what training printed."""
+
+    run: Path
+    val: Path
+    trained: Answer
+    files: set[str]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Started in the data's folder with relative paths; everything after runs from elsewhere."""
+    home = tmp_path_factory.mktemp("story")
+    draw_classes(home / "train", 8)
+    val = draw_classes(home / "val", 4, first=100)
+    (home / "names.csv").write_text(CLASS_FILE, encoding="utf-8")
+    before = Path.cwd()
+    os.chdir(home)
+    try:
+        flags = ("--val", "val", "--classes", "names.csv", "--json")
+        answer = train(Path("train"), Path("run"), *flags, epochs=3, model__freeze_before="layer1")
+    finally:
+        os.chdir(before)
+    return Story(home / "run", val, answer, files_of(home / "run"))
+
+
+def test_train_prints_one_object_and_leaves_a_run(story: Story) -> None:
+    assert story.trained.code == 0, story.trained.err
+    result = story.trained.json()
+    assert set(result) == {"run", "best_epoch", "metrics", "images_per_second"}
+    assert result["run"] == "run"
+    assert result["best_epoch"] in (1, 2, 3)
+    assert result["images_per_second"] > 0
+    assert set(result["metrics"]) >= {"accuracy", "balanced_accuracy", "log_loss", "macro_f1", "f1/蓝"}
+    assert story.files == AFTER_TRAINING
+    assert "name_prefix, 3 classes, 24 train, 12 val" in story.trained.err
+
+
+def test_the_journal_has_a_line_an_epoch_and_the_best_one_is_kept(story: Story) -> None:
+    lines = [json.loads(line) for line in (story.run / "journal.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    result = story.trained.json()
+    best = lines[result["best_epoch"] - 1]
+    assert best["val/accuracy"] == max(line["val/accuracy"] for line in lines)
+    for name, value in result["metrics"].items():
+        assert best[f"val/{name}"] == pytest.approx(value, abs=1e-6)
+
+
+def test_frozen_layers_do_not_move(story: Story) -> None:
+    for line in (story.run / "freezing.jsonl").read_text().splitlines():
+        states = {layer["name"]: layer["state"] for layer in json.loads(line)["layers"]}
+        assert states["conv1.0"] == "frozen"
+        assert states["fc"] == "tuned"
+
+
+def test_evaluate_says_what_train_said(story: Story) -> None:
+    answer = finesight("evaluate", story.run, "--json")
+    result = answer.json()
+    assert result["metrics"] == story.trained.json()["metrics"]
+    assert result["num_samples"] == 12
+    assert result["split"] == "val"
+    assert set(result["definitions"]) == set(result["metrics"])
+    saved = json.loads((story.run / "evaluation/val/metrics.json").read_text())
+    assert saved["metrics"] == result["metrics"]
+    readable = finesight("evaluate", story.run)
+    assert "accuracy" in readable.out
+    assert "蓝" in readable.out
+
+
+def test_saved_answers_agree_with_the_metrics(story: Story) -> None:
+    folder = story.run / "evaluation/val"
+    rows = read_rows(folder / "predictions.csv")
+    hits = [row["target"] == row["prediction"] for row in rows]
+    assert story.trained.json()["metrics"]["accuracy"] == pytest.approx(np.mean(hits))
+    assert [row["key"].split("_")[0].removeprefix("val/") for row in rows] == [row["target"] for row in rows]
+    logits = load_file(folder / "logits.safetensors")["logits"]
+    confidence, best = logits.softmax(1).max(1)
+    ids = ["red", "green", "blue"]  # the order of the class file
+    assert [row["prediction"] for row in rows] == [ids[index] for index in best]
+    assert [float(row["confidence"]) for row in rows] == pytest.approx(confidence.tolist(), abs=1e-6)
+    header, *counts = (folder / "confusion.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "truth,Rot,Grün,蓝"
+    assert sum(int(count) for row in counts for count in row.split(",")[1:]) == 12
+
+
+def test_predict_gives_what_validation_gave(story: Story, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "labels.csv"
+    answer = finesight("predict", story.run, story.val, "--out", out, "--ids", "--json")
+    assert answer.json() == {"out": str(out), "num_samples": 12, "unreadable": []}
+    expected = read_rows(story.run / "evaluation/val/predictions.csv")
+    assert read_rows(out) == [
+        {"filename": row["key"].removeprefix("val/"), "label": row["prediction"], "probability": row["confidence"]}
+        for row in expected
+    ]
+
+
+def test_predict_writes_the_columns_that_are_asked_for(story: Story, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    for name in ("10_1.png", "9_10.png", "10_10.png", "9_2.png", "sub/1.png"):
+        draw(folder / name, "red")
+    (folder / "notes.txt").write_text("not a picture")
+    out = tmp_path / "labels.csv"
+    finesight("predict", story.run, folder, "--out", out, "--header", "image_id, label", "--ids")
+    header, *rows = out.read_text().splitlines()
+    assert header == "image_id,label"
+    assert [row.split(",")[0] for row in rows] == ["9_2.png", "9_10.png", "10_1.png", "10_10.png", "sub/1.png"]
+    assert {row.split(",")[1] for row in rows} <= {"red", "green", "blue"}
+    finesight("predict", story.run, folder / "9_2.png", "--out", out)
+    (row,) = read_rows(out)
+    assert row["filename"] == "9_2.png"
+    assert row["label"] in ("Rot", "Grün", "蓝")
+
+
+def test_predict_goes_on_past_what_it_cannot_read(story: Story, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(story.val, tmp_path / "some"))
+    (folder / "red_100.png").write_bytes(b"")
+    (folder / "blue_102.png").write_bytes((folder / "blue_102.png").read_bytes()[:200])
+    out = tmp_path / "labels.csv"
+    answer = finesight("predict", story.run, folder, "--out", out, "--json")
+    assert answer.code == 1
+    result = answer.json()
+    assert result["num_samples"] == 10
+    assert [key for key, _ in result["unreadable"]] == ["blue_102.png", "red_100.png"]
+    assert "Not read: 'red_100.png' is empty (0 bytes)" in answer.err
+    kept = [row["filename"] for row in read_rows(out)]
+    assert len(kept) == 10
+    assert not {"red_100.png", "blue_102.png"} & set(kept)
+
+
+def test_embed_and_report(story: Story, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
+    answer = finesight("embed", copy, "--method", "pca", "--json")
+    result = answer.json()
+    assert (result["split"], result["num_samples"]) == ("val", 12)
+    folder = copy / "embedding/val"
+    assert {path.name for path in folder.iterdir()} == {
+        *("features.safetensors", "samples.csv", "map.json", "map.safetensors", "map.png", "close_classes.json")
+    }
+    assert load_file(folder / "features.safetensors")["features"].shape == (12, result["dimensions"])
+    assert load_file(folder / "map.safetensors")["points"].shape == (12, 2)
+    assert [row["key"] for row in read_rows(folder / "samples.csv")] == [
+        row["key"] for row in read_rows(copy / "evaluation/val/predictions.csv")
+    ]
+    page = tmp_path / "pages" / "report.html"
+    assert finesight("report", copy, "--out", page, "--json").json() == {"report": str(page)}
+    assert "Grün" in page.read_text(encoding="utf-8")
+    metrics = json.loads((copy / "evaluation/val/metrics.json").read_text())["metrics"]
+    assert metrics == pytest.approx(story.trained.json()["metrics"])
+
+
+def test_features_are_what_the_last_layer_sees(story: Story, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
+    assert finesight("embed", copy, "--method", "pca").code == 0
+    features = load_file(copy / "embedding/val/features.safetensors")["features"]
+    weights = load_file(copy / "checkpoints/best/weights.safetensors")
+    logits = load_file(story.run / "evaluation/val/logits.safetensors")["logits"]
+    torch.testing.assert_close(features @ weights["fc.weight"].T + weights["fc.bias"], logits, rtol=2e-2, atol=2e-2)
+
+
+def test_other_data_are_scored_by_name_not_by_order(story: Story, tmp_path: Path) -> None:
+    """Only blue, in folders called by the readable name: index 2 of the run, index 0 of these data."""
+    for number in range(3):
+        draw(tmp_path / "more" / "蓝" / f"{number}.png", "blue", seed=200 + number)
+    copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
+    answer = finesight("evaluate", copy, "--data", tmp_path / "more" / "蓝", "--split", "extra")
+    assert answer.code == 2  # a single class in one folder tells nothing about its class
+    draw(tmp_path / "more" / "Rot" / "0.png", "red", seed=300)
+    result = finesight("evaluate", copy, "--data", tmp_path / "more", "--split", "extra", "--json").json()
+    assert (result["num_samples"], result["split"]) == (4, "extra")
+    rows = read_rows(copy / "evaluation/extra/predictions.csv")
+    assert sorted(row["target"] for row in rows) == ["blue", "blue", "blue", "red"]
+
+
+def test_a_run_outlives_its_machine(story: Story, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
+    config = (copy / "config.toml").read_text(encoding="utf-8")
+    (copy / "config.toml").write_text(config.replace('device = "cpu"', 'device = "cuda:77"'), encoding="utf-8")
+    answer = finesight("predict", copy, story.val, "--out", tmp_path / "labels.csv")
+    assert answer.code == 0
+    assert "'cuda:77'" in answer.err
+
+
+# -- ways to train
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def journal(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+
+
+WAYS = {
+    "averaged": {"ema": 0.9},
+    "mixed": {"augment__mixup": 0.2, "augment__cutmix": 0.5},
+    "thawed": {"model__freeze_before": "head", "optim__unfreeze": [[2, "layer3"]]},
+    "in parts": {"optim__accumulate": 2, "optim__clip_norm": 1.0, "optim__name": "sgd"},
+    "growing": {"image__first_size": [8, 8], "image__size": [48, 32], "optim__schedule": "step"},
+    "coloured": {"augment__colour": 0.3, "augment__rotate_degrees": 10.0, "augment__randaugment": 3},
+    "weighted": {"loss__class_weights": "inverse", "loss__label_smoothing": 0.1, "checkpoint__best": "log_loss"},
+    "decoded anew": {"data__store": "off", "data__workers": 0},
+    "apart": {"optim__backbone_scale": 0.1, "optim__layer_decay": 0.8, "optim__name": "adam"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_to_train(way: str, small: Path, run: Path) -> None:
+    answer = train(small, run, "--json", epochs=2, **WAYS[way])
+    assert answer.code == 0, answer.err
+    lines = journal(run)
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert all(np.isfinite(value) for line in lines for value in line.values())
+    assert finesight("evaluate", run, "--json").json()["metrics"] == answer.json()["metrics"]
+
+
+def test_thawing_moves_what_was_frozen(small: Path, run: Path) -> None:
+    train(small, run, epochs=2, **WAYS["thawed"])
+    first, second = (
+        {layer["name"]: layer["state"] for layer in json.loads(line)["layers"]}
+        for line in (run / "freezing.jsonl").read_text().splitlines()
+    )
+    assert first["layer3.0.conv1"] == "frozen"
+    assert second["layer3.0.conv1"] == "tuned"
+    assert second["layer2.0.conv1"] == "frozen"
+
+
+def test_patience(small: Path, run: Path) -> None:
+    """With a learning rate of next to nothing the first epoch stays the best."""
+    answer = train(small, run, "--json", epochs=9, checkpoint__patience=2, optim__lr=1e-9)
+    assert answer.json()["best_epoch"] == 1
+    assert len(journal(run)) == 3
+
+
+def test_bad_pictures_can_be_skipped(small: Path, run: Path) -> None:
+    (small / "red_0.png").write_bytes(b"")
+    (small / "blue_1.png").write_bytes(b"nothing")
+    answer = train(small, run, "--on-bad-image", "skip")
+    assert answer.code == 0
+    assert "Left out: red_0.png: is empty (0 bytes)" in answer.err
+    rows = read_rows(run / "splits.csv")
+    assert len(rows) == 10
+    assert not {"red_0.png", "blue_1.png"} & {row["key"] for row in rows}
+    assert finesight("evaluate", run).code == 0
+
+
+def test_same_command_same_journal(small: Path, tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    for out, seed in ((first, 3), (second, 3), (other, 4)):
+        train(small, out, "--seed", seed, augment__mixup=0.2)
+    assert (first / "journal.jsonl").read_bytes() == (second / "journal.jsonl").read_bytes()
+    assert (first / "journal.jsonl").read_bytes() != (other / "journal.jsonl").read_bytes()
+    weights = "checkpoints/last/weights.safetensors"
+    assert (first / weights).read_bytes() == (second / weights).read_bytes()
+
+
+def test_a_run_starts_from_the_weights_of_another(small: Path, story: Story, run: Path) -> None:
+    """All but the last layer: the file has three classes too, and still a fresh one is trained."""
+    weights = story.run / "checkpoints/best/weights.safetensors"
+    answer = train(small, run, "--weights", weights, model__freeze_before="head")
+    assert answer.code == 0, answer.err
+    before, after = load_file(weights), load_file(run / "checkpoints/last/weights.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("fc."))
+
+
+def test_recipe_flags_and_settings_in_their_order(small: Path, tmp_path: Path) -> None:
+    """Defaults < recipe < --set < named flags; what was decided is in the run."""
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('epochs = 7\nseed = 5\nbatch_size = 4\n[model]\nname = "timm/test_resnet"\nweights = "none"\n')
+    flags = ["--set", "image.size=[32, 32]", "--set", "batch_size=6", "--set", "epochs=3"]
+    out = tmp_path / "run"
+    answer = finesight("train", recipe, "--data", small, "--out", out, *flags, "--epochs", "1", "--json")
+    assert answer.code == 0, answer.err
+    config = (out / "config.toml").read_text(encoding="utf-8")
+    for line in ("epochs = 1", "seed = 5", "batch_size = 6", 'format = "name_prefix"', 'best = "accuracy"'):
+        assert line in config
+    assert 'device = "auto"' not in config
+
+
+def test_the_next_free_folder_is_taken(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "small-1").mkdir(parents=True)
+    answer = finesight("train", "--data", "small", *_small_flags(), "--json")
+    assert answer.json()["run"] == str(Path("runs") / "small-2")
+
+
+def _small_flags() -> Iterator[str]:
+    from commands import SMALL
+
+    for name, value in SMALL.items():
+        yield f"--set={name}={json.dumps(value)}"
+
+
+def test_the_library_says_what_the_command_says(story: Story, tmp_path: Path) -> None:
+    from finesight import evaluate, predict
+
+    copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
+    assert evaluate(copy)["metrics"] == story.trained.json()["metrics"]
+    result = predict(copy, story.val, out=tmp_path / "labels.csv")
+    assert (result["num_samples"], result["unreadable"]) == (12, [])

@@ -1,0 +1,130 @@
+"""What the program says of itself: help with examples, settings, versions of one answer; and that it says it at once."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from commands import SMALL, finesight
+
+import finesight as package
+
+VERBS = ("train", "evaluate", "predict", "embed", "report")
+COMMANDS = ("demo", "models", *VERBS)
+
+
+def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_names_every_command(flag: str) -> None:
+    answer = finesight(flag)
+    assert answer.code == 0
+    for command in COMMANDS:
+        assert f" {command} " in answer.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    answer = finesight(command, "--help")
+    assert answer.code == 0
+    assert "--json" in answer.out
+    assert "Traceback" not in answer.err
+    assert f"finesight {command}" in answer.out.split("Options")[0].replace("Usage:", "").partition("\n\n")[2] or (
+        command == "demo"  # it needs no words
+    )
+
+
+def test_no_command_at_all_is_help() -> None:
+    answer = finesight()
+    assert answer.code == 2
+    assert "train" in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("trian",), ("train", "--no-such-flag"), ("evaluate",), ("train", "--epochs", "many")]
+)
+def test_words_it_does_not_know(arguments: tuple[str, ...]) -> None:
+    answer = finesight(*arguments)
+    assert answer.code == 2
+    assert not answer.out
+    assert "Error" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_settings_are_listed() -> None:
+    answer = finesight("train", "--settings")
+    assert answer.code == 0
+    for name in (*SMALL, "p1-cpu", "optim.unfreeze"):
+        assert f"  {name} " in answer.out
+
+
+def test_models_are_listed_described_and_compared() -> None:
+    assert "resnet50" in finesight("models").out
+    (row,) = [row for row in finesight("models", "--json").json()["models"] if row["name"] == "resnet50"]
+    assert row["parameters"] == 25_557_032
+    network = finesight("models", "resnet50", "--classes", "50", "--freeze-before", "layer1.1", "--json").json()
+    assert {"name", "parameters", "trainable", "frozen", "layers"} <= set(network)
+    assert network["parameters"] == network["trainable"] + network["frozen"]
+    assert set(network["layers"][0]) >= {"name", "type", "output_shape", "parameters"}
+    assert "layer4.2.conv3" in finesight("models", "resnet50").out
+    difference = finesight("models", "resnet18", "resnet34", "--json").json()
+    assert difference["only_second"]
+    assert not difference["only_first"]
+
+
+def test_one_answer_whichever_way_it_is_called() -> None:
+    module = run_python("-m", "finesight", "models", "resnet5O")
+    assert module.returncode == 2
+    assert module.stdout == ""
+    assert module.stderr == finesight("models", "resnet5O").err
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = (
+        "import sys; sys.argv[1:] = ['train', '--help']\n"
+        "import finesight, finesight.cli\n"
+        "try: finesight.cli.main()\n"
+        "except SystemExit: pass\n"
+        "slow = {'torch', 'timm', 'numpy', 'pydantic', 'sklearn', 'matplotlib', 'bokeh'} & set(sys.modules)\n"
+        "sys.exit(' '.join(sorted(slow)))\n"
+    )
+    result = run_python("-c", program)
+    assert result.returncode == 0, result.stderr
+
+
+def test_names_a_console_lacks_are_no_error() -> None:
+    program = "import finesight.cli.options as o, sys; from finesight.cli import main; "
+    program += "sys.argv[1:] = ['models', '狼']; main()"
+    result = run_python("-X", "utf8=0", "-c", f"import os; os.environ['x'] = ''; {program}")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_verbs_are_functions(verb: str) -> None:
+    function = getattr(package, verb)
+    assert inspect.isfunction(function)
+    assert function.__name__ == verb
+    assert function.__doc__
+    assert verb in package.__all__
+
+
+def test_the_verbs_stay_functions_after_all_rooms_were_entered() -> None:
+    """A package of a verb's name would take its place once it was imported."""
+    program = (
+        "import importlib, inspect, pkgutil, finesight\n"
+        "for module in pkgutil.walk_packages(finesight.__path__, 'finesight.'):\n"
+        "    module.name.endswith('__main__') or importlib.import_module(module.name)\n"
+        "from finesight import train, evaluate, predict, embed, report\n"
+        "assert all(map(inspect.isfunction, (train, evaluate, predict, embed, report)))\n"
+    )
+    result = run_python("-c", program)
+    assert result.returncode == 0, result.stderr
+
+
+def test_there_is_nothing_else() -> None:
+    assert sorted(package.__all__) == package.__all__
+    with pytest.raises(AttributeError, match="trian"):
+        _ = package.trian
