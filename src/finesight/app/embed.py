@@ -107,9 +107,10 @@ def find_close(
     dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList
 ) -> dict[str, object]:
     """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it."""
-    targets = torch.from_numpy(dataset.targets)
-    confusion = count_confusion(targets, torch.from_numpy(predictions), len(classes), ignore_index=None).numpy()
-    close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
+    targets = np.asarray(dataset.targets)
+    guesses = torch.from_numpy(predictions)
+    confusion = count_confusion(torch.from_numpy(targets), guesses, len(classes), ignore_index=None).numpy()
+    close = find_close_classes(features, targets, confusion, classes.names, classes.ids, dataset.keys)
     return close.to_dict()
 
 
