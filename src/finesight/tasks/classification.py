@@ -27,6 +27,7 @@ class Classification:
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "squash")
+    has_map = True
 
     def check(self, settings: Settings) -> None:
         """Every setting makes sense."""

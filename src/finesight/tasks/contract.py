@@ -62,6 +62,7 @@ class Task(Protocol):
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
+    has_map: bool  # a picture is of one class, so that `embed` can show it on a map
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigError for a setting that makes no sense here."""

@@ -33,6 +33,7 @@ class Segmentation:
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("whole", "squash")
+    has_map = False
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
