@@ -20,7 +20,9 @@ WRONG, UNKNOWN, VEIL = (210, 48, 44, 255), (138, 143, 152, 255), (16, 18, 22, 20
 CLEAR = (0, 0, 0, 0)
 
 Size = tuple[int, int]  # (height, width)
-ReadTruth = Callable[[str, Size], np.ndarray | None]  # (key, size) → class indices uint8 of that size, if they are there
+ReadTruth = Callable[
+    [str, Size], np.ndarray | None
+]  # (key, size) → class indices uint8 of that size, if they are there
 
 
 @dataclass(frozen=True)

@@ -38,16 +38,10 @@ def render_report(
     return write_page(PAGES[task](evidence, Originals(find_picture, read_truth)), out)
 
 
-def render_comparison(
-    runs: Sequence[RunFolder],
-    out: Path,
-    find_picture: FindPicture,
-    split: str = "val",
-    read_truth: ReadTruth = lambda key, size: None,
-) -> Path:
-    """Writes one page on two runs or more, each set against the first; arguments as of `render_report`.
+def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals, split: str = "val") -> Path:
+    """Writes one page on two runs or more, each set against the first, and returns `out`.
 
-    Raises ConfigError where the runs cannot be compared: other tasks, classes or pictures.
+    originals: pictures and true masks by key. Raises ConfigError where the runs cannot be compared: other tasks,
+    classes or pictures.
     """
-    evidences = [read_evidence(run, split) for run in runs]
-    return write_page(make_comparison_page(evidences, Originals(find_picture, read_truth)), out)
+    return write_page(make_comparison_page([read_evidence(run, split) for run in runs], originals), out)

@@ -134,5 +134,7 @@ def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
     path: Path = film.folder / folder / film.frames[key]
     mask = read_mask_indices(path)
     if mask is None or mask.ndim != 2:
-        raise RunError(f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without.")
+        raise RunError(
+            f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
+        )
     return mask

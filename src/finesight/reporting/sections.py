@@ -28,7 +28,7 @@ def count_of(number: int, noun: str) -> str:
 def find_best_epoch(evidence: Evidence) -> int | None:
     """The epoch whose weights were kept: the first that was highest in the metric checkpoint.best."""
     name = f"val/{evidence.settings.checkpoint.best or 'accuracy'}"
-    judged = [(line[name], line["epoch"]) for line in evidence.journal if _is_number(line.get(name))]
+    judged = [(line[name], line["epoch"]) for line in evidence.journal if is_number(line.get(name))]
     return max(judged, key=lambda entry: (entry[0], -entry[1]))[1] if judged else None
 
 
@@ -95,7 +95,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
             {
                 name: points
                 for name, field in fields.items()
-                if (points := [(line["epoch"], line[field]) for line in lines if _is_number(line.get(field))])
+                if (points := [(line["epoch"], line[field]) for line in lines if is_number(line.get(field))])
             },
             best,
             from_zero=title != judged,
@@ -269,5 +269,5 @@ def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
     return counts
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)

@@ -4,15 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from finesight.reporting.evidence import Evaluation, Evidence, Scene
-from finesight.reporting.masks import (
-    Originals,
-    error_uri,
-    list_colours,
-    mask_uri,
-    picture_uri,
-    read_prediction,
-    shrink,
-)
+from finesight.reporting.masks import Originals, error_uri, list_colours, mask_uri, picture_uri, read_prediction, shrink
 from finesight.reporting.sections import describe_kept_epoch, find_confusion
 
 SCENES_SHOWN = 8  # at either end
