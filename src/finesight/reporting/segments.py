@@ -39,7 +39,7 @@ def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
 class Segment:
     """One class. truth, prediction: its share of all pixels, 0-1, None where they were not counted.
 
-    scores: IoU, IoU unmasked, recall; None where the class gives them no meaning.
+    scores: IoU and recall; None where the class gives them no meaning.
     taken_for: (class index, share of this class's pixels).
     """
 
@@ -56,7 +56,7 @@ def list_segments(evidence: Evidence) -> list[Segment]:
     evaluation, names = evidence.evaluation, evidence.classes.names
     if evaluation is None:
         return [
-            Segment(index, name, colour, None, None, (None, None, None), None)
+            Segment(index, name, colour, None, None, (None, None), None)
             for index, (name, colour) in enumerate(zip(names, list_colours(evidence.classes), strict=True))
         ]
     total = max(sum(map(sum, evaluation.counts)), 1)
@@ -67,7 +67,7 @@ def list_segments(evidence: Evidence) -> list[Segment]:
             colour=colour,
             truth=sum(evaluation.counts[index]) / total,
             prediction=sum(row[index] for row in evaluation.counts) / total,
-            scores=tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("iou", "iou_unmasked", "recall")),
+            scores=tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("iou", "recall")),
             taken_for=_find_share(evaluation, index),
         )
         for index, (name, colour) in enumerate(zip(names, list_colours(evidence.classes), strict=True))
