@@ -51,7 +51,7 @@ class Evaluation:
 
     @property
     def keys(self) -> list[str]:
-        return [each.key for each in (*self.answers, *self.scenes)]
+        return [*(answer.key for answer in self.answers), *(scene.key for scene in self.scenes)]
 
 
 @dataclass(frozen=True)

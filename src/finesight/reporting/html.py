@@ -64,8 +64,8 @@ def _environment() -> Environment:
 
 
 def _sign(number: float) -> str:
-    """+0.020, −0.130, ±0.000."""
-    text = f"{abs(number):.3f}"
+    """+0.0200, −0.1300, ±0.0000."""
+    text = f"{abs(number):.4f}"
     sign = "±" if float(text) == 0 else "+" if number > 0 else "\N{MINUS SIGN}"
     return sign + text
 

@@ -54,7 +54,7 @@ class Take:
 
 @dataclass(frozen=True)
 class Screening:
-    """epochs: where the slider can stand. left_out: watched pictures that are not shown. kept: frames that are."""
+    """epochs: where the slider can stand. left_out: watched pictures, and thinned: whether frames, are not shown."""
 
     takes: tuple[Take, ...]
     epochs: tuple[int, ...]
@@ -63,7 +63,6 @@ class Screening:
 
     def to_dict(self) -> dict[str, Any]:
         """What film.js reads."""
-        strips = [strip for take in self.takes for strip in take.strips]
         return {
             "epochs": self.epochs,
             "strips": [
@@ -73,7 +72,8 @@ class Screening:
                     "changed": [frame.changed for frame in strip.frames],
                     "miou": [frame.miou for frame in strip.frames],
                 }
-                for strip in strips
+                for take in self.takes
+                for strip in take.strips
             ],
         }
 

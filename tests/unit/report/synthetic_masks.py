@@ -1,4 +1,4 @@
-"""Run folders of a segmentation, without training: pictures and masks are drawn, the files of a run written as in one."""
+"""Run folders of a segmentation, without training: all files are written by the code that writes them in a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
