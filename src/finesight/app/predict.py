@@ -20,7 +20,7 @@ from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, RunError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder
@@ -42,7 +42,10 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
 
     options: of that function. Raises ConfigError for one that it does not have.
     """
-    task = RunFolder.open(run).read_json("model.json")["task"]
+    folder = RunFolder.open(run)
+    task = folder.read_json("model.json").get("task")
+    if task not in PREDICTORS:
+        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
