@@ -6,7 +6,7 @@ from typing import Any
 
 from finesight.app.embed import embed
 from finesight.app.preparation import read_data
-from finesight.errors import DataError
+from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 from finesight.reporting import render_report
 from finesight.run import RunFolder
@@ -20,7 +20,11 @@ def report(run: str | Path, *, out: str | Path = "", split: str = "val") -> dict
     folder = RunFolder.open(run)
     if not (folder.embedding(split) / "map.json").exists() or not (folder.evaluation(split) / "metrics.json").exists():
         embed(run, split=split)
-    path = render_report(folder, Path(out) if out else folder.path / "report.html", find_pictures(folder, split), split)
+    page = Path(out) if out else folder.path / "report.html"
+    try:
+        path = render_report(folder, page, find_pictures(folder, split), split)
+    except OSError as error:
+        raise ConfigError(f"{page} cannot be written: {error.strerror}. Name another --out.") from None
     return {"report": str(path)}
 
 
