@@ -212,6 +212,8 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
             near = difflib.get_close_matches(str(recipe), names, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
             raise ConfigError(f"No recipe {str(recipe)!r}. {hint}")
+    if path.is_dir():
+        raise ConfigError(f"{recipe} is a folder, not a recipe; a folder of pictures is named with --data {recipe}.")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

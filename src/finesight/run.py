@@ -5,13 +5,14 @@ its place and renamed into it, so a reader never sees half of one.
 """
 
 import csv
+import io
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from finesight.classes import ClassList
 from finesight.config import Settings, parse_settings, to_toml
@@ -163,13 +164,23 @@ def replace_folder(folder: Path, fresh: Path) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    import io
-
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    write_rows(text, [header, *rows])
     write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> int:
+    """Writes rows of CSV whose lines end in a line feed, and returns how many.
+
+    Rows with a carriage return are quoted whole: Python before 3.13 would leave it bare, and read it as a line's end.
+    """
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    count = 0
+    for row in rows:
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+        count += 1
+    return count
 
 
 def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:

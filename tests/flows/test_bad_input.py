@@ -5,6 +5,7 @@ import pickle
 import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,9 @@ def test_a_batch_larger_than_the_data(small: Path, out: Path) -> None:
         (["--set", "loss.name=crossentropy"], ("Did you mean 'cross_entropy'?",)),
         (["--set", "loss.name=focal", "--set", "augment.mixup=0.2"], ("focal", "mixup")),
         (["--set", "task=segmentation"], ("segmentation",)),
+        (["--model", "fcn/timm/test_efficientnet"], ("segmentation", "classification")),
+        (["--model", "alexnet"], ("32×32",)),
+        (["--set", "optim.name=sgd", "--set", "optim.nesterov=true", "--set", "optim.momentum=0"], ("nesterov",)),
         (["--set", "machine.device=cuda:77"], ("cuda:77", "machine.device")),
         (["--set", "machine.device=toaster"], ("toaster", "machine.device")),
         (["--weights", "missing.safetensors"], ("missing.safetensors", "does not exist")),
@@ -154,6 +158,24 @@ def test_a_setting_that_cannot_be(small: Path, out: Path, flags: list[str], word
 )
 def test_an_unknown_recipe(small: Path, out: Path, recipe: str, words: tuple[str, ...]) -> None:
     refused(finesight("train", recipe, "--data", small, "--out", out), out, *words)
+
+
+def test_a_batch_of_one_is_too_few(small: Path, out: Path) -> None:
+    """Where the last map is one pixel, batch normalisation has one value a channel: seen in the first step only."""
+    assert "Raise batch_size" in train(small, out, batch_size=1).error()
+    assert "lower optim.accumulate" in train(small, out.with_name("other"), optim__accumulate=8).error()
+
+
+def test_out_of_memory(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr("finesight.engine.loop.Trainer._train_step", step)
+    assert "optim.accumulate" in train(small, out).error()
+
+
+def test_pictures_in_the_place_of_a_recipe(small: Path, out: Path) -> None:
+    refused(finesight("train", small, "--out", out), out, f"--data {small}")
 
 
 def test_a_recipe_that_is_no_toml(small: Path, tmp_path: Path, out: Path) -> None:
@@ -217,7 +239,7 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights": (lambda run: _cut(run / "checkpoints/best/weights.safetensors"), "weights.safetensors"),
     "no weights": (lambda run: shutil.rmtree(run / "checkpoints"), "no weights"),
     "weights of another run": (
@@ -265,6 +287,7 @@ def test_resuming_on_other_pictures(copy: Path, small: Path) -> None:
 def test_resuming_what_is_not_there(tmp_path: Path) -> None:
     assert "no run folder" in finesight("train", "--resume", "--out", tmp_path / "nowhere").error()
     assert not (tmp_path / "nowhere").exists()
+    assert "--out RUN" in finesight("train", "--resume").error()
 
 
 # -- predict, evaluate, embed
@@ -299,9 +322,25 @@ def test_predictions_that_cannot_be_written(trained: Path, small: Path, tmp_path
     assert "cannot be written" in finesight("predict", trained, small, "--out", out).error()
 
 
+def test_a_picture_is_not_overwritten_by_its_prediction(trained: Path, small: Path) -> None:
+    picture = small / "red_0.png"
+    before = picture.read_bytes()
+    assert "called like a picture" in finesight("predict", trained, picture, "--out", picture).error()
+    assert picture.read_bytes() == before
+
+
+def test_reports_that_cannot_be_written(copy: Path, tmp_path: Path) -> None:
+    assert "cannot be written" in finesight("report", copy, "--out", tmp_path).error()
+
+
 def test_a_split_that_is_not_there(trained: Path) -> None:
     for name in ("evaluate", "embed"):
         assert "no split 'tset'" in finesight(name, trained, "--split", "tset").error()
+
+
+def test_a_split_is_written_nowhere_but_in_its_run(copy: Path, small: Path) -> None:
+    for name in ("../../elsewhere", "/tmp/elsewhere", "a/b", ".."):
+        assert "no name for a split" in finesight("evaluate", copy, "--data", small, "--split", name).error()
 
 
 def test_other_data_of_an_unknown_class(trained: Path, tmp_path: Path) -> None:

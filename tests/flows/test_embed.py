@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import write_pictures
 from safetensors.numpy import load_file
 
+from conftest import write_pictures
 from finesight import embed
 from finesight.errors import FinesightError
 
@@ -46,7 +46,7 @@ def test_pictures_of_the_map_land_near_themselves(run, pictures):
 def test_the_references_map(run):
     result = embed(run, split="train", engine="sklearn")
     settings = json.loads((run / "embedding/train/map.json").read_text())["settings"]
-    assert settings["init"] == "random"
+    assert settings["initialisation"] == "random"
     assert settings["seed"] == 1
     assert 1 < settings["perplexity"] < 40, "40 was asked for, and 33 pictures do not allow it"
     assert "40" in settings["note"]

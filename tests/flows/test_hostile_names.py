@@ -1,4 +1,4 @@
-"""Names with blanks, quotes, markup, Chinese and terminal escapes go from the folder to the page, and act on nothing."""
+"""Names with blanks, quotes, markup, Chinese and terminal escapes get from folder to page, and act on nothing."""
 
 import csv
 import html
@@ -11,13 +11,20 @@ from commands import Answer, draw, finesight, train
 ESCAPE = "\x1b[31mred\x1b]0;title\x07\x9b2J"  # colour, window title, and the one-byte CSI
 CLASSES = {
     "a class": "red",
-    "it's \"so\"": "green",
+    'it\'s "so"': "green",
     "<script>alert(1)<∕script>": "blue",  # a folder's name can hold no slash
     "狼 🐺": "red",
     f"{ESCAPE}": "green",
     "=cmd|' ,;": "blue",
 }
-PICTURES = ("plain.png", "two words.png", "q'uo\"te.png", "<img src=x onerror=alert(1)>.png", "图片.png", f"{ESCAPE}.png")
+PICTURES = (
+    "plain.png",
+    "two words.png",
+    "q'uo\"te.png",
+    "<img src=x onerror=alert(1)>.png",
+    "图片.png",
+    f"{ESCAPE}.png",
+)
 
 
 def has_control(text: str) -> bool:

@@ -104,9 +104,7 @@ def test_resuming_what_is_finished_changes_nothing(whole: Path, tmp_path: Path) 
     assert_same(copy, whole)
 
 
-def test_resuming_with_the_same_words(
-    data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resuming_with_the_same_words(data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command is repeated with --resume, its path now relative; how often it is saved may change."""
     copy = Path(shutil.copytree(whole, tmp_path / "copy"))
     monkeypatch.chdir(data.parent)

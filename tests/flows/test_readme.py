@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_pictures
 from safetensors.torch import save_file
 
+from conftest import write_pictures
 from finesight.cache import cache_folder
 
 README = Path(__file__).parents[2] / "README.md"

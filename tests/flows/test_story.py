@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -228,7 +229,7 @@ def journal(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
 
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "averaged": {"ema": 0.9},
     "mixed": {"augment__mixup": 0.2, "augment__cutmix": 0.5},
     "thawed": {"model__freeze_before": "head", "optim__unfreeze": [[2, "layer3"]]},

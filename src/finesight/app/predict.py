@@ -1,6 +1,5 @@
 """Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
 
-import csv
 import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +13,17 @@ import torch
 from finesight.app.predict_masks import predict_masks
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
+from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, RunError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
-from finesight.run import RunFolder
+from finesight.run import RunFolder, write_rows
 
 COLUMNS = ("filename", "label", "probability")
 
@@ -42,7 +42,10 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
 
     options: of that function. Raises ConfigError for one that it does not have.
     """
-    task = RunFolder.open(run).read_json("model.json")["task"]
+    folder = RunFolder.open(run)
+    task = folder.read_json("model.json").get("task")
+    if task not in PREDICTORS:
+        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
@@ -67,22 +70,21 @@ def predict_labels(
     out = Path(out)
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
+    if out.suffix.lower() in PICTURE_SUFFIXES:
+        raise ConfigError(f"{out} is called like a picture; --out names the CSV file to write.")
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = classes.ids if ids else classes.names
     items = list_pictures(pictures)
     unreadable: list[tuple[str, str]] = []
-    num_samples = 0
+    predictions = predict_items(model, settings, labels, items, unreadable)
+    rows = ((each.key, each.label, f"{each.probability:.6f}")[: len(header)] for each in predictions)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            for prediction in predict_items(model, settings, labels, items, unreadable):
-                row = (prediction.key, prediction.label, f"{prediction.probability:.6f}")
-                writer.writerow(row[: len(header)])
-                num_samples += 1
+            write_rows(file, [header])
+            num_samples = write_rows(file, rows)
         if not num_samples:
             key, reason = unreadable[0]
             raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")

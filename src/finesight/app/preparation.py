@@ -37,6 +37,8 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     weights = settings.model.weights if pretrained else "none"
     torch.manual_seed(settings.seed)  # of the new layers
     model = build_model(name, len(listing.classes), weights, settings.model.dropout, settings.image.size)
+    if model.task != task.name:
+        raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
     say(f"Network: {name}, {model.origin.source}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
     if pretrained:

@@ -13,7 +13,7 @@ from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, RunError
 from finesight.progress import say
 from finesight.reporting import render_comparison, render_report
 from finesight.reporting.comparison import check_comparable
@@ -50,8 +50,10 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[
 def complete(run: RunFolder, split: str, with_map: bool) -> None:
     """Makes what a report needs and the run has not yet: evaluation, map where the task has one, scores of the film."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
-    with_map = with_map and TASKS[run.read_json("model.json")["task"]].has_map
-    if with_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
+    task = TASKS.get(run.read_json("model.json").get("task", ""))
+    if task is None:
+        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+    if with_map and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:
         evaluate(run.path, split=split)

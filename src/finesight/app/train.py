@@ -51,8 +51,16 @@ def train(
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
+    if resume and not str(out):
+        raise ConfigError("--resume goes on with a run: say which, --out RUN.")
     trainer = _resume(recipe, overrides, Path(out)) if resume else _start(recipe, overrides, out)
-    signal = trainer.run()
+    try:
+        signal = trainer.run()
+    except torch.OutOfMemoryError:
+        raise FinesightError(
+            "The accelerator's memory is too small for this: lower batch_size or image.size, or raise "
+            "optim.accumulate, which computes a batch in so many parts."
+        ) from None
     if signal:
         raise Interrupted(trainer.job.run.path, signal)
     return _finish(trainer)

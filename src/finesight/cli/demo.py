@@ -12,6 +12,10 @@ def demo(
     """Fine-tune, measure and explain a small network on real pictures, in two minutes, offline.
 
     Only the pretrained weights come from the package index, once.
+
+    Example:
+
+    `finesight demo`
     """
     from finesight.app.demo import demo as run_demo
 

@@ -18,7 +18,7 @@ from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
-from finesight.errors import FinesightError
+from finesight.errors import ConfigError, FinesightError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
@@ -145,8 +145,14 @@ class Trainer:
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
         for part, aims in zip(images.chunk(optim.accumulate), targets.chunk(optim.accumulate), strict=True):
-            with job.machine.autocast():
-                logits = job.model(part)
+            try:
+                with job.machine.autocast():
+                    logits = job.model(part)
+            except ValueError as error:  # torch's batch normalisation, of one picture and a map of one pixel
+                raise ConfigError(
+                    f"{job.model.name} cannot learn from so few pictures at a time: {error}. "
+                    "Raise batch_size or lower optim.accumulate."
+                ) from None
             loss = job.loss(logits.float(), aims) * (len(part) / len(images))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
@@ -262,7 +268,7 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
     """
     if settings.image.first_size is None:
         return preprocessing.size
-    share = min(1.0, (epoch - 1) / max(1.0, 0.8 * (settings.epochs - 1)))
+    share = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
     height, width = (
         max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
         for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from finesight.config import OptimSettings
+from finesight.errors import ConfigError
 from finesight.models.contract import Model
 
 
@@ -38,6 +39,8 @@ def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.
 
 
 def _make_sgd(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
+    if settings.nesterov and not settings.momentum:
+        raise ConfigError("optim.nesterov needs optim.momentum above 0.")
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused or None
     )

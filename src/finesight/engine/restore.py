@@ -38,7 +38,7 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
     try:
         preprocessing = read_preprocessing(card["preprocessing"])
         model = build_model(card["name"], card["num_classes"], weights="none", size=preprocessing.size)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(f"{run.path / 'model.json'} is damaged: {error!r}.") from None
     model.preprocessing = preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)

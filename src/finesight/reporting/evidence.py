@@ -10,6 +10,7 @@ from finesight.config import Settings
 from finesight.errors import RunError
 from finesight.insight.projection import Map, load_map
 from finesight.run import RunFolder, read_csv
+from finesight.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ class Evidence:
 
 def read_evidence(run: RunFolder, split: str) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
-    classes = run.read_classes()
+    classes, model = run.read_classes(), run.read_json("model.json")
+    if model.get("task") not in TASKS:
+        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
     try:
         evaluation = _read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
@@ -119,7 +122,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             settings=run.read_settings(),
             settings_text=_read_text(run.path / "config.toml"),
             environment=run.read_json("environment.json"),
-            model=run.read_json("model.json"),
+            model=model,
             classes=classes,
             splits=run.read_splits() if (run.path / "splits.csv").exists() else {},
             journal=run.read_lines("journal.jsonl"),

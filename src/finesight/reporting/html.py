@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from finesight.errors import ConfigError
 from finesight.reporting.pictures import Sprites
 from finesight.reporting.sections import count_of, percent
 from finesight.run import write_atomically
@@ -36,8 +37,12 @@ class Page:
 
 
 def write_page(page: Page, out: Path) -> Path:
+    """Raises ConfigError where the file cannot be written."""
     html = _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
-    write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+    try:
+        write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
     return out
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from finesight.errors import RunError
 from finesight.reporting.classification_page import make_classification_page
 from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.evidence import Evidence, read_evidence
@@ -32,10 +31,8 @@ def render_report(
     read_truth: likewise its true mask, where the task has masks. Raises RunError where the run folder is damaged.
     """
     evidence = read_evidence(run, split)
-    task = evidence.model.get("task")
-    if task not in PAGES:
-        raise RunError(f"{run.path} is of task {task!r}; there are reports of {' and '.join(PAGES)}.")
-    return write_page(PAGES[task](evidence, Originals(find_picture, read_truth)), out)
+    make_page = PAGES[evidence.model["task"]]
+    return write_page(make_page(evidence, Originals(find_picture, read_truth)), out)
 
 
 def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals, split: str = "val") -> Path:

@@ -1,0 +1,363 @@
+"""The training loop: its order, its arithmetic, and what it leaves behind."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from finesight.classes import ClassList
+from finesight.config import Preprocessing, Settings, load_settings
+from finesight.data.loader import PictureDataset
+from finesight.engine.device import Machine
+from finesight.engine.loop import Job, Trainer, evaluation_batch, mix_pictures, score_split, training_size
+from finesight.errors import FinesightError
+from finesight.models.contract import Model, WeightsOrigin
+from finesight.run import RunFolder
+from finesight.tasks import TASKS
+
+SIZE = (8, 8)
+CLASSES = ClassList.from_labels("abc")
+Make = Callable[..., Trainer]
+
+
+class Pixels:
+    """Pictures of one grey each, by class."""
+
+    note = ""
+
+    def __init__(self, targets: np.ndarray) -> None:
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        noise = [np.random.default_rng(index).integers(0, 40, (*SIZE, 3)) for index in indices]
+        pictures = np.stack(noise) + 80 * self.targets[np.asarray(indices), None, None, None]
+        return np.asarray(pictures, np.uint8)
+
+
+def make_dataset(count: int) -> PictureDataset:
+    targets = np.arange(count) % 3
+    return PictureDataset(Pixels(targets), targets, [f"{index}.png" for index in range(count)])
+
+
+def make_model(norm: bool = False) -> Model:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3, 2), *([nn.BatchNorm2d(4)] if norm else []), nn.ReLU(), nn.AdaptiveAvgPool2d(2)]
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3))
+    return Model(
+        network,
+        name="small",
+        head=str(len(network) - 1),
+        num_classes=3,
+        preprocessing=Preprocessing(size=SIZE),
+        origin=WeightsOrigin("none"),
+    )
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def make_trainer(model: Model | None = None, name: str = "run", num_train: int = 12, **settings: object) -> Trainer:
+        plain = {
+            **{"epochs": 2, "batch_size": 4, "data.workers": 0, "image.size": list(SIZE), "optim.lr": 0.05},
+            **{"augment.flip": 0.0, "augment.scale": [1.0, 1.0], "augment.ratio": 1.0, "machine.precision": "fp32"},
+            "machine.device": "cpu",
+        }
+        given = {key.replace("__", "."): value for key, value in settings.items()}
+        chosen = load_settings(overrides=plain | given)
+        task = TASKS["classification"]
+        loss = task.make_loss(chosen.loss, np.array([4, 4, 4]))
+        machine = Machine.resolve(chosen.machine)
+        run = RunFolder(tmp_path / name)
+        run.create()
+        data = make_dataset(num_train), make_dataset(6)
+        return Trainer(Job(run, chosen, task, CLASSES, model or make_model(), machine, loss, *data))
+
+    return make_trainer
+
+
+def weights_of(trainer: Trainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+
+
+def watch(trainer: Trainer, name: str, into: list[Any], take: Callable[..., object]) -> None:
+    method = getattr(trainer, name)
+
+    def watched(*arguments: object) -> object:
+        result = method(*arguments)
+        into.append(take(*arguments, result))
+        return result
+
+    setattr(trainer, name, watched)
+
+
+# -- the epochs
+
+
+def test_it_learns_and_writes_down_how(make: Make) -> None:
+    trainer = make(epochs=8, optim__warmup_epochs=0)
+    assert trainer.run() == 0
+    lines = trainer.job.run.read_lines("journal.jsonl")
+    assert [line["epoch"] for line in lines] == list(range(1, 9))
+    assert lines[-1]["train/loss"] < 0.7 * lines[0]["train/loss"]
+    assert lines[-1]["val/accuracy"] == 1.0
+    assert [line["epoch"] for line in trainer.job.run.read_lines("timings.jsonl")] == list(range(1, 9))
+    assert [line["epoch"] for line in trainer.job.run.read_lines("freezing.jsonl")] == list(range(1, 9))
+    assert all(line["lr"] <= 0.05 for line in lines)
+
+
+def test_every_picture_is_seen_once_an_epoch_in_another_order(make: Make) -> None:
+    trainer = make(num_train=13)
+    seen: list[Any] = []
+    watch(trainer, "_train_step", seen, lambda batch, _: (trainer.at.epoch, batch.indices.tolist()))
+    trainer.run()
+    orders = [[index for epoch, batch in seen if epoch == number for index in batch] for number in (1, 2)]
+    assert all(sorted(order) == list(range(13)) for order in orders)
+    assert orders[0] != orders[1]
+    assert [len(batch) for epoch, batch in seen if epoch == 1] == [4, 4, 5]
+
+
+def test_the_loss_of_the_journal_is_the_mean_over_pictures(make: Make) -> None:
+    """With a last batch of another size: a mean of the batches' means would be another number."""
+    trainer = make(num_train=10, epochs=1, optim__lr=1e-12, optim__weight_decay=0.0)
+    losses: list[Any] = []
+    watch(trainer, "_train_step", losses, lambda batch, loss: (len(batch.indices), loss.item()))
+    trainer.run()
+    assert [count for count, _ in losses] == [4, 4, 2]
+    expected = sum(count * loss for count, loss in losses) / 10
+    (line,) = trainer.job.run.read_lines("journal.jsonl")
+    assert line["train/loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_loss_that_is_no_number_ends_training(make: Make) -> None:
+    trainer = make(optim__name="sgd", optim__lr=100, optim__momentum=0.99, epochs=40)
+    trainer.job.loss = lambda logits, targets: logits.sum() * math.nan
+    with pytest.raises(FinesightError, match=r"no longer a number in epoch 1, step 3.*lower optim\.lr"):
+        trainer.run()
+    assert not (trainer.job.run.path / "checkpoints").exists()
+
+
+# -- the step
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4, 9])
+def test_a_batch_in_parts_is_the_same_step(make: Make, parts: int) -> None:
+    """For a network without batch norm; nine parts of four pictures are four."""
+    whole = make(name="whole", epochs=1, optim__name="sgd")
+    apart = make(name="apart", epochs=1, optim__name="sgd", optim__accumulate=parts, num_train=12)
+    losses: dict[Trainer, list[Any]] = {whole: [], apart: []}
+    for trainer, kept in losses.items():
+        watch(trainer, "_train_step", kept, lambda batch, loss: loss.item())
+        trainer.run()
+    assert losses[apart] == pytest.approx(losses[whole], rel=1e-5)
+    for name, tensor in weights_of(whole).items():
+        torch.testing.assert_close(weights_of(apart)[name], tensor, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_are_clipped(make: Make) -> None:
+    settings = {"epochs": 1, "optim__name": "sgd", "optim__weight_decay": 0.0}
+    plain, clipped = (make(name=f"{clip}", optim__clip_norm=clip, **settings) for clip in (0.0, 1e-6))
+    before = weights_of(plain)
+    plain.run()
+    clipped.run()
+    moved = [max((weights_of(t)[n] - w).abs().max().item() for n, w in before.items()) for t in (plain, clipped)]
+    assert moved[0] > 1e-3
+    assert moved[1] < 1e-4
+
+
+def test_the_learning_rate_follows_the_step(make: Make) -> None:
+    trainer = make(epochs=2, optim__warmup_epochs=1.0)
+    rates: list[Any] = []
+    watch(trainer, "_train_step", rates, lambda batch, _: trainer.optimiser.param_groups[0]["lr"])
+    trainer.run()
+    assert rates[:3] == pytest.approx([0.05 * factor for factor in (0.01, 0.34, 0.67)])
+    assert rates[3] == pytest.approx(0.05)
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    lines = trainer.job.run.read_lines("journal.jsonl")
+    assert [line["lr"] for line in lines] == [rates[2], rates[5]]
+
+
+def test_frozen_layers_stand_still(make: Make) -> None:
+    trainer = make(make_model(norm=True), model__freeze_before="head")
+    before = weights_of(trainer)
+    trainer.run()
+    after = weights_of(trainer)
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"5.weight", "5.bias"}
+
+
+def test_mixed_pictures_have_shares_of_classes() -> None:
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).contiguous()
+    targets = torch.tensor([0, 1, 2, 0])
+    settings = load_settings(overrides={"augment.mixup": 1.0})
+    torch.manual_seed(0)
+    mixed, shares = mix_pictures(images, targets, settings, 3)
+    assert shares.shape == (4, 3)
+    torch.testing.assert_close(shares.sum(1), torch.ones(4))
+    assert not torch.equal(mixed, images)
+    same, untouched = mix_pictures(images, targets, Settings(), 3)
+    assert same is images
+    assert untouched is targets
+
+
+def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
+    """Whatever was drawn in between."""
+    quiet, noisy = (make(name=name, augment__mixup=0.5, augment__cutmix=0.5) for name in ("quiet", "noisy"))
+    watch(noisy, "_train_step", [], lambda batch, _: torch.randn(7))
+    quiet.run()
+    noisy.run()
+    assert all(torch.equal(tensor, weights_of(noisy)[name]) for name, tensor in weights_of(quiet).items())
+
+
+# -- sizes
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [
+        (1, [(96, 128)]),
+        (2, [(48, 64), (96, 128)]),
+        (6, [(48, 64), (64, 80), (64, 96), (80, 112), (96, 128), (96, 128)]),
+    ],
+)
+def test_sizes_grow_to_the_full_one(epochs: int, expected: list[tuple[int, int]]) -> None:
+    settings = load_settings(overrides={"image.first_size": [48, 64], "epochs": epochs})
+    sizes = [training_size(settings, Preprocessing(size=(96, 128)), epoch) for epoch in range(1, epochs + 1)]
+    assert sizes == expected
+
+
+def test_no_size_is_nothing() -> None:
+    settings = load_settings(overrides={"image.first_size": [1, 1], "epochs": 9})
+    sizes = [training_size(settings, Preprocessing(size=(50, 60)), epoch) for epoch in range(1, 10)]
+    assert min(min(size) for size in sizes) == 16
+    assert sizes[-1] == (50, 60)
+    assert training_size(Settings(), Preprocessing(size=(50, 60)), 1) == (50, 60)
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, 2), (8, 16), (32, 64), (48, 64), (64, 64), (512, 512)])
+def test_scoring_takes_more_at_once(batch_size: int, expected: int) -> None:
+    assert evaluation_batch(load_settings(overrides={"batch_size": batch_size})) == expected
+
+
+# -- the best epoch
+
+
+def give_scores(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, values: list[float], metric: str) -> None:
+    """Validation that measures what the test says, epoch by epoch."""
+    from finesight.engine import loop
+    from finesight.tasks.contract import Metrics
+
+    rest = iter(values)
+
+    class Given:
+        def metrics(self) -> Metrics:
+            return Metrics(6, {metric: next(rest)}, {metric: ""})
+
+    monkeypatch.setattr(loop, "score_split", lambda *arguments: Given())
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best_epoch"),
+    [
+        ("accuracy", [0.1, 0.5, 0.3, 0.5], 2),  # the earliest of equals
+        ("accuracy", [0.0, 0.0, 0.0, 0.0], 1),
+        ("log_loss", [0.9, 0.2, 0.3, 0.4], 2),  # less is better
+    ],
+)
+def test_the_best_epoch_is_kept(
+    make: Make, monkeypatch: pytest.MonkeyPatch, metric: str, values: list[float], best_epoch: int
+) -> None:
+    trainer = make(epochs=4, checkpoint__best=metric)
+    give_scores(trainer, monkeypatch, values, metric)
+    states: list[Any] = []
+    watch(trainer, "_finish_epoch", states, lambda _: weights_of(trainer))
+    trainer.run()
+    assert trainer.at.best_epoch == best_epoch
+    assert trainer.at.metrics == {metric: values[best_epoch - 1]}
+    from safetensors.torch import load_file
+
+    for name, epoch in (("best", best_epoch), ("last", 4)):
+        saved = load_file(trainer.job.run.checkpoint(name) / "weights.safetensors")
+        assert all(torch.equal(tensor, saved[n]) for n, tensor in states[epoch - 1].items())
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 4), (3, 6)])
+def test_patience_ends_training(make: Make, monkeypatch: pytest.MonkeyPatch, patience: int, epochs: int) -> None:
+    trainer = make(epochs=6, checkpoint__patience=patience, checkpoint__every=5)
+    give_scores(trainer, monkeypatch, [0.1, 0.5, 0.4, 0.3, 0.6, 0.2], "accuracy")
+    assert trainer.run() == 0
+    assert len(trainer.job.run.read_lines("journal.jsonl")) == epochs
+    assert trainer.job.run.checkpoint("last").is_dir()  # the last epoch is always kept
+
+
+def test_averaged_weights_are_what_is_scored_and_kept(make: Make) -> None:
+    from safetensors.torch import load_file
+
+    trainer = make(ema=0.99, epochs=3)
+    trainer.run()
+    assert trainer.average
+    saved = load_file(trainer.job.run.checkpoint("last") / "weights.safetensors")
+    assert all(torch.equal(saved[name], tensor) for name, tensor in trainer.average.weights.items())
+    assert not torch.equal(saved["0.weight"], trainer.network.state_dict()["0.weight"])
+
+
+def test_scores_are_in_order_and_change_nothing(make: Make) -> None:
+    trainer = make(make_model(norm=True))
+    job, before = trainer.job, weights_of(trainer)
+    scores = []
+    for batch_size in (1, 64):
+        settings = load_settings(overrides={"batch_size": batch_size, "data.workers": 0})
+        scores.append(score_split(job.model, job.val, job.task.new_score(CLASSES), job.machine, settings))
+    assert scores[0].targets.tolist() == [0, 1, 2, 0, 1, 2]  # type: ignore[attr-defined]
+    torch.testing.assert_close(scores[0].logits, scores[1].logits)  # type: ignore[attr-defined]
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(trainer).items())
+
+
+# -- resuming
+
+
+def test_resuming_cuts_what_came_after_the_checkpoint(make: Make) -> None:
+    trainer = make(epochs=3)
+    trainer.run()
+    run = trainer.job.run
+    lines = run.read_lines("journal.jsonl")
+    run.append_line("journal.jsonl", {"epoch": 4})  # of an epoch whose checkpoint was lost
+    trainer.resume()
+    assert run.read_lines("journal.jsonl") == lines
+    assert (trainer.at.epoch, trainer.at.step) == (4, 0)
+    assert trainer.run() == 0
+    assert run.read_lines("journal.jsonl") == lines
+
+
+def test_resuming_without_a_checkpoint_begins_again(make: Make) -> None:
+    trainer = make()
+    trainer.job.run.append_line("journal.jsonl", {"epoch": 1})
+    trainer.resume()
+    assert trainer.job.run.read_lines("journal.jsonl") == []
+    assert trainer.at.epoch == 1
+
+
+# -- the machine
+
+
+def test_maps_of_one_pixel_have_gradients_in_bf16() -> None:
+    """Weights that see only padding have gradient zero; oneDNN leaves there what lay in memory before."""
+    machine = Machine(torch.device("cpu"), "bf16", channels_last=True)
+    for _ in range(4):
+        network = machine.place(nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1, bias=False)))
+        _rubbish = [torch.full((size,), torch.nan) for size in (16 * 32 * 9, 16 * 32 * 9 // 2, 4096)]
+        del _rubbish
+        with machine.autocast():
+            output = network(torch.randn(8, 16, 1, 1))
+        output.float().square().sum().backward()
+        (weight,) = network.parameters()
+        assert weight.grad is not None
+        border = weight.grad.clone()
+        border[:, :, 1, 1] = 0
+        assert not border.any()
+        assert weight.grad[:, :, 1, 1].any()

@@ -1,0 +1,218 @@
+"""Settings: where a value comes from, what it may be, and that it survives being written down."""
+
+import dataclasses
+import math
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finesight import config
+from finesight.config import (
+    AugmentSettings,
+    DataSettings,
+    ModelSettings,
+    OptimSettings,
+    Settings,
+    dotted_settings,
+    flatten,
+    list_recipes,
+    load_settings,
+    parse_override,
+    parse_settings,
+    read_recipe,
+    set_dotted,
+    to_toml,
+)
+from finesight.errors import ConfigError
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+SIZES = st.none() | st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
+
+
+@st.composite
+def all_settings(draw: st.DrawFn) -> Settings:
+    def share() -> float:
+        return draw(st.floats(0, 1))
+
+    return Settings(
+        seed=draw(st.integers(0, 2**63 - 1)),
+        ema=draw(st.floats(0, 1, exclude_max=True)),
+        data=DataSettings(root=draw(TEXT), classes=draw(TEXT), workers=draw(st.integers(-1, 256))),
+        image=config.ImageSettings(
+            size=draw(SIZES), first_size=draw(SIZES), fit=draw(st.sampled_from(["crop", "squash"]))
+        ),
+        augment=AugmentSettings(flip=share(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())),
+        model=ModelSettings(name=draw(TEXT), dropout=draw(st.none() | st.floats(0, 1))),
+        optim=OptimSettings(
+            lr=draw(st.floats(0, 100, exclude_min=True)),
+            clip_norm=draw(st.floats(0)),
+            unfreeze=tuple(draw(st.lists(st.tuples(st.integers(1, 99), TEXT), max_size=3))),
+        ),
+    )
+
+
+# -- written down and read back
+
+
+@given(all_settings())
+@settings(max_examples=50, deadline=None)
+def test_what_is_written_is_read_back(value: Settings) -> None:
+    assert parse_settings(tomllib.loads(to_toml(value))) == value
+
+
+def test_defaults_are_written_and_pass_their_own_checks() -> None:
+    text = to_toml(Settings())
+    assert parse_settings(tomllib.loads(text)) == Settings()
+    assert parse_settings({}) == Settings()
+    named = {name for name, value in dotted_settings(Settings()) if value is not None}
+    assert {name for name, _ in flatten(tomllib.loads(text))} == named
+
+
+def test_names_are_dotted_in_the_order_of_the_page() -> None:
+    names = [name for name, _ in dotted_settings(Settings())]
+    assert names[:4] == ["task", "seed", "epochs", "batch_size"]
+    assert names.index("data.root") < names.index("optim.lr") < names.index("machine.device")
+    assert len(names) == len(set(names))
+
+
+# -- where a value comes from
+
+
+def test_defaults_then_recipe_then_overrides(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("epochs = 3\n[optim]\nlr = 0.1\nmomentum = 0.5\n")
+    loaded = load_settings(recipe, {"optim.lr": 0.2, "image.size": [32, 48]})
+    assert loaded.epochs == 3
+    assert (loaded.optim.lr, loaded.optim.momentum) == (0.2, 0.5)
+    assert loaded.image.size == (32, 48)
+    assert loaded.batch_size == Settings().batch_size
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(("name", "line"), list_recipes())
+def test_every_shipped_recipe_is_read(name: str, line: str) -> None:
+    assert line
+    loaded = load_settings(name)
+    assert loaded != Settings()
+    assert parse_settings(tomllib.loads(to_toml(loaded))) == loaded
+    assert not loaded.data.root
+
+
+def test_recipes_are_found_by_name_and_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"p1-cpu", "dlcv-resnet50", "demo-digits"} <= {name for name, _ in list_recipes()}
+    monkeypatch.chdir(tmp_path)
+    Path("p1-cpu").write_text("epochs = 77\n")
+    assert read_recipe("p1-cpu") == {"epochs": 77}  # a file of one's own goes first
+
+
+@pytest.mark.parametrize(
+    ("recipe", "content", "words"),
+    [
+        ("p1-cpo", None, "Did you mean 'p1-cpu'?"),
+        ("zzz", None, "There are: demo-digits, "),
+        ("none.toml", None, "none.toml does not exist"),
+        ("broken.toml", b"epochs = ", "cannot be read as TOML"),
+        ("latin.toml", "name = 'Wört'".encode("latin-1"), "cannot be read as TOML"),
+        ("folder.toml", ..., "is a folder, not a recipe"),
+    ],
+)
+def test_recipes_that_cannot_be_read(
+    recipe: str, content: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if isinstance(content, bytes):
+        Path(recipe).write_bytes(content)
+    elif content is not None:
+        Path(recipe).mkdir()
+    with pytest.raises(ConfigError, match=words):
+        load_settings(recipe)
+
+
+# -- one override
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("optim.lr=1e-4", "optim.lr", 1e-4),
+        ("epochs=3", "epochs", 3),
+        (" epochs = 3 ", "epochs", 3),
+        ("image.size=[32, 48]", "image.size", [32, 48]),
+        ("machine.compile=true", "machine.compile", True),
+        ("model.name=resnet50", "model.name", "resnet50"),
+        ('model.name="resnet50"', "model.name", "resnet50"),
+        ("data.root=C:\\pictures", "data.root", "C:\\pictures"),
+        ("data.root=a=b", "data.root", "a=b"),
+        ("data.root=", "data.root", ""),
+        ("data.root=no", "data.root", "no"),
+        ('optim.unfreeze=[[3, "layer3"]]', "optim.unfreeze", [[3, "layer3"]]),
+    ],
+)
+def test_overrides_are_toml_values_or_text(text: str, path: str, value: object) -> None:
+    assert parse_override(text) == (path, value)
+
+
+@pytest.mark.parametrize("text", ["", "epochs", "=3", " =3"])
+def test_overrides_without_a_name_or_a_value(text: str) -> None:
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
+        parse_override(text)
+
+
+@given(TEXT.filter(str.strip), TEXT)
+def test_any_text_is_an_override_or_a_config_error(name: str, value: str) -> None:
+    try:
+        path, _ = parse_override(f"{name}={value}")
+    except ConfigError:
+        return
+    assert path == f"{name}={value}".partition("=")[0].strip()
+
+
+def test_dotted_paths_make_tables_but_never_replace_a_value() -> None:
+    values: dict[str, object] = {"epochs": 3}
+    set_dotted(values, "optim.lr", 0.1)
+    set_dotted(values, "optim.name", "sgd")
+    assert values == {"epochs": 3, "optim": {"lr": 0.1, "name": "sgd"}}
+    with pytest.raises(ConfigError, match=r"'epochs' is a value"):
+        set_dotted(values, "epochs.more", 1)
+
+
+# -- what a value may be
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"optim.lrr": 1}, "'optim.lrr'. Did you mean 'optim.lr'?"),
+        ({"optimiser.lr": 1}, "Did you mean 'optim.lr'?"),
+        ({"lr": 1}, "Unknown setting 'lr'"),
+        ({"xyzzy": 1}, "finesight train --help"),
+        ({"optim.lr": "fast"}, "optim.lr cannot be 'fast'"),
+        ({"optim.lr": 0}, "optim.lr cannot be 0"),
+        ({"optim.lr": math.nan}, "optim.lr cannot be nan"),
+        ({"optim.lr": {"x": 1}}, "optim.lr cannot be"),
+        ({"optim": 3}, "optim cannot be 3"),
+        ({"epochs": 2.5}, "epochs cannot be 2.5"),
+        ({"seed": -1}, "seed cannot be -1"),
+        ({"seed": 2**63}, "seed cannot be"),
+        ({"image.size": 32}, "image.size cannot be 32"),
+        ({"image.size": [32, 0]}, "image.size.1 cannot be 0"),
+        ({"image.size": [1, 2, 3]}, "image.size"),
+        ({"data.store_limit_gb": math.inf}, "data.store_limit_gb cannot be inf"),
+        ({"machine.precision": "fp16"}, "machine.precision cannot be 'fp16'"),
+        ({"augment.flip": 1.5}, "augment.flip cannot be 1.5"),
+        ({"optim.unfreeze": [[0, "layer3"]]}, "optim.unfreeze"),
+    ],
+)
+def test_what_cannot_be_is_named_by_its_path(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(overrides=values)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_cannot_be_changed_in_passing() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().epochs = 3  # type: ignore[misc]
