@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from finesight.classes import IGNORE_INDEX, ClassList
+from finesight.errors import RunError
 from finesight.run import RunFolder
 from finesight.tasks.film import Film
 from finesight.tasks.film_scores import score_film
@@ -24,3 +25,6 @@ def test_frames_are_scored_where_the_truth_is_known(tmp_path: Path) -> None:
     score_film(run)
     scores = run.read_json("film/scores.json")["miou"]
     assert scores == {"5": {"a/1.jpg": pytest.approx((4 / 6 + 2 / 4) / 2), "a/2.jpg": None}}
+    (tmp_path / "film/5/a_1.png").write_bytes(b"no picture")
+    with pytest.raises(RunError, match="film is damaged"):
+        score_film(run)
