@@ -1,10 +1,10 @@
 """What differs between runs of one task on the same pictures. Numbers are set beside each other, none is measured."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
@@ -82,17 +82,9 @@ def _contrast(metric: str, name: str, definition: str, measured: Sequence[Mappin
 
 def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...]]]:
     """(dotted name, value in each run) of the settings that are not the same in all runs."""
-    flat = [dict(_flatten(dataclasses.asdict(run.settings))) for run in runs]
+    flat = [dict(dotted_settings(run.settings)) for run in runs]
     rows = ((name, tuple(each[name] for each in flat)) for name in flat[0])
     return [(name, values) for name, values in rows if any(value != values[0] for value in values)]
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def compare_architectures(runs: Sequence[Evidence]) -> list[dict[str, Any] | None]:

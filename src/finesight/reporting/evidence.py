@@ -97,6 +97,7 @@ class Evidence:
     evaluation: Evaluation | None
     embedding: Embedding | None
     film: Film | None
+    class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -133,6 +134,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             evaluation=evaluation,
             embedding=embedding,
             film=_read_film(run),
+            class_counts=_read_optional(run, "class_counts.json"),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(

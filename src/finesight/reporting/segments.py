@@ -37,7 +37,7 @@ def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
 
 @dataclass(frozen=True)
 class Segment:
-    """One class. truth, prediction: its share of all pixels, 0-1, None where they were not counted.
+    """One class. train, truth, prediction: its share of all pixels, 0-1, None where they were not counted.
 
     scores: IoU and recall; None where the class gives them no meaning.
     taken_for: (class index, share of this class's pixels).
@@ -46,6 +46,7 @@ class Segment:
     index: int
     name: str
     colour: str
+    train: float | None
     truth: float | None
     prediction: float | None
     scores: tuple[float | None, ...]
@@ -53,25 +54,31 @@ class Segment:
 
 
 def list_segments(evidence: Evidence) -> list[Segment]:
-    evaluation, names = evidence.evaluation, evidence.classes.names
-    if evaluation is None:
-        return [
-            Segment(index, name, colour, None, None, (None, None), None)
-            for index, (name, colour) in enumerate(zip(names, list_colours(evidence.classes), strict=True))
-        ]
-    total = max(sum(map(sum, evaluation.counts)), 1)
+    evaluation = evidence.evaluation
+    counts = evaluation.counts if evaluation else ()
+    metrics = evaluation.metrics if evaluation else {}
+    train = share_out(evidence.class_counts.get("train", ()))
+    truth = share_out([sum(row) for row in counts])
+    prediction = share_out([sum(column) for column in zip(*counts, strict=True)])
     return [
         Segment(
             index=index,
             name=name,
             colour=colour,
-            truth=sum(evaluation.counts[index]) / total,
-            prediction=sum(row[index] for row in evaluation.counts) / total,
-            scores=tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("iou", "recall")),
-            taken_for=_find_share(evaluation, index),
+            train=train[index] if index < len(train) else None,
+            truth=truth[index] if index < len(truth) else None,
+            prediction=prediction[index] if index < len(prediction) else None,
+            scores=(metrics.get(f"iou/{name}"), metrics.get(f"recall/{name}")),
+            taken_for=_find_share(evaluation, index) if evaluation else None,
         )
-        for index, (name, colour) in enumerate(zip(names, list_colours(evidence.classes), strict=True))
+        for index, (name, colour) in enumerate(zip(evidence.classes.names, list_colours(evidence.classes), strict=True))
     ]
+
+
+def share_out(counts: Sequence[int]) -> list[float]:
+    """Shares of their sum, 0-1."""
+    total = max(sum(counts), 1)
+    return [count / total for count in counts]
 
 
 def _find_share(evaluation: Evaluation, index: int) -> tuple[int, float] | None:

@@ -95,6 +95,7 @@ def write_description(made: MaskRun, keys: list[str], epochs: int, network: str)
     run.write_json("environment.json", {"format": FORMAT_VERSION, "device": "cpu", "packages": {"torch": "2"}})
     run.write_json("classes.json", CLASSES.to_dict())
     run.write_splits({"train": [("train/1.png", "")], "val": [(key, "") for key in keys]})
+    run.write_json("class_counts.json", {"train": [500, 300, 200, 0]})
     for epoch in range(1, epochs + 1):
         line = {"epoch": epoch, "train/loss": 2 / epoch, "lr": 1e-3 / epoch, "val/miou": 0.7 - 0.4 / epoch}
         run.append_line("journal.jsonl", line)

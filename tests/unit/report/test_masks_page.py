@@ -75,6 +75,7 @@ def test_numbers_are_those_of_the_evaluation(made: MaskRun, page: str) -> None:
 def test_shares_of_classes_add_up(evidence: Evidence) -> None:
     rows = list_segments(evidence)
     assert [row.name for row in rows] == list(CLASSES.names)
+    assert [row.train for row in rows] == [0.5, 0.3, 0.2, 0.0]
     assert sum(row.truth or 0 for row in rows) == pytest.approx(1)
     assert sum(row.prediction or 0 for row in rows) == pytest.approx(1)
     unknown = rows[3]
