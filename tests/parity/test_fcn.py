@@ -232,6 +232,7 @@ def test_fc6_and_fc7_are_vgg16s_linear_layers() -> None:
 
 def test_a_stage_starts_as_the_network_before_it() -> None:
     """New score layers are zero, so 16s and 8s begin by only upsampling what 32s says."""
+    torch.manual_seed(0)
     coarse, middle, fine = (network(2, hidden=4).eval() for network in PAPER)
     nn.init.normal_(coarse.score_fr.weight)
     start_from_coarser(middle, coarse.state_dict())

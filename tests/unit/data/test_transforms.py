@@ -167,7 +167,7 @@ def test_each_pair_is_changed_by_its_own_draws_whatever_its_batch(changes):
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_training_magnifies_as_validation_does(interpolation):
-    """Statistics of the two would differ otherwise, and batch normalisation would carry that into the score."""
+    """Otherwise their statistics differ, and batch normalisation carries the difference into the score."""
     preprocessing = Preprocessing(size=(64, 64), interpolation=interpolation)
     barely = AugmentSettings(flip=0.0, scale=(0.9999999, 1.0), ratio=1.0)
     images = photo(2, 8)
