@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from finesight.reporting.evidence import Evaluation, Evidence, Scene
 from finesight.reporting.masks import Originals, error_uri, list_colours, mask_uri, picture_uri, read_prediction, shrink
 from finesight.reporting.sections import describe_kept_epoch, find_confusion
@@ -109,26 +111,26 @@ def make_view(key: str, runs: Sequence[Evidence], originals: Originals) -> View 
     saved = [read_prediction(run, key) for run in runs]
     if saved[0] is None:
         return None
-    whole = originals.read_truth(key, (saved[0].shape[0], saved[0].shape[1]))
+    height, width = saved[0].shape
+    whole = originals.read_truth(key, (height, width))
     truth = None if whole is None else shrink(whole)
-    predictions = []
-    for run, indices in zip(runs, saved, strict=True):
-        small = None if indices is None else shrink(indices)
-        comparable = small is not None and truth is not None and small.shape == truth.shape
-        predictions.append(
-            (
-                "" if small is None else mask_uri(small, run.classes),
-                error_uri(truth, small) if comparable and truth is not None and small is not None else "",
-                find_score(run, key),
-            )
-        )
-    height, width = shrink(saved[0]).shape
+    small = shrink(saved[0]).shape
     return View(
         key=key,
-        picture=picture_uri(originals.find_picture(key), runs[0], (height, width)),
+        picture=picture_uri(originals.find_picture(key), runs[0], (small[0], small[1])),
         truth="" if truth is None else mask_uri(truth, runs[0].classes),
-        predictions=tuple(predictions),
+        predictions=tuple(_show_prediction(run, key, mask, truth) for run, mask in zip(runs, saved, strict=True)),
     )
+
+
+def _show_prediction(
+    run: Evidence, key: str, mask: np.ndarray | None, truth: np.ndarray | None
+) -> tuple[str, str, float | None]:
+    if mask is None:
+        return "", "", find_score(run, key)
+    small = shrink(mask)
+    errors = "" if truth is None or truth.shape != small.shape else error_uri(truth, small)
+    return mask_uri(small, run.classes), errors, find_score(run, key)
 
 
 def find_score(run: Evidence, key: str) -> float | None:
