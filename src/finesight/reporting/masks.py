@@ -42,9 +42,10 @@ def read_mask_indices(path: Path) -> np.ndarray | None:
     """uint8 (h, w) of a mask that a run wrote; None where it is gone or broken."""
     try:
         with Image.open(path) as image:
-            return np.array(image)
+            indices = np.array(image)
     except (OSError, ValueError, SyntaxError):  # Pillow's ways to say that it is no picture
         return None
+    return indices if indices.ndim == 2 else None
 
 
 def read_prediction(evidence: Evidence, key: str) -> np.ndarray | None:

@@ -133,7 +133,7 @@ def _read_frames(film: Film, key: str, classes: ClassList) -> tuple[Frame, ...]:
 def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
     path: Path = film.folder / folder / film.frames[key]
     mask = read_mask_indices(path)
-    if mask is None or mask.ndim != 2:
+    if mask is None:
         raise RunError(
             f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
         )

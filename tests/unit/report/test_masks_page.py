@@ -178,3 +178,13 @@ def test_view_holds_picture_and_masks_of_one_size(evidence: Evidence, made: Mask
     ((mask, errors, miou),) = view.predictions
     assert {decode(uri).size for uri in (view.picture, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
     assert miou is not None
+
+
+def test_broken_saved_mask_leaves_its_picture_out(made: MaskRun, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
+    evidence = read_evidence(run, "val")
+    key = next(iter(made.truths))
+    path = run.evaluation("val") / "masks" / Path(key).with_suffix(".png")
+    for content in (Image.new("RGB", (4, 4)), None):
+        path.write_bytes(b"") if content is None else content.save(path)
+        assert make_view(key, [evidence], made.originals) is None
