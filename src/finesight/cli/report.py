@@ -11,7 +11,12 @@ RunsArgument = Annotated[
 
 def report(
     runs: RunsArgument,
-    out: Annotated[str, typer.Option(metavar="HTML", help="File to write; RUN/report.html by default.")] = "",
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="HTML", help="File to write; report.html in RUN by default, of several comparison.html in the last."
+        ),
+    ] = "",
     split: SplitOption = "val",
     json_output: JsonOption = False,
 ) -> None:
