@@ -31,6 +31,11 @@ class DataSettings:
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
     store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
+    ignore: int | str = (
+        ""  # masks: value, colour (#RRGGBB) or class that counts nowhere; empty: what the class list says
+    )
+    stray_share: Share = 0.001  # masks: share of all pixels whose colour may be no class; they are named and ignored
+    colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a channel may be off its class's colour
     workers: Annotated[int, Ge(-1), Le(256)] = -1  # decoding processes; -1: none with a store, else one a core
 
 
@@ -38,7 +43,9 @@ class DataSettings:
 class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None  # (height, width) the network sees; None: the size its weights were trained at
-    fit: Literal["crop", "squash"] = "crop"  # crop: short side to size, centre kept; squash: both sides, shape lost
+    # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, and
+    # training sees pieces of size; None: crop for classes, whole for masks
+    fit: Literal["crop", "squash", "whole"] | None = None
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # in training and everywhere after; bicubic is slower
     first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant
 
@@ -51,9 +58,11 @@ class AugmentSettings:
     flip: Share = 0.5  # chance of a left-right flip; 0 for digits, letters, anything with a handedness
     vertical_flip: Share = 0.0  # 0.5 for pictures taken from above
     quarter_turns: bool = False  # true for pictures taken from above
-    scale: tuple[Annotated[float, Gt(0), Le(4)], Annotated[float, Gt(0), Le(4)]] = (0.6, 1.0)  # area share of the crop
+    scale: tuple[Annotated[float, Gt(0), Le(4)], Annotated[float, Gt(0), Le(4)]] = (0.6, 1.0)  # area of what is
+    # seen, as a share of the picture; with fit = "whole" as a share of `size`: 1 is a piece at the picture's own scale
     ratio: Annotated[float, Ge(1), Le(4)] = 1.33  # widest aspect ratio of the crop; 1: the picture's own
     rotate_degrees: Annotated[float, Ge(0), Le(180)] = 0.0
+    rare_share: Share = 0.0  # masks: share of samples whose piece lies around a pixel of the picture's rarest class
     colour: Share = 0.0  # strength of brightness, contrast and saturation changes
     randaugment: Annotated[int, Ge(0), Le(30)] = 0  # magnitude of torchvision's RandAugment; 0: off, 9 is usual
     erase: Share = 0.0  # chance of torchvision's RandomErasing
@@ -96,6 +105,16 @@ class LossSettings:
     name: str = "cross_entropy"  # a name of the task's LOSSES
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     class_weights: Literal["none", "inverse", "effective"] = "none"  # effective: Cui 2019, arXiv:1901.05555
+    learn_ignored: bool = False  # masks: the class list's ignored class is learned like any other, yet never scored
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """Masks only: validation pictures whose predicted mask is kept every epoch."""
+
+    __pydantic_config__ = STRICT
+    count: Annotated[int, Ge(0), Le(1000)] = 6  # how many, chosen by their mix of classes; 0: no film
+    pictures: tuple[str, ...] = ()  # file names or stems (0010_sat.jpg, 0010_sat) to watch instead
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     loss: LossSettings = field(default_factory=LossSettings)
+    film: FilmSettings = field(default_factory=FilmSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
 
@@ -142,13 +162,14 @@ class Preprocessing:
 
     size: (height, width) after fitting. mean, std: on the 0-1 scale, a channel each.
     stored: (height, width) of the fitted uint8 picture from which `size` is interpolated; None: equal to size.
+    fit: with `whole` nothing is interpolated: training sees pieces of `size`, everything else the picture as it is.
     """
 
     size: tuple[int, int] = (224, 224)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    fit: Literal["crop", "squash"] = "crop"
+    fit: Literal["crop", "squash", "whole"] = "crop"
     stored: tuple[int, int] | None = None
 
 

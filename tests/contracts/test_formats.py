@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from finesight.data.formats import FORMATS, detect_format, list_pictures, read_listing
+from finesight.data.formats import FORMATS, detect_format, list_pictures, list_unmasked, read_listing
 from finesight.errors import DataError
 
 NAMES = ["willow tree", 'a "b", c', "<script>alert(1)</script>".replace("/", "⁄"), "狐狸"]
@@ -44,17 +44,55 @@ def make_manifest(root: Path) -> None:
             rows.writerow([f"pictures/{index}, {name}.png", name, split, 'said "so"'])
 
 
+def _write_pair(picture: Path, mask: Path, number: int) -> None:
+    _write(picture)
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    pixels = Image.new("RGB", (3, 2), "red")
+    pixels.putpixel((number % 3, 0), (0, 0, 255))
+    pixels.save(mask)
+
+
+def make_mask_suffix(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            folder = root / split
+            _write_pair(folder / f"{number:04} 狐_sat.jpg", folder / f"{number:04} 狐_mask.png", number)
+
+
+def make_mask_folders(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            _write_pair(root / "images" / split / f"{number}.jpg", root / "masks" / split / f"{number}.png", number)
+
+
+def make_mask_manifest(root: Path) -> None:
+    root.mkdir()
+    with (root / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["mask", "image", "split"])
+        for split, count in PAIRS.items():
+            for number in range(count):
+                name = f"{split}, {number}"
+                _write_pair(root / "a" / f"{name}.png", root / "b" / f"{name}.png", number)
+                rows.writerow([f"b/{name}.png", f"a/{name}.png", split])
+
+
 def make_unlabelled(root: Path) -> None:
     for index in range(4):
         _write(root / f"IMG {index}.png")
 
 
+PAIRS = {"train": 3, "val": 2}
 MAKERS: dict[str, Callable[[Path], None]] = {
     "name_prefix": make_name_prefix,
     "class_folders": make_class_folders,
     "manifest": make_manifest,
+    "mask_suffix": make_mask_suffix,
+    "mask_folders": make_mask_folders,
+    "mask_manifest": make_mask_manifest,
     "unlabelled": make_unlabelled,
 }
+SEGMENTATION = [name for name, format in FORMATS.items() if format.task == "segmentation"]
 CLASSIFICATION = [name for name, format in FORMATS.items() if format.task == "classification"]
 
 
@@ -84,6 +122,43 @@ def test_says_the_same_as_all_others(name: str, tmp_path: Path) -> None:
         assert item.mask is None
 
 
+@pytest.mark.parametrize("name", SEGMENTATION)
+def test_pairs_say_the_same_as_all_others(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "data")
+    listing = read_listing(tmp_path / "data")
+    assert listing.format == name
+    assert {split: len(items) for split, items in listing.splits.items()} == PAIRS
+    assert listing.classes.colours == ((0, 0, 255), (255, 0, 0))
+    assert listing.masks is not None
+    for item in (*listing.splits["train"], *listing.splits["val"]):
+        assert listing.root / item.key == item.path
+        assert item.path.is_file()
+        assert item.mask is not None
+        assert item.mask.is_file()
+        assert item.label is None
+
+
+@pytest.mark.parametrize("name", ["mask_suffix", "mask_folders"])
+def test_all_broken_pairs_are_listed_at_once(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "data")
+    items = read_listing(tmp_path / "data").splits["train"]
+    assert all(item.mask for item in items)
+    items[0].path.unlink()
+    items[1].mask.unlink()  # type: ignore[union-attr]
+    Image.new("RGB", (2, 2)).save(items[2].mask)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"^3 of 5 pairs") as error:
+        read_listing(tmp_path / "data")
+    for problem in ("has no picture", "has no mask", "is 2x3 but its mask"):
+        assert problem in str(error.value)
+
+
+@pytest.mark.parametrize("name", SEGMENTATION)
+def test_pairs_of_a_folder_to_predict_are_its_pictures(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "data")
+    keys = [item.key for item in list_unmasked(tmp_path / "data")]
+    assert len(keys) == (10 if name == "mask_manifest" else 5)
+
+
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_takes_validation_from_another_root(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
@@ -107,5 +182,6 @@ def test_an_empty_folder_is_refused(name: str, tmp_path: Path) -> None:
 def test_pictures_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     items = list_pictures(tmp_path / "data")
-    assert len(items) == (4 if name == "unlabelled" else len(SAMPLES))
+    expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
+    assert len(items) == expected.get(name, len(SAMPLES))
     assert all(item.label is None for item in items)

@@ -48,6 +48,8 @@ def embed(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     split, dataset = open_run_split(folder, settings, model, data, split)
+    if not isinstance(dataset.targets, np.ndarray):
+        raise ConfigError("A map shows pictures of one class each; this run segments, its targets are masks.")
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the pictures to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
@@ -105,9 +107,10 @@ def find_close(
     dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList
 ) -> dict[str, object]:
     """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it."""
-    targets = torch.from_numpy(dataset.targets)
-    confusion = count_confusion(targets, torch.from_numpy(predictions), len(classes), ignore_index=None).numpy()
-    close = find_close_classes(features, dataset.targets, confusion, classes.names, classes.ids, dataset.keys)
+    targets = np.asarray(dataset.targets)
+    guesses = torch.from_numpy(predictions)
+    confusion = count_confusion(torch.from_numpy(targets), guesses, len(classes), ignore_index=None).numpy()
+    close = find_close_classes(features, targets, confusion, classes.names, classes.ids, dataset.keys)
     return close.to_dict()
 
 

@@ -1,5 +1,6 @@
 """Evaluate: how good a run's network is on pictures whose classes are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, spli
     if split == ".." or Path(split).name != split:
         raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
     if data:
-        listing = read_labelled(data, classes, settings.data.format)
+        listing = read_labelled(data, classes, settings.data.format, settings.data)
         parts = listing.splits
         if len(parts) == 1:
-            return Listing(listing.format, listing.root, {split or "test": next(iter(parts.values()))}, classes)
+            return replace(listing, splits={split or "test": next(iter(parts.values()))})
     else:
         parts = (listing := read_data(settings)).splits
     wanted = split or "val"
     if wanted not in parts:
         raise DataError(f"{listing.root} has no split {wanted!r}; there are: {', '.join(parts)}.")
-    return Listing(listing.format, listing.root, {wanted: parts[wanted]}, classes)
+    return replace(listing, splits={wanted: parts[wanted]}, classes=classes)

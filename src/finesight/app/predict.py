@@ -1,7 +1,8 @@
-"""Predict: a folder of pictures in, a CSV file of classes out."""
+"""Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
 
+import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 
+from finesight.app.predict_masks import predict_masks
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
 from finesight.data.pictures import PICTURE_SUFFIXES
@@ -18,7 +20,7 @@ from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, RunError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_rows
@@ -35,7 +37,22 @@ class Prediction:
     probability: float
 
 
-def predict(
+def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, Any]:
+    """Answers for every picture under a folder: `predict_labels`, or `predict_masks`, as the run was trained for.
+
+    options: of that function. Raises ConfigError for one that it does not have.
+    """
+    folder = RunFolder.open(run)
+    task = folder.read_json("model.json").get("task")
+    if task not in PREDICTORS:
+        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
+    answer = PREDICTORS[task]
+    for name in options.keys() - inspect.signature(answer).parameters.keys():
+        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
+    return answer(run, pictures, **options)
+
+
+def predict_labels(
     run: str | Path,
     pictures: str | Path,
     *,
@@ -99,3 +116,6 @@ def predict_items(
             confidence, best = logits.float().softmax(1).max(1)
             for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
                 yield Prediction(item.key, labels[index], share)
+
+
+PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

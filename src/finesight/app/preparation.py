@@ -14,7 +14,7 @@ from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.device import Machine
 from finesight.engine.loop import Job
-from finesight.engine.restore import read_preprocessing
+from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.models import build_model
 from finesight.models.contract import Model
@@ -31,6 +31,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     machine = Machine.resolve(settings.machine)
     listing = read_data(settings)
     task = choose_task(settings, listing)
+    task.check(settings)
     check_best_metric(settings, task, listing)
     name = settings.model.name or task.default_model
     weights = settings.model.weights if pretrained else "none"
@@ -41,30 +42,34 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     say(f"Network: {name}, {model.origin.source}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
     if pretrained:
-        model.preprocessing = choose_preprocessing(model.preprocessing, settings, items)
+        model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
     else:
         model.preprocessing = read_preprocessing(run.read_json("model.json")["preprocessing"])
+        model.new_layers = read_new_layers(run)
     train, val = open_splits(listing, settings, model.preprocessing, task)
     if settings.batch_size > len(train):
         raise ConfigError(
             f"A batch of {settings.batch_size} is larger than the {len(train)} training pictures: "
             f"set batch_size to at most {len(train)}."
         )
-    loss = task.make_loss(settings.loss, task.count_classes(train.targets, len(listing.classes)))
+    class_counts = task.count_classes(train.targets, listing.classes)
+    loss = task.make_loss(settings.loss, class_counts, listing.classes)
+    film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
     if settings.augment.mixup or settings.augment.cutmix:
         loss(torch.zeros(1, len(listing.classes)), torch.ones(1, len(listing.classes)))  # raises if it cannot mix
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
-    return Job(run, settings, task, listing.classes, model, machine, loss, train, val)
+    return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film)
 
 
 def read_data(settings: Settings) -> Listing:
     """The listing, told to the person as it was understood."""
     data = settings.data
-    listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed)
+    listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed, data)
     counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
     say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")
     for note in listing.notes:
-        say(f"Note: {note}")
+        for line in f"Note: {note}".splitlines():
+            say(line)
     return listing
 
 
@@ -85,17 +90,19 @@ def check_best_metric(settings: Settings, task: Task, listing: Listing) -> None:
         raise ConfigError(f"checkpoint.best = {name!r} is no metric of {task.name}. {hint}")
 
 
-def choose_preprocessing(preprocessing: Preprocessing, settings: Settings, items: Sequence[Item]) -> Preprocessing:
+def choose_preprocessing(
+    preprocessing: Preprocessing, settings: Settings, items: Sequence[Item], task: Task
+) -> Preprocessing:
     """That of the weights, changed where the settings say so, with the size pictures are stored at."""
     image = settings.image
+    fit = image.fit or task.fits[0]
+    if fit not in task.fits:
+        raise ConfigError(f"image.fit = {fit!r} does not go with {task.name}; choose {' or '.join(task.fits)}.")
     size = image.size or preprocessing.size
-    return dataclasses.replace(
-        preprocessing,
-        size=size,
-        fit=image.fit,
-        interpolation=image.interpolation,
-        stored=stored_size(items, size, image.fit),
-    )
+    stored = stored_size(items, size, fit)
+    if fit == "whole":  # a piece is no larger than what it is cut from
+        size = min(size[0], stored[0]), min(size[1], stored[1])
+    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=image.interpolation, stored=stored)
 
 
 def open_splits(
@@ -136,7 +143,8 @@ def open_split(
         say(f"Left out: {picture.key}: {picture.reason}")
     if not kept:
         raise DataError(f"No picture of the {split} part could be read.")
-    return PictureDataset(pixels, task.read_targets(kept, listing.classes), [item.key for item in kept])
+    targets = task.open_targets(kept, listing, preprocessing, settings)
+    return PictureDataset(pixels, targets, [item.key for item in kept])
 
 
 def choose_workers(settings: Settings, train: PictureDataset) -> int:
@@ -154,7 +162,7 @@ def record_choices(
         settings,
         task=task.name,
         data=dataclasses.replace(settings.data, format=listing.format, workers=workers),
-        image=dataclasses.replace(settings.image, size=model.preprocessing.size),
+        image=dataclasses.replace(settings.image, size=model.preprocessing.size, fit=model.preprocessing.fit),
         model=dataclasses.replace(settings.model, name=model.name),
         checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
         machine=dataclasses.replace(settings.machine, device=str(machine.device), precision=machine.precision),

@@ -1,40 +1,87 @@
-"""Report: one offline HTML file of what a run is, how good it is, and what it learned."""
+"""Report: one offline HTML file of what a run is, how good it is, and what it learned; or of how runs differ."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from finesight.app.embed import embed
+from finesight.app.evaluate import evaluate
 from finesight.app.preparation import read_data
-from finesight.errors import ConfigError, DataError
+from finesight.data.masks import MaskRule
+from finesight.data.pictures import UnreadablePicture
+from finesight.data.sample import Item
+from finesight.data.store import Masks
+from finesight.engine.restore import read_preprocessing
+from finesight.errors import ConfigError, DataError, RunError
 from finesight.progress import say
-from finesight.reporting import render_report
+from finesight.reporting import render_comparison, render_report
+from finesight.reporting.comparison import check_comparable
+from finesight.reporting.evidence import read_evidence
+from finesight.reporting.masks import Originals
 from finesight.run import RunFolder
+from finesight.tasks import TASKS
+from finesight.tasks.film_scores import score_film
 
 
-def report(run: str | Path, *, out: str | Path = "", split: str = "val") -> dict[str, Any]:
-    """Writes the report of a run; what it needs and is not there yet, evaluation and map, is made first.
+def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
+    """Writes the report of a run, or of two and more side by side; what it needs and is not there yet is made first.
 
-    Returns `report`, the path of the HTML file.
+    out: RUN/report.html by default, of several runs comparison.html in the last of them.
+    Returns `report`, the path of the HTML file. Raises ConfigError for runs that cannot be compared.
     """
-    folder = RunFolder.open(run)
-    if not (folder.embedding(split) / "map.json").exists() or not (folder.evaluation(split) / "metrics.json").exists():
-        embed(run, split=split)
-    page = Path(out) if out else folder.path / "report.html"
-    try:
-        path = render_report(folder, page, find_pictures(folder, split), split)
-    except OSError as error:
-        raise ConfigError(f"{page} cannot be written: {error.strerror}. Name another --out.") from None
+    if not runs:
+        raise ConfigError("Name a run folder to report on.")
+    folders = [RunFolder.open(run) for run in runs]
+    if len(folders) > 1:
+        check_comparable([read_evidence(folder, split) for folder in folders])
+    for folder in folders:
+        complete(folder, split, with_map=len(folders) == 1)
+    originals = find_originals(folders[0], split)
+    if len(folders) == 1:
+        where = Path(out) if out else folders[0].path / "report.html"
+        path = render_report(folders[0], where, originals.find_picture, split, originals.read_truth)
+    else:
+        where = Path(out) if out else folders[-1].path / "comparison.html"
+        path = render_comparison(folders, where, originals, split)
     return {"report": str(path)}
 
 
-def find_pictures(run: RunFolder, split: str) -> Callable[[str], Path | None]:
-    """From a picture's key to its file; None for all when the data are gone, which a report survives."""
-    paths: dict[str, Path] = {}
+def complete(run: RunFolder, split: str, with_map: bool) -> None:
+    """Makes what a report needs and the run has not yet: evaluation, map where the task has one, scores of the film."""
+    evaluated = (run.evaluation(split) / "metrics.json").exists()
+    task = TASKS.get(run.read_json("model.json").get("task", ""))
+    if task is None:
+        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+    if with_map and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
+        embed(run.path, split=split)
+    elif not evaluated:
+        evaluate(run.path, split=split)
+    score_film(run)
+
+
+def find_originals(run: RunFolder, split: str) -> Originals:
+    """Pictures and true masks by key; none when the data are gone, which a report survives."""
+    items: dict[str, Item] = {}
+    rule: MaskRule | None = None
     try:
-        splits = read_data(run.read_settings()).splits
-        if split in splits:  # else it is of other data, where the same key is another picture
-            paths = {item.key: item.path for items in splits.values() for item in items}
+        listing = read_data(run.read_settings())
+        rule = listing.masks
+        if split in listing.splits:  # else it is of other data, where the same key is another picture
+            items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:
         say(f"Note: the report has no pictures: {error}")
-    return lambda key: paths.get(key)
+    fit = read_preprocessing(run.read_json("model.json")["preprocessing"]).fit
+
+    def find_picture(key: str) -> Path | None:
+        return items[key].path if key in items else None
+
+    def read_truth(key: str, size: tuple[int, int]) -> np.ndarray | None:
+        if rule is None or key not in items or items[key].mask is None:
+            return None
+        try:
+            return Masks(size, fit, rule).decode(items[key])
+        except UnreadablePicture:
+            return None
+
+    return Originals(find_picture, read_truth)

@@ -137,6 +137,7 @@ def _describe_run(trainer: Trainer) -> None:
             for split, dataset in (("train", job.train), ("val", job.val))
         }
     )
+    run.write_json("class_counts.json", {"train": job.class_counts.tolist()})
     frozen = trainer.plan.at(1).modules
     run.write_json("architecture.json", describe_network(job.model, frozen))
     write_atomically(run.path / "architecture.txt", str(job.model.network).encode())

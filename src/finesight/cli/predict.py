@@ -9,14 +9,15 @@ from finesight.progress import say
 def predict(
     run: RunArgument,
     pictures: Annotated[str, typer.Argument(metavar="INPUT", help="Folder of pictures, or one picture.")],
-    out: Annotated[str, typer.Option(metavar="CSV", help="File to write.")] = "predictions.csv",
-    header: Annotated[str, typer.Option(metavar="NAMES", help="Columns: file, label[, probability].")] = (
-        "filename,label,probability"
-    ),
+    out: Annotated[str, typer.Option(metavar="PATH", help="CSV file (predictions.csv) or folder (masks).")] = "",
+    header: Annotated[str, typer.Option(metavar="NAMES", help="Columns: file, label[, probability].")] = "",
     ids: Annotated[bool, typer.Option("--ids", help="Write class ids instead of names.")] = False,
+    index: Annotated[bool, typer.Option("--index", help="Masks of class values instead of colours.")] = False,
+    overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write pictures under their masks, too.")] = "",
+    tta: Annotated[bool, typer.Option("--tta", help="Masks: mean over flips and quarter turns; 8 × the time.")] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Classify every picture of a folder into a CSV file.
+    """Classify every picture of a folder into a CSV file, or segment them into a folder of masks.
 
     Exit code 1 when some pictures could not be read: they are listed, the others are written.
 
@@ -25,11 +26,14 @@ def predict(
     `finesight predict runs/p1 new_pictures/ --out labels.csv`
 
     `finesight predict runs/p1 test/ --out pred.csv --header image_id,label --ids`
+
+    `finesight predict runs/land tiles/ --out masks/ --tta`
     """
     from finesight.app.predict import predict as run_prediction
 
-    columns = [name.strip() for name in header.split(",")]
-    result = run_prediction(run, pictures, out=out, header=columns, ids=ids)
+    columns = [name.strip() for name in header.split(",")] if header else None
+    given = {"out": out, "header": columns, "ids": ids, "index": index, "overlay": overlay, "tta": tta}
+    result = run_prediction(run, pictures, **{name: value for name, value in given.items() if value})
     if json_output:
         print_json(result)
     else:

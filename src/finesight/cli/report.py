@@ -2,22 +2,33 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json, print_line
+from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
+
+RunsArgument = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Run folder; several are set side by side, against the first.")
+]
 
 
 def report(
-    run: RunArgument,
-    out: Annotated[str, typer.Option(metavar="HTML", help="File to write; RUN/report.html by default.")] = "",
+    runs: RunsArgument,
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="HTML", help="File to write; report.html in RUN by default, of several comparison.html in the last."
+        ),
+    ] = "",
     split: SplitOption = "val",
     json_output: JsonOption = False,
 ) -> None:
-    """Write one offline HTML file: how good the run is, and what it learned.
+    """Write one offline HTML file: how good a run is and what it learned, or how runs differ.
 
-    Example:
+    Examples:
 
-    `finesight report runs/p1`
+    `finesight report runs/p2`
+
+    `finesight report runs/baseline runs/improved --out comparison.html`
     """
     from finesight.app.report import report as run_report
 
-    result = run_report(run, out=out, split=split)
+    result = run_report(*runs, out=out, split=split)
     print_json(result) if json_output else print_line(result["report"])

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from finesight.classes import ClassList, natural_key
+from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
-from finesight.data.manifest import is_manifest, read_manifest
+from finesight.data.manifest import MASK_COLUMNS, is_manifest, read_manifest
+from finesight.data.mask_rules import choose_rule
+from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_name, split_train_val
@@ -97,6 +101,17 @@ def _read_manifest(survey: Survey) -> Splits:
     return read_manifest(tables[0])
 
 
+def _fits_mask_manifest(survey: Survey) -> bool:
+    return sum(is_manifest(table, MASK_COLUMNS) for table in survey.tables) == 1
+
+
+def _read_mask_manifest(survey: Survey) -> Splits:
+    tables = [table for table in survey.tables if is_manifest(table, MASK_COLUMNS)]
+    if len(tables) != 1:
+        raise DataError(f"{describe(survey)} Name the one CSV file with the columns image,mask.")
+    return read_manifest(tables[0], MASK_COLUMNS)
+
+
 def _read_unlabelled(survey: Survey) -> Splits:
     return {"train": [Item(key, survey.root / key) for key in survey.pictures]} if survey.pictures else {}
 
@@ -117,6 +132,24 @@ FORMATS = {
     "manifest": Format(
         "a CSV file with the columns path,label and perhaps split", "classification", _fits_manifest, _read_manifest
     ),
+    "mask_suffix": Format(
+        "pairs such as 7_sat.jpg and 7_mask.png (or 7.jpg and 7_mask.png), perhaps below train and val",
+        "segmentation",
+        fits_mask_suffix,
+        read_mask_suffix,
+    ),
+    "mask_folders": Format(
+        "folders images and masks with pairs of the same name, above or below train and val",
+        "segmentation",
+        fits_mask_folders,
+        read_mask_folders,
+    ),
+    "mask_manifest": Format(
+        "a CSV file with the columns image,mask and perhaps split",
+        "segmentation",
+        _fits_mask_manifest,
+        _read_mask_manifest,
+    ),
     "unlabelled": Format(
         "any folder of pictures; for prediction", "none", lambda survey: bool(survey.pictures), _read_unlabelled
     ),
@@ -130,12 +163,14 @@ def read_listing(
     classes: str = "",
     val_share: float = 0.1,
     seed: int = 0,
+    masks: DataSettings | None = None,
 ) -> Listing:
     """Reads a data set for training: pictures by split and the class list.
 
     root: folder or CSV manifest. val: another one with the validation pictures. format: a name of FORMATS, or auto.
     classes: a class file or a preset. Where data brings no validation pictures, `val_share` of each class is set
-    aside, the same for the same seed and keys. Classes are matched by id or name, never by order. Raises DataError.
+    aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: how masks are
+    read (ignore, stray_share, colour_tolerance); every mask is looked at. Raises DataError.
     """
     survey = survey_folder(root)
     name = _detect(survey) if format == "auto" else format
@@ -149,15 +184,35 @@ def read_listing(
     if "train" not in splits:
         raise DataError(f"{str(survey.root)!r} holds pictures of {', '.join(splits)} but none to train on.")
     ordered = {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
-    labels = {item.label for items in ordered.values() for item in items if item.label is not None}
-    class_list = match_classes(labels, load_classes(classes) if classes else None)
+    known = load_classes(classes) if classes else None
+    if FORMATS[name].task == "segmentation":
+        class_list, rule, notes = _read_mask_classes(ordered, known, masks)
+    else:
+        class_list, rule, notes = match_classes(_labels(ordered), known), None, ()
     if "val" not in ordered:
         ordered["train"], ordered["val"] = split_train_val(ordered["train"], val_share, seed)
     _refuse_overlap(ordered)
-    return Listing(name, base, ordered, class_list, tuple(_compare_classes(ordered, class_list)))
+    if rule is None:
+        notes = tuple(_compare_classes(ordered, class_list))
+    elif not ordered["val"]:
+        raise DataError("A single pair leaves none to validate on; add pairs or give --val.")
+    return Listing(name, base, ordered, class_list, notes, rule)
 
 
-def read_labelled(root: str | Path, classes: ClassList, format: str) -> Listing:
+def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:
+    return {item.label for items in splits.values() for item in items if item.label is not None}
+
+
+def _read_mask_classes(
+    splits: dict[str, tuple[Item, ...]], classes: ClassList | None, settings: DataSettings | None
+) -> tuple[ClassList, MaskRule, tuple[str, ...]]:
+    """Looks at every mask of every split, so that one rule reads them all."""
+    looks = look_at_masks([item for items in splits.values() for item in items])
+    rule, class_list, notes = choose_rule(looks, classes, settings or DataSettings())
+    return class_list, rule, notes
+
+
+def read_labelled(root: str | Path, classes: ClassList, format: str, masks: DataSettings | None = None) -> Listing:
     """Pictures to score a trained network on, in the parts they come in: none need be for training.
 
     classes: the network's; a label that is not among them raises DataError. format: what the network's own data were
@@ -167,7 +222,10 @@ def read_labelled(root: str | Path, classes: ClassList, format: str) -> Listing:
     name = _detect(survey)
     splits = _read(survey, format if FORMATS[name].task == "none" else name)
     ordered = {split: _in_order(items, survey.root) for split, items in splits.items()}
-    match_classes({item.label for items in ordered.values() for item in items if item.label is not None}, classes)
+    if any(item.mask for items in ordered.values() for item in items):
+        _, rule, notes = _read_mask_classes(ordered, classes, masks)
+        return Listing(name, survey.root, ordered, classes, notes, rule)
+    match_classes(_labels(ordered), classes)
     return Listing(name, survey.root, ordered, classes)
 
 
@@ -185,9 +243,19 @@ def list_pictures(folder: str | Path) -> list[Item]:
     return list(_in_order(_read(survey, "unlabelled", needs_target=False)["train"], survey.root))
 
 
+def list_unmasked(folder: str | Path) -> list[Item]:
+    """As `list_pictures`, but of picture-mask pairs only the pictures."""
+    items = list_pictures(folder)
+    if len(items) < 2 or not any(FORMATS[name].fits(survey_folder(folder)) for name in ("mask_suffix", "mask_folders")):
+        return items
+    return [item for item in items if not is_mask_half(item.key)]
+
+
 def _detect(survey: Survey) -> str:
     fitting = [name for name, format in FORMATS.items() if format.fits(survey)]
     labelled = [name for name in fitting if FORMATS[name].task != "none"] or fitting
+    # pairs are the more special layout: images/ and masks/ would also do as two classes
+    labelled = [name for name in fitting if FORMATS[name].task == "segmentation"] or labelled
     if not labelled:
         raise DataError(f"{describe(survey)} {_expected()}")
     if len(labelled) > 1:

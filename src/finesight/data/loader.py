@@ -4,7 +4,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,10 @@ from finesight.data.store import Pixels
 
 @dataclass(frozen=True)
 class Batch:
-    """images: uint8 (n, 3, h, w), channels_last; targets: int64 (n,); indices: of the pictures in their data set."""
+    """images: uint8 (n, 3, h, w), channels_last; indices: of the pictures in their data set.
+
+    targets: int64 (n,), of masks uint8 (n, h, w).
+    """
 
     images: Tensor
     targets: Tensor
@@ -26,10 +29,32 @@ class Batch:
         return Batch(self.images.pin_memory(), self.targets.pin_memory(), self.indices)
 
 
-class PictureDataset(Dataset[Batch]):
-    """One split: its pixels, targets (n,) and keys. Read by whole batches."""
+class Targets(Protocol):
+    """One target a picture: an int64 array (n,), or masks that are read when asked for."""
 
-    def __init__(self, pixels: Pixels, targets: np.ndarray, keys: Sequence[str]) -> None:
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: Any, /) -> Any: ...
+
+
+class MaskTargets:
+    """Masks of one size, in a store or decoded at each reading."""
+
+    def __init__(self, masks: Pixels) -> None:
+        self.masks = masks
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, indices: Sequence[int]) -> np.ndarray:
+        """uint8 (n, h, w): class indices and IGNORE_INDEX."""
+        return self.masks.read(indices)
+
+
+class PictureDataset(Dataset[Batch]):
+    """One split: its pixels, targets and keys. Read by whole batches."""
+
+    def __init__(self, pixels: Pixels, targets: Targets, keys: Sequence[str]) -> None:
         assert len(pixels) == len(targets) == len(keys)
         self.pixels = pixels
         self.targets = targets

@@ -1,4 +1,7 @@
-"""Manifests: CSV files with a picture a row, `path,label[,split]`, paths relative to the file's folder."""
+"""Manifests: CSV files with a picture a row, `path,label[,split]` or `image,mask[,split]`.
+
+Paths are relative to the file's folder.
+"""
 
 import csv
 import os
@@ -10,29 +13,32 @@ from finesight.data.splits import split_name
 from finesight.errors import DataError
 
 COLUMNS = ("path", "label")
+MASK_COLUMNS = ("image", "mask")
 
 
-def is_manifest(table: Path) -> bool:
+def is_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> bool:
     """Whether a CSV file's first row has the columns of a manifest."""
     try:
-        return set(COLUMNS) <= set(_read_rows(table, limit=1)[0])
+        return set(columns) <= set(_read_rows(table, limit=1)[0])
     except DataError:
         return False
 
 
-def read_manifest(table: Path) -> dict[str, list[Item]]:
+def read_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> dict[str, list[Item]]:
     """Items by split; all are `train` without a column `split`. Columns of other names are passed over.
+
+    columns: those of the picture and of its target.
 
     Raises DataError: not UTF-8, no such column, a row with too few or many fields, an empty label, an unknown split,
     a picture that does not exist, that two rows name, or that lies outside the file's folder.
     """
     header, *rows = _read_rows(table)
-    missing = [column for column in COLUMNS if column not in header]
+    missing = [column for column in columns if column not in header]
     if missing:
         raise DataError(
             f"Manifest {str(table)!r} has no column {missing[0]!r}; its first row reads {','.join(header)!r}."
         )
-    if any(header.count(column) > 1 for column in (*COLUMNS, "split")):
+    if any(header.count(column) > 1 for column in (*columns, "split")):
         raise DataError(f"Manifest {str(table)!r} has a column twice; its first row reads {','.join(header)!r}.")
     splits: dict[str, list[Item]] = {}
     seen: dict[str, int] = {}
@@ -45,18 +51,24 @@ def read_manifest(table: Path) -> dict[str, list[Item]]:
                 f"{where}: {len(fields)} fields where the first row has {len(header)}; quote names with commas."
             )
         row = dict(zip(header, fields, strict=True))
-        key = _key(row["path"], table.parent, where)
+        key = _key(row[columns[0]], table.parent, where)
         if key in seen:
             raise DataError(f"{where}: {key!r} already stands in row {seen[key]}; remove one of them.")
         seen[key] = number
-        label = row["label"].strip()
-        if not label:
-            raise DataError(f"{where}: {key!r} has no label; add one or remove the row.")
+        target = row[columns[1]].strip()
+        if not target:
+            raise DataError(f"{where}: {key!r} has no {columns[1]}; add one or remove the row.")
         split = split_name(row.get("split", "train").strip())
         if not split:
             raise DataError(f"{where}: split {row['split']!r} should be train, val or test.")
-        splits.setdefault(split, []).append(Item(key, table.parent / key, label))
+        splits.setdefault(split, []).append(_item(key, target, table.parent, columns, where))
     return splits
+
+
+def _item(key: str, target: str, folder: Path, columns: tuple[str, str], where: str) -> Item:
+    if columns == MASK_COLUMNS:
+        return Item(key, folder / key, mask=folder / _key(target, folder, where))
+    return Item(key, folder / key, target)
 
 
 def _key(path: str, folder: Path, where: str) -> str:

@@ -25,7 +25,7 @@ MAX_STRETCH = 16  # how many times longer than the crop a picture may be before 
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
 DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")
 
-Fit = Literal["crop", "squash"]
+Fit = Literal["crop", "squash", "whole"]
 Interpolation = Literal["bilinear", "bicubic"]
 Progress = Callable[[int], object]  # told how many pictures have been done since it was last called
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -70,22 +70,25 @@ def read_picture(path: Path, key: str = "") -> np.ndarray:
     Raises UnreadablePicture, which calls the picture `key`, or by its path.
     """
     try:
-        with _open(path) as image:
+        with open_picture(path) as image:
             image.load()
             rgb = _to_rgb(image)
             orientation = _orientation(image)
             return np.array(rgb.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else rgb)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
-        raise UnreadablePicture(key or str(path), _reason(error, path)) from error
+        raise UnreadablePicture(key or str(path), explain(error, path)) from error
 
 
 def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
     """Brings a uint8 RGB picture to `size` (height, width), antialiased; as it is if it has that size.
 
     crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. squash: both.
+    whole: as `place_whole`.
     """
     if picture.shape[:2] == tuple(size):
         return picture
+    if fit == "whole":
+        return place_whole(picture, size, fill=0)
     if fit == "crop":
         picture = _trim(picture, size)
     height, width = picture.shape[:2]
@@ -101,6 +104,15 @@ def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: Fit, interpolat
     return np.array(image.crop((left, top, left + size[1], top + size[0])))
 
 
+def place_whole(pixels: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
+    """Pixels (h, w, …) unscaled: the centre of a side that is too long, `fill` below or right of one too short."""
+    top, left = (max(0, have - want) // 2 for have, want in zip(pixels.shape, size, strict=False))
+    pixels = pixels[top : top + size[0], left : left + size[1]]
+    placed = np.full((*size, *pixels.shape[2:]), fill, pixels.dtype)
+    placed[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return placed
+
+
 def _trim(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The centre of a ribbon: what is cut off here would fill the memory when enlarged, and be cut off then."""
     height, width = picture.shape[:2]
@@ -114,7 +126,7 @@ def picture_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
 
     def size(item: Item) -> tuple[int, int] | None:
         try:
-            with _open(item.path) as image:
+            with open_picture(item.path) as image:
                 lies_on_side = _orientation(image) in (5, 6, 7, 8)
                 return (image.width, image.height) if lies_on_side else (image.height, image.width)
         except Exception:  # as in read_picture; decoding says what is wrong
@@ -124,13 +136,16 @@ def picture_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
 
 
 def check_pictures(
-    items: Sequence[Item], workers: int | None = None, progress: Progress | None = None
+    items: Sequence[Item],
+    decode: Callable[[Item], object] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[BadPicture]:
     """Decodes every picture and returns all that cannot be read. workers: threads; None: one a core."""
 
     def check(item: Item) -> BadPicture | None:
         try:
-            read_picture(item.path, item.key)
+            decode(item) if decode else read_picture(item.path, item.key)
         except UnreadablePicture as error:
             return BadPicture(error.key, error.reason)
         return None
@@ -160,7 +175,7 @@ def map_in_threads(
             yield from waiting.popleft().result()
 
 
-def _open(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
     """Reads a picture's header. Raises ValueError for one that claims more than MAX_PIXELS."""
     _silence_pillow()
     image = Image.open(path, formats=DECODERS)
@@ -209,7 +224,7 @@ def _from_grey(values: np.ndarray) -> Image.Image:
     return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
 
 
-def _reason(error: Exception, path: Path) -> str:
+def explain(error: Exception, path: Path) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):

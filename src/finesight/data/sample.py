@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finesight.classes import ClassList
+
+if TYPE_CHECKING:
+    from finesight.data.masks import MaskRule  # which reads Items
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Listing:
     """All pictures of a data set; `root / item.key` is `item.path`.
 
     format: a name of FORMATS. splits: `train`, `val` and perhaps `test`, each in natural order of keys.
-    notes: sentences worth printing, such as which class has no picture in val.
+    notes: sentences worth printing, such as which class has no picture in val. masks: how masks are read, if any.
     """
 
     format: str
@@ -34,3 +38,4 @@ class Listing:
     splits: dict[str, tuple[Item, ...]]
     classes: ClassList
     notes: tuple[str, ...] = ()
+    masks: "MaskRule | None" = None

@@ -1,6 +1,7 @@
-"""Decoded pictures of one size, read by index: from one memory-mapped file, or decoded anew each time."""
+"""Decoded pictures or masks of one size, read by index: from one memory-mapped file, or decoded anew each time."""
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Literal, Protocol
@@ -16,6 +18,8 @@ import numpy as np
 import PIL
 
 from finesight.cache import cache_folder
+from finesight.classes import IGNORE_INDEX
+from finesight.data.masks import MaskRule, read_mask
 from finesight.data.pictures import (
     BadPicture,
     Fit,
@@ -26,6 +30,7 @@ from finesight.data.pictures import (
     fit_picture,
     map_in_threads,
     picture_sizes,
+    place_whole,
     read_picture,
 )
 from finesight.data.sample import Item
@@ -48,19 +53,91 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
 
 
+class Decoder(Protocol):
+    """What one item becomes. shape: of its uint8 row; settings: all that decides the row beside the file's bytes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def settings(self) -> list[object]: ...
+
+    def path(self, item: Item) -> Path:
+        """The file that is read."""
+
+    def decode(self, item: Item) -> np.ndarray:
+        """Raises UnreadablePicture."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """RGB pictures (h, w, 3) fitted to `stored` (height, width)."""
+
+    stored: tuple[int, int]
+    fit: Fit
+    interpolation: Interpolation
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.stored, 3)
+
+    @property
+    def settings(self) -> list[object]:
+        return [*self.stored, self.fit, self.interpolation]
+
+    def path(self, item: Item) -> Path:
+        return item.path
+
+    def decode(self, item: Item) -> np.ndarray:
+        return fit_picture(read_picture(item.path, item.key), self.stored, self.fit, self.interpolation)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Class indices (h, w) of masks, placed as whole pictures are, or squashed by nearest neighbour, to `stored`."""
+
+    stored: tuple[int, int]
+    fit: Fit
+    rule: MaskRule
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.stored
+
+    @property
+    def settings(self) -> list[object]:
+        rule = self.rule
+        return ["masks", *self.stored, self.fit, sorted(rule.colours), sorted(rule.values), rule.palette_as]
+
+    def path(self, item: Item) -> Path:
+        assert item.mask is not None
+        return item.mask
+
+    def decode(self, item: Item) -> np.ndarray:
+        path = self.path(item)
+        indices = self.rule.apply(read_mask(path, path.name))
+        if self.fit == "whole":
+            return place_whole(indices, self.stored, fill=IGNORE_INDEX)
+        rows, columns = (
+            (np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, self.stored, strict=True)
+        )
+        squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
+        return squashed
+
+
 class Pixels(Protocol):
-    """Pictures of one size. note: why they are decoded anew at each reading; "" if they are stored."""
+    """Rows of one shape. note: why they are decoded anew at each reading; "" if they are stored."""
 
     note: str
 
     def __len__(self) -> int: ...
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """uint8 RGB pictures (n, h, w, 3), in the order of `indices`."""
+        """uint8 RGB pictures (n, h, w, 3), or masks (n, h, w), in the order of `indices`."""
 
 
 class StoredPixels:
-    """Pixels in a file: a `.npy` array (n, h, w, 3), then JSON: `[[index, reason], …]` of unreadable pictures.
+    """Pixels in a file: a `.npy` array of rows, then JSON: `[[index, reason], …]` of unreadable pictures.
 
     The rows of unreadable pictures are black, and passed over: index i is the i-th picture that could be read.
     Raises OSError or ValueError if there is no such file or it is not whole.
@@ -94,23 +171,19 @@ class StoredPixels:
 class DecodedPixels:
     """Pixels decoded from their files at each reading. Raises UnreadablePicture then."""
 
-    def __init__(
-        self, items: Sequence[Item], stored: tuple[int, int], fit: Fit, interpolation: Interpolation, note: str = ""
-    ) -> None:
+    def __init__(self, items: Sequence[Item], decoder: Decoder, note: str = "") -> None:
         self.items = tuple(items)
-        self.stored = stored
-        self.fit = fit
-        self.interpolation = interpolation
+        self.decoder = decoder
         self.note = note
 
     def __len__(self) -> int:
         return len(self.items)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        pictures = np.empty((len(indices), *self.stored, 3), np.uint8)
+        rows = np.empty((len(indices), *self.decoder.shape), np.uint8)
         for row, index in enumerate(indices):
-            pictures[row] = _decode(self.items[index], self.stored, self.fit, self.interpolation)
-        return pictures
+            rows[row] = self.decoder.decode(self.items[index])
+        return rows
 
 
 def open_pixels(
@@ -124,7 +197,21 @@ def open_pixels(
     on_bad: Literal["stop", "skip"] = "stop",
     progress: Progress | None = None,
 ) -> tuple[Pixels, tuple[Item, ...], tuple[BadPicture, ...]]:
-    """(pixels, the items they are of, the pictures left out), every picture having been decoded once.
+    """`open_rows` of pictures fitted to `stored`."""
+    decoder = Pictures(stored, fit, interpolation)
+    return open_rows(items, decoder, limit_gb=limit_gb, mode=mode, on_bad=on_bad, progress=progress)
+
+
+def open_rows(
+    items: Sequence[Item],
+    decoder: Decoder,
+    *,
+    limit_gb: float = 8.0,
+    mode: Literal["auto", "on", "off"] = "auto",
+    on_bad: Literal["stop", "skip"] = "stop",
+    progress: Progress | None = None,
+) -> tuple[Pixels, tuple[Item, ...], tuple[BadPicture, ...]]:
+    """(pixels, the items they are of, the pictures left out), every file having been decoded once.
 
     auto: from a store, built now if it is not there, if it fits into `limit_gb` of all stores and on the disk; else
     decoded at each reading, and `pixels.note` says why. on: from a store or DataError. off: decoded at each reading.
@@ -134,7 +221,7 @@ def open_pixels(
     pixels: StoredPixels | None = None
     if mode != "off":
         try:
-            pixels = _open_store(items, stored, fit, interpolation, round(limit_gb * 1e9), progress)
+            pixels = _open_store(items, decoder, round(limit_gb * 1e9), progress)
         except OSError as error:
             reason = error.strerror or str(error)
             if mode == "on":
@@ -143,13 +230,13 @@ def open_pixels(
     if pixels is not None:
         bad = {items[index].key: reason for index, reason in pixels.bad}
     else:
-        bad = {picture.key: picture.reason for picture in check_pictures(items, progress=progress)}
+        bad = {picture.key: picture.reason for picture in check_pictures(items, decoder.decode, progress=progress)}
     kept = tuple(item for item in items if item.key not in bad)
     if bad and (on_bad == "stop" or not kept):
         raise DataError(_list_bad(bad, len(items)))
     left_out = tuple(BadPicture(key, reason) for key, reason in bad.items())
     if pixels is None:
-        return DecodedPixels(kept, stored, fit, interpolation, note), kept, left_out
+        return DecodedPixels(kept, decoder, note), kept, left_out
     return pixels, kept, left_out
 
 
@@ -157,7 +244,13 @@ def stored_size(items: Sequence[Item], size: tuple[int, int], fit: Fit, margin: 
     """(height, width) at which pictures are kept for a network that sees `size`, in the same shape as `fit` makes it.
 
     Pictures of one size that is no larger than size × margin keep all their pixels; others are brought to that.
+    whole: the largest height and width there are, yet at most twice the median: smaller pictures are padded, what is
+    larger is cut.
     """
+    if fit == "whole":
+        known = [each for each in picture_sizes(items) if each] or [size]
+        height, width = (min(max(sides), 2 * sorted(sides)[len(sides) // 2]) for sides in zip(*known, strict=True))
+        return height, width
     largest = round(size[0] * margin), round(size[1] * margin)
     sizes = filter(None, picture_sizes(items))
     first = next(sizes, None)
@@ -170,8 +263,10 @@ def stored_size(items: Sequence[Item], size: tuple[int, int], fit: Fit, margin: 
     return native if fits and all(other == first for other in sizes) else largest
 
 
-def _decode(item: Item, stored: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
-    return fit_picture(read_picture(item.path, item.key), stored, fit, interpolation)
+def common_size(items: Sequence[Item]) -> tuple[int, int] | None:
+    """(height, width) of all pictures; None if they differ."""
+    sizes = {size for size in picture_sizes(items) if size}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _list_bad(bad: dict[str, str], total: int) -> str:
@@ -186,56 +281,44 @@ def _list_bad(bad: dict[str, str], total: int) -> str:
 # -- the store's file -------------------------------------------------------------------------------------------------
 
 
-def _open_store(
-    items: Sequence[Item],
-    stored: tuple[int, int],
-    fit: Fit,
-    interpolation: Interpolation,
-    limit: int,
-    progress: Progress | None,
-) -> StoredPixels:
-    """The store of exactly these pictures, built if need be. Raises OSError if there is no room for it."""
-    need = len(items) * stored[0] * stored[1] * 3
+def _open_store(items: Sequence[Item], decoder: Decoder, limit: int, progress: Progress | None) -> StoredPixels:
+    """The store of exactly these rows, built if need be. Raises OSError if there is no room for it."""
+    need = len(items) * math.prod(decoder.shape)
     if need > limit:
         raise OSError(f"{need / 1e9:.1f} GB are over the limit of {limit / 1e9:.1f} GB (data.store_limit_gb)")
     folder = cache_folder() / "pixels"
     folder.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
-    settings = [STORE_FORMAT, PIL.__version__, len(items), *stored, fit, interpolation]
-    path = folder / f"{_digest(items, settings)}.npy"
+    settings = [STORE_FORMAT, PIL.__version__, len(items), *decoder.settings]
+    path = folder / f"{_digest([decoder.path(item) for item in items], settings)}.npy"
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
         pixels = StoredPixels(path)
         bad = [items[index] for index, _ in pixels.bad]
-        if len(check_pictures(bad)) == len(bad):  # else it was not the picture's fault: too many open files, say
+        if len(check_pictures(bad, decoder.decode)) == len(
+            bad
+        ):  # else it was not the picture's fault: too many open files, say
             return pixels
     _make_room(folder, need, limit)
-    _build(path, items, stored, fit, interpolation, progress)
+    _build(path, items, decoder, progress)
     return StoredPixels(path)
 
 
-def _digest(items: Sequence[Item], settings: Sequence[object]) -> str:
-    """Hash of the pictures' bytes, in order, and of what else decides the pixels."""
+def _digest(paths: Sequence[Path], settings: Sequence[object]) -> str:
+    """Hash of the files' bytes, in order, and of what else decides the pixels."""
 
-    def digest(item: Item) -> bytes:
+    def digest(path: Path) -> bytes:
         try:
-            return blake2b(item.path.read_bytes(), digest_size=16).digest()
+            return blake2b(path.read_bytes(), digest_size=16).digest()
         except OSError:
             return bytes(16)  # decoding says what is wrong with it
 
     whole = blake2b(json.dumps(settings).encode(), digest_size=16)
-    for part in map_in_threads(digest, items):
+    for part in map_in_threads(digest, paths):
         whole.update(part)
     return whole.hexdigest()
 
 
-def _build(
-    path: Path,
-    items: Sequence[Item],
-    stored: tuple[int, int],
-    fit: Fit,
-    interpolation: Interpolation,
-    progress: Progress | None,
-) -> None:
+def _build(path: Path, items: Sequence[Item], decoder: Decoder, progress: Progress | None) -> None:
     """Writes the store under another name, then renames it: nobody ever sees half of it.
 
     Written in order and not through a memory map, where a full disk would kill the process.
@@ -243,17 +326,17 @@ def _build(
 
     def decode(item: Item) -> np.ndarray | str:
         try:
-            return _decode(item, stored, fit, interpolation)
+            return decoder.decode(item)
         except UnreadablePicture as error:
             return error.reason
 
     bad: list[tuple[int, str]] = []
-    black = np.zeros((*stored, 3), np.uint8)
+    black = np.zeros(decoder.shape, np.uint8)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".building", delete=False) as file:
         try:
             with suppress(OSError):
                 _lock(file, exclusive=True)
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(items), *stored, 3)}
+            header = {"descr": "|u1", "fortran_order": False, "shape": (len(items), *decoder.shape)}
             np.lib.format.write_array_header_1_0(file, header)
             for index, picture in enumerate(map_in_threads(decode, items)):
                 if isinstance(picture, str):

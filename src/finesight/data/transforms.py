@@ -11,14 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from finesight.classes import IGNORE_INDEX
 from finesight.config import AugmentSettings, Preprocessing
 
-NUM_DRAWS = 10  # uniform numbers a picture and epoch; see `augment` for who uses which
+NUM_DRAWS = 12  # uniform numbers a picture and epoch; see `augment` for who uses which
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def prepare(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Stored pictures as the network sees them. images: uint8 (n, 3, h, w) → float32 (n, 3, *size), normalised."""
+    """Stored pictures as the network sees them. images: uint8 (n, 3, h, w) → float32 (n, 3, *size), normalised.
+
+    With fit = "whole" pictures keep their size.
+    """
+    if preprocessing.fit == "whole":
+        return normalise(images.float(), preprocessing)
     return normalise(resize(images.float(), preprocessing.size, preprocessing.interpolation), preprocessing)
 
 
@@ -29,14 +35,64 @@ def augment(
 
     images: uint8 (n, 3, h, w); draws: (n, NUM_DRAWS) uniform in [0, 1) → float32 (n, 3, *size).
     """
+    return _sample_pictures(
+        images, choose_views(images, settings, preprocessing, draws), settings, preprocessing, draws, size
+    )
+
+
+def augment_pairs(
+    images: Tensor,
+    masks: Tensor,
+    settings: AugmentSettings,
+    preprocessing: Preprocessing,
+    draws: Tensor,
+    size: tuple[int, int],
+    class_counts: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """As `augment`, and the masks moved with their pictures.
+
+    masks: class indices (n, H, W), any H and W over the same scene; class_counts: (C,), which classes are rare.
+    Returns the pictures, and int64 masks (n, *size), IGNORE_INDEX where a piece reaches beyond its picture.
+    """
+    views = choose_views(images, settings, preprocessing, draws)
+    if views is not None and settings.rare_share:
+        views = _centre_on_rare(views, masks, class_counts, draws, settings.rare_share)
+    pictures = _sample_pictures(images, views, settings, preprocessing, draws, size)
+    return pictures, _sample_masks(masks, views, size)
+
+
+def choose_views(
+    images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor
+) -> Tensor | None:
+    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of a picture is seen."""
+    share = (1.0, 1.0)
+    if preprocessing.fit == "whole":
+        share = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
+    if not is_geometric(settings) and share == (1.0, 1.0):
+        return None
+    return _affine(settings, draws, images.shape, share).to(images.device)
+
+
+def _sample_pictures(
+    images: Tensor,
+    views: Tensor | None,
+    settings: AugmentSettings,
+    preprocessing: Preprocessing,
+    draws: Tensor,
+    size: tuple[int, int],
+) -> Tensor:
     if settings.randaugment:
         images = _randaugment(images, settings.randaugment, draws[:, 8])
     pixels = images.float()
-    if pixels.shape[-2] > 1.5 * size[0] and pixels.shape[-1] > 1.5 * size[1]:
-        pixels = resize(pixels, (round(1.15 * size[0]), round(1.15 * size[1])), "bilinear")  # sampling would alias
-    if is_geometric(settings):
-        theta = _affine(settings, draws, pixels.shape).to(pixels.device)
-        grid = F.affine_grid(theta, [len(pixels), 3, *size], align_corners=False)
+    whole = preprocessing.fit == "whole"
+    seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
+    if seen[0] > 1.5 * size[0] and seen[1] > 1.5 * size[1]:  # sampling would alias
+        height, width = (
+            round(1.15 * n * out / full) for n, out, full in zip(pixels.shape[-2:], size, seen, strict=True)
+        )
+        pixels = resize(pixels, (height, width), "bilinear")
+    if views is not None:
+        grid = F.affine_grid(views, [len(pixels), 3, *size], align_corners=False)
         mode = preprocessing.interpolation  # validation's too: another one shifts all statistics of magnified pictures
         pixels = F.grid_sample(pixels.contiguous(), grid, mode, padding_mode="reflection", align_corners=False)
         if mode == "bicubic":
@@ -48,6 +104,42 @@ def augment(
     if settings.erase:
         pixels = _erase(pixels, settings.erase, draws[:, 9])
     return normalise(pixels, preprocessing)
+
+
+def _sample_masks(masks: Tensor, views: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """Nearest pixels, int64 (n, *size). Sampled as their distance from IGNORE_INDEX, so that outside is ignored."""
+    if views is None and tuple(masks.shape[-2:]) == tuple(size):
+        return masks.long()
+    if views is None:
+        views = torch.eye(2, 3, device=masks.device).expand(len(masks), 2, 3)
+    grid = F.affine_grid(views, [len(masks), 1, *size], align_corners=False)
+    shifted = masks.float().unsqueeze(1) - IGNORE_INDEX
+    sampled = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return (sampled + IGNORE_INDEX).long().squeeze(1)
+
+
+def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, share: float) -> Tensor:
+    """Moves `share` of the views so that a pixel of the rarest class in their picture lies in the middle.
+
+    The centre stays inside the picture as far as the view fits into it.
+    """
+    masks = masks[:, ::4, ::4]  # a class without a pixel on this grid is too small to be worth a piece
+    num_classes = len(class_counts)
+    flat = masks.flatten(1).long().clamp(max=num_classes)
+    present = torch.zeros(len(flat), num_classes + 1, dtype=torch.bool, device=flat.device).scatter_(1, flat, True)
+    frequency = class_counts.to(flat.device).float().masked_fill(class_counts.to(flat.device) == 0, torch.inf)
+    rarest = frequency.where(present[:, :num_classes], torch.inf).argmin(1)
+    hits = (flat == rarest[:, None]).int().cumsum(1)  # the k-th pixel of the class is where this reaches k
+    draws = draws.to(flat.device)
+    wanted = (draws[:, 11:12] * hits[:, -1:]).int() + 1
+    where = torch.searchsorted(hits, wanted).squeeze(1).clamp(max=flat.shape[1] - 1)
+    column, row = where % masks.shape[2], where // masks.shape[2]
+    centre = torch.stack([(column + 0.5) / masks.shape[2], (row + 0.5) / masks.shape[1]], 1) * 2 - 1
+    room = (1 - views[:, :, :2].abs().sum(2)).clamp(min=0)
+    centre = torch.minimum(torch.maximum(centre, -room), room)
+    moved = views.clone()
+    moved[:, :, 2] = torch.where(((draws[:, 10] < share) & (hits[:, -1] > 0))[:, None], centre, views[:, :, 2])
+    return moved
 
 
 def is_geometric(settings: AugmentSettings) -> bool:
@@ -98,13 +190,13 @@ def _mix(state: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size) -> Tensor:
-    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]: crop, rotate, flip, quarter turn."""
+def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size, share: tuple[float, float]) -> Tensor:
+    """Crop, rotate, flip, quarter turn. share: what part of height and width `scale` = 1 is."""
     low, high = settings.scale
     area = low + (high - low) * draws[:, 0]
     log_ratio = np.log(settings.ratio) * (2 * draws[:, 1] - 1)
-    height = (area * torch.exp(-log_ratio)).sqrt()
-    width = (area * torch.exp(log_ratio)).sqrt()
+    height = share[0] * (area * torch.exp(-log_ratio)).sqrt()
+    width = share[1] * (area * torch.exp(log_ratio)).sqrt()
     if high <= 1:  # a crop stays inside the picture; a scale above 1 zooms out and reflects
         height, width = height.clamp(max=1), width.clamp(max=1)
     centre_x = (2 * draws[:, 2] - 1) * (1 - width).clamp(min=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
-from finesight.data.transforms import augment, draw_uniform, prepare
+from finesight.data.transforms import draw_uniform, prepare
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.device import Machine
 from finesight.engine.ema import AveragedWeights, swapped_weights
@@ -22,7 +22,7 @@ from finesight.errors import ConfigError, FinesightError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
-from finesight.tasks.contract import Loss, Score, Task
+from finesight.tasks.contract import Film, Loss, Score, Task
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
 
@@ -40,6 +40,8 @@ class Job:
     loss: Loss
     train: PictureDataset
     val: PictureDataset
+    class_counts: np.ndarray  # of the training targets
+    film: Film | None = None
 
 
 @dataclass
@@ -175,8 +177,10 @@ class Trainer:
         draws = draw_uniform(settings.seed, self.at.epoch, batch.indices)
         size = training_size(settings, job.model.preprocessing, self.at.epoch)
         images = batch.images.to(device, non_blocking=True)
-        images = augment(images, settings.augment, job.model.preprocessing, draws, size)
         targets = batch.targets.to(device, non_blocking=True)
+        images, targets = job.task.augment(
+            images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts
+        )
         return mix_pictures(images, targets, settings, len(job.classes))
 
     def _check_loss(self) -> None:
@@ -196,7 +200,11 @@ class Trainer:
         weights = self.average.weights if self.average else None
         started = time.perf_counter()
         with swapped_weights(self.network, weights):
-            score = score_split(job.model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
+            empty = job.task.new_score(job.classes, answers=False)
+            score = score_split(job.model, job.val, empty, job.machine, job.settings)
+            if job.film:
+                watched = job.val.__getitems__(list(job.film.indices))
+                job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
         metrics = score.metrics().values
         line = {"epoch": at.epoch, "train/loss": at.loss_sum / max(at.num_seen, 1), "lr": max(rates.values())}
         job.run.append_line("journal.jsonl", line | {f"val/{name}": value for name, value in metrics.items()})
@@ -234,12 +242,18 @@ def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Ma
     batches = order_batches(len(dataset), evaluation_batch(settings))
     with progress_bar("Scoring", len(dataset), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
-            images = prepare(batch.images.to(machine.device, non_blocking=True), model.preprocessing)
-            with machine.autocast():
-                logits = model(images)
-            score.update(logits, batch.targets)
+            score.update(answer(model, batch, machine), batch.targets)
             bar.advance(len(batch.indices))
     return score
+
+
+@torch.inference_mode()
+def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
+    """Logits of a batch, on the device."""
+    images = prepare(batch.images.to(machine.device, non_blocking=True), model.preprocessing)
+    with machine.autocast():
+        logits: Tensor = model(images)
+    return logits
 
 
 def evaluation_batch(settings: Settings) -> int:

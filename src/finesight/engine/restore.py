@@ -23,6 +23,7 @@ def describe_model(model: Model) -> dict[str, object]:
         "name": model.name,
         "head": model.head,
         "num_classes": model.num_classes,
+        "new_layers": list(model.new_layers),
         "preprocessing": dataclasses.asdict(model.preprocessing),
         "weights": dataclasses.asdict(model.origin),
     }
@@ -44,6 +45,12 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
     if not checkpoint:
         check_selftest(run, model)
     return model.eval()
+
+
+def read_new_layers(run: RunFolder) -> tuple[str, ...]:
+    """Layers that were new when the run began, which a resumed run cannot tell from its weights."""
+    card = run.read_json("model.json")
+    return tuple(card.get("new_layers", [card["head"]]))
 
 
 def best_checkpoint(run: RunFolder) -> str:

@@ -31,6 +31,7 @@ DEFINITIONS = {
     "has the class",
     "iou": "TP / (TP + FP + FN) over all pixels pooled, pixels of unknown truth left out; left out where neither truth "
     "nor prediction has the class",
+    "class_accuracy": "mean recall of the known classes that occur in the truth, each class counting alike",
     "miou": "mean IoU of the known classes that occur, over all pixels pooled; pixels of unknown truth are left out",
     "miou_unmasked": "mean IoU of the known classes that occur, over all pixels pooled; a known class predicted on a "
     "pixel of unknown truth counts as a false positive",

@@ -40,12 +40,13 @@ class Model(nn.Module):
         preprocessing: Preprocessing,
         origin: WeightsOrigin,
         task: str = "classification",
+        new_layers: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.name = name
         self.head = head
-        self.new_layers = (head,)  # what the weights held nothing for: learns at the full rate
+        self.new_layers = new_layers or (head,)  # what the weights held nothing for: learns at the full rate
         self.num_classes = num_classes
         self.preprocessing = preprocessing
         self.origin = origin

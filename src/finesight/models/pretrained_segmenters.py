@@ -28,6 +28,7 @@ def build_pretrained_segmenter(
     """
     segmenter = build_segmenter(name, num_classes)
     preprocessing, origin = Preprocessing(), WeightsOrigin(source="random weights")
+    new_layers: tuple[str, ...] = ()
     classifier = find_classifier(segmenter.starts_from) if segmenter.starts_from else None
     if classifier:
         preprocessing = classifier.read_preprocessing()
@@ -41,7 +42,8 @@ def build_pretrained_segmenter(
                 f"{name} has no pretrained weights here: `--weights none`, or the path of a file for it."
             )
         found = classifier.find_weights(weights, preprocessing)
-        segmenter.carry_over(segmenter.network, found.state)
+        left = segmenter.carry_over(segmenter.network, found.state)
+        new_layers = tuple(dict.fromkeys(name.rpartition(".")[0] for name in left))
         preprocessing, origin = found.preprocessing, found.origin
     if dropout is not None:
         _set_dropout(segmenter.network, dropout)
@@ -53,6 +55,7 @@ def build_pretrained_segmenter(
         preprocessing=dataclasses.replace(preprocessing, size=size or preprocessing.size),
         origin=origin,
         task="segmentation",
+        new_layers=new_layers,
     )
 
 

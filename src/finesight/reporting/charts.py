@@ -103,8 +103,9 @@ class Cell:
     row: int
     column: int
     count: int
-    share: float  # of the truth's pictures, 0-1
+    share: float  # of the truth's pictures or pixels, 0-1
     strength: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,20 @@ class Matrix:
     pitch: int  # user units a cell
     margin: int  # for the names of rows and columns
     labels: tuple[str, ...]  # shortened names in class order
-    shows_counts: bool
+    shows_text: bool
 
     @property
     def size(self) -> int:
         return self.margin + self.pitch * len(self.order) + 2
 
 
-def draw_matrix(counts: Sequence[Sequence[int]], names: Sequence[str], order: Sequence[int]) -> Matrix:
-    """counts[truth][prediction], rows and columns drawn in `order` of classes."""
+def draw_matrix(
+    counts: Sequence[Sequence[int]], names: Sequence[str], order: Sequence[int], in_percent: bool = False
+) -> Matrix:
+    """counts[truth][prediction], rows and columns drawn in `order` of classes. in_percent: shares of rows are written.
+
+    Counts of pixels are too long for a cell.
+    """
     place = {index: at for at, index in enumerate(order)}
     cells = []
     for truth, row in enumerate(counts):
@@ -133,12 +139,13 @@ def draw_matrix(counts: Sequence[Sequence[int]], names: Sequence[str], order: Se
             if count:
                 share = count / total
                 strength = round(0.35 + 0.65 * share**0.7, 3)  # one mistake in a hundred is still seen
-                cells.append(Cell(truth, prediction, place[truth], place[prediction], count, share, strength))
+                text = f"{100 * share:.0f}" if in_percent else str(count)
+                cells.append(Cell(truth, prediction, place[truth], place[prediction], count, share, strength, text))
     pitch = max(12, min(46, 720 // max(len(names), 1)))
     labels = tuple(shorten(name, 16) for name in names)
     letter = min(12, pitch - 2) * 0.58
     margin = 12 + round(letter * max(len(label) for label in labels))
-    return Matrix(tuple(cells), tuple(order), pitch, margin, labels, shows_counts=pitch >= 22)
+    return Matrix(tuple(cells), tuple(order), pitch, margin, labels, shows_text=pitch >= 22)
 
 
 def shorten(text: str, length: int) -> str:

@@ -10,6 +10,7 @@ from finesight.config import Settings
 from finesight.errors import RunError
 from finesight.insight.projection import Map, load_map
 from finesight.run import RunFolder, read_csv
+from finesight.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,45 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """How well one picture was segmented; None where nothing in it is known."""
+
+    key: str
+    pixel_accuracy: float | None
+    miou: float | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """metrics.json, confusion.csv (rows are truth) and predictions.csv."""
+    """metrics.json, confusion.csv (rows are truth), and what was said of each picture.
+
+    answers: predictions.csv, of pictures of one class. scenes: pictures.csv, of pictures with masks.
+    """
 
     num_samples: int
     metrics: dict[str, float]
     definitions: dict[str, str]
     counts: tuple[tuple[int, ...], ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...] = ()
+    scenes: tuple[Scene, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        return [*(answer.key for answer in self.answers), *(scene.key for scene in self.scenes)]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Masks that were kept during training. frames: key → file name in the folder of each epoch and of the truth.
+
+    scores: epoch → key → mIoU of the frame, None where nothing in the picture is known; empty if never scored.
+    """
+
+    folder: Path
+    truth: str
+    epochs: tuple[int, ...]
+    frames: dict[str, str]
+    scores: dict[str, dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +96,8 @@ class Evidence:
     architecture_text: str
     evaluation: Evaluation | None
     embedding: Embedding | None
+    film: Film | None
+    class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -75,7 +109,9 @@ class Evidence:
 
 def read_evidence(run: RunFolder, split: str) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
-    classes = run.read_classes()
+    classes, model = run.read_classes(), run.read_json("model.json")
+    if model.get("task") not in TASKS:
+        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
     try:
         evaluation = _read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
@@ -87,7 +123,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             settings=run.read_settings(),
             settings_text=_read_text(run.path / "config.toml"),
             environment=run.read_json("environment.json"),
-            model=run.read_json("model.json"),
+            model=model,
             classes=classes,
             splits=run.read_splits() if (run.path / "splits.csv").exists() else {},
             journal=run.read_lines("journal.jsonl"),
@@ -97,6 +133,8 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             architecture_text=_read_text(run.path / "architecture.txt"),
             evaluation=evaluation,
             embedding=embedding,
+            film=_read_film(run),
+            class_counts=_read_optional(run, "class_counts.json"),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(
@@ -111,14 +149,36 @@ def _read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluati
     summary = run.read_json(f"evaluation/{split}/metrics.json")
     rows = read_csv(folder / "confusion.csv", ("truth", *classes.names))
     counts = tuple(tuple(int(count) for count in row[1:]) for row in rows)
+    found = Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts)
+    if (folder / "pictures.csv").exists():
+        return replace(found, scenes=_read_scenes(folder / "pictures.csv"))
+    return replace(found, answers=_read_answers(folder / "predictions.csv", classes))
+
+
+def _read_answers(path: Path, classes: ClassList) -> tuple[Answer, ...]:
     index = {label: i for i, label in enumerate(classes.ids)}
-    answers = tuple(
+    return tuple(
         Answer(key, index.get(truth), index.get(prediction), float(confidence))
-        for key, truth, prediction, confidence in read_csv(
-            folder / "predictions.csv", ("key", "target", "prediction", "confidence")
-        )
+        for key, truth, prediction, confidence in read_csv(path, ("key", "target", "prediction", "confidence"))
     )
-    return Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts, answers)
+
+
+def _read_scenes(path: Path) -> tuple[Scene, ...]:
+    rows = read_csv(path, ("key", "pixel_accuracy", "miou"))
+    return tuple(Scene(key, *(float(score) if score else None for score in scores)) for key, *scores in rows)
+
+
+def _read_film(run: RunFolder) -> Film | None:
+    index = _read_optional(run, "film/index.json")
+    if not index:
+        return None
+    return Film(
+        folder=run.path / "film",
+        truth=Path(index["truth"]).name,
+        epochs=tuple(index["epochs"]),
+        frames={picture["key"]: Path(picture["frame"]).name for picture in index["pictures"]},
+        scores=_read_optional(run, "film/scores.json").get("miou", {}),
+    )
 
 
 def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding | None:

@@ -1,153 +1,44 @@
-"""The report: evidence of a run → one HTML file with everything in it."""
+"""The report: evidence of a run, or of several → one HTML file with everything in it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from finesight.reporting.classification_page import make_classification_page
+from finesight.reporting.comparison_page import make_comparison_page
+from finesight.reporting.evidence import Evidence, read_evidence
+from finesight.reporting.html import Page, write_page
+from finesight.reporting.masks import Originals, ReadTruth
+from finesight.reporting.pictures import FindPicture
+from finesight.reporting.segmentation_page import make_segmentation_page
+from finesight.run import RunFolder
 
-from finesight.reporting.charts import draw_matrix
-from finesight.reporting.evidence import Answer, Evidence, find_mistakes, read_evidence
-from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
-from finesight.reporting.pictures import FindPicture, Sprites, data_uri, make_sprites
-from finesight.reporting.sections import (
-    count_of,
-    define_metric,
-    describe_training,
-    draw_training,
-    give_verdict,
-    judge_map,
-    list_classes,
-    list_commands,
-    list_confusions,
-    list_freeze_phases,
-    order_classes,
-    percent,
-)
-from finesight.run import RunFolder, write_atomically
-
-MISTAKES_SHOWN = 60
-EXAMPLES_A_CLASS = 3
-SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+PAGES: dict[str, Callable[[Evidence, Originals], Page]] = {
+    "classification": make_classification_page,
+    "segmentation": make_segmentation_page,
+}
 
 
-def render_report(run: RunFolder, out: Path, find_picture: FindPicture, split: str = "val") -> Path:
+def render_report(
+    run: RunFolder,
+    out: Path,
+    find_picture: FindPicture,
+    split: str = "val",
+    read_truth: ReadTruth = lambda key, size: None,
+) -> Path:
     """Writes the report of a run's split to `out` and returns it.
 
     find_picture: the file of a picture by its key, None where it is gone: a placeholder is shown then.
-    Raises RunError where the run folder is damaged.
+    read_truth: likewise its true mask, where the task has masks. Raises RunError where the run folder is damaged.
     """
     evidence = read_evidence(run, split)
-    story = _tell(evidence)
-    sprites = make_sprites(story.keys_by_need, find_picture)
-    html = _environment().get_template("page.html.j2").render(_context(evidence, story, sprites))
-    write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
-    return out
+    make_page = PAGES[evidence.model["task"]]
+    return write_page(make_page(evidence, Originals(find_picture, read_truth)), out)
 
 
-@dataclass(frozen=True)
-class Story:
-    """Which pictures are shown where."""
+def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals, split: str = "val") -> Path:
+    """Writes one page on two runs or more, each set against the first, and returns `out`.
 
-    mistakes: list[Answer]
-    examples: dict[int, list[str]]  # class index → keys
-    keys_by_need: list[str]  # of all pictures: those shown without a click first
-
-
-def _tell(evidence: Evidence) -> Story:
-    mistakes = find_mistakes(evidence.pictures)
-    examples: dict[int, list[str]] = {}
-    for answer in evidence.pictures:
-        if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
-            keys.append(answer.key)
-    groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
-    shown = [key for keys in examples.values() for key in keys]
-    shown += [key for group in groups for keys in group["examples"] for key in keys]
-    shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
-    everything = dict.fromkeys([*shown, *(answer.key for answer in evidence.pictures)])
-    return Story(mistakes, examples, list(everything))
-
-
-def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
-    evaluation, embedding = evidence.evaluation, evidence.embedding
-    order = order_classes(evidence)
-    rows = list_classes(evidence)
-    return {
-        "evidence": evidence,
-        "title": evidence.run.resolve().name,
-        "split_name": name_split(evidence.split),
-        "names": evidence.classes.names,
-        "training": describe_training(evidence),
-        "verdict": give_verdict(evidence),
-        "curves_drawn": draw_training(evidence),
-        "rows": rows,
-        "largest": max((max(row.train, row.count) for row in rows), default=0),
-        "confusions": list_confusions(evaluation) if evaluation else [],
-        "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
-        "close": embedding.close_classes if embedding else {},
-        "definition": partial(define_metric, evaluation),
-        "ordered_by_closeness": order != list(range(len(order))),
-        "phases": list_freeze_phases(evidence),
-        "commands": list_commands(evidence),
-        "story": story,
-        "mistakes": story.mistakes[:MISTAKES_SHOWN],
-        "num_pictures": len(evidence.pictures),
-        "sprites": sprites,
-        "styles": [class_style(index) for index in range(len(evidence.classes))],
-        "map_trust": judge_map(embedding.map) if embedding else None,
-        "map_picture": data_uri("image/png", embedding.picture) if embedding and embedding.picture else "",
-        "data": _page_data(evidence, sprites, order),
-        "bokeh": Markup(bokeh_script()) if embedding else "",
-    }
-
-
-def name_split(split: str) -> str:
-    return SPLIT_NAMES.get(split, split)
-
-
-def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> dict[str, Any]:
-    """What the page's scripts read. Pictures are columns; the map names them by their number."""
-    pictures, embedding = evidence.pictures, evidence.embedding
-    number = {answer.key: i for i, answer in enumerate(pictures)}
-    data: dict[str, Any] = {
-        "names": evidence.classes.names,
-        "order": order,
-        "pictures": {
-            "key": [answer.key for answer in pictures],
-            "truth": [answer.truth for answer in pictures],
-            "prediction": [answer.prediction for answer in pictures],
-            "confidence": [answer.confidence for answer in pictures],
-            "place": [sprites.places.get(answer.key) for answer in pictures],
-        },
-        "map": None,
-    }
-    if embedding:
-        answers = [pictures[number[answer.key]] for answer in embedding.answers]
-        plot = make_map(embedding.map.points, [a.truth for a in answers], [a.is_mistake for a in answers])
-        data["map"] = {"plot": plot, "picture": [number[answer.key] for answer in answers]}
-    return data
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("finesight.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # Bokeh refers back to what it named before, so keys keep their order.
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
-    environment.filters["percent"] = percent
-    environment.filters["count_of"] = count_of
-    environment.filters["name_split"] = name_split
-    environment.globals["asset"] = _read_asset
-    return environment
-
-
-def _read_asset(name: str) -> Markup:
-    """A style sheet or script of this package, as it is."""
-    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
+    originals: pictures and true masks by key. Raises ConfigError where the runs cannot be compared: other tasks,
+    classes or pictures.
+    """
+    return write_page(make_comparison_page([read_evidence(run, split) for run in runs], originals), out)

@@ -10,6 +10,7 @@ from finesight.insight.projection import Map
 from finesight.insight.quality import describe_map
 from finesight.reporting.charts import Curves, draw_curves, wilson_interval
 from finesight.reporting.evidence import Evaluation, Evidence
+from finesight.tasks import TASKS
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
 
@@ -27,7 +28,7 @@ def count_of(number: int, noun: str) -> str:
 def find_best_epoch(evidence: Evidence) -> int | None:
     """The epoch whose weights were kept: the first that was highest in the metric checkpoint.best."""
     name = f"val/{evidence.settings.checkpoint.best or 'accuracy'}"
-    judged = [(line[name], line["epoch"]) for line in evidence.journal if _is_number(line.get(name))]
+    judged = [(line[name], line["epoch"]) for line in evidence.journal if is_number(line.get(name))]
     return max(judged, key=lambda entry: (entry[0], -entry[1]))[1] if judged else None
 
 
@@ -66,11 +67,15 @@ def give_verdict(evidence: Evidence) -> Verdict | None:
         details += f": this network is right {accuracy / guessing:.1f} times as often."
     else:
         details += ": this network is no better than that."
+    return Verdict(accuracy, total, wilson_interval(accuracy, total), f"{details} {describe_kept_epoch(evidence)}")
+
+
+def describe_kept_epoch(evidence: Evidence) -> str:
     best = find_best_epoch(evidence)
-    if best is not None:
-        judged = evidence.settings.checkpoint.best or "accuracy"
-        details += f" Its weights are those of epoch {best} of {evidence.settings.epochs}, the best by {judged}."
-    return Verdict(accuracy, total, wilson_interval(accuracy, total), details)
+    if best is None:
+        return ""
+    judged = evidence.settings.checkpoint.best or "accuracy"
+    return f"Its weights are those of epoch {best} of {evidence.settings.epochs}, the best by {judged}."
 
 
 def draw_training(evidence: Evidence) -> list[Curves]:
@@ -90,7 +95,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
             {
                 name: points
                 for name, field in fields.items()
-                if (points := [(line["epoch"], line[field]) for line in lines if _is_number(line.get(field))])
+                if (points := [(line["epoch"], line[field]) for line in lines if is_number(line.get(field))])
             },
             best,
             from_zero=title != judged,
@@ -169,7 +174,7 @@ def list_classes(evidence: Evidence) -> list[ClassRow]:
         if evaluation:
             scores = tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("precision", "recall", "f1"))
             count = sum(evaluation.counts[index])
-            taken_for = _find_confusion(evaluation, index)
+            taken_for = find_confusion(evaluation, index)
         rows.append(ClassRow(index, name, train.get(label, 0), count, scores, taken_for))
     return rows
 
@@ -244,12 +249,14 @@ def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
     config = shlex.quote(str(evidence.run / "config.toml"))
     commands.append(("the same settings into a new run", f"finesight train {config} --out NEW_RUN"))
     commands.append(("answers and numbers again", f"finesight evaluate {run} --split {shlex.quote(evidence.split)}"))
-    commands.append(("map and close classes again", f"finesight embed {run}"))
+    if TASKS[evidence.model["task"]].has_map:
+        commands.append(("map and close classes again", f"finesight embed {run}"))
     commands.append(("this page again", f"finesight report {run}"))
     return commands
 
 
-def _find_confusion(evaluation: Evaluation, truth: int) -> tuple[int, int] | None:
+def find_confusion(evaluation: Evaluation, truth: int) -> tuple[int, int] | None:
+    """(prediction, count) of the class that this one is most often taken for."""
     row = evaluation.counts[truth]
     count, prediction = max(((count, -i) for i, count in enumerate(row) if i != truth), default=(0, 0))
     return (-prediction, count) if count else None
@@ -262,5 +269,5 @@ def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
     return counts
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)

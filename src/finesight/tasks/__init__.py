@@ -2,5 +2,6 @@
 
 from finesight.tasks.classification import Classification
 from finesight.tasks.contract import Task
+from finesight.tasks.segmentation import Segmentation
 
-TASKS: dict[str, Task] = {"classification": Classification()}
+TASKS: dict[str, Task] = {"classification": Classification(), "segmentation": Segmentation()}

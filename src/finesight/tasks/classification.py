@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,11 +10,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.config import LossSettings
-from finesight.data.sample import Item
+from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.loader import Targets
+from finesight.data.pictures import Fit
+from finesight.data.sample import Item, Listing
+from finesight.data.transforms import augment
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
-from finesight.run import write_atomically, write_csv
+from finesight.run import RunFolder, write_atomically, write_csv
 from finesight.tasks.contract import Loss, Metrics, Score, TaskName
 from finesight.tasks.losses import class_weights, parse_loss
 
@@ -22,27 +26,51 @@ class Classification:
     name: TaskName = "classification"
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
+    fits: tuple[Fit, ...] = ("crop", "squash")
+    has_map = True
 
-    def read_targets(self, items: Sequence[Item], classes: ClassList) -> np.ndarray:
+    def check(self, settings: Settings) -> None:
+        """Every setting makes sense."""
+
+    def open_targets(
+        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+    ) -> np.ndarray:
         """Class indices, int64 (n,)."""
-        return np.array([classes.index(item.label or "") for item in items], dtype=np.int64)
+        return np.array([listing.classes.index(item.label or "") for item in items], dtype=np.int64)
 
-    def label(self, targets: np.ndarray, classes: ClassList) -> list[str]:
+    def label(self, targets: Any, classes: ClassList) -> list[str]:
         return [classes.ids[target] for target in targets]
 
     def list_metrics(self, classes: ClassList) -> list[str]:
         every_class = torch.arange(len(classes))
         return list(classification_metrics(torch.eye(len(classes)), every_class, classes.names))
 
-    def count_classes(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
-        return np.bincount(targets, minlength=num_classes)
+    def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
+        return np.bincount(targets[:], minlength=len(classes))
 
-    def make_loss(self, settings: LossSettings, class_counts: np.ndarray) -> Loss:
+    def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
         weights = class_weights(torch.from_numpy(class_counts), settings.class_weights)
         return parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)
 
-    def new_score(self, classes: ClassList) -> Score:
+    def augment(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        settings: AugmentSettings,
+        preprocessing: Preprocessing,
+        draws: Tensor,
+        size: tuple[int, int],
+        class_counts: np.ndarray,
+    ) -> tuple[Tensor, Tensor]:
+        return augment(images, settings, preprocessing, draws, size), targets
+
+    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return ClassificationScore(classes)
+
+    def start_film(
+        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
+    ) -> None:
+        """One class a picture leaves nothing to watch."""
 
 
 class ClassificationScore:

@@ -6,14 +6,17 @@ Nothing outside this package asks which task it is.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.config import LossSettings
-from finesight.data.sample import Item
+from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.loader import Targets
+from finesight.data.pictures import Fit
+from finesight.data.sample import Item, Listing
+from finesight.run import RunFolder
 
 TaskName = Literal["classification", "segmentation"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
@@ -43,23 +46,59 @@ class Score(Protocol):
         """Writes metrics.json, confusion.csv and the saved predictions of a run folder's evaluation."""
 
 
+class Film(Protocol):
+    """Predictions of a few validation pictures that are kept every epoch."""
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Of the pictures in their data set."""
+
+    def add(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
+        """What the network answers to them after `epoch`."""
+
+
 class Task(Protocol):
     name: TaskName
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
+    fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
+    has_map: bool  # a picture is of one class, so that `embed` can show it on a map
 
-    def read_targets(self, items: Sequence[Item], classes: ClassList) -> np.ndarray:
-        """Targets of items in order."""
+    def check(self, settings: Settings) -> None:
+        """Raises ConfigError for a setting that makes no sense here."""
 
-    def label(self, targets: np.ndarray, classes: ClassList) -> list[str]:
+    def open_targets(
+        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+    ) -> Targets:
+        """Targets of items in order. preprocessing: of the pictures they go with."""
+
+    def label(self, targets: Any, classes: ClassList) -> list[str]:
         """What splits.csv says of each sample."""
 
     def list_metrics(self, classes: ClassList) -> list[str]:
         """Names of all metrics a score of these classes can have."""
 
-    def count_classes(self, targets: np.ndarray, num_classes: int) -> np.ndarray:
+    def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         """How often each class occurs, int64 (num_classes,)."""
 
-    def make_loss(self, settings: LossSettings, class_counts: np.ndarray) -> Loss: ...
+    def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss: ...
 
-    def new_score(self, classes: ClassList) -> Score: ...
+    def augment(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        settings: AugmentSettings,
+        preprocessing: Preprocessing,
+        draws: Tensor,
+        size: tuple[int, int],
+        class_counts: np.ndarray,
+    ) -> tuple[Tensor, Tensor]:
+        """Stored pictures and targets as training sees them; see data.transforms.augment."""
+
+    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
+        """answers: whether the score will be saved, with what was predicted for each picture."""
+
+    def start_film(
+        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
+    ) -> Film | None:
+        """None where there is nothing to watch."""

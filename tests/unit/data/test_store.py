@@ -191,8 +191,8 @@ from pathlib import Path
 from finesight.data import store
 from finesight.data.formats import list_pictures
 if sys.argv[2] == "hang":
-    decode = store._decode
-    store._decode = lambda item, *rest: time.sleep(60) if item.key == "39.png" else decode(item, *rest)
+    decode = store.Pictures.decode
+    store.Pictures.decode = lambda self, item: time.sleep(60) if item.key == "39.png" else decode(self, item)
 pixels, _, _ = store.open_pixels(list_pictures(sys.argv[1]), (8, 8), "crop", "bilinear", mode="on")
 print(pixels.read(range(40)).sum())
 """

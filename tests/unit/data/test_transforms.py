@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from finesight.classes import IGNORE_INDEX
 from finesight.config import AugmentSettings, Preprocessing
-from finesight.data.transforms import augment, draw_uniform, prepare
+from finesight.data.transforms import augment, augment_pairs, draw_uniform, prepare
 
 PLAIN = AugmentSettings(flip=0.0, scale=(1.0, 1.0), ratio=1.0)
 UNIT = Preprocessing(size=(16, 16), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -79,6 +80,89 @@ def test_draws_are_uniform_and_independent_of_order():
     assert np.array_equal(draw_uniform(3, 2, [17, 4]).numpy(), draws[[17, 4]])
     assert not np.array_equal(draw_uniform(3, 3, range(10)), draws[:10])
     assert not np.array_equal(draw_uniform(4, 2, range(10)), draws[:10])
+
+
+COUNTS = torch.tensor([1000, 500, 10])
+
+
+def scene(n=3, size=32):
+    """Pictures whose red is ten times the class of their mask, which is a few blocks of three classes."""
+    masks = torch.zeros(n, size, size, dtype=torch.uint8)
+    masks[:, 8:20, 12:28] = 1
+    masks[:, 24:, :8] = 2
+    images = torch.zeros(n, 3, size, size, dtype=torch.uint8)
+    images[:, 0] = masks * 10
+    return images, masks
+
+
+def pairs(settings, preprocessing, size, epoch=1, n=3):
+    images, masks = scene(n)
+    return augment_pairs(images, masks, settings, preprocessing, draw_uniform(0, epoch, range(n)), size, COUNTS)
+
+
+GEOMETRY = [
+    {"flip": 1.0},
+    {"quarter_turns": True, "vertical_flip": 0.5},
+    {"rotate_degrees": 40.0},
+    {"scale": (0.3, 0.6), "ratio": 1.3},
+    {"rare_share": 1.0, "scale": (0.2, 0.4)},
+]
+
+
+@pytest.mark.parametrize("changes", GEOMETRY)
+@pytest.mark.parametrize("fit", ["whole", "squash"])
+def test_a_mask_moves_with_its_picture(changes, fit):
+    preprocessing = Preprocessing(size=(24, 24), mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit)
+    settings = AugmentSettings(**({"flip": 0.0, "scale": (1.0, 1.0), "ratio": 1.0} | changes))
+    images, masks = pairs(settings, preprocessing, (24, 24))
+    assert masks.shape == (3, 24, 24)
+    assert masks.dtype == torch.int64
+    known = masks != IGNORE_INDEX
+    shown = images[:, 0] * 25.5  # back to classes; interpolated along edges
+    assert ((shown - masks).abs()[known] < 0.2).float().mean() > 0.85
+    assert known.float().mean() > 0.6
+
+
+def test_zooming_out_ignores_what_is_no_picture():
+    preprocessing = Preprocessing(size=(32, 32), fit="whole")
+    _, masks = pairs(AugmentSettings(flip=0.0, scale=(4.0, 4.0), ratio=1.0), preprocessing, (32, 32))
+    assert (masks == IGNORE_INDEX).float().mean() == pytest.approx(0.75, abs=0.05)
+    assert (masks[:, 8:24, 8:24] != IGNORE_INDEX).all()
+
+
+def test_whole_pictures_keep_their_size_and_scale():
+    preprocessing = Preprocessing(size=(16, 16), mean=(0.0,) * 3, std=(1.0,) * 3, fit="whole")
+    assert prepare(scene()[0], preprocessing).shape == (3, 3, 32, 32)
+    plain = AugmentSettings(flip=0.0, scale=(1.0, 1.0), ratio=1.0)
+    images, masks = pairs(plain, preprocessing, (16, 16), n=40)
+    seen = [(mask == 1).sum().item() for mask in masks]
+    assert len(set(seen)) > 5  # pieces differ
+    assert max(seen) > 12 * 16 * 0.7  # of the class's 12×16 pixels, not of a scaled-down quarter of them
+    settings = Preprocessing(size=(32, 32), mean=(0.0,) * 3, std=(1.0,) * 3, fit="whole")
+    images, masks = pairs(plain, settings, (32, 32))
+    assert torch.equal(images, prepare(scene()[0], settings))
+    assert torch.equal(masks, scene()[1].long())
+
+
+def test_pieces_lie_around_rare_classes_when_asked_to():
+    preprocessing = Preprocessing(size=(8, 8), fit="whole")
+    plain = {"flip": 0.0, "scale": (1.0, 1.0), "ratio": 1.0}
+    for share, least, most in ((1.0, 0.99, 1.0), (0.5, 0.4, 0.75), (0.0, 0.05, 0.4)):
+        _, masks = pairs(AugmentSettings(**plain, rare_share=share), preprocessing, (8, 8), n=200)
+        found = (masks == 2).flatten(1).any(1).float().mean().item()
+        assert least <= found <= most
+
+
+@pytest.mark.parametrize("changes", GEOMETRY)
+def test_each_pair_is_changed_by_its_own_draws_whatever_its_batch(changes):
+    preprocessing = Preprocessing(size=(16, 16), fit="whole")
+    images, masks = scene(4)
+    draws = draw_uniform(7, 3, [5, 6, 7, 8])
+    settings = AugmentSettings(**changes)
+    together = augment_pairs(images, masks, settings, preprocessing, draws, (16, 16), COUNTS)
+    alone = augment_pairs(images[2:3], masks[2:3], settings, preprocessing, draws[2:3], (16, 16), COUNTS)
+    torch.testing.assert_close(together[0][2:3], alone[0], rtol=1e-4, atol=1e-4)
+    assert torch.equal(together[1][2:3], alone[1])
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])

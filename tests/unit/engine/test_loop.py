@@ -72,12 +72,13 @@ def make(tmp_path: Path) -> Make:
         given = {key.replace("__", "."): value for key, value in settings.items()}
         chosen = load_settings(overrides=plain | given)
         task = TASKS["classification"]
-        loss = task.make_loss(chosen.loss, np.array([4, 4, 4]))
+        counts = np.array([4, 4, 4])
+        loss = task.make_loss(chosen.loss, counts, CLASSES)
         machine = Machine.resolve(chosen.machine)
         run = RunFolder(tmp_path / name)
         run.create()
         data = make_dataset(num_train), make_dataset(6)
-        return Trainer(Job(run, chosen, task, CLASSES, model or make_model(), machine, loss, *data))
+        return Trainer(Job(run, chosen, task, CLASSES, model or make_model(), machine, loss, *data, counts))
 
     return make_trainer
 

@@ -1,12 +1,17 @@
 """What every segmentation network promises, over the table; then what is special about each family."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from finesight.config import OptimSettings
+from finesight.engine.optim import learning_rate_scales
 from finesight.errors import ModelError, WeightsError
+from finesight.models import build_model
 from finesight.models.fcn import VGG16FCN8s
 from finesight.models.segmenters import (
     SEGMENTERS,
@@ -133,6 +138,19 @@ def test_unknown_and_unfit_timm_names() -> None:
         build_segmenter("fcn/timm/resnt18", 3)
     with pytest.raises(ModelError, match="pictures of any size"):
         build_segmenter("fcn/timm/mixer_s32_224", 3)
+
+
+def test_only_what_the_weights_did_not_hold_is_new(tmp_path: Path) -> None:
+    import timm
+
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), tmp_path / "w.safetensors")
+    model = build_model("fcn/timm/test_resnet", 3, weights=str(tmp_path / "w.safetensors"))
+    assert "head" in model.new_layers
+    assert "laterals.0" in model.new_layers
+    assert not any(name.startswith("backbone") for name in model.new_layers)
+    scales = learning_rate_scales(model, OptimSettings(backbone_scale=0.1))
+    assert {scales["head"], scales["laterals.0"], scales["smooth.1"]} == {1.0}
+    assert scales["backbone.conv1"] == 0.1
 
 
 # --- torchvision

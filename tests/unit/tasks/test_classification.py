@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import load_file
 
 from finesight.classes import ClassList
-from finesight.config import LossSettings
-from finesight.data.sample import Item
+from finesight.config import LossSettings, Preprocessing, Settings
+from finesight.data.sample import Item, Listing
 from finesight.errors import ConfigError, DataError
 from finesight.tasks import TASKS
 
 CLASSES = ClassList(ids=("10", "2", "0"), names=("狼", 'a "b"', "c,d"))
+LISTING = Listing("manifest", Path(), {}, CLASSES)
+FOUR = ClassList.from_labels("abcd")
 LOGITS = torch.tensor([[2.0, 0, 0], [0, 1, 0], [0, 0, 3], [1, 0, 0], [0, 5, 0]])
 TARGETS = torch.tensor([0, 1, 2, 2, 1])
 KEYS = ["a/1.png", "b,2.png", "狼.png", 'q"4.png', "5.png"]
@@ -29,28 +31,28 @@ def task():  # type: ignore[no-untyped-def]
 def test_targets_are_indices_by_id_or_name(task) -> None:  # type: ignore[no-untyped-def]
     labels = ["2", "10", "狼", "c,d", "0"]
     items = [Item(f"{n}.png", Path(f"{n}.png"), label) for n, label in enumerate(labels)]
-    targets = task.read_targets(items, CLASSES)
+    targets = task.open_targets(items, LISTING, Preprocessing(), Settings())
     assert targets.tolist() == [1, 0, 0, 2, 2]
     assert targets.dtype == np.int64
     assert task.label(targets, CLASSES) == ["2", "10", "10", "0", "0"]
     with pytest.raises(DataError):
-        task.read_targets([Item("x.png", Path("x.png"), None)], CLASSES)
+        task.open_targets([Item("x.png", Path("x.png"), None)], LISTING, Preprocessing(), Settings())
 
 
 def test_classes_are_counted_even_if_absent(task) -> None:  # type: ignore[no-untyped-def]
-    assert task.count_classes(np.array([2, 0, 2]), 4).tolist() == [1, 0, 2, 0]
+    assert task.count_classes(np.array([2, 0, 2]), FOUR).tolist() == [1, 0, 2, 0]
 
 
 def test_the_loss_is_the_one_that_is_named(task) -> None:  # type: ignore[no-untyped-def]
-    loss = task.make_loss(LossSettings(), np.array([1, 2, 2]))
+    loss = task.make_loss(LossSettings(), np.array([1, 2, 2]), CLASSES)
     torch.testing.assert_close(loss(LOGITS, TARGETS), torch.nn.functional.cross_entropy(LOGITS, TARGETS))
-    weighted = task.make_loss(LossSettings(class_weights="inverse"), np.array([1, 2, 2]))
+    weighted = task.make_loss(LossSettings(class_weights="inverse"), np.array([1, 2, 2]), CLASSES)
     weights = torch.tensor([1.0, 0.5, 0.5])
     torch.testing.assert_close(
         weighted(LOGITS, TARGETS), torch.nn.functional.cross_entropy(LOGITS, TARGETS, weight=weights)
     )
     with pytest.raises(ConfigError, match="Did you mean"):
-        task.make_loss(LossSettings(name="cross_entropie"), np.array([1, 1, 1]))
+        task.make_loss(LossSettings(name="cross_entropie"), np.array([1, 1, 1]), CLASSES)
 
 
 def test_a_score_by_hand_and_in_parts(task) -> None:  # type: ignore[no-untyped-def]

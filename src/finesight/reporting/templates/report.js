@@ -75,7 +75,7 @@ function hideTip() {
 }
 
 function pluralise(count) {
-  return count === 1 ? "1 picture" : `${count.toLocaleString("en")} pictures`;
+  return count === 1 ? `1 ${report.unit}` : `${count.toLocaleString("en")} ${report.unit}s`;
 }
 
 // Tables whose headings sort
@@ -162,7 +162,7 @@ if (matrix) {
   matrix.addEventListener("pointerleave", () => { lightLabels(null); hideTip(); });
   matrix.addEventListener("click", (event) => {
     const cell = event.target.closest(".cell");
-    if (cell) showConfusion(Number(cell.dataset.truth), Number(cell.dataset.prediction));
+    if (cell && cellGallery) showConfusion(Number(cell.dataset.truth), Number(cell.dataset.prediction));
   });
   for (const button of document.querySelectorAll("button[data-truth]")) {
     button.addEventListener("click", () => showConfusion(Number(button.dataset.truth), Number(button.dataset.prediction)));

@@ -1,0 +1,59 @@
+"""Class indices to mask files: colours for people, indices for programs."""
+
+import colorsys
+import io
+
+import numpy as np
+from PIL import Image
+
+from finesight.classes import IGNORE_INDEX, ClassList, Colour
+
+GOLDEN = 0.618034  # turning the hue by this share keeps any number of colours apart
+
+
+def mask_colours(classes: ClassList) -> tuple[Colour, ...]:
+    """The class list's colours, or black for the first class and hues for the others."""
+    if classes.colours is not None:
+        return classes.colours
+    hues = (colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.65 + 0.35 * (index % 2), 0.95) for index in range(len(classes)))
+    return ((0, 0, 0), *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues))[: len(classes)]
+
+
+def encode_mask(indices: np.ndarray, classes: ClassList) -> bytes:
+    """PNG bytes of class indices uint8 (h, w): palette PNG whose values are the indices and whose colours the classes'.
+
+    IGNORE_INDEX is black.
+    """
+    image = Image.fromarray(indices)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(classes)] = mask_colours(classes)
+    palette[IGNORE_INDEX] = 0
+    image.putpalette(palette.tobytes())
+    return _png(image)
+
+
+def encode_colours(indices: np.ndarray, classes: ClassList) -> bytes:
+    """RGB PNG bytes: every pixel has its class's colour."""
+    return _png(Image.fromarray(np.array(mask_colours(classes), np.uint8)[indices]))
+
+
+def encode_values(indices: np.ndarray, classes: ClassList) -> bytes:
+    """Grey PNG bytes: class ids where those are numbers up to 255, as in masks of values, else indices."""
+    ids = [int(id_) if id_.isascii() and id_.isdigit() else 256 for id_ in classes.ids]
+    values = np.array(ids if max(ids) < 256 else range(len(classes)), np.uint8)
+    return _png(Image.fromarray(values[indices]))
+
+
+def encode_overlay(indices: np.ndarray, picture: np.ndarray, classes: ClassList) -> bytes:
+    """JPEG bytes: the picture (h, w, 3) under its classes' colours, half and half."""
+    colours = np.array(mask_colours(classes), np.uint16)[indices]
+    mixed = ((picture.astype(np.uint16) + colours) // 2).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(mixed).save(content, "JPEG", quality=88)
+    return content.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG", compress_level=4)
+    return content.getvalue()

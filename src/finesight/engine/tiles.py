@@ -1,0 +1,93 @@
+"""Masks of pictures of any size: at once where the network was validated so, else by tiles whose overlaps blend."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finesight.data.transforms import prepare
+from finesight.engine.device import Machine
+from finesight.metrics.segmentation import enlarge
+from finesight.models.contract import Model
+
+OVERLAP = 0.25  # share of a tile that the next one covers again
+TILES_AT_ONCE = 4
+
+Answer = Callable[[Tensor], Tensor]  # uint8 pictures (n, 3, h, w) → class probabilities (n, C, h, w)
+
+
+@torch.inference_mode()
+def predict_mask(model: Model, picture: np.ndarray, machine: Machine, tta: bool = False) -> np.ndarray:
+    """Class indices uint8 (h, w) of a picture uint8 (h, w, 3).
+
+    A picture no larger than those of training is answered as validation does; of a larger one tiles of that size.
+    tta: the mean over flips and quarter turns.
+    """
+
+    def answer(images: Tensor) -> Tensor:
+        images = images.to(machine.device)
+        with machine.autocast():
+            logits = model(prepare(images, model.preprocessing))
+        return enlarge(logits.float(), (images.shape[-2], images.shape[-1])).softmax(1)
+
+    ask = average_views(answer) if tta else answer
+    preprocessing = model.preprocessing
+    tile = picture.shape[:2] if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
+    return predict_tiled(ask, picture, (tile[0], tile[1]))
+
+
+def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
+    """Class indices uint8 (h, w). Holds the probabilities of one row of tiles at a time.
+
+    A tile's weight falls towards its border, so that no seam shows; sums need not be divided, as only the highest
+    class is asked for.
+    """
+    height, width = picture.shape[:2]
+    tile = min(tile[0], height), min(tile[1], width)
+    tops, lefts = tile_starts(height, tile[0]), tile_starts(width, tile[1])
+    weights = blend_weights(tile[0])[:, None] * blend_weights(tile[1])
+    images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+    mask = np.empty((height, width), np.uint8)
+    band: Tensor | None = None
+    for top, end in zip(tops, [*tops[1:], height], strict=True):
+        for start in range(0, len(lefts), TILES_AT_ONCE):
+            some = lefts[start : start + TILES_AT_ONCE]
+            row = torch.stack([images[:, top : top + tile[0], left : left + tile[1]] for left in some])
+            chances = answer(row).cpu() * weights
+            band = torch.zeros(chances.shape[1], tile[0], width) if band is None else band
+            for left, each in zip(some, chances, strict=True):
+                band[:, :, left : left + tile[1]] += each
+        assert band is not None
+        mask[top:end] = band[:, : end - top].argmax(0).numpy()
+        band = torch.cat([band[:, end - top :], torch.zeros_like(band[:, : end - top])], dim=1)
+    return mask
+
+
+def tile_starts(length: int, tile: int) -> list[int]:
+    """Where tiles begin, so that they cover `length` and the last one ends with it."""
+    step = max(1, round(tile * (1 - OVERLAP)))
+    return [*range(0, length - tile, step), length - tile]
+
+
+def blend_weights(tile: int) -> Tensor:
+    """(tile,) weights above 0 that rise over the overlap to 1."""
+    distance = torch.arange(tile) + 0.5
+    return (torch.minimum(distance, tile - distance) / max(tile * OVERLAP, 1)).clamp(max=1)
+
+
+def average_views(answer: Answer) -> Answer:
+    """Mean probabilities over the eight ways to flip and turn a picture by quarters."""
+
+    def ask(images: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for turns in range(4):
+            for flipped in (False, True):
+                seen = torch.rot90(images, turns, (2, 3))
+                chances = answer(seen.flip(3) if flipped else seen)
+                chances = torch.rot90(chances.flip(3) if flipped else chances, -turns, (2, 3))
+                total = chances if total is None else total + chances
+        assert total is not None
+        return total / 8
+
+    return ask

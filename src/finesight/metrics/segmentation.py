@@ -1,0 +1,64 @@
+"""What predicted masks are worth: pixels counted a picture, and every metric from the counts."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from finesight.classes import IGNORE_INDEX
+from finesight.metrics.classification import name_scores
+from finesight.metrics.confusion import accuracy, frequency_weighted_iou, iou, mean_iou, mean_score, recall
+
+
+def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Class indices int64 (n, *size) of logits (n, C, h, w) of any size."""
+    return enlarge(logits.detach(), size).argmax(1)
+
+
+def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear interpolation of logits (n, C, h, w) to `size`; as they are if they have it."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+
+
+def count_pixels(targets: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
+    """Confusion counts of each picture, int64 (n, num_classes + 1, num_classes), on the device of both.
+
+    targets, predictions: class indices (n, h, w). The last row holds pixels of unknown truth (IGNORE_INDEX).
+    """
+    cells = (num_classes + 1) * num_classes
+    small = torch.uint8 if cells <= 256 else torch.int32  # counting reads memory: the less, the faster
+    truth = torch.where(targets == IGNORE_INDEX, num_classes, targets).to(small)
+    codes = (truth * num_classes + predictions.to(small)).flatten(1)
+    counts = torch.stack([torch.bincount(code, minlength=cells) for code in codes])
+    return counts.view(len(targets), num_classes + 1, num_classes)
+
+
+def fold_unknown(counts: Tensor, unknown: int | None) -> Tensor:
+    """Square counts (C, C) of (C + 1, C): pixels of unknown truth in the row of class `unknown`, or left out."""
+    folded = counts[:-1].clone()
+    if unknown is not None:
+        folded[unknown] += counts[-1]
+    return folded
+
+
+def segmentation_metrics(counts: Tensor, names: Sequence[str], unknown: int | None) -> dict[str, float]:
+    """Every metric of pooled counts (C + 1, C), by its path; confusion.DEFINITIONS says what each is.
+
+    unknown: class that is left out of all means. Raises DataError where no pixel has a known truth.
+    """
+    known = [index for index in range(len(names)) if index != unknown]
+    known_names = [names[index] for index in known]
+    recalls = recall(counts[:-1])
+    known_recalls = tuple(recalls[index] for index in known)
+    metrics = {
+        "miou": mean_iou(counts, known, masked=True),
+        "miou_unmasked": mean_iou(counts, known, masked=False),
+        "pixel_accuracy": accuracy(counts, known),
+        "class_accuracy": mean_score(known_recalls),
+        "frequency_weighted_iou": frequency_weighted_iou(counts, known),
+    }
+    metrics |= name_scores("iou", iou(counts, known), known_names)
+    return metrics | name_scores("recall", known_recalls, known_names)

@@ -1,0 +1,125 @@
+"""The page on several runs of one task, each set against the first."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from finesight.errors import ConfigError
+from finesight.reporting.comparison import (
+    check_comparable,
+    compare_architectures,
+    draw_together,
+    list_contrasts,
+    list_keys,
+    list_settings,
+    list_turned_answers,
+    name_runs,
+    rank_changes,
+)
+from finesight.reporting.evidence import Evidence
+from finesight.reporting.html import NO_SPRITES, Page, name_split
+from finesight.reporting.masks import Originals, list_colours
+from finesight.reporting.pictures import Sprites, make_sprites
+from finesight.reporting.screening import Screening, screen_films
+from finesight.reporting.segments import make_view
+
+TURNS_SHOWN = 48  # pictures put right, and as many spoilt
+CHANGES_SHOWN = 6  # masks that became better, and as many that became worse
+
+
+@dataclass(frozen=True)
+class Specialty:
+    """What a comparison shows of one task. class_score: prefix of the metric of single classes; best_metric: of all.
+
+    parts, contents: of the page, after what all tasks share. gather: what those need of runs and originals.
+    """
+
+    class_score: str
+    score_name: str
+    best_metric: str
+    parts: tuple[str, ...]
+    contents: tuple[tuple[str, str], ...]
+    gather: Callable[[Sequence[Evidence], Originals], "Findings"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    context: dict[str, Any]
+    sprites: Sprites = NO_SPRITES
+    screening: Screening | None = None
+
+
+def make_comparison_page(runs: Sequence[Evidence], originals: Originals) -> Page:
+    """Raises ConfigError where the runs cannot be compared."""
+    if len(runs) < 2:
+        raise ConfigError("A comparison needs two runs or more.")
+    check_comparable(runs)
+    special = SPECIALTIES[runs[0].model["task"]]
+    found, names = special.gather(runs, originals), name_runs(runs)
+    scores = list_contrasts(runs)
+    context = {
+        "evidences": runs,
+        "evidence": runs[0],
+        "runs": names,
+        "names": runs[0].classes.names,
+        "split_name": name_split(runs[0].split),
+        "num_samples": len(list_keys(runs[0])),
+        "headline": next((row for row in scores if row.name == special.best_metric), None),
+        "contrasts": scores,
+        "class_contrasts": list_contrasts(runs, special.class_score),
+        "score_name": special.score_name,
+        "colours": list_colours(runs[0].classes) if runs[0].classes.colours else None,
+        "curves_drawn": draw_together(runs, names),
+        "architectures": compare_architectures(runs),
+        "setting_rows": list_settings(runs),
+    }
+    return Page(
+        title=" and ".join(names),
+        contents=(*CONTENTS, *special.contents, *LAST_CONTENTS),
+        parts=(*PARTS, *special.parts, *LAST_PARTS),
+        sources=[str(run.run) for run in runs],
+        data={"names": runs[0].classes.names, "film": found.screening.to_dict() if found.screening else None},
+        context=context | found.context,
+        scripts=["film.js"] if found.screening else [],
+        sprites=found.sprites,
+    )
+
+
+def gather_answers(runs: Sequence[Evidence], originals: Originals) -> Findings:
+    turns = [list_turned_answers(runs[0], run) for run in runs[1:]]
+    shown = [turn.after.key for pair in turns for part in pair for turn in part[:TURNS_SHOWN]]
+    sprites = make_sprites(list(dict.fromkeys(shown)), originals.find_picture)
+    return Findings({"turns": turns, "turns_shown": TURNS_SHOWN}, sprites)
+
+
+def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Findings:
+    risen, fallen = rank_changes(runs[0], runs[-1], CHANGES_SHOWN)
+    views = [[view for key in keys if (view := make_view(key, runs, originals))] for keys in (risen, fallen)]
+    screening = screen_films(runs, originals)
+    context = {
+        "screening": screening,
+        "changed_views": list(zip(("Better", "Worse"), views, strict=True)),
+        "colours": list_colours(runs[0].classes),
+    }
+    return Findings(context, screening=screening)
+
+
+CONTENTS = (
+    ("verdict", "Verdict"), ("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training"),
+)  # fmt: skip
+PARTS = ("comparison.html.j2",)
+LAST_CONTENTS = (("architecture", "Architectures"), ("settings", "Settings"))
+LAST_PARTS = ("comparison_record.html.j2",)
+SPECIALTIES = {
+    "classification": Specialty(
+        "f1/", "F1", "accuracy", ("turned_answers.html.j2",), (("pictures", "Same pictures"),), gather_answers
+    ),
+    "segmentation": Specialty(
+        "iou/",
+        "IoU",
+        "miou",
+        ("film.html.j2", "changed_masks.html.j2"),
+        (("film", "Films"), ("pictures", "Same pictures")),
+        gather_masks,
+    ),
+}

@@ -1,0 +1,80 @@
+"""Templates → one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from finesight.errors import ConfigError
+from finesight.reporting.pictures import Sprites
+from finesight.reporting.sections import count_of, percent
+from finesight.run import write_atomically
+
+SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+NO_SPRITES = Sprites((), {}, (), 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """title: of the window. contents: (anchor, label) of every section. parts: templates, top to bottom.
+
+    sources: run folders it is made of. scripts: of templates/, after report.js. data: what the scripts read.
+    context: what the parts need.
+    """
+
+    title: str
+    contents: Sequence[tuple[str, str]]
+    parts: Sequence[str]
+    sources: Sequence[str]
+    data: Mapping[str, Any]
+    context: Mapping[str, Any]
+    scripts: Sequence[str] = ()
+    library: str = ""  # script that `scripts` build on
+    sprites: Sprites = NO_SPRITES
+
+
+def write_page(page: Page, out: Path) -> Path:
+    """Raises ConfigError where the file cannot be written."""
+    html = _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+    try:
+        write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    return out
+
+
+def name_split(split: str) -> str:
+    return SPLIT_NAMES.get(split, split)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("finesight.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Bokeh refers back to what it named before, so keys keep their order.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
+    environment.filters["percent"] = percent
+    environment.filters["count_of"] = count_of
+    environment.filters["name_split"] = name_split
+    environment.filters["signed"] = _sign
+    environment.globals["asset"] = _read_asset
+    return environment
+
+
+def _sign(number: float) -> str:
+    """+0.0200, −0.1300, ±0.0000."""
+    text = f"{abs(number):.4f}"
+    sign = "±" if float(text) == 0 else "+" if number > 0 else "\N{MINUS SIGN}"
+    return sign + text
+
+
+def _read_asset(name: str) -> Markup:
+    """A style sheet or script of this package, as it is."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))

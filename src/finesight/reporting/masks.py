@@ -1,0 +1,102 @@
+"""Pictures, masks and what differs between masks, as small images inside the page."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from finesight.classes import IGNORE_INDEX, ClassList
+from finesight.data.mask_files import encode_mask, mask_colours
+from finesight.data.pictures import Fit, UnreadablePicture, place_whole, read_picture
+from finesight.reporting.evidence import Evidence
+from finesight.reporting.pictures import FindPicture, data_uri
+
+SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film
+QUALITY = 78  # WebP
+WRONG, UNKNOWN, VEIL = (210, 48, 44, 255), (138, 143, 152, 255), (16, 18, 22, 205)  # RGBA
+CLEAR = (0, 0, 0, 0)
+
+Size = tuple[int, int]  # (height, width)
+ReadTruth = Callable[
+    [str, Size], np.ndarray | None
+]  # (key, size) → class indices uint8 of that size, if they are there
+
+
+@dataclass(frozen=True)
+class Originals:
+    """What the run folder does not hold: the pictures, and their true masks."""
+
+    find_picture: FindPicture
+    read_truth: ReadTruth
+
+
+def list_colours(classes: ClassList) -> list[str]:
+    """CSS colours of the classes in masks."""
+    return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in mask_colours(classes)]
+
+
+def read_mask_indices(path: Path) -> np.ndarray | None:
+    """uint8 (h, w) of a mask that a run wrote; None where it is gone or broken."""
+    try:
+        with Image.open(path) as image:
+            indices = np.array(image)
+    except (OSError, ValueError, SyntaxError):  # Pillow's ways to say that it is no picture
+        return None
+    return indices if indices.ndim == 2 else None
+
+
+def read_prediction(evidence: Evidence, key: str) -> np.ndarray | None:
+    """The saved mask of one picture, class indices uint8 (h, w)."""
+    folder = evidence.run / "evaluation" / evidence.split / "masks"
+    return read_mask_indices(folder / PurePosixPath(key).with_suffix(".png"))
+
+
+def shrink(indices: np.ndarray) -> np.ndarray:
+    """Every n-th pixel, so that no side is longer than SIDE; a mask cannot be blended."""
+    step = -(-max(indices.shape) // SIDE)
+    return np.ascontiguousarray(indices[::step, ::step])
+
+
+def picture_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
+    """The picture as the network was shown it, at `size`; "" where it is gone or broken."""
+    if path is None:
+        return ""
+    try:
+        picture = read_picture(path)
+    except UnreadablePicture:
+        return ""
+    preprocessing = evidence.model["preprocessing"]
+    fit: Fit = preprocessing.get("fit", "squash")
+    if fit == "whole":
+        stored = preprocessing["stored"]
+        picture = place_whole(picture, (stored[0], stored[1]), fill=0)
+    image = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=QUALITY, method=2)
+    return data_uri("image/webp", file.getvalue())
+
+
+def mask_uri(indices: np.ndarray, classes: ClassList) -> str:
+    return data_uri("image/png", encode_mask(indices, classes))
+
+
+def error_uri(truth: np.ndarray, prediction: np.ndarray) -> str:
+    """Red where the prediction is wrong, grey where the truth is unknown, clear elsewhere."""
+    return _palette_uri(np.where(truth == IGNORE_INDEX, 2, truth != prediction), (CLEAR, WRONG, UNKNOWN))
+
+
+def change_uri(before: np.ndarray, after: np.ndarray) -> str:
+    """A veil over every pixel that stayed, so that those that changed shine through."""
+    return _palette_uri(before == after, (CLEAR, VEIL))
+
+
+def _palette_uri(values: np.ndarray, colours: tuple[tuple[int, int, int, int], ...]) -> str:
+    image = Image.fromarray(values.astype(np.uint8))
+    image.putpalette([part for colour in colours for part in colour[:3]])
+    file = io.BytesIO()
+    alphas = bytes(colour[3] for colour in colours)
+    image.save(file, "PNG", transparency=alphas, bits=(len(colours) - 1).bit_length(), optimize=False)
+    return data_uri("image/png", file.getvalue())

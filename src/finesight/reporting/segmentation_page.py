@@ -1,0 +1,81 @@
+"""The page of a run that segments pictures."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from finesight.reporting.charts import draw_matrix
+from finesight.reporting.evidence import Evidence, Scene
+from finesight.reporting.html import Page, name_split
+from finesight.reporting.masks import Originals, list_colours
+from finesight.reporting.screening import Screening, screen_films
+from finesight.reporting.sections import (
+    define_metric,
+    describe_training,
+    draw_training,
+    list_commands,
+    list_confusions,
+    list_freeze_phases,
+)
+from finesight.reporting.segments import View, give_mask_verdict, list_segments, make_view, rank_scenes
+
+CONTENTS = (
+    ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
+    ("film", "Film"), ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"),
+    ("best", "Best pictures"), ("worst", "Worst pictures"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+)  # fmt: skip
+PARTS = (
+    "mask_overview.html.j2", "training.html.j2", "film.html.j2", "metrics.html.j2", "segments.html.j2",
+    "scenes.html.j2", "record.html.j2",
+)  # fmt: skip
+
+
+def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
+    screening = screen_films([evidence], originals)
+    return Page(
+        title=evidence.run.resolve().name,
+        contents=CONTENTS,
+        parts=PARTS,
+        sources=[str(evidence.run)],
+        data=page_data(evidence, screening),
+        context=_context(evidence, originals, screening),
+        scripts=["film.js"] if screening else [],
+    )
+
+
+def page_data(evidence: Evidence, screening: Screening | None) -> dict[str, Any]:
+    """What the page's scripts read."""
+    names = evidence.classes.names
+    film = screening.to_dict() if screening else None
+    return {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
+
+
+def _context(evidence: Evidence, originals: Originals, screening: Screening | None) -> dict[str, Any]:
+    evaluation, names = evidence.evaluation, evidence.classes.names
+    rows = list_segments(evidence)
+    best, worst = rank_scenes(evidence)
+    return {
+        "evidence": evidence,
+        "split_name": name_split(evidence.split),
+        "names": names,
+        "runs": [""],
+        "colours": list_colours(evidence.classes),
+        "training": describe_training(evidence),
+        "verdict": give_mask_verdict(evidence),
+        "rows": rows,
+        "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
+        "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
+        "curves_drawn": draw_training(evidence),
+        "screening": screening,
+        "definition": partial(define_metric, evaluation),
+        "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
+        "confusions": list_confusions(evaluation) if evaluation else [],
+        "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
+        "phases": list_freeze_phases(evidence),
+        "commands": list_commands(evidence),
+    }
+
+
+def _make_views(scenes: Sequence[Scene], evidence: Evidence, originals: Originals) -> list[View]:
+    views: Iterable[View | None] = (make_view(scene.key, [evidence], originals) for scene in scenes)
+    return [view for view in views if view]

@@ -1,0 +1,81 @@
+"""The film of a training: predicted masks of the same few pictures, epoch by epoch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.config import FilmSettings
+from finesight.data.mask_files import encode_mask
+from finesight.errors import ConfigError
+from finesight.metrics.segmentation import predict_masks
+from finesight.run import RunFolder, write_atomically
+
+FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
+
+
+@dataclass(frozen=True)
+class Film:
+    """indices: of the watched pictures in their data set, in the order they are shown."""
+
+    run: RunFolder
+    classes: ClassList
+    keys: tuple[str, ...]
+    indices: tuple[int, ...]
+
+    def add(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
+        """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png. targets: masks (n, h, w)."""
+        self._write(str(epoch), predict_masks(logits, (targets.shape[-2], targets.shape[-1])))
+        if not (self.run.path / "film/truth").exists():
+            self._write("truth", targets)
+        folders = (self.run.path / "film").iterdir()
+        epochs = sorted(int(folder.name) for folder in folders if folder.name.isdigit())
+        frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
+        self.run.write_json("film/index.json", {"pictures": frames, "epochs": epochs, "truth": "truth"})
+
+    def _write(self, folder: str, masks: Tensor) -> None:
+        step = -(-max(masks.shape[-2:]) // FRAME_SIDE)
+        for key, mask in zip(self.keys, masks[:, ::step, ::step].byte().cpu().numpy(), strict=True):
+            content = encode_mask(np.ascontiguousarray(mask), self.classes)
+            write_atomically(self.run.path / "film" / folder / _frame(key), content)
+
+
+def start_film(
+    run: RunFolder, keys: Sequence[str], counts: np.ndarray, classes: ClassList, settings: FilmSettings
+) -> Film | None:
+    """Watches the named pictures, or as many of different class mix. counts: (n, C + 1) pixels of each class.
+
+    Raises ConfigError for a name that is not there.
+    """
+    indices = [_find(name, keys) for name in settings.pictures] or choose_pictures(counts[:, :-1], settings.count)
+    return Film(run, classes, tuple(keys[i] for i in indices), tuple(indices)) if indices else None
+
+
+def choose_pictures(counts: np.ndarray, number: int) -> list[int]:
+    """Indices of pictures from the purest to the most mixed, evenly spread by the entropy of their class shares.
+
+    counts: (n, C). Of pictures as mixed, the one with more of what is rare in all pictures comes first.
+    """
+    total = counts.sum(1, keepdims=True)
+    known = np.flatnonzero(total[:, 0])
+    shares = counts[known] / total[known]
+    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
+    rarity = shares @ (1 - counts.sum(0) / max(counts.sum(), 1))
+    order = known[np.lexsort((-rarity, entropy))]
+    places = np.linspace(0, len(order) - 1, min(number, len(order))).round().astype(int)
+    return [int(index) for index in order[places]]
+
+
+def _find(name: str, keys: Sequence[str]) -> int:
+    for index, key in enumerate(keys):
+        path = PurePosixPath(key)
+        if name in (key, path.name, path.stem, path.stem.rpartition("_")[0]):
+            return index
+    raise ConfigError(f"film.pictures names {name!r}, which is no validation picture; the first is {keys[0]!r}.")
+
+
+def _frame(key: str) -> str:
+    return f"{PurePosixPath(key).with_suffix('')}.png".replace("/", "_")

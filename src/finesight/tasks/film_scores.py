@@ -1,0 +1,53 @@
+"""How good each frame of a film is, counted on the frames as they are kept."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from finesight.errors import DataError, RunError
+from finesight.metrics.confusion import mean_iou
+from finesight.metrics.segmentation import count_pixels
+from finesight.run import RunFolder
+
+
+def score_film(run: RunFolder) -> None:
+    """Writes film/scores.json: `miou` of every frame, {epoch: {key: number or null}}; nothing where there is no film.
+
+    A frame holds every second pixel or so of its mask, so its mIoU is near that of the whole mask, not equal to it.
+    Raises RunError where the film is damaged.
+    """
+    folder = run.path / "film"
+    if not (folder / "index.json").exists():
+        return
+    try:
+        run.write_json("film/scores.json", {"miou": _score_frames(run, folder)})
+    except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
+        raise RunError(f"{folder} is damaged ({error!r}). Remove it to report without the film.") from None
+
+
+def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
+    film, classes = run.read_json("film/index.json"), run.read_classes()
+    known = [index for index in range(len(classes)) if index != classes.ignore]
+    scores: dict[str, dict[str, float | None]] = {str(epoch): {} for epoch in film["epochs"]}
+    for picture in film["pictures"]:
+        truth = _read(folder / film["truth"] / picture["frame"])
+        for epoch, of_epoch in scores.items():
+            counts = count_pixels(truth, _read(folder / epoch / picture["frame"]), len(classes)).sum(0)
+            of_epoch[picture["key"]] = _score(counts, known)
+    return scores
+
+
+def _score(counts: Tensor, known: list[int]) -> float | None:
+    try:
+        return mean_iou(counts, known, masked=True)
+    except DataError:  # nothing in the picture is known
+        return None
+
+
+def _read(path: Path) -> Tensor:
+    """Class indices (1, h, w)."""
+    with Image.open(path) as image:
+        return torch.from_numpy(np.array(image))[None]

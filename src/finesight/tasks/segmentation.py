@@ -1,0 +1,188 @@
+"""One class a pixel."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from finesight.classes import IGNORE_INDEX, ClassList
+from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.loader import MaskTargets, Targets
+from finesight.data.mask_files import encode_mask
+from finesight.data.pictures import Fit
+from finesight.data.sample import Item, Listing
+from finesight.data.store import Masks, common_size, open_rows
+from finesight.data.transforms import augment_pairs
+from finesight.errors import ConfigError, DataError, ModelError
+from finesight.metrics.confusion import definitions
+from finesight.metrics.segmentation import count_pixels, fold_unknown, predict_masks, segmentation_metrics
+from finesight.progress import progress_bar
+from finesight.run import RunFolder, write_atomically, write_csv
+from finesight.tasks.contract import Loss, Metrics, Score, TaskName
+from finesight.tasks.film import Film, start_film
+from finesight.tasks.losses import class_weights, parse_loss
+
+
+class Segmentation:
+    name: TaskName = "segmentation"
+    best_metric = "miou"
+    default_model = "fcn/efficientnet_lite0"
+    fits: tuple[Fit, ...] = ("whole", "squash")
+    has_map = False
+
+    def check(self, settings: Settings) -> None:
+        if settings.augment.mixup or settings.augment.cutmix:
+            raise ConfigError("augment.mixup and augment.cutmix mix whole pictures' classes; masks cannot be mixed.")
+
+    def open_targets(
+        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+    ) -> MaskTargets:
+        """Masks beside pictures of fit `whole`; of squashed ones in their own size if they are all alike."""
+        if listing.masks is None or any(item.mask is None for item in items):
+            raise DataError(f"{listing.root} holds pictures without masks; a segmentation run needs pairs.")
+        stored = preprocessing.stored or preprocessing.size
+        if preprocessing.fit == "squash":
+            stored = common_size(items) or stored
+        data = settings.data
+        with progress_bar("Reading masks", len(items), "masks") as bar:
+            masks, _, _ = open_rows(
+                items,
+                Masks(stored, preprocessing.fit, listing.masks),
+                limit_gb=data.store_limit_gb,
+                mode=data.store,
+                progress=bar.advance,
+            )
+        return MaskTargets(masks)
+
+    def label(self, targets: Any, classes: ClassList) -> list[str]:
+        return [""] * len(targets)
+
+    def list_metrics(self, classes: ClassList) -> list[str]:
+        perfect = torch.cat([torch.eye(len(classes)), torch.zeros(1, len(classes))]).long()
+        return list(segmentation_metrics(perfect, classes.names, classes.ignore))
+
+    def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
+        """Pixels of each class over all masks; those ignored count for the class list's ignored class."""
+        total: np.ndarray = fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
+        return total
+
+    def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
+        """With loss.learn_ignored, pixels that count nowhere are of the class list's ignored class."""
+        unknown, counts = classes.ignore, torch.from_numpy(class_counts.copy())
+        if unknown is not None and not settings.learn_ignored:
+            counts[unknown] = 0
+        weights = class_weights(counts, settings.class_weights)
+        loss = parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)
+        if unknown is None or not settings.learn_ignored:
+            return loss
+        index = unknown
+        return lambda logits, targets: loss(logits, targets.masked_fill(targets == IGNORE_INDEX, index))
+
+    def augment(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        settings: AugmentSettings,
+        preprocessing: Preprocessing,
+        draws: Tensor,
+        size: tuple[int, int],
+        class_counts: np.ndarray,
+    ) -> tuple[Tensor, Tensor]:
+        counts = torch.from_numpy(class_counts)
+        return augment_pairs(images, targets, settings, preprocessing, draws, size, counts)
+
+    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
+        return SegmentationScore(classes, answers)
+
+    def start_film(
+        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
+    ) -> Film | None:
+        return start_film(run, keys, count_shares(targets, len(classes)), classes, settings.film)
+
+
+def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
+    """Pixels of each class in each mask, int64 (n, num_classes + 1); the last column is what is ignored."""
+    table = np.empty((len(targets), num_classes + 1), np.int64)
+    for start in range(0, len(targets), 16):
+        masks = torch.from_numpy(targets[range(start, min(start + 16, len(targets)))])
+        for row, mask in enumerate(masks, start):
+            counts = torch.bincount(mask.flatten(), minlength=256).numpy()
+            table[row] = [*counts[:num_classes], counts[IGNORE_INDEX]]
+    return table
+
+
+def fold_table(table: np.ndarray, unknown: int | None) -> np.ndarray:
+    """(n, C) of (n, C + 1): ignored pixels in the column of class `unknown`, or left out."""
+    folded = table[:, :-1].copy()
+    if unknown is not None:
+        folded[:, unknown] += table[:, -1]
+    return folded
+
+
+class SegmentationScore:
+    """Counts of each picture, and its predicted mask as a PNG file's bytes where answers are wanted."""
+
+    def __init__(self, classes: ClassList, answers: bool) -> None:
+        self.classes = classes
+        self.answers = answers
+        self._counts: list[Tensor] = []
+        self._masks: list[bytes] = []
+        self._finite: list[Tensor] = []
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
+        predictions = predict_masks(logits, (targets.shape[-2], targets.shape[-1]))
+        self._finite.append(logits.detach().sum().isfinite())
+        counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
+        self._counts.append(counts)
+        if self.answers:
+            self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
+
+    @property
+    def counts(self) -> Tensor:
+        """int64 (n, C + 1, C)."""
+        return torch.cat(self._counts).cpu()
+
+    def metrics(self) -> Metrics:
+        if not all(self._finite):
+            raise ModelError(
+                "The network's logits are not finite: training went astray. A lower optim.lr, or optim.clip_norm = 1, "
+                "helps."
+            )
+        counts = self.counts
+        values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore)
+        return Metrics(len(counts), values, definitions(values))
+
+    def save(self, folder: Path, keys: Sequence[str]) -> None:
+        save_counts(folder, keys, self.counts, self.classes, self.metrics())
+        for key, mask in zip(keys, self._masks, strict=True):
+            write_atomically(folder / "masks" / PurePosixPath(key).with_suffix(".png"), mask)
+
+
+def save_counts(folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics) -> None:
+    """metrics.json, confusion.csv (pixels), pictures.csv and counts.safetensors of an evaluation.
+
+    counts.safetensors: `counts` int64 (n, C + 1, C), in the order of pictures.csv; the last row is unknown truth.
+    """
+    names = classes.names
+    pooled = fold_unknown(counts.sum(0), classes.ignore).tolist()
+    write_csv(folder / "confusion.csv", ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
+    rows = ((key, *describe_picture(each, classes)) for key, each in zip(keys, counts, strict=True))
+    write_csv(folder / "pictures.csv", ("key", "pixel_accuracy", "miou"), rows)
+    save_file({"counts": counts.contiguous()}, folder / "counts.safetensors")
+    text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
+    write_atomically(folder / "metrics.json", text.encode())
+
+
+def describe_picture(counts: Tensor, classes: ClassList) -> tuple[str, str]:
+    """Pixel accuracy and mIoU of one picture; empty where nothing in it is known."""
+    try:
+        values = segmentation_metrics(counts, classes.names, classes.ignore)
+    except DataError:
+        return "", ""
+    return f"{values['pixel_accuracy']:.6f}", f"{values['miou']:.6f}"

@@ -1,0 +1,114 @@
+"""Run folders of a segmentation, without training: all files are written by the code that writes them in a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from finesight.classes import IGNORE_INDEX, ClassList
+from finesight.config import load_settings
+from finesight.reporting.masks import Originals
+from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.tasks.film import Film
+from finesight.tasks.film_scores import score_film
+from finesight.tasks.segmentation import SegmentationScore
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+CLASSES = ClassList(
+    ids=("meadow", "lake", "town", "unknown"),
+    names=("meadow", HOSTILE, "城市", "unknown"),
+    colours=((0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 0, 0)),
+    ignore=3,
+)
+SIZE = (40, 48)
+
+
+@dataclass(frozen=True)
+class MaskRun:
+    run: RunFolder
+    pictures: Path
+    truths: dict[str, np.ndarray]
+
+    @property
+    def originals(self) -> Originals:
+        return Originals(self.find_picture, lambda key, size: self.truths.get(key))
+
+    def find_picture(self, key: str) -> Path | None:
+        path = self.pictures / key
+        return path if path.exists() else None
+
+
+def write_mask_run(
+    folder: Path, name: str = "a run", epochs: int = 4, skill: float = 0.9, count: int = 6, network: str = "fcn32s"
+) -> MaskRun:
+    """A finished, evaluated run that watched three pictures. skill: share of pixels it tells right in the end."""
+    keys = [f"val/{number:04} 'x'_sat.png" for number in range(count)]
+    truths = {key: draw_pair(folder / "pictures" / key, number) for number, key in enumerate(keys)}
+    made = MaskRun(RunFolder(folder / name), folder / "pictures", truths)
+    write_description(made, keys, epochs, network)
+    masks = torch.from_numpy(np.stack(list(truths.values())))
+    score = SegmentationScore(CLASSES, answers=True)
+    score.update(guess(masks, np.linspace(skill / 2, skill, count), epochs), masks)
+    score.save(made.run.evaluation("val"), keys)
+    film = Film(made.run, CLASSES, tuple(keys[:3]), (0, 1, 2))
+    for epoch in range(1, epochs + 1):
+        film.add(epoch, guess(masks[:3], np.full(3, skill * epoch / epochs), epoch), masks[:3])
+    score_film(made.run)
+    return made
+
+
+def draw_pair(path: Path, seed: int) -> np.ndarray:
+    """Writes a picture and returns its mask: a lake and a town on a meadow, a corner unknown."""
+    random = np.random.default_rng(seed)
+    mask = np.zeros(SIZE, np.uint8)
+    top, left = random.integers(0, 12, 2)
+    mask[top : top + 16, left : left + 16] = 1
+    mask[top + 14 : top + 24, left + 20 : left + 30] = 2
+    mask[:3, :3] = IGNORE_INDEX
+    colours = np.array([(60, 140, 50), (30, 60, 160), (170, 150, 120)], np.uint8)
+    picture = colours[np.where(mask == IGNORE_INDEX, 0, mask)] + random.integers(0, 40, (*SIZE, 1), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return mask
+
+
+def guess(masks: Tensor, skills: np.ndarray, seed: int) -> Tensor:
+    """Logits (n, C, h, w) that are right on about so many pixels of each mask."""
+    random = np.random.default_rng(seed)
+    right = torch.from_numpy(random.random(masks.shape) < skills[:, None, None])
+    other = torch.from_numpy(random.integers(0, 3, masks.shape))
+    answer = torch.where(right & (masks != IGNORE_INDEX), masks.long(), other)
+    return torch.nn.functional.one_hot(answer, len(CLASSES)).permute(0, 3, 1, 2).float()
+
+
+def write_description(made: MaskRun, keys: list[str], epochs: int, network: str) -> None:
+    run = made.run
+    run.create()
+    overrides = {
+        "task": "segmentation", "epochs": epochs, "data.root": str(made.pictures), "data.format": "pairs",
+        "model.name": network, "checkpoint.best": "miou",
+    }  # fmt: skip
+    run.write_settings(load_settings(overrides=overrides))
+    run.write_json("environment.json", {"format": FORMAT_VERSION, "device": "cpu", "packages": {"torch": "2"}})
+    run.write_json("classes.json", CLASSES.to_dict())
+    run.write_splits({"train": [("train/1.png", "")], "val": [(key, "") for key in keys]})
+    run.write_json("class_counts.json", {"train": [500, 300, 200, 0]})
+    for epoch in range(1, epochs + 1):
+        line = {"epoch": epoch, "train/loss": 2 / epoch, "lr": 1e-3 / epoch, "val/miou": 0.7 - 0.4 / epoch}
+        run.append_line("journal.jsonl", line)
+    layers = [
+        {"name": name, "type": "Conv2d", "output_shape": [1, 8, 4, 4], "parameters": 224, "frozen": False}
+        for name in ("features.0", "score_fr" if network == "fcn32s" else "score_pool3")
+    ]
+    sizes = {"parameters": 448, "trainable": 448, "frozen": 0}
+    run.write_json("architecture.json", {"name": network, **sizes, "layers": layers})
+    write_atomically(run.path / "architecture.txt", f"Network({network})".encode())
+    preprocessing = {"size": [32, 32], "fit": "whole", "stored": list(SIZE)}
+    weights = {"source": "VGG16 of torchvision"}
+    run.write_json(
+        "model.json",
+        {"task": "segmentation", "name": network, "head": "x", "preprocessing": preprocessing, "weights": weights},
+    )

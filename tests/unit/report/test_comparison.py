@@ -1,0 +1,151 @@
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from synthetic_masks import MaskRun, write_mask_run
+from synthetic_run import SyntheticRun, write_run
+from test_report_page import Page, read_data
+
+from finesight.errors import ConfigError
+from finesight.reporting import render_comparison
+from finesight.reporting.comparison import (
+    check_comparable,
+    list_contrasts,
+    list_settings,
+    list_turned_answers,
+    name_runs,
+    rank_changes,
+)
+from finesight.reporting.evidence import Evidence, read_evidence
+from finesight.reporting.masks import Originals
+
+
+@pytest.fixture(scope="module")
+def masks(tmp_path_factory: pytest.TempPathFactory) -> tuple[MaskRun, MaskRun]:
+    folder = tmp_path_factory.mktemp("masks")
+    return write_mask_run(folder, "baseline"), write_mask_run(folder, "<b>improved", 6, 0.97, network="fcn8s")
+
+
+@pytest.fixture(scope="module")
+def pair(masks: tuple[MaskRun, MaskRun]) -> list[Evidence]:
+    return [read_evidence(made.run, "val") for made in masks]
+
+
+@pytest.fixture(scope="module")
+def page(masks: tuple[MaskRun, MaskRun], tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("page") / "r.html"
+    return render_comparison([made.run for made in masks], out, masks[0].originals).read_text(encoding="utf-8")
+
+
+def test_page_is_sound(page: str) -> None:
+    parsed = Page(page)
+    assert not parsed.unbalanced
+    assert not parsed.open
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in parsed.values("href") if value.startswith("#")} <= set(ids)
+    assert "<b>improved" not in page
+    assert "&lt;b&gt;improved" in page
+
+
+def test_numbers_are_those_of_the_evaluations(masks: tuple[MaskRun, MaskRun], page: str) -> None:
+    before, after = (made.run.read_json("evaluation/val/metrics.json")["metrics"] for made in masks)
+    for name in ("miou", "miou_unmasked", "iou/meadow"):
+        for value in (before[name], after[name]):
+            assert f'<data value="{value}">' in page
+        assert f'value="{after[name] - before[name]}"' in page
+    assert f"<h1>miou {before['miou']:.4f} → {after['miou']:.4f}" in page
+
+
+def test_architectures_and_settings_that_differ(page: str, pair: list[Evidence]) -> None:
+    assert [name for name, _ in list_settings(pair)] == ["epochs", "model.name"]
+    lines = re.findall(r'<span class="(gone|new)-line">[-+](\w[^ ]*)', page)
+    assert ("gone", "score_fr") in lines
+    assert ("new", "score_pool3") in lines
+
+
+def test_both_films_share_one_slider(page: str) -> None:
+    film = read_data(page)["film"]
+    assert film["epochs"] == [1, 2, 3, 4, 5, 6]
+    assert [strip["epochs"][-1] for strip in film["strips"]] == [4, 6] * 3
+
+
+def test_pictures_that_changed_most_come_first(pair: list[Evidence]) -> None:
+    scores = [{s.key: s.miou or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
+    risen, fallen = rank_changes(pair[0], pair[1], limit=2)
+    change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
+    assert risen == sorted(change, key=lambda key: -change[key])[:2]
+    assert rank_changes(pair[1], pair[0], limit=2) == (fallen, risen)
+
+
+def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> None:
+    first, other = pair
+    classification = read_evidence(write_run(tmp_path / "c").run, "val")
+    with pytest.raises(ConfigError, match="their tasks differ, segmentation and classification"):
+        check_comparable([first, classification])
+    classes = dataclasses.replace(first.classes, ids=("meadow", "sea", "town", "unknown"))
+    with pytest.raises(ConfigError, match="their classes differ, 'lake' is in one of them only"):
+        check_comparable([first, dataclasses.replace(other, classes=classes)])
+    ignored = dataclasses.replace(first.classes, ignore=None)
+    with pytest.raises(ConfigError, match="the ignored class is another"):
+        check_comparable([first, dataclasses.replace(other, classes=ignored)])
+    assert other.evaluation
+    fewer = dataclasses.replace(other.evaluation, scenes=other.evaluation.scenes[1:])
+    with pytest.raises(ConfigError, match=r"pictures of part 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
+        check_comparable([first, dataclasses.replace(other, evaluation=fewer)])
+    check_comparable([first, other])
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, list[Evidence]]:
+    """Two classification runs; the second tells one picture right that the first did not, and one wrong."""
+    made = write_run(tmp_path_factory.mktemp("first"))
+    evidence = read_evidence(made.run, "val")
+    assert evidence.evaluation
+    told = list(evidence.evaluation.answers)
+    wrong = next(i for i, answer in enumerate(told) if answer.is_mistake)
+    right = next(i for i, answer in enumerate(told) if not answer.is_mistake)
+    told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth)
+    told[right] = dataclasses.replace(told[right], prediction=3)
+    evaluation = dataclasses.replace(evidence.evaluation, answers=tuple(told))
+    return made, [evidence, dataclasses.replace(evidence, evaluation=evaluation)]
+
+
+def test_pictures_put_right_and_spoilt(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
+    right, spoilt = list_turned_answers(*answers[1])
+    assert len(right) == len(spoilt) == 1
+    assert right[0].before.is_mistake
+    assert not right[0].after.is_mistake
+    assert spoilt[0].after.prediction == 3
+
+
+def test_lower_log_loss_is_a_gain(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
+    first, other = answers[1]
+    assert other.evaluation
+    metrics = other.evaluation.metrics
+    changed = metrics | {"log_loss": metrics["log_loss"] - 0.1, "accuracy": metrics["accuracy"] - 0.1}
+    worse = dataclasses.replace(other, evaluation=dataclasses.replace(other.evaluation, metrics=changed))
+    rows = {row.name: row for row in list_contrasts([first, worse])}
+    assert rows["log_loss"].gains == (None, True)
+    assert rows["accuracy"].gains == (None, False)
+    assert rows["macro_f1"].gains == (None, None)
+    assert all(name.count("/") == 0 for name in rows)
+    assert [row.name for row in list_contrasts([first, worse], "f1/")] == list(first.classes.names)
+
+
+def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
+    made = answers[0]
+    other = write_run(tmp_path / "other", epochs=7)
+    originals = Originals(made.find_picture, lambda key, size: None)
+    out = render_comparison([made.run, other.run, made.run], tmp_path / "r.html", originals)
+    html = out.read_text(encoding="utf-8")
+    assert not Page(html).unbalanced
+    assert "3 runs compared" in html
+    assert "F1 of each class" in html
+
+
+def test_runs_of_one_name_are_told_apart_by_path(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
+    first, _ = answers[1]
+    elsewhere = dataclasses.replace(first, run=Path("other") / first.run.name)
+    assert name_runs([first, elsewhere]) == [str(first.run), str(elsewhere.run)]

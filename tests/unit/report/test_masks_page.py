@@ -1,0 +1,190 @@
+import base64
+import io
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_masks import CLASSES, HOSTILE, SIZE, MaskRun, write_mask_run
+from test_report_page import Page, read_data, without_scripts
+
+from finesight.classes import IGNORE_INDEX
+from finesight.errors import RunError
+from finesight.reporting import render_report
+from finesight.reporting.evidence import Evidence, read_evidence
+from finesight.reporting.masks import change_uri, error_uri, read_prediction, shrink
+from finesight.reporting.screening import MAX_FRAMES, Strip, screen_films, thin_out
+from finesight.reporting.segments import list_segments, make_view, rank_scenes
+from finesight.run import RunFolder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MaskRun:
+    """Read it, never write to it."""
+    return write_mask_run(tmp_path_factory.mktemp("masks"))
+
+
+@pytest.fixture(scope="module")
+def evidence(made: MaskRun) -> Evidence:
+    return read_evidence(made.run, "val")
+
+
+def render(made: MaskRun, run: RunFolder, out: Path) -> str:
+    originals = made.originals
+    return render_report(run, out, originals.find_picture, read_truth=originals.read_truth).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(made: MaskRun, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return render(made, made.run, tmp_path_factory.mktemp("page") / "r.html")
+
+
+def decode(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+
+
+def test_page_is_sound_and_offline(page: str) -> None:
+    parsed = Page(page)
+    assert not parsed.unbalanced
+    assert not parsed.open
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for value in parsed.values("href") if value.startswith("#")} <= set(ids)
+    assert all(value.startswith(("#", "data:")) for name in ("src", "href") for value in parsed.values(name))
+    assert "://" not in without_scripts(page)
+
+
+def test_names_stay_text(page: str) -> None:
+    assert "<img src=x" not in page
+    assert not any("onerror" in attributes for _, attributes in Page(page).elements)
+    assert HOSTILE in Page(page).texts["span"]
+
+
+def test_numbers_are_those_of_the_evaluation(made: MaskRun, page: str) -> None:
+    metrics = made.run.read_json("evaluation/val/metrics.json")["metrics"]
+    shown = re.findall(r'<data value="([^"]+)" data-metric="([^"]+)">', page)
+    assert {name: float(value) for value, name in shown} == {n: v for n, v in metrics.items() if "/" not in n}
+    assert f'<h1>Mean IoU <data value="{metrics["miou"]}">' in page
+    assert f'<code>miou_unmasked</code> is <data value="{metrics["miou_unmasked"]}">' in page
+    for name in ("iou/meadow", "recall/城市"):
+        assert f'<data value="{metrics[name]}">' in page
+
+
+def test_shares_of_classes_add_up(evidence: Evidence) -> None:
+    rows = list_segments(evidence)
+    assert [row.name for row in rows] == list(CLASSES.names)
+    assert [row.train for row in rows] == [0.5, 0.3, 0.2, 0.0]
+    assert sum(row.truth or 0 for row in rows) == pytest.approx(1)
+    assert sum(row.prediction or 0 for row in rows) == pytest.approx(1)
+    unknown = rows[3]
+    assert unknown.truth == pytest.approx(9 / (SIZE[0] * SIZE[1]))
+    assert unknown.scores == (None, None)
+
+
+def test_best_and_worst_pictures(evidence: Evidence) -> None:
+    best, worst = rank_scenes(evidence)
+    assert len(best) == len(worst) == 3
+    scores = [scene.miou or 0 for scene in (*best, *worst[::-1])]
+    assert scores == sorted(scores, reverse=True)
+    assert not {scene.key for scene in best} & {scene.key for scene in worst}
+
+
+def test_error_map_is_red_exactly_where_the_mask_is_wrong(made: MaskRun, evidence: Evidence) -> None:
+    key = next(iter(made.truths))
+    prediction, truth = read_prediction(evidence, key), made.truths[key]
+    assert prediction is not None
+    shown = np.asarray(decode(error_uri(truth, prediction)).convert("RGBA"))
+    known = truth != IGNORE_INDEX
+    np.testing.assert_array_equal(shown[..., 3] > 0, (truth != prediction) | ~known)
+    assert (shown[known & (truth != prediction)][:, 0] > 200).all()
+    assert (shown[~known][:, 0] < 200).all()
+
+
+def test_veil_lies_over_what_stayed() -> None:
+    before, after = np.zeros((3, 4), np.uint8), np.eye(3, 4, dtype=np.uint8)
+    shown = np.asarray(decode(change_uri(before, after)).convert("RGBA"))
+    np.testing.assert_array_equal(shown[..., 3] == 0, after == 1)
+
+
+def test_film_shows_what_the_run_kept(made: MaskRun, evidence: Evidence, page: str) -> None:
+    film = read_data(page)["film"]
+    assert film["epochs"] == [1, 2, 3, 4]
+    assert len(film["strips"]) == 3
+    strip = film["strips"][0]
+    kept = Image.open(made.run.path / "film/3/val_0000 'x'_sat.png")
+    np.testing.assert_array_equal(np.asarray(decode(strip["masks"][2])), np.asarray(kept))
+    changed = np.asarray(decode(strip["changed"][2]).convert("RGBA"))[..., 3] == 0
+    before = np.asarray(Image.open(made.run.path / "film/2/val_0000 'x'_sat.png"))
+    np.testing.assert_array_equal(changed, before != np.asarray(kept))
+    assert strip["changed"][0] == ""
+    scores = made.run.read_json("film/scores.json")["miou"]
+    assert strip["miou"] == [scores[str(epoch)]["val/0000 'x'_sat.png"] for epoch in (1, 2, 3, 4)]
+    assert strip["miou"] == sorted(strip["miou"])  # it learned
+
+
+def test_film_without_scores_or_pictures(made: MaskRun, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
+    (run.path / "film/scores.json").unlink()
+    html = render_report(run, tmp_path / "r.html", lambda key: None).read_text(encoding="utf-8")
+    assert read_data(html)["film"]["strips"][0]["miou"] == [None] * 4
+    assert "True mask: not there" in html  # of the galleries; the film holds its own
+    assert not Page(html).unbalanced
+
+
+def test_no_film_no_evaluation(made: MaskRun, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
+    for name in ("film", "evaluation"):
+        shutil.rmtree(run.path / name)
+    html = render(made, run, tmp_path / "r.html")
+    assert "There is no film to show" in html
+    assert read_data(html)["film"] is None
+    assert "Not yet measured on the validation part" in html
+    assert not Page(html).unbalanced
+
+
+def test_lost_frame_is_named(made: MaskRun, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
+    (run.path / "film/2/val_0001 'x'_sat.png").write_bytes(b"no picture")
+    with pytest.raises(RunError, match="film/2/val_0001"):
+        render(made, run, tmp_path / "r.html")
+
+
+def test_table_takes_the_epochs_nearest_to_those_of_the_reference(evidence: Evidence, made: MaskRun) -> None:
+    screening = screen_films([evidence], made.originals)
+    assert screening
+    frame = screening.takes[0].strips[0].frames[0]
+    frames = [type(frame)(epoch, "", "", None) for epoch in (1, 4, 7, 11, 19, 27)]
+    assert [each.epoch for each in Strip(0, 0, tuple(frames)).table] == [1, 11, 19, 27]
+    assert [each.epoch for each in screening.takes[0].strips[0].table] == [1, 4]
+
+
+@pytest.mark.parametrize("count", [1, MAX_FRAMES, 500])
+def test_long_films_keep_both_ends(count: int) -> None:
+    kept = thin_out(range(1, count + 1))
+    assert len(kept) == len(set(kept)) == min(count, MAX_FRAMES)
+    assert (kept[0], kept[-1]) == (1, count)
+
+
+def test_large_masks_are_thinned_by_whole_pixels() -> None:
+    large = np.arange(600 * 400, dtype=np.uint32).reshape(600, 400)
+    np.testing.assert_array_equal(shrink(large), large[::3, ::3])
+
+
+def test_view_holds_picture_and_masks_of_one_size(evidence: Evidence, made: MaskRun) -> None:
+    view = make_view(next(iter(made.truths)), [evidence], made.originals)
+    assert view
+    ((mask, errors, miou),) = view.predictions
+    assert {decode(uri).size for uri in (view.picture, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
+    assert miou is not None
+
+
+def test_broken_saved_mask_leaves_its_picture_out(made: MaskRun, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
+    evidence = read_evidence(run, "val")
+    key = next(iter(made.truths))
+    path = run.evaluation("val") / "masks" / Path(key).with_suffix(".png")
+    for content in (Image.new("RGB", (4, 4)), None):
+        path.write_bytes(b"") if content is None else content.save(path)
+        assert make_view(key, [evidence], made.originals) is None
