@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -154,21 +155,23 @@ def test_little_room_on_the_disk(items: list[Item], monkeypatch: pytest.MonkeyPa
     assert "GB free" in _open(items).note
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 4 kB: writing fails as it does on a full disk."""
+    """No file may grow beyond 4 kB: writing fails as it does on a full disk. pytest's own output must be outside."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_disk_that_runs_full(items: list[Item], folder: Path) -> None:
-    with pytest.raises(DataError, match="cannot be stored: File too large"):
-        _open(items, mode="on")
-    pixels = _open(items)
+    with full_disk():
+        with pytest.raises(DataError, match="cannot be stored: File too large"):
+            _open(items, mode="on")
+        pixels = _open(items)
     np.testing.assert_array_equal(pixels.read([1]), _expected(items[1:2]))
     assert isinstance(pixels, DecodedPixels)
     assert list(folder.iterdir()) == []
