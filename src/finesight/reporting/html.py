@@ -32,7 +32,7 @@ class Page:
     data: Mapping[str, Any]
     context: Mapping[str, Any]
     scripts: Sequence[str] = ()
-    library: str = ""  # script that `scripts` build on
+    groundwork: str = ""  # script that `scripts` build on
     sprites: Sprites = NO_SPRITES
 
 
