@@ -239,7 +239,7 @@ def test_lovasz_is_its_definition(seed: int, pixels: int, num_classes: int, ties
         for c in range(num_classes)
         if (truth == c).any()
     ]
-    assert lovasz(logits, targets).item() == pytest.approx(sum(expected) / len(expected), abs=1e-5)
+    assert lovasz(logits, targets).item() == pytest.approx(sum(expected) / len(expected), abs=1e-4)
 
 
 def test_lovasz_of_hard_answers_is_one_minus_iou() -> None:
