@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import models, transforms
+from turns import compare, rate
 
 from finesight.app.preparation import prepare_job
 from finesight.config import load_settings
@@ -161,24 +161,6 @@ class Ours:
         return pipeline / ((time.perf_counter() - started) / 4)
 
 
-def rate(work: Callable[[], int]) -> float:
-    started = time.perf_counter()
-    return work() / (time.perf_counter() - started)
-
-
-def compare(plain: Plain, ours: Ours, verb: str, rounds: int) -> dict[str, object]:
-    """Rates of both in turn, and the ratio of each pair."""
-    for side in (plain, ours):
-        getattr(side, verb)()  # warm-up
-    pairs = [(rate(getattr(plain, verb)), rate(getattr(ours, verb))) for _ in range(rounds)]
-    ratios = sorted(mine / theirs for theirs, mine in pairs)
-    return {
-        "plain_images_per_second": round(statistics.median(theirs for theirs, _ in pairs), 2),
-        "finesight_images_per_second": round(statistics.median(mine for _, mine in pairs), 2),
-        "ratio": [round(ratio, 2) for ratio in (ratios[0], statistics.median(ratios), ratios[-1])],
-    }
-
-
 def peak_memory(folder: Path) -> float:
     """MiB that `finesight train` for one epoch takes at most."""
     code = (
@@ -208,7 +190,7 @@ def main() -> None:
         }
         plain, ours = Plain(folder), Ours(folder)
         for verb in ("train", "evaluate", "predict"):
-            result[verb] = compare(plain, ours, verb, chosen.rounds)
+            result[verb] = compare(getattr(plain, verb), getattr(ours, verb), chosen.rounds)
             print(verb, result[verb], flush=True)
         result["pipeline_share_of_step"] = round(ours.pipeline_share(), 4)
         few, many = (write_pictures(Path(place) / f"p{count}", count) for count in (1000, 4000))
