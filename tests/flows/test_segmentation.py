@@ -57,6 +57,9 @@ def metrics(run: Path) -> dict[str, float]:
 
 
 def test_a_run_learns_and_says_what_it_did(run: Path) -> None:
+    ceilings = json.loads((run / "stride_ceiling.json").read_text(encoding="utf-8"))["miou"]
+    assert list(ceilings) == ["32", "16", "8", "4"]
+    assert 0 < ceilings["32"] < ceilings["4"] < 1
     assert metrics(run)["miou"] > 0.6
     assert metrics(run)["miou_unmasked"] < metrics(run)["miou"]
     model = json.loads((run / "model.json").read_text())

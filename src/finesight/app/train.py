@@ -72,10 +72,19 @@ def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     run.check_free()
     job = prepare_job(settings, run)
+    ceilings = job.task.find_ceilings(job.train.targets, job.classes)
+    if ceilings:
+        say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
     trainer = Trainer(job)
     run.create()
+    if ceilings:
+        run.write_json("stride_ceiling.json", {"miou": ceilings})
     _describe_run(trainer)
     return trainer
+
+
+def describe_ceilings(ceilings: Mapping[str, float]) -> str:
+    return ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in ceilings.items())
 
 
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path) -> Trainer:

@@ -97,6 +97,7 @@ class Evidence:
     evaluation: Evaluation | None
     embedding: Embedding | None
     film: Film | None
+    ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
 
     @property
@@ -134,6 +135,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             evaluation=evaluation,
             embedding=embedding,
             film=_read_film(run),
+            ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:

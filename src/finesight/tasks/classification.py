@@ -48,6 +48,9 @@ class Classification:
     def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         return np.bincount(targets[:], minlength=len(classes))
 
+    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
+        return {}
+
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
         weights = class_weights(torch.from_numpy(class_counts), settings.class_weights)
         return parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)

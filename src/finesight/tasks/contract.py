@@ -81,6 +81,9 @@ class Task(Protocol):
     def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         """How often each class occurs, int64 (num_classes,)."""
 
+    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
+        """The best `miou` that networks of a stride could reach, by stride; empty where strides cost nothing."""
+
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss: ...
 
     def augment(

@@ -21,11 +21,14 @@ from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.confusion import definitions
 from finesight.metrics.segmentation import count_pixels, fold_unknown, predict_masks, segmentation_metrics
+from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically, write_csv
 from finesight.tasks.contract import Loss, Metrics, Score, TaskName
 from finesight.tasks.film import Film, start_film
 from finesight.tasks.losses import class_weights, parse_loss
+
+CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 
 
 class Segmentation:
@@ -70,6 +73,17 @@ class Segmentation:
         """Pixels of each class over all masks; those ignored count for the class list's ignored class."""
         total: np.ndarray = fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
         return total
+
+    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
+        """Of masks spread evenly over the training part, as many as make up CEILING_PIXELS."""
+        height, width = targets[[0]].shape[1:]
+        step = max(1, len(targets) * height * width // CEILING_PIXELS)
+        masks = [torch.from_numpy(targets[[index]][0]) for index in range(0, len(targets), step)]
+        known = [index for index in range(len(classes)) if index != classes.ignore]
+        try:
+            return {str(stride): stride_ceiling(masks, len(classes), known, stride) for stride in STRIDES}
+        except DataError:  # none of these masks has a known pixel
+            return {}
 
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
         """With loss.learn_ignored, pixels that count nowhere are of the class list's ignored class."""
