@@ -170,6 +170,17 @@ def test_what_is_wrong_is_said_before_the_first_epoch(pairs: Path, tmp_path: Pat
     assert not out.exists()
 
 
+def test_borders_are_followed_on_request(run: Path, pairs: Path) -> None:
+    found = metrics(run)
+    assert 0 < found["boundary_iou"] < 1
+    masks = str(pairs / "validation"), str(run / "evaluation/val/masks/validation")
+    score = finesight(
+        "evaluate", "--truth", masks[0], "--pred", masks[1], "--classes", "deepglobe", "--boundary", "--json"
+    )
+    assert score.code == 0, score.err
+    assert json.loads(score.out)["metrics"]["boundary_iou/urban"] == pytest.approx(found["boundary_iou/urban"])
+
+
 def test_masks_that_do_not_pair(pairs: Path, tmp_path: Path) -> None:
     shutil.copytree(pairs / "validation", tmp_path / "pred")
     (tmp_path / "pred/0100_mask.png").unlink()

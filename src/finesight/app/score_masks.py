@@ -26,6 +26,7 @@ from finesight.data.pairs import is_mask_half, pair_files
 from finesight.data.pictures import map_in_threads
 from finesight.data.survey import survey_folder
 from finesight.errors import DataError
+from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.segmentation import segmentation_metrics
 from finesight.progress import progress_bar, say
@@ -43,11 +44,12 @@ class PairLook:
 
 
 def score_masks(
-    truth: str | Path, prediction: str | Path, *, classes: str = "", out: str | Path = ""
+    truth: str | Path, prediction: str | Path, *, classes: str = "", boundary: bool = False, out: str | Path = ""
 ) -> dict[str, Any]:
     """Scores a folder of predicted masks against one of true masks, paired by name.
 
     classes: a class file or a preset; without it the true masks' colours or values are the classes.
+    boundary: also boundary IoU, which takes a second look at every pair.
     out: folder for metrics.json, confusion.csv, pictures.csv and counts.safetensors; empty: nothing is written.
     Returns `metrics`, `num_samples`, `definitions` and `classes`. Raises DataError for masks without partner, of
     different size, or that hold what is no class.
@@ -61,10 +63,12 @@ def score_masks(
     for line in "\n".join((*notes, *(f"Predicted masks: {note}" for note in more))).splitlines():
         say(line)
     counts = torch.stack([_count(each, rule, predicted_rule, class_list) for each in looks])
-    values = segmentation_metrics(counts.sum(0), class_list.names, class_list.ignore)
+    borders = _count_borders(pairs, rule, predicted_rule, class_list) if boundary else None
+    pooled = None if borders is None else borders.sum(0)
+    values = segmentation_metrics(counts.sum(0), class_list.names, class_list.ignore, pooled)
     metrics = Metrics(len(looks), values, definitions(values))
     if out:
-        save_counts(Path(out), [name for name, _, _ in pairs], counts[:, :, :-1], class_list, metrics)
+        save_counts(Path(out), [name for name, _, _ in pairs], counts[:, :, :-1], class_list, metrics, borders)
     return {**metrics.to_dict(), "classes": list(class_list.names)}
 
 
@@ -120,3 +124,25 @@ def _count(each: PairLook, rule: MaskRule, predicted_rule: MaskRule, classes: Cl
         row = len(classes) if truth == IGNORE_INDEX else truth
         counts[row, no_class if guess == IGNORE_INDEX else guess] += count
     return counts
+
+
+def _count_borders(
+    pairs: Sequence[tuple[str, Path, Path]], rule: MaskRule, predicted_rule: MaskRule, classes: ClassList
+) -> torch.Tensor:
+    """int64 (n, 3, C) of `count_boundary`."""
+    no_class = len(classes) if classes.ignore is None else classes.ignore
+
+    def count(pair: tuple[str, Path, Path]) -> torch.Tensor:
+        target, guess = (
+            torch.from_numpy(each.apply(read_mask(path)))
+            for each, path in zip((rule, predicted_rule), pair[1:], strict=True)
+        )
+        guess[guess == IGNORE_INDEX] = no_class
+        return count_boundary(target, guess, len(classes) + 1)[:, :-1]
+
+    with progress_bar("Following borders", len(pairs), "masks") as bar:
+        found = []
+        for counts in map_in_threads(count, pairs, chunk=4):
+            found.append(counts)
+            bar.advance()
+    return torch.stack(found)

@@ -13,6 +13,7 @@ def evaluate(
     truth: Annotated[str, typer.Option(metavar="MASKS", help="Without a run: folder of true masks.")] = "",
     pred: Annotated[str, typer.Option(metavar="MASKS", help="Folder of predicted masks of the same names.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Their colours: TOML, JSON, CSV, or `deepglobe`.")] = "",
+    boundary: Annotated[bool, typer.Option("--boundary", help="Also boundary IoU of the two folders; slower.")] = False,
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Where to keep the mask scores; nowhere by default.")] = "",
     json_output: JsonOption = False,
 ) -> None:
@@ -26,7 +27,7 @@ def evaluate(
 
     `finesight evaluate --truth masks/ --pred predicted/ --classes deepglobe`
     """
-    result, heading = _score(run, data, split, truth, pred, classes, out)
+    result, heading = _score(run, data, split, truth, pred, classes, boundary, out)
     if json_output:
         print_json(result)
         return
@@ -35,7 +36,7 @@ def evaluate(
 
 
 def _score(
-    run: str, data: str, split: str, truth: str, pred: str, classes: str, out: str
+    run: str, data: str, split: str, truth: str, pred: str, classes: str, boundary: bool, out: str
 ) -> tuple[dict[str, Any], str]:
     """(result, what was scored)."""
     if truth or pred:
@@ -43,9 +44,9 @@ def _score(
             raise ConfigError("--truth and --pred go together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
-        result = score_masks(truth, pred, classes=classes, out=out)
+        result = score_masks(truth, pred, classes=classes, boundary=boundary, out=out)
         return result, f"{result['num_samples']} masks"
-    if not run or classes or out:
+    if not run or classes or boundary or out:
         raise ConfigError("Name a run folder, or two folders of masks with --truth and --pred.")
     from finesight.app.evaluate import evaluate as run_evaluation
 

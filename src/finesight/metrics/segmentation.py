@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
+from finesight.metrics.boundary import boundary_iou
 from finesight.metrics.classification import name_scores
 from finesight.metrics.confusion import accuracy, frequency_weighted_iou, iou, mean_iou, mean_score, recall
 
@@ -44,10 +45,13 @@ def fold_unknown(counts: Tensor, unknown: int | None) -> Tensor:
     return folded
 
 
-def segmentation_metrics(counts: Tensor, names: Sequence[str], unknown: int | None) -> dict[str, float]:
+def segmentation_metrics(
+    counts: Tensor, names: Sequence[str], unknown: int | None, boundary: Tensor | None = None
+) -> dict[str, float]:
     """Every metric of pooled counts (C + 1, C), by its path; confusion.DEFINITIONS says what each is.
 
-    unknown: class that is left out of all means. Raises DataError where no pixel has a known truth.
+    unknown: class that is left out of all means. boundary: pooled `count_boundary`, where it was counted.
+    Raises DataError where no pixel has a known truth.
     """
     known = [index for index in range(len(names)) if index != unknown]
     known_names = [names[index] for index in known]
@@ -60,5 +64,10 @@ def segmentation_metrics(counts: Tensor, names: Sequence[str], unknown: int | No
         "class_accuracy": mean_score(known_recalls),
         "frequency_weighted_iou": frequency_weighted_iou(counts, known),
     }
-    metrics |= name_scores("iou", iou(counts, known), known_names)
+    by_class = {"iou": iou(counts, known)}
+    if boundary is not None:
+        by_class["boundary_iou"] = boundary_iou(boundary, known)
+        metrics["boundary_iou"] = mean_score(by_class["boundary_iou"])
+    for metric, scores in by_class.items():
+        metrics |= name_scores(metric, scores, known_names)
     return metrics | name_scores("recall", known_recalls, known_names)

@@ -15,9 +15,9 @@ STRIDES = (32, 16, 8, 4)
 def stride_ceiling(masks: Sequence[Tensor], num_classes: int, known: Sequence[int], stride: int) -> float:
     """miou of true masks that are averaged over cells of stride x stride pixels and enlarged again.
 
-    masks: class indices uint8 (h, w), each of its own size; IGNORE_INDEX counts nowhere. A network of that stride which knew
-    every cell's class shares would score so. After Long, Shelhamer & Darrell, 2015, appendix A, who keep one pixel a
-    cell; shares keep more, so this ceiling is a little higher than theirs.
+    masks: class indices uint8 (h, w), each of its own size; IGNORE_INDEX counts nowhere. A network of that stride
+    which knew every cell's class shares would score so. After Long, Shelhamer & Darrell, 2015, appendix A, who keep
+    one pixel a cell; shares keep more, so this ceiling is a little higher than theirs.
     """
     counts = torch.stack([_count_through(mask, num_classes, stride) for mask in masks]).sum(0)
     return mean_iou(counts, known, masked=True)
@@ -25,8 +25,8 @@ def stride_ceiling(masks: Sequence[Tensor], num_classes: int, known: Sequence[in
 
 def _count_through(mask: Tensor, num_classes: int, stride: int) -> Tensor:
     height, width = mask.shape
-    there = mask.unique()
-    there = there[there < num_classes]  # of many classes a scene holds few; IGNORE_INDEX is no answer
+    pixels = torch.bincount(mask.flatten(), minlength=num_classes)[:num_classes]
+    there = pixels.nonzero().flatten().to(mask.dtype)  # of many classes a scene holds few
     if not len(there):
         return torch.zeros(num_classes + 1, num_classes, dtype=torch.int64)
     shares = (mask == there.view(-1, 1, 1)).float()[None]

@@ -19,6 +19,7 @@ from finesight.data.sample import Item, Listing
 from finesight.data.store import Masks, common_size, open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
+from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.segmentation import count_pixels, fold_unknown, predict_masks, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
@@ -139,12 +140,13 @@ def fold_table(table: np.ndarray, unknown: int | None) -> np.ndarray:
 
 
 class SegmentationScore:
-    """Counts of each picture, and its predicted mask as a PNG file's bytes where answers are wanted."""
+    """Counts of each picture; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
 
     def __init__(self, classes: ClassList, answers: bool) -> None:
         self.classes = classes
         self.answers = answers
         self._counts: list[Tensor] = []
+        self._boundary: list[Tensor] = []
         self._masks: list[bytes] = []
         self._finite: list[Tensor] = []
 
@@ -155,6 +157,8 @@ class SegmentationScore:
         counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
         self._counts.append(counts)
         if self.answers:
+            pairs = zip(targets, predictions.to(targets.device), strict=True)
+            self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
     @property
@@ -162,33 +166,43 @@ class SegmentationScore:
         """int64 (n, C + 1, C)."""
         return torch.cat(self._counts).cpu()
 
+    @property
+    def boundary(self) -> Tensor | None:
+        """int64 (n, 3, C), of `count_boundary`."""
+        return torch.stack(self._boundary) if self.answers else None
+
     def metrics(self) -> Metrics:
         if not all(self._finite):
             raise ModelError(
                 "The network's logits are not finite: training went astray. A lower optim.lr, or optim.clip_norm = 1, "
                 "helps."
             )
-        counts = self.counts
-        values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore)
+        counts, boundary = self.counts, self.boundary
+        pooled = None if boundary is None else boundary.sum(0)
+        values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore, pooled)
         return Metrics(len(counts), values, definitions(values))
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
-        save_counts(folder, keys, self.counts, self.classes, self.metrics())
+        save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
         for key, mask in zip(keys, self._masks, strict=True):
             write_atomically(folder / "masks" / PurePosixPath(key).with_suffix(".png"), mask)
 
 
-def save_counts(folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics) -> None:
+def save_counts(
+    folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics, boundary: Tensor | None
+) -> None:
     """metrics.json, confusion.csv (pixels), pictures.csv and counts.safetensors of an evaluation.
 
-    counts.safetensors: `counts` int64 (n, C + 1, C), in the order of pictures.csv; the last row is unknown truth.
+    counts.safetensors, in the order of pictures.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
+    `boundary` int64 (n, 3, C) of `count_boundary`, where it was counted.
     """
     names = classes.names
     pooled = fold_unknown(counts.sum(0), classes.ignore).tolist()
     write_csv(folder / "confusion.csv", ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
     rows = ((key, *describe_picture(each, classes)) for key, each in zip(keys, counts, strict=True))
     write_csv(folder / "pictures.csv", ("key", "pixel_accuracy", "miou"), rows)
-    save_file({"counts": counts.contiguous()}, folder / "counts.safetensors")
+    tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "counts.safetensors")
     text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
     write_atomically(folder / "metrics.json", text.encode())
 
