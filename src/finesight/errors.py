@@ -17,6 +17,10 @@ class ModelError(FinesightError):
     """A network or a layer that does not exist, or that cannot do what is asked."""
 
 
+class FetchError(FinesightError):
+    """A file of a package index cannot be had."""
+
+
 class WeightsError(FinesightError):
     """Weights that cannot be fetched, read, or that do not fit the network."""
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rendering import render_comparison, render_report
 from synthetic_masks import MaskRun, write_mask_run
 from visiting import Visit, open_page
-
-from finesight.reporting import render_comparison, render_report
 
 EPOCHS = "[...document.querySelectorAll('.strip .at')].map(each => Number(each.textContent))"
 SHOWN = "[...document.querySelectorAll('.strip .frame')].map(each => each.src)"

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rendering import render_report
 from synthetic_run import HOSTILE, NAMES, SyntheticRun, write_run
 from visiting import Visit, open_page
-
-from finesight.reporting import render_report
 
 # Where a dot is on the screen, from the plot's own scales.
 LOCATE = """dot => {

@@ -1,27 +1,43 @@
-"""Demo: the whole path on real pictures that need no download, to a report."""
+"""Demo: both tasks on real pictures, from nothing to one report."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
-from finesight.app.report import report
+from finesight.app.demo_scene import write_scene
+from finesight.app.report import report_chapters
 from finesight.app.train import train
 from finesight.cache import cache_folder
 from finesight.errors import RunError
 from finesight.progress import say
 from finesight.run import RunFolder
 
+LAND = ("fcn32s", "fcn8s", "light")  # recipes demo-NAME: the baseline, what improves on it, what a laptop should use
+
 
 def demo(out: str | Path = "runs/demo") -> dict[str, Any]:
-    """Trains on scikit-learn's 1,797 handwritten digits and writes the report. Returns train's result and `report`."""
-    run = Path(out)
-    if run.exists() and not RunFolder(run).is_run():
-        raise RunError(f"{run} is there and is no run folder; name another --out.")
-    shutil.rmtree(run, ignore_errors=True)
+    """Trains on handwritten digits and on a Landsat scene, and writes one report on both.
+
+    out: folder for the four runs and the report; made anew. Returns `report`, and `runs`: name → train's result.
+    """
+    folder = Path(out)
+    if folder.exists() and not RunFolder(folder / "digits").is_run():
+        raise RunError(f"{folder} is there and is not a demo's folder; name another --out.")
+    scene = write_scene()
+    shutil.rmtree(folder, ignore_errors=True)
     digits = write_digits(cache_folder() / "demo" / "digits")
-    say(f"1,797 handwritten digits of scikit-learn, in {digits}.")
-    result = train("demo-digits", data=digits, out=run)
-    return result | report(run)
+    say(f"1 of 4: digits. 1,797 handwritten digits of scikit-learn, in {digits}.")
+    results = {"digits": train("demo-digits", data=digits, out=folder / "digits")}
+    classes = {"data.classes": str(scene / "classes.json")}
+    for number, name in enumerate(LAND, 2):
+        say(f"{number} of 4: {name}. Land cover of a Landsat scene, in {scene}.")
+        results[name] = train(f"demo-{name}", data=scene, out=folder / name, settings=classes)
+    chapters = {
+        "Handwritten digits: which digit is it?": [folder / "digits"],
+        "Land cover: FCN32s, FCN8s, a light network": [folder / name for name in LAND],
+        "Land cover: the light network": [folder / LAND[-1]],
+    }
+    return {"runs": results, **report_chapters(chapters, folder / "report.html")}
 
 
 def write_digits(folder: Path) -> Path:

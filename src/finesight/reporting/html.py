@@ -38,7 +38,23 @@ class Page:
 
 def write_page(page: Page, out: Path) -> Path:
     """Raises ConfigError where the file cannot be written."""
-    html = _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+    return _write(_render(page), out)
+
+
+def write_book(pages: Mapping[str, Page], out: Path) -> Path:
+    """Several pages in one file, a tab each. Each stays a document of its own, so that no id or script meets another's.
+
+    pages: title → page. Raises ConfigError where the file cannot be written.
+    """
+    chapters = {title: _render(page) for title, page in pages.items()}
+    return _write(_environment().get_template("book.html.j2").render(chapters=chapters), out)
+
+
+def _render(page: Page) -> str:
+    return _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+
+
+def _write(html: str, out: Path) -> Path:
     try:
         write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
     except OSError as error:

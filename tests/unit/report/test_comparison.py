@@ -3,12 +3,12 @@ import re
 from pathlib import Path
 
 import pytest
+from rendering import render_comparison
 from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun, write_run
 from test_report_page import Page, read_data
 
 from finesight.errors import ConfigError
-from finesight.reporting import render_comparison
 from finesight.reporting.comparison import (
     check_comparable,
     list_contrasts,

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rendering import render_report
 from synthetic_masks import CLASSES, HOSTILE, SIZE, MaskRun, write_mask_run
 from test_report_page import Page, read_data, without_scripts
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.reporting import render_report
 from finesight.reporting.evidence import Evidence, read_evidence
 from finesight.reporting.masks import change_uri, error_uri, read_prediction, shrink
 from finesight.reporting.screening import MAX_FRAMES, Strip, screen_films, thin_out

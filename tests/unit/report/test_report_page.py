@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rendering import render_report
 from synthetic_run import HOSTILE, NAMES, SyntheticRun
 
 from finesight.errors import RunError
-from finesight.reporting import render_report
 from finesight.run import RunFolder
 
 

