@@ -48,12 +48,7 @@ def write_scene(folder: Path | None = None) -> Path:
     beside = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(beside, ignore_errors=True)
     picture, mask = stretch(np.stack(bands, axis=-1)), np.where(land > 0, land, UNKNOWN).astype(np.uint8)
-    for part, columns, step in (
-        ("validation", VALIDATION, TILE),
-        ("train", range(VALIDATION.start), TILE // 2),
-        ("train", range(VALIDATION.stop, mask.shape[1]), TILE // 2),
-    ):
-        _write_tiles(beside / part, picture, mask, columns, step)
+    cut_tiles(picture, mask, beside)
     named = [{"id": str(value), "name": name, "colour": colour} for value, name, colour in CLASSES]
     (beside / "classes.json").write_text(json.dumps({"classes": named}), encoding="utf-8")
     beside.rename(folder)
@@ -65,6 +60,16 @@ def stretch(bands: np.ndarray) -> np.ndarray:
     measured = bands[(bands >= 0).all(-1)]
     low, high = np.percentile(measured, (2, 98), axis=0)
     return np.asarray(((bands - low) / (high - low) * 255).clip(0, 255), np.uint8)
+
+
+def cut_tiles(picture: np.ndarray, mask: np.ndarray, folder: Path) -> None:
+    """Both parts: validation tiles lie side by side, training tiles overlap by half."""
+    for part, columns, step in (
+        ("validation", VALIDATION, TILE),
+        ("train", range(VALIDATION.start), TILE // 2),
+        ("train", range(VALIDATION.stop, mask.shape[1]), TILE // 2),
+    ):
+        _write_tiles(folder / part, picture, mask, columns, step)
 
 
 def _write_tiles(folder: Path, picture: np.ndarray, mask: np.ndarray, columns: range, step: int) -> None:
