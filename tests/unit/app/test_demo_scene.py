@@ -8,6 +8,11 @@ from PIL import Image
 from finesight.app.demo_scene import TILE, UNKNOWN, VALIDATION, cut_tiles, stretch
 
 
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
 def test_no_pixel_is_in_both_parts(tmp_path: Path) -> None:
     height, width = 150, 400
     rows, columns = np.mgrid[:height, :width]
@@ -19,9 +24,9 @@ def test_no_pixel_is_in_both_parts(tmp_path: Path) -> None:
     for part in ("train", "validation"):
         pictures = sorted((tmp_path / part / "images").iterdir())
         assert [path.name for path in pictures] == [path.name for path in sorted((tmp_path / part / "masks").iterdir())]
-        pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 3) for path in pictures]).astype(int)
+        pixels = np.concatenate([read(path).reshape(-1, 3) for path in pictures]).astype(int)
         seen[part] = set(map(tuple, pixels.tolist()))
-        assert {Image.open(path).size for path in pictures} == {(TILE, TILE)}
+        assert {read(path).shape for path in pictures} == {(TILE, TILE, 3)}
     assert not seen["train"] & seen["validation"]
     columns_seen = {column + 256 * block for _, column, block in seen["validation"]}
     assert columns_seen == set(VALIDATION)
