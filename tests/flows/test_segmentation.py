@@ -181,6 +181,17 @@ def test_borders_are_followed_on_request(run: Path, pairs: Path) -> None:
     assert json.loads(score.out)["metrics"]["boundary_iou/urban"] == pytest.approx(found["boundary_iou/urban"])
 
 
+def test_a_run_starts_from_another(run: Path, pairs: Path, tmp_path: Path) -> None:
+    went_on = train(pairs, tmp_path / "b", epochs=1, batch_size=4, optim__lr=1e-9, model__weights=str(run), **NETWORK)
+    assert went_on.code == 0, went_on.err
+    assert metrics(tmp_path / "b")["miou"] == pytest.approx(metrics(run)["miou"], abs=0.1)
+    origin = json.loads((tmp_path / "b/model.json").read_text(encoding="utf-8"))["weights"]
+    assert origin["source"] == f"run {run}"
+    other = train(pairs, tmp_path / "c", model__weights=str(run), **NETWORK | {"model__name": "fcn/timm/test_vit"})
+    assert other.code == 2
+    assert not (tmp_path / "c").exists()
+
+
 def test_masks_that_do_not_pair(pairs: Path, tmp_path: Path) -> None:
     shutil.copytree(pairs / "validation", tmp_path / "pred")
     (tmp_path / "pred/0100_mask.png").unlink()

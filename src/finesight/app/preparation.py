@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -36,7 +37,13 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     name = settings.model.name or task.default_model
     weights = settings.model.weights if pretrained else "none"
     torch.manual_seed(settings.seed)  # of the new layers
-    model = build_model(name, len(listing.classes), weights, settings.model.dropout, settings.image.size)
+    start = RunFolder.open(weights) if pretrained and RunFolder(Path(weights)).is_run() else None
+    source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
+    model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
+    if start:
+        seen = read_preprocessing(start.read_json("model.json")["preprocessing"])
+        model.preprocessing = dataclasses.replace(model.preprocessing, mean=seen.mean, std=seen.std)
+        model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
     if model.task != task.name:
         raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
     say(f"Network: {name}, {model.origin.source}.")

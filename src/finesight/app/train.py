@@ -116,7 +116,8 @@ def locate(settings: Settings) -> Settings:
     """The settings with absolute paths, so that a run finds its data from wherever it is opened."""
     data, model = settings.data, settings.model
     classes = _absolute(data.classes) if Path(data.classes).suffix else data.classes  # a preset's name has none
-    weights = _absolute(model.weights) if Path(model.weights).suffix else model.weights  # nor has a source's
+    is_path = bool(Path(model.weights).suffix) or Path(model.weights).is_dir()  # nor has a source's
+    weights = _absolute(model.weights) if is_path else model.weights
     return dataclasses.replace(
         settings,
         data=dataclasses.replace(data, root=_absolute(data.root), val=_absolute(data.val), classes=classes),

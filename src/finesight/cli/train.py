@@ -11,7 +11,7 @@ def train(
     data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your pictures.")] = "",
     val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
     model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
-    weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, or a file.")] = "",
+    weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, a file, or a run folder.")] = "",
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Times every picture is seen.")] = None,

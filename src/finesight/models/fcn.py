@@ -246,6 +246,11 @@ def _fits(source: str, given: torch.Size, own: torch.Size) -> bool:
     return given == own or (source.startswith("classifier.") and given == (own[0], own[1:].numel()))
 
 
+def is_finer(network: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    """Whether these are weights of a paper network without the skip that `network` adds."""
+    return isinstance(network, PaperFCN) and bool(network.added_score) and f"{network.added_score}.weight" not in state
+
+
 def start_from_coarser(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]:
     """Staged training: fills 16s from 32s, or 8s from 16s; returns the names of the trained tensors that are new.
 

@@ -10,6 +10,7 @@ from finesight.config import Preprocessing
 from finesight.errors import WeightsError
 from finesight.models.classifiers import Classifier
 from finesight.models.contract import Model, WeightsOrigin
+from finesight.models.fcn import is_finer, start_from_coarser
 from finesight.models.segmenters import Segmenter, build_segmenter
 from finesight.models.weights import file_sha256, load_strictly, read_weights
 
@@ -34,7 +35,13 @@ def build_pretrained_segmenter(
         preprocessing = classifier.read_preprocessing()
     if weights != "none" and _holds_segmenter(weights, segmenter):
         path = Path(weights)
-        load_strictly(segmenter.network, read_weights(path))
+        state = read_weights(path)
+        if is_finer(segmenter.network, state):
+            new_layers = tuple(
+                sorted({name.rpartition(".")[0] for name in start_from_coarser(segmenter.network, state)})
+            )
+        else:
+            load_strictly(segmenter.network, state)
         origin = WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path))
     elif weights != "none":
         if classifier is None or segmenter.carry_over is None:
