@@ -1,6 +1,6 @@
 """Fine-tune a pretrained vision network on your own pictures, and see what it learned.
 
-The same verbs as the command line: `from finesight import train, evaluate, predict, embed, report`.
+The same verbs as the command line: `from finesight import train, evaluate, predict, embed, report, compare`.
 """
 
 from importlib import import_module
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from finesight.errors import FinesightError
 
 if TYPE_CHECKING:
+    from finesight.app.compare import compare
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
     from finesight.app.predict import predict
     from finesight.app.report import report
     from finesight.app.train import train
 
-__all__ = ["FinesightError", "embed", "evaluate", "predict", "report", "train"]
+__all__ = ["FinesightError", "compare", "embed", "evaluate", "predict", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:

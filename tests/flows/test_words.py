@@ -16,7 +16,7 @@ import finesight as package
 from finesight.cli import main
 
 VERBS = ("train", "evaluate", "predict", "embed", "report")
-COMMANDS = ("demo", "models", *VERBS)
+COMMANDS = ("demo", "models", *VERBS, "compare")
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
 from finesight.app.preparation import read_data
@@ -56,7 +57,8 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
         return make_page(folders[0], originals, split)
-    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals)
+    comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
+    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals, comparisons)
 
 
 def complete(run: RunFolder, split: str, with_map: bool) -> None:

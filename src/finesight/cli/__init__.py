@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
 from finesight.cli.evaluate import evaluate
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, models, train, evaluate, predict, embed, report):
+for command in (demo, models, train, evaluate, predict, embed, report, compare):
     app.command()(command)
 
 

@@ -1,6 +1,6 @@
 """The page on several runs of one task, each set against the first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,10 @@ class Findings:
     screening: Screening | None = None
 
 
-def make_comparison_page(runs: Sequence[Evidence], originals: Originals) -> Page:
-    """Raises ConfigError where the runs cannot be compared."""
+def make_comparison_page(
+    runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+) -> Page:
+    """comparisons: comparison.json of every run after the first with it. Raises ConfigError where they cannot be."""
     if len(runs) < 2:
         raise ConfigError("A comparison needs two runs or more.")
     check_comparable(runs)
@@ -64,6 +66,7 @@ def make_comparison_page(runs: Sequence[Evidence], originals: Originals) -> Page
         "names": runs[0].classes.names,
         "split_name": name_split(runs[0].split),
         "num_samples": len(list_keys(runs[0])),
+        "comparisons": comparisons,
         "headline": next((row for row in scores if row.name == special.best_metric), None),
         "contrasts": scores,
         "class_contrasts": list_contrasts(runs, special.class_score),
@@ -75,7 +78,7 @@ def make_comparison_page(runs: Sequence[Evidence], originals: Originals) -> Page
     }
     return Page(
         title=" and ".join(names),
-        contents=(*CONTENTS, *special.contents, *LAST_CONTENTS),
+        contents=(*CONTENTS[:1], *((SURE,) if comparisons else ()), *CONTENTS[1:], *special.contents, *LAST_CONTENTS),
         parts=(*PARTS, *special.parts, *LAST_PARTS),
         sources=[str(run.run) for run in runs],
         data={"names": runs[0].classes.names, "film": found.screening.to_dict() if found.screening else None},
@@ -107,6 +110,7 @@ def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Findings:
 CONTENTS = (
     ("verdict", "Verdict"), ("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training"),
 )  # fmt: skip
+SURE = ("sure", "How sure")
 PARTS = ("comparison.html.j2",)
 LAST_CONTENTS = (("architecture", "Architectures"), ("settings", "Settings"))
 LAST_PARTS = ("comparison_record.html.j2",)

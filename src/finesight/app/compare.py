@@ -1,0 +1,150 @@
+"""Compare: is a run better than another on the same pictures, by how much, and how sure is that."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from finesight.app.evaluate import evaluate
+from finesight.errors import ConfigError
+from finesight.metrics.significance import (
+    Difference,
+    answer_rows,
+    compare_paired,
+    mask_rows,
+    mcnemar,
+    score_answers,
+    score_masks,
+)
+from finesight.reporting.comparison import (
+    check_comparable,
+    compare_architectures,
+    list_settings,
+    list_turned_answers,
+    rank_changes,
+)
+from finesight.reporting.evidence import Evidence, read_evidence
+from finesight.run import RunFolder
+
+PICTURES_LISTED = 20  # on which a side wins
+Runs = str | Path | Sequence[str | Path]
+
+
+def compare(
+    baseline: Runs, improved: Runs, *, split: str = "val", resamples: int = 10_000, seed: int = 0
+) -> dict[str, Any]:
+    """Compares two runs on the same pictures, or two groups of runs that differ in their seed only.
+
+    Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `num_samples`, `resamples`,
+    `classes` (the same a class; recall for classification, IoU for segmentation), `settings` and `architecture` that
+    differ, `better` and `worse` (keys); of single classifiers also `mcnemar`. Saved as comparison.json in the last run.
+    Raises ConfigError for runs of other data or classes.
+    """
+    if resamples < 100:
+        raise ConfigError(f"{resamples} resamples give no interval; take 1,000 or more.")
+    sides = [_read_side(runs, split) for runs in (baseline, improved)]
+    runs = [run for side in sides for run in side]
+    check_comparable(runs)
+    keys = runs[0].evaluation.keys if runs[0].evaluation else []
+    score = score_masks if runs[0].evaluation and runs[0].evaluation.scenes else score_answers
+    rows = [[_read_rows(run, keys) for run in side] for side in sides]
+    _check_truth(runs, [each for side in rows for each in side], score is score_answers)
+    whole, *by_class = compare_paired(rows[0], rows[1], score, resamples, seed=seed)
+    if whole is None:
+        raise ConfigError(f"The pictures of part {split!r} hold no known class; there is nothing to compare.")
+    metric = "accuracy" if score is score_answers else "miou"
+    result = {
+        "verdict": give_verdict(metric, whole, len(keys)),
+        "metric": metric,
+        **_to_dict(whole),
+        "num_samples": len(keys),
+        "resamples": resamples,
+        "runs": {"baseline": [str(run.run) for run in sides[0]], "improved": [str(run.run) for run in sides[1]]},
+        "class_metric": "recall" if score is score_answers else "iou",
+        "classes": {
+            name: _to_dict(each) for name, each in zip(_known_names(runs[0]), by_class, strict=True) if each is not None
+        },
+        **_say_what_differs(sides[0][0], sides[1][-1]),
+    }
+    if score is score_answers and len(runs) == 2:
+        won, lost = (len(result[side]) for side in ("better", "worse"))
+        result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": mcnemar(lost, won)}
+    for side in ("better", "worse"):
+        result[side] = result[side][:PICTURES_LISTED]
+    RunFolder(runs[-1].run).write_json("comparison.json", result)
+    return result
+
+
+def give_verdict(metric: str, found: Difference, num_samples: int) -> str:
+    low, high = found.interval
+    how_sure = f"95 % interval {low:.3f} to {high:.3f}, {num_samples:,} pictures"
+    if not found.is_distinguishable:
+        return f"{metric}: not distinguishable; difference {found.difference:+.3f}, {how_sure}"
+    verb = "improved" if found.difference > 0 else "fell"
+    return f"{metric} {verb} by {abs(found.difference):.3f}, {how_sure}"
+
+
+def _read_side(runs: Runs, split: str) -> list[Evidence]:
+    paths = [runs] if isinstance(runs, str | Path) else list(runs)
+    folders = [RunFolder.open(path) for path in paths]
+    for folder in folders:
+        if not (folder.evaluation(split) / "metrics.json").exists():
+            evaluate(folder.path, split=split)
+    return [read_evidence(folder, split) for folder in folders]
+
+
+def _read_rows(run: Evidence, keys: Sequence[str]) -> np.ndarray:
+    """Counts of each picture, in the order of `keys`."""
+    assert run.evaluation is not None
+    place = {key: index for index, key in enumerate(run.evaluation.keys)}
+    order = [place[key] for key in keys]
+    if run.evaluation.scenes:
+        counts = load_file(RunFolder(run.run).evaluation(run.split) / "counts.safetensors")["counts"][order]
+        return mask_rows(counts, [i for i in range(len(run.classes)) if i != run.classes.ignore])
+    answers = [run.evaluation.answers[index] for index in order]
+    targets, predictions = (
+        np.array([-1 if value is None else value for value in values])
+        for values in zip(*((answer.truth, answer.prediction) for answer in answers), strict=True)
+    )
+    return answer_rows(targets, predictions, len(run.classes))
+
+
+def _check_truth(runs: Sequence[Evidence], rows: Sequence[np.ndarray], has_answers: bool) -> None:
+    """Raises ConfigError where a picture's label is not the same in every run. Masks are only known by their counts."""
+    if not has_answers:
+        return
+    for run, each in zip(runs, rows, strict=True):
+        half = each.shape[1] // 2
+        differing = np.flatnonzero((each[:, half:] != rows[0][:, half:]).any(1))
+        if len(differing):
+            key = runs[0].evaluation.keys[differing[0]] if runs[0].evaluation else ""
+            raise ConfigError(
+                f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} pictures have another label, "
+                f"first {key!r}."
+            )
+
+
+def _known_names(run: Evidence) -> list[str]:
+    ignored = run.classes.ignore if run.evaluation and run.evaluation.scenes else None
+    return [name for index, name in enumerate(run.classes.names) if index != ignored]
+
+
+def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:
+    """`settings`, `architecture`, and the keys of the pictures on which a side wins: `better` and `worse`."""
+    if first.evaluation and first.evaluation.scenes:
+        better, worse = rank_changes(first, last, len(first.evaluation.scenes))
+    else:
+        better, worse = ([turn.after.key for turn in turns] for turns in list_turned_answers(first, last))
+    ignored = ("data.root", "data.val")
+    return {
+        "settings": {name: list(values) for name, values in list_settings([first, last]) if name not in ignored},
+        "architecture": compare_architectures([first, last])[0],
+        "better": better,
+        "worse": worse,
+    }
+
+
+def _to_dict(found: Difference) -> dict[str, Any]:
+    return {**found._asdict(), "interval": list(found.interval)}

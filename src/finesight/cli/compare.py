@@ -1,0 +1,55 @@
+from typing import Annotated
+
+import typer
+
+from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
+
+SideHelp = "Run folder, or several of other seeds joined by commas."
+
+
+def compare(
+    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help=SideHelp)],
+    improved: Annotated[str, typer.Argument(metavar="IMPROVED", help=SideHelp)],
+    split: SplitOption = "val",
+    resamples: Annotated[int, typer.Option(metavar="N", help="Resamples of the pictures.")] = 10_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the resampling.")] = 0,
+    json_output: JsonOption = False,
+) -> None:
+    """Say whether a run is better than another on the same pictures, by how much, and how sure that is.
+
+    A paired bootstrap over pictures gives a 95 % interval for every difference; two classifiers also get McNemar's
+    test. `finesight report BASELINE IMPROVED` shows the same with pictures.
+
+    Examples:
+
+    `finesight compare runs/baseline runs/improved`
+
+    `finesight compare runs/a1,runs/a2,runs/a3 runs/b1,runs/b2,runs/b3`
+    """
+    from finesight.app.compare import compare as run_comparison
+
+    result = run_comparison(baseline.split(","), improved.split(","), split=split, resamples=resamples, seed=seed)
+    if json_output:
+        print_json(result)
+        return
+    print_line(result["verdict"])
+    if "mcnemar" in result:
+        test = result["mcnemar"]
+        print_line(
+            f"McNemar's exact test: {test['only_baseline']} pictures only the baseline gets right, "
+            f"{test['only_improved']} only the other; p = {test['p']:.2g}"
+        )
+    width = max(map(len, result["classes"]), default=0)
+    print_line(f"\n{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")
+    for name, row in result["classes"].items():
+        low, high = row["interval"]
+        sure = "" if low <= 0 <= high else "  *"
+        print_line(
+            f"{name:{width}}  {row['baseline']:8.3f}  {row['improved']:8.3f}  {row['difference']:+10.3f}  "
+            f"{low:+.3f} to {high:+.3f}{sure}"
+        )
+    for name, (before, after) in result["settings"].items():
+        print_line(f"{name}: {before!r} → {after!r}")
+    for title in ("better", "worse"):
+        if result[title]:
+            print_line(f"Most {title}: {', '.join(result[title][:6])}")

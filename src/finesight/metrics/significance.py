@@ -1,0 +1,122 @@
+"""Whether one network is better than another on the same pictures, or only luckier.
+
+Counts are resampled, never pixels: a picture is a row of counts, a resample is a weighted sum of rows, and every score
+follows from the sums.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Score = Callable[[np.ndarray], np.ndarray]  # sums of rows (r, f) → scores (r, k), NaN where a score has no value
+CHUNK = 512  # resamples at a time, so that memory stays small
+
+
+class Difference(NamedTuple):
+    """Of one score: both sides as measured, improved - baseline, and the interval of the difference."""
+
+    baseline: float
+    improved: float
+    difference: float
+    interval: tuple[float, float]
+
+    @property
+    def is_distinguishable(self) -> bool:
+        return not self.interval[0] <= 0 <= self.interval[1]
+
+
+def answer_rows(targets: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
+    """float64 (n, 2 C) of class indices (n,): what is right, then what is true, by class; for `score_answers`."""
+    classes = np.arange(num_classes)
+    truth = targets[:, None] == classes
+    return np.concatenate([truth & (predictions == targets)[:, None], truth], axis=1).astype(float)
+
+
+def score_answers(sums: np.ndarray) -> np.ndarray:
+    """(r, 1 + C): accuracy, and the recall of each class."""
+    hits, truth = np.split(sums, 2, axis=1)
+    return np.column_stack([_divide(hits.sum(1), truth.sum(1)), _divide(hits, truth)])
+
+
+def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
+    """float64 (n, 2 k) of confusion counts (n, C + 1, C): intersections, then unions, by known class.
+
+    Pixels whose truth is none of `known` are left out, as of `miou`. For `score_masks`.
+    """
+    chosen = list(known)
+    rows = counts[:, chosen].astype(float)
+    hits = rows[:, range(len(chosen)), chosen]
+    unions = rows.sum(2) + rows.sum(1)[:, chosen] - hits
+    return np.concatenate([hits, unions], axis=1)
+
+
+def score_masks(sums: np.ndarray) -> np.ndarray:
+    """(r, 1 + k): miou, and the IoU of each known class."""
+    by_class = _divide(*np.split(sums, 2, axis=1))
+    there = ~np.isnan(by_class)
+    mean = _divide(np.where(there, by_class, 0).sum(1), there.sum(1))
+    return np.column_stack([mean, by_class])
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    quotient = np.full(np.shape(part), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
+
+
+def compare_paired(
+    baseline: Sequence[np.ndarray],
+    improved: Sequence[np.ndarray],
+    score: Score,
+    resamples: int = 10_000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Difference | None]:
+    """Paired bootstrap over pictures: a Difference for every score, None where a score has no value.
+
+    baseline, improved: rows (n, f) of each run of a side, all of the same n pictures in one order. A side with several
+    runs (seeds) is scored by their mean, and its runs are drawn with replacement as the pictures are. The interval is
+    the percentile interval (Efron & Tibshirani, 1993, chapter 13); tests simulate its coverage.
+    """
+    sides = (baseline, improved)
+    measured = [np.mean([score(rows.sum(0)[None])[0] for rows in side], axis=0) for side in sides]
+    differences = np.concatenate(list(_resample(sides, score, resamples, np.random.default_rng(seed))))
+    tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
+    found: list[Difference | None] = []
+    for index, (first, second) in enumerate(zip(*measured, strict=True)):
+        drawn = differences[:, index]
+        drawn = drawn[~np.isnan(drawn)]
+        if np.isnan(first) or np.isnan(second) or not len(drawn):
+            found.append(None)
+        else:
+            low, high = np.percentile(drawn, tails)
+            found.append(Difference(float(first), float(second), float(second - first), (float(low), float(high))))
+    return found
+
+
+def _resample(
+    sides: Sequence[Sequence[np.ndarray]], score: Score, resamples: int, random: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yields differences (≤ CHUNK, k)."""
+    num_pictures = len(sides[0][0])
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        weights = random.multinomial(num_pictures, np.full(num_pictures, 1 / num_pictures), size).astype(float)
+        means = []
+        for side in sides:
+            scores = np.stack([score(weights @ rows) for rows in side])  # (runs, size, k)
+            drawn = random.integers(len(side), size=(len(side), size))
+            means.append(scores[drawn, np.arange(size)].mean(0))
+        yield means[1] - means[0]
+
+
+def mcnemar(only_baseline: int, only_improved: int) -> float:
+    """Two-sided exact p-value for as many pictures that only one side gets right, were both equally good.
+
+    McNemar, 1947, in its exact binomial form.
+    """
+    from scipy.stats import binomtest  # half a second to import
+
+    total = only_baseline + only_improved
+    return float(binomtest(only_baseline, total).pvalue) if total else 1.0

@@ -1,0 +1,44 @@
+"""`finesight compare`: from two runs to a verdict."""
+
+from pathlib import Path
+
+import pytest
+from commands import finesight, train
+
+
+@pytest.fixture(scope="module")
+def runs(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("compared")
+    for name, settings in (("poor", {"optim__lr": 1e-6}), ("good", {"epochs": 3}), ("other", {"seed": 5})):
+        answer = train(pictures, folder / name, **settings)
+        assert answer.code == 0, answer.err
+    return [folder / name for name in ("poor", "good", "other")]
+
+
+def test_a_verdict_with_its_interval(runs: list[Path]) -> None:
+    answer = finesight("compare", runs[0], runs[1], "--json").json()
+    low, high = answer["interval"]
+    assert low <= answer["difference"] <= high
+    assert answer["difference"] == pytest.approx(answer["improved"] - answer["baseline"])
+    assert str(answer["num_samples"]) in answer["verdict"]
+    assert answer["settings"]["optim.lr"][0] == 1e-6
+    gained = answer["mcnemar"]["only_improved"] - answer["mcnemar"]["only_baseline"]
+    assert gained / answer["num_samples"] == pytest.approx(answer["difference"])
+    assert "95 % interval" in finesight("compare", runs[0], runs[1]).out
+
+
+def test_a_run_is_not_distinguishable_from_itself(runs: list[Path]) -> None:
+    assert "not distinguishable" in finesight("compare", runs[1], runs[1]).out
+
+
+def test_runs_with_other_pictures_are_refused(runs: list[Path]) -> None:
+    answer = finesight("compare", runs[0], runs[2])
+    assert answer.code == 2
+    assert "pictures of part 'val' differ" in answer.err
+
+
+def test_the_report_of_two_runs_shows_how_sure_it_is(runs: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "both.html"
+    assert finesight("report", runs[0], runs[1], "--out", out).code == 0
+    verdict = finesight("compare", runs[0], runs[1], "--json").json()["verdict"]
+    assert verdict in out.read_text(encoding="utf-8")

@@ -1,0 +1,91 @@
+"""Paired comparison, against hand examples, references and simulation."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binom
+
+from finesight.metrics.confusion import iou, mean_iou
+from finesight.metrics.significance import answer_rows, compare_paired, mask_rows, mcnemar, score_answers, score_masks
+
+
+def test_rows_of_masks_score_as_the_metric_does():
+    counts = torch.from_numpy(np.random.default_rng(0).integers(0, 50, (9, 5, 4)))
+    counts[:, 1, :], counts[:, :, 1] = 0, 0  # a class that never occurs
+    known = [0, 1, 2]
+    scores = score_masks(mask_rows(counts.numpy(), known).sum(0)[None])[0]
+    assert scores[0] == pytest.approx(mean_iou(counts.sum(0), known, masked=True))
+    expected = iou(counts.sum(0), known)
+    assert scores[1:].tolist() == pytest.approx([np.nan if each is None else each for each in expected], nan_ok=True)
+
+
+def test_rows_of_answers_by_hand():
+    rows = answer_rows(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), 4)
+    assert score_answers(rows.sum(0)[None])[0].tolist() == pytest.approx([0.5, 0.5, 1, 0, np.nan], nan_ok=True)
+
+
+def draw(accuracy: float, count: int, random: np.random.Generator) -> np.ndarray:
+    targets = random.integers(0, 3, count)
+    wrong = random.random(count) > accuracy
+    return answer_rows(targets, (targets + wrong) % 3, 3)
+
+
+def test_a_run_does_not_differ_from_itself():
+    rows = draw(0.8, 100, np.random.default_rng(1))
+    whole, *_ = compare_paired([rows], [rows], score_answers, 500)
+    assert whole is not None
+    assert whole.difference == 0
+    assert whole.interval == (0, 0)
+    assert not whole.is_distinguishable
+
+
+def test_sides_can_be_swapped():
+    random = np.random.default_rng(2)
+    first, second = draw(0.6, 200, random), draw(0.9, 200, random)
+    there, back = (
+        compare_paired(*sides, score_answers, 2000)[0] for sides in (([first], [second]), ([second], [first]))
+    )
+    assert there is not None
+    assert back is not None
+    assert there.is_distinguishable
+    assert there.difference == -back.difference
+    assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
+
+
+def test_the_interval_covers_what_it_says():
+    """Of 300 simulated comparisons with a true difference of 0.05, 95 % of the intervals hold it: binomial bounds."""
+    random = np.random.default_rng(3)
+    rounds, held = 300, 0
+    for number in range(rounds):
+        size = 250
+        hard = random.random(size)  # what both find hard is the same: answers are paired
+        sides = [(hard < accuracy) ^ (random.random(size) < 0.1) for accuracy in (0.75, 0.8125)]
+        targets = np.zeros(size, int)
+        rows = [answer_rows(targets, np.where(side, 0, 1), 2) for side in sides]
+        whole = compare_paired([rows[0]], [rows[1]], score_answers, 400, seed=number)[0]
+        assert whole is not None
+        held += whole.interval[0] <= 0.0625 * 0.8 <= whole.interval[1]
+    low, high = binom.interval(0.999, rounds, 0.945)
+    assert low <= held <= high
+
+
+def test_several_seeds_widen_the_interval():
+    random = np.random.default_rng(4)
+    targets = random.integers(0, 2, 400)
+
+    def run(accuracy: float) -> np.ndarray:
+        return answer_rows(targets, np.where(random.random(400) < accuracy, targets, 1 - targets), 2)
+
+    one = compare_paired([run(0.8)], [run(0.85)], score_answers, 1000)[0]
+    scattered = compare_paired([run(0.7), run(0.9)], [run(0.75), run(0.95)], score_answers, 1000)[0]
+    assert one is not None
+    assert scattered is not None
+    assert np.ptp(scattered.interval) > np.ptp(one.interval)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p"), [(0, 0, 1.0), (5, 5, 1.0), (0, 5, 2 * 0.5**5), (1, 9, 2 * 11 / 1024)]
+)
+def test_mcnemar_by_hand(first: int, second: int, p: float):
+    assert mcnemar(first, second) == pytest.approx(p)
+    assert mcnemar(second, first) == pytest.approx(p)
