@@ -81,7 +81,7 @@ def give_verdict(metric: str, found: Difference, num_samples: int) -> str:
     low, high = found.interval
     how_sure = f"95 % interval {low:.3f} to {high:.3f}, {num_samples:,} pictures"
     if not found.is_distinguishable:
-        return f"{metric}: not distinguishable; difference {found.difference:+.3f}, {how_sure}"
+        return f"{metric}: not distinguishable; difference {found.difference:.3f}, {how_sure}"
     verb = "improved" if found.difference > 0 else "fell"
     return f"{metric} {verb} by {abs(found.difference):.3f}, {how_sure}"
 

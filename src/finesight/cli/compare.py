@@ -40,7 +40,8 @@ def compare(
             f"{test['only_improved']} only the other; p = {test['p']:.2g}"
         )
     width = max(map(len, result["classes"]), default=0)
-    print_line(f"\n{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")
+    print_line()
+    print_line(f"{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")
     for name, row in result["classes"].items():
         low, high = row["interval"]
         sure = "" if low <= 0 <= high else "  *"
