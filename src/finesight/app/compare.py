@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from finesight.app.evaluate import evaluate
 from finesight.errors import ConfigError
+from finesight.insight.evidence import Evidence, read_evidence
 from finesight.metrics.significance import (
     Difference,
     answer_rows,
@@ -25,7 +26,6 @@ from finesight.reporting.comparison import (
     list_turned_answers,
     rank_changes,
 )
-from finesight.reporting.evidence import Evidence, read_evidence
 from finesight.run import RunFolder
 
 PICTURES_LISTED = 20  # on which a side wins

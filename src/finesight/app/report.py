@@ -16,10 +16,10 @@ from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, RunError
+from finesight.insight.evidence import read_evidence
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
-from finesight.reporting.evidence import read_evidence
 from finesight.reporting.masks import Originals
 from finesight.run import RunFolder
 from finesight.tasks import TASKS

@@ -25,3 +25,9 @@ def join_words(words: Sequence[str]) -> str:
 def label_class(class_id: str, name: str) -> str:
     """`10 (baby)`, or the name alone where the id is no other."""
     return name if class_id == name else f"{class_id} ({name})"
+
+
+def count_of(number: int, noun: str) -> str:
+    """1 picture, 2,500 pictures, 3 classes."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"

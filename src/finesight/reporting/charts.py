@@ -150,11 +150,3 @@ def draw_matrix(
 
 def shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def wilson_interval(share: float, total: int) -> tuple[float, float]:
-    """95 % interval of a share of `total` independent trials. Wilson 1927, JASA 22:209."""
-    z = 1.959964
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    reach = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, centre - reach), min(1.0, centre + reach)

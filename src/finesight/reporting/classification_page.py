@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from finesight.insight.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.charts import draw_matrix
-from finesight.reporting.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
 from finesight.reporting.masks import Originals

@@ -6,10 +6,9 @@ from typing import Any
 
 from finesight.config import dotted_settings
 from finesight.errors import ConfigError
+from finesight.insight.evidence import Answer, Evidence, Scene, is_number
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
-from finesight.reporting.evidence import Answer, Evidence, Scene
-from finesight.reporting.sections import is_number
 
 LOWER_IS_BETTER = frozenset({"log_loss"})
 

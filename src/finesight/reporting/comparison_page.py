@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finesight.errors import ConfigError
+from finesight.insight.evidence import Evidence
 from finesight.reporting.comparison import (
     check_comparable,
     compare_architectures,
@@ -16,7 +17,6 @@ from finesight.reporting.comparison import (
     name_runs,
     rank_changes,
 )
-from finesight.reporting.evidence import Evidence
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.masks import Originals, list_colours
 from finesight.reporting.pictures import Sprites, make_sprites

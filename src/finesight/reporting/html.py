@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from finesight.errors import ConfigError
+from finesight.insight.wording import count_of
 from finesight.reporting.pictures import Sprites
-from finesight.reporting.sections import count_of, percent
+from finesight.reporting.sections import percent
 from finesight.run import write_atomically
 
 SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}

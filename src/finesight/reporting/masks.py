@@ -11,7 +11,7 @@ from PIL import Image
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.mask_files import encode_mask, mask_colours
 from finesight.data.pictures import Fit, UnreadablePicture, place_whole, read_picture
-from finesight.reporting.evidence import Evidence
+from finesight.insight.evidence import Evidence
 from finesight.reporting.pictures import FindPicture, data_uri
 
 SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from finesight.insight.evidence import Evidence, read_evidence
 from finesight.reporting.classification_page import make_classification_page
-from finesight.reporting.evidence import Evidence, read_evidence
 from finesight.reporting.html import Page
 from finesight.reporting.masks import Originals
 from finesight.reporting.segmentation_page import make_segmentation_page

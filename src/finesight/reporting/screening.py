@@ -9,7 +9,7 @@ import numpy as np
 
 from finesight.classes import ClassList
 from finesight.errors import RunError
-from finesight.reporting.evidence import Evidence, Film
+from finesight.insight.evidence import Evidence, Film
 from finesight.reporting.masks import Originals, change_uri, mask_uri, picture_uri, read_mask_indices
 
 MAX_FRAMES = 40  # of a strip; of a longer film every n-th

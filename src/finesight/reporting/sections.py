@@ -1,15 +1,16 @@
 """Sentences and small tables of the report, from evidence. Every number in them was measured elsewhere."""
 
-import math
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from finesight.insight.evidence import Evaluation, Evidence, find_best_epoch, is_number
+from finesight.insight.intervals import wilson_interval
 from finesight.insight.projection import Map
 from finesight.insight.quality import describe_map
-from finesight.reporting.charts import Curves, draw_curves, wilson_interval
-from finesight.reporting.evidence import Evaluation, Evidence
+from finesight.insight.wording import count_of
+from finesight.reporting.charts import Curves, draw_curves
 from finesight.tasks import TASKS
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
@@ -17,19 +18,6 @@ KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and stil
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
-def count_of(number: int, noun: str) -> str:
-    """1 picture, 2,500 pictures, 3 classes."""
-    plural = noun + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def find_best_epoch(evidence: Evidence) -> int | None:
-    """The epoch whose weights were kept: the first that was highest in the metric checkpoint.best."""
-    name = f"val/{evidence.settings.checkpoint.best or 'accuracy'}"
-    judged = [(line[name], line["epoch"]) for line in evidence.journal if is_number(line.get(name))]
-    return max(judged, key=lambda entry: (entry[0], -entry[1]))[1] if judged else None
 
 
 def describe_training(evidence: Evidence) -> str:
@@ -267,7 +255,3 @@ def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
     for _, label in evidence.splits.get(split, ()):
         counts[label] = counts.get(label, 0) + 1
     return counts
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

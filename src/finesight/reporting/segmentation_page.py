@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from finesight.insight.evidence import Evidence, Scene
 from finesight.reporting.charts import draw_matrix
-from finesight.reporting.evidence import Evidence, Scene
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.masks import Originals, list_colours
 from finesight.reporting.screening import Screening, screen_films

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finesight.reporting.evidence import Evaluation, Evidence, Scene
+from finesight.insight.evidence import Evaluation, Evidence, Scene
 from finesight.reporting.masks import Originals, error_uri, list_colours, mask_uri, picture_uri, read_prediction, shrink
 from finesight.reporting.sections import describe_kept_epoch, find_confusion
 

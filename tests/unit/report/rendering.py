@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from finesight.insight.evidence import read_evidence
 from finesight.reporting import make_comparison_page, make_page, write_page
-from finesight.reporting.evidence import read_evidence
 from finesight.reporting.masks import Originals, ReadTruth
 from finesight.reporting.pictures import FindPicture
 from finesight.run import RunFolder

@@ -9,6 +9,7 @@ from synthetic_run import SyntheticRun, write_run
 from test_report_page import Page, read_data
 
 from finesight.errors import ConfigError
+from finesight.insight.evidence import Evidence, read_evidence
 from finesight.reporting.comparison import (
     check_comparable,
     list_contrasts,
@@ -17,7 +18,6 @@ from finesight.reporting.comparison import (
     name_runs,
     rank_changes,
 )
-from finesight.reporting.evidence import Evidence, read_evidence
 from finesight.reporting.masks import Originals
 
 

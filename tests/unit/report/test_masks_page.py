@@ -13,7 +13,7 @@ from test_report_page import Page, read_data, without_scripts
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.reporting.evidence import Evidence, read_evidence
+from finesight.insight.evidence import Evidence, read_evidence
 from finesight.reporting.masks import change_uri, error_uri, read_prediction, shrink
 from finesight.reporting.screening import MAX_FRAMES, Strip, screen_films, thin_out
 from finesight.reporting.segments import list_segments, make_view, rank_scenes

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.reporting.charts import BOTTOM, HEIGHT, TOP, choose_ticks, draw_curves, draw_matrix, wilson_interval
+from finesight.insight.intervals import wilson_interval
+from finesight.reporting.charts import BOTTOM, HEIGHT, TOP, choose_ticks, draw_curves, draw_matrix
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))

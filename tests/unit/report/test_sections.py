@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from synthetic_run import SyntheticRun
 
-from finesight.reporting.evidence import Evidence, find_mistakes, read_evidence
+from finesight.insight.evidence import Evidence, find_mistakes, read_evidence
 from finesight.reporting.sections import (
     count_of,
     find_best_epoch,

@@ -1,5 +1,6 @@
 """What a run folder says about one split, as far as it is there. Reads files; measures nothing."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,3 +220,25 @@ def _read_text(path: Path) -> str:
 def find_mistakes(answers: Sequence[Answer]) -> list[Answer]:
     """Wrong answers, the most confident first."""
     return sorted((a for a in answers if a.is_mistake), key=lambda a: (-(a.confidence or 0.0), a.key))
+
+
+def find_best_epoch(evidence: Evidence) -> int | None:
+    """The epoch whose weights were kept: the first that was best in the metric checkpoint.best."""
+    sign = -1 if judged_metric(evidence).endswith("loss") else 1
+    judged = [(sign * value, -epoch) for epoch, value in read_curve(evidence, f"val/{judged_metric(evidence)}")]
+    return -max(judged)[1] if judged else None
+
+
+def judged_metric(evidence: Evidence) -> str:
+    """The metric that chose the kept epoch, such as `accuracy`."""
+    task = evidence.model["task"]
+    return evidence.settings.checkpoint.best or TASKS[task].best_metric
+
+
+def read_curve(evidence: Evidence, name: str) -> list[tuple[int, float]]:
+    """(epoch, value) of a number the journal tells; epochs without it are left out."""
+    return [(line["epoch"], line[name]) for line in evidence.journal if is_number(line.get(name))]
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
