@@ -121,6 +121,7 @@ class FilmSettings:
 class CheckpointSettings:
     __pydantic_config__ = STRICT
     every: Annotated[int, Ge(1)] = 1  # epochs between checkpoints; the last epoch is always kept
+    minutes: Annotated[float, Ge(0)] = 5.0  # between checkpoints inside an epoch; 0: after every step
     best: str = ""  # metric that decides which epoch is kept as best; empty: the task's own (accuracy, miou)
     patience: Annotated[int, Ge(0)] = 0  # early stopping: epochs without a better one; 0: off
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,6 +20,17 @@ from finesight.config import Settings, parse_settings, to_toml
 from finesight.errors import RunError
 
 FORMAT_VERSION = 1
+_LOCKS: set[int] = set()  # descriptors of locked folders
+
+
+def _drop_locks() -> None:
+    """A forked loader worker would keep its dead parent's lock for some seconds."""
+    while _LOCKS:
+        os.close(_LOCKS.pop())
+
+
+if os.name == "posix":
+    os.register_at_fork(after_in_child=_drop_locks)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,28 @@ class RunFolder:
 
     def is_run(self) -> bool:
         return (self.path / "model.json").is_file()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Within the block no other process can train in this folder. Raises RunError when one does already.
+
+        The lock is the system's, on the folder itself: it ends with its process, however that ends.
+        """
+        if os.name != "posix":
+            yield
+            return
+        import fcntl
+
+        number = os.open(self.path, os.O_RDONLY)
+        _LOCKS.add(number)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
+        finally:
+            _LOCKS.discard(number)
+            os.close(number)
 
     # What every run has
 
@@ -156,11 +190,23 @@ def write_atomically(path: Path, content: bytes) -> None:
 def replace_folder(folder: Path, fresh: Path) -> None:
     """Puts the finished folder `fresh` in the place of `folder`, which stays readable as NAME.before until then."""
     before = folder.with_name(f"{folder.name}.before")
+    sync_folder(fresh)
     if folder.exists():
         shutil.rmtree(before, ignore_errors=True)
         folder.rename(before)
     fresh.rename(folder)
+    sync_folder(folder.parent)
     shutil.rmtree(before, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Its names are on disk when this returns: a file's own sync does not promise that."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,6 +6,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 
-FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "data.store_limit_gb"}
+FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
 
 
 class Interrupted(FinesightError):
@@ -53,20 +54,21 @@ def train(
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     if resume and not str(out):
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
-    trainer = _resume(recipe, overrides, Path(out)) if resume else _start(recipe, overrides, out)
-    try:
-        signal = trainer.run()
-    except torch.OutOfMemoryError:
-        raise FinesightError(
-            "The accelerator's memory is too small for this: lower batch_size or image.size, or raise "
-            "optim.accumulate, which computes a batch in so many parts."
-        ) from None
-    if signal:
-        raise Interrupted(trainer.job.run.path, signal)
-    return _finish(trainer)
+    with ExitStack() as locks:
+        trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
+        try:
+            signal = trainer.run()
+        except torch.OutOfMemoryError:
+            raise FinesightError(
+                "The accelerator's memory is too small for this: lower batch_size or image.size, or raise "
+                "optim.accumulate, which computes a batch in so many parts."
+            ) from None
+        if signal:
+            raise Interrupted(trainer.job.run.path, signal)
+        return _finish(trainer)
 
 
-def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
+def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
@@ -77,6 +79,7 @@ def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path
         say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
     trainer = Trainer(job)
     run.create()
+    locks.enter_context(run.lock())
     if ceilings:
         run.write_json("stride_ceiling.json", {"miou": ceilings})
     _describe_run(trainer)
@@ -87,9 +90,10 @@ def describe_ceilings(ceilings: Mapping[str, float]) -> str:
     return ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in ceilings.items())
 
 
-def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path) -> Trainer:
+def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
     """The run as it was; a setting that would change the result is refused."""
     run = RunFolder.open(out)
+    locks.enter_context(run.lock())
     free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
     settings = load_settings(run.path / "config.toml", free)
     asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()

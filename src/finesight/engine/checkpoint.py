@@ -16,15 +16,25 @@ from finesight.run import RunFolder, replace_folder
 
 
 def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None) -> None:
-    """Writes checkpoint `last` or `best` beside its place, synced, then renames it in."""
-    folder = run.checkpoint(name)
+    """Writes checkpoint `last` or `best` beside its place, synced, then renames it in.
+
+    Raises RunError where it cannot be written; the one before it is unharmed then.
+    """
+    folder = run.path / "checkpoints" / name
     fresh = folder.with_name(f".{name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    save_tensors(fresh / "weights.safetensors", weights)
-    if training is not None:
-        save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
-    replace_folder(run.path / "checkpoints" / name, fresh)
+    try:
+        fresh.mkdir(parents=True)
+        save_tensors(fresh / "weights.safetensors", weights)
+        if training is not None:
+            save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
+        replace_folder(folder, fresh)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise RunError(
+            f"Checkpoint {folder} cannot be written: {error}. The one before it is unharmed: make room or give "
+            "leave to write, then go on with --resume."
+        ) from None
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -68,6 +68,7 @@ class Trainer:
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
         self.at = Position()
+        self.saved = time.monotonic()
         self.steps_per_epoch = len(order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, 1)))
         if settings.machine.compile:
             self.network.compile()
@@ -135,6 +136,9 @@ class Trainer:
                 bar.advance(len(batch.indices), note)
                 if stop.signal:
                     break
+                if self._is_time_to_save() and at.step < len(batches):  # the last step's epoch is saved when scored
+                    at.loss_sum = loss_sum.item()
+                    self._save()
         at.loss_sum = loss_sum.item()
 
     def _train_step(self, batch: Batch) -> Tensor:
@@ -225,7 +229,12 @@ class Trainer:
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
             self._save()
 
+    def _is_time_to_save(self) -> bool:
+        return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
+
     def _save(self) -> None:
+        """Checkpoint `last`. A loss that is no number is an error before anything is written."""
+        self._check_loss()
         state = self.network.state_dict()
         tensors = {f"weights/{name}": tensor for name, tensor in state.items()} | pack_optimiser(self.optimiser)
         if self.average:
@@ -233,6 +242,7 @@ class Trainer:
         values = {**self.at.__dict__, "num_averaged": self.average.num_steps if self.average else 0}
         weights = self.average.weights if self.average else state
         save_checkpoint(self.job.run, "last", weights, Training(tensors, values))
+        self.saved = time.monotonic()
 
 
 @torch.inference_mode()
