@@ -19,6 +19,8 @@ check: $(VENV)/tested
 
 bench: $(VENV)/installed
 	$(RUN)python benchmarks/classification.py
+	$(RUN)python benchmarks/segmentation.py
+	$(RUN)python benchmarks/comparison.py
 
 # One environment for all: a second call only looks at the time stamps.
 $(VENV)/installed: pyproject.toml
