@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: finish the step, keep everything, then stop."""
 
+import os
 import signal
 import threading
 from types import FrameType
@@ -15,6 +16,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal = 0
+        self.process = os.getpid()
 
     def __enter__(self) -> "StopRequest":
         self._before = {}
@@ -28,6 +30,8 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self.process:  # a loader worker just forked, which has yet to say that signals are not its
+            return
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number
