@@ -19,7 +19,7 @@ from finesight.errors import ConfigError, DataError, RunError
 from finesight.insight.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.run import write_atomically
 
-PCA_DIMENSIONS = 50  # what neighbours are looked up in: removes noise, and is quick
+PCA_DIMENSIONS = 100  # what neighbours are looked up in; with 50 some are lost (benchmarks/README.md)
 FEWEST_PICTURES = 4  # for t-SNE and UMAP; below, PCA draws the map
 
 T = TypeVar("T")
