@@ -9,6 +9,7 @@ from typing import Any
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.errors import RunError
+from finesight.insight.film_maps import FilmMaps, read_film_maps
 from finesight.insight.projection import Map, load_map
 from finesight.run import RunFolder, read_csv
 from finesight.tasks import TASKS
@@ -100,6 +101,7 @@ class Evidence:
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
+    film_maps: FilmMaps | None = None
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -138,6 +140,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),
+            film_maps=read_film_maps(run, classes) if split == "val" else None,
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(

@@ -5,6 +5,7 @@ the maps.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,34 @@ class Frame:
     predictions: Indices
 
 
+@dataclass(frozen=True, eq=False)
+class FilmMaps:
+    """points: float32 (n, 2) of each epoch. targets: class indices (n,). epochs: see maps.json of `draw_film`."""
+
+    epochs: list[dict[str, Any]]
+    points: list[Floats]
+    targets: Indices
+    paragraph: str
+
+
+def read_film_maps(run: RunFolder, classes: ClassList) -> FilmMaps | None:
+    """What `draw_film` wrote; None where it never did. Raises RunError, KeyError or ValueError for a damaged file."""
+    from safetensors.numpy import load_file
+
+    if not (run.path / "film/maps.json").exists():
+        return None
+    told = run.read_json("film/maps.json")
+    tensors = load_file(run.path / "film/maps.safetensors")
+    points = [tensors[str(each["epoch"])] for each in told["epochs"]]
+    return FilmMaps(told["epochs"], points, read_targets(run, classes), told["paragraph"])
+
+
+def read_targets(run: RunFolder, classes: ClassList) -> Indices:
+    """Class indices of the kept pictures."""
+    index = {label: i for i, label in enumerate(classes.ids)}
+    return np.array([index[label] for _, label in read_csv(run.path / SAMPLES, COLUMNS)])
+
+
 def draw_film(run: RunFolder, classes: ClassList) -> dict[str, object] | None:
     """Writes film/maps.json and film/maps.safetensors (points of each epoch); None where training kept nothing.
 
@@ -40,8 +69,7 @@ def draw_film(run: RunFolder, classes: ClassList) -> dict[str, object] | None:
     frames = read_frames(run)
     if len(frames) < 2 or len(frames[0].features) < FEWEST_PICTURES:
         return None
-    index = {label: i for i, label in enumerate(classes.ids)}
-    targets = np.array([index[label] for _, label in read_csv(run.path / SAMPLES, COLUMNS)])
+    targets = read_targets(run, classes)
     points: list[Floats] = []
     epochs, own_shares = [], []
     for frame in frames:

@@ -7,6 +7,8 @@ from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.dendrogram import draw_dendrogram
+from finesight.reporting.film_panels import draw_panels
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
 from finesight.reporting.masks import Originals
@@ -29,10 +31,12 @@ EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
     ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("map", "Map"),
-    ("close", "Close classes"), ("mistakes", "Mistakes"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("close", "Close classes"), ("mistakes", "Mistakes"), ("film-maps", "Through training"),
+    ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "record.html.j2"
+    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "film_maps.html.j2",
+    "record.html.j2"
 )  # fmt: skip
 
 
@@ -45,7 +49,7 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
         parts=PARTS,
         sources=[str(evidence.run)],
         data=_page_data(evidence, sprites, order_classes(evidence)),
-        context=_context(evidence, story, sprites),
+        context=_context(evidence, story, sprites, originals),
         scripts=["map.js"] if evidence.embedding else [],
         groundwork=bokeh_script() if evidence.embedding else "",
         sprites=sprites,
@@ -75,7 +79,7 @@ def _tell(evidence: Evidence) -> Story:
     return Story(mistakes, examples, list(everything))
 
 
-def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
     evaluation, embedding = evidence.evaluation, evidence.embedding
     order = order_classes(evidence)
     rows = list_classes(evidence)
@@ -91,6 +95,10 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
         "close": embedding.close_classes if embedding else {},
+        "dendrogram": draw_dendrogram(embedding.close_classes, evidence.classes.names) if embedding else None,
+        "film_panels": draw_panels(evidence),
+        "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
+        "attention": originals.attention,
         "definition": partial(define_metric, evaluation),
         "ordered_by_closeness": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),
