@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from finesight.insight.stability import Stability
 
 
-def describe_separation(found: CloseClasses) -> str:
+def describe_separation(found: "CloseClasses") -> str:
     """How well classes separate at all; a class separates when most neighbours of its pictures are its own."""
     num_judged, left_out = len(found.judged), len(found.labels) - len(found.judged)
     if num_judged < 2:
@@ -40,7 +40,7 @@ def describe_separation(found: CloseClasses) -> str:
     return text
 
 
-def describe_groups(found: CloseClasses, limit: int | None = None) -> list[str]:
+def describe_groups(found: "CloseClasses", limit: int | None = None) -> list[str]:
     """A sentence for each group, or that there is none."""
     if len(found.judged) < 2:
         return []
@@ -54,7 +54,7 @@ def describe_groups(found: CloseClasses, limit: int | None = None) -> list[str]:
     return sentences
 
 
-def _describe_mixing(found: CloseClasses, group: CloseGroup) -> str:
+def _describe_mixing(found: "CloseClasses", group: "CloseGroup") -> str:
     pair = len(group.classes) == 2
     text = (
         f"Classes {join_words([found.labels[c] for c in group.classes])} lie close: "
@@ -68,7 +68,7 @@ def _describe_mixing(found: CloseClasses, group: CloseGroup) -> str:
     return text + f"{share} of their mistakes {inside} ({group.mistakes_inside} of {group.mistakes})."
 
 
-def describe_agreement(found: CloseClasses) -> str:
+def describe_agreement(found: "CloseClasses") -> str:
     """Whether the classes that lie close are those that are confused; empty where there is nothing to compare."""
     rho, chance = found.rank_correlation, found.p_value
     if rho is None or chance is None:
@@ -91,7 +91,7 @@ def describe_agreement(found: CloseClasses) -> str:
     return f"{text} Closest are {first} and {second}, confused {times}."
 
 
-def describe_method(found: CloseClasses) -> str:
+def describe_method(found: "CloseClasses") -> str:
     """What the words mean."""
     return (
         f"Affinity of two classes is the share of a picture's {spell(found.k)} nearest other pictures, by cosine "
