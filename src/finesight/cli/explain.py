@@ -34,9 +34,7 @@ def explain(
     else:
         for seen in result["pictures"]:
             print_line(describe(seen))
-        print_line(
-            f"{len(result['pictures'])} overlays in {result['out']}, of what layer {result['layer']} makes of it"
-        )
+        print_line(f"{len(result['pictures'])} overlays in {result['out']}, from layer {result['layer']}")
     for key, reason in result["unreadable"]:
         say(f"Not read: {key!r} {reason}")
     if result["unreadable"]:

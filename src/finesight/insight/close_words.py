@@ -83,7 +83,7 @@ def describe_agreement(found: "CloseClasses") -> str:
         lead = "How close two classes lie says little about how often they are confused"
     text = (
         f"{lead}: Spearman rank correlation {rho:.2f} of affinity and confusions over {found.num_pairs:,} pairs "
-        f"(p {chance:.3f} by permuting the classes)."
+        f"(p {'< 0.001' if chance < 0.001 else f'= {chance:.3f}'} by permuting the classes)."
     )
     closest = found.pairs[0]
     first, second = found.labels[closest.first], found.labels[closest.second]
@@ -112,7 +112,7 @@ def describe_stability(stability: "Stability", found: "CloseClasses") -> str:
     if not found.groups:
         return f"{lead} there is no group to look for."
     held = [
-        f"{join_words([found.labels[c] for c in group.classes])} lie close on {spell(count)}"
+        f"{join_words([found.labels[c] for c in group.classes])} lie close on {spell(count)} of them"
         for group, count in zip(found.groups, stability.groups, strict=True)
     ]
     everywhere = all(count == maps for count in stability.groups)
