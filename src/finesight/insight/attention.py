@@ -43,7 +43,6 @@ def find_attention(model: Model, images: Tensor, classes: Sequence[int] | None =
     there are none; without `classes` it is the class with most pixels. Raises ModelError for a network whose last
     layers have no height and width.
     """
-    model.eval()
     place = find_place(model, images[:1])
     with _cut_off(model, place) as seen, torch.enable_grad():
         logits = model(images).float()
@@ -87,6 +86,7 @@ def find_place(model: Model, image: Tensor) -> Place:
 
     image: (1, 3, h, w), normalised.
     """
+    model.eval()
     finished: list[tuple[str, tuple[int, ...]]] = []
     given: list[tuple[int, ...]] = []
 

@@ -112,10 +112,10 @@ def describe_stability(stability: "Stability", found: "CloseClasses") -> str:
     if not found.groups:
         return f"{lead} there is no group to look for."
     held = [
-        f"{join_words([found.labels[c] for c in group.classes])} lie close on {spell(count)} of them"
+        f"{join_words([found.labels[c] for c in group.classes])} lie close on {spell(count) if count else 'none'}"
         for group, count in zip(found.groups, stability.groups, strict=True)
     ]
     everywhere = all(count == maps for count in stability.groups)
     if everywhere:
         return f"{lead} every group is a group on each of them."
-    return f"{lead} {'; '.join(held)}."
+    return f"{lead} {'; '.join(held)} of them."
