@@ -47,5 +47,5 @@ def describe(seen: dict[str, object]) -> str:
     if seen["inside"] is not None:
         text += f" of the pixels; {seen['inside']:.0%} of the attention inside them"
     if seen["half_area"] is None:
-        return f"{text}; nothing speaks for it"
+        return f"{text}; nothing in that layer speaks for it"
     return f"{text}; half of the attention on {seen['half_area']:.0%} of the picture, {seen['where']}"

@@ -23,7 +23,8 @@ def test_a_turned_map_is_turned_back(angle: float, mirrored: bool, shift: float)
 
 def test_nothing_is_scaled() -> None:
     fixed = np.random.default_rng(0).normal(size=(30, 2))
-    assert turn_onto(fixed, 3 * fixed).std() == pytest.approx(3 * fixed.std(), rel=1e-4)
+    spread = np.linalg.norm(turn_onto(fixed, 3 * fixed) - fixed.mean(0))
+    assert spread == pytest.approx(3 * np.linalg.norm(fixed - fixed.mean(0)), rel=1e-4)
 
 
 @pytest.fixture
