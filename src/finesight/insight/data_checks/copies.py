@@ -68,21 +68,21 @@ def find_near_copies_within(inspection: Inspection) -> Explanation | None:
 
 def find_neighbours_across(inspection: Inspection) -> Explanation | None:
     """Only of held-out pictures and training ones: between two held-out parts nothing is learned by heart."""
-    held: dict[str, list[Example]] = {}
+    held: set[str] = set()
+    examples = []
     for seam in inspection.seams:
         first, second = (inspection.splits_of[key][0] for key in (seam.first, seam.second))
         if first != second and "train" in (first, second):
+            held.add(seam.first if second == "train" else seam.second)
             where = "above" if seam.is_above else "left of"
             text = f"{seam.first} ({first}) lies {where} {seam.second} ({second}); edges alike to {seam.likeness:.2f}"
-            key = seam.first if second == "train" else seam.second
-            held.setdefault(key, []).append(Example((seam.first, seam.second), text))
+            examples.append(Example((seam.first, seam.second), text))
     if not held:
         return None
     total = sum(len(items) for split, items in inspection.splits.items() if split != "train")
-    examples = sorted((example for found in held.values() for example in found), key=lambda each: each.text[-4:])[::-1]
     return Explanation(
-        f"{len(held):,} of {count_of(total, 'held-out picture')} ({percent(len(held) / total)}) adjoin a training picture: "
-        f"crops of one scene in both parts. {_say_score(inspection)} Split by scene, for example with a column `split`.",
+        f"{len(held):,} of {count_of(total, 'held-out picture')} ({percent(len(held) / total)}) adjoin a training "
+        f"picture: crops of one scene in both parts. {_say_score(inspection)} Hold out whole scenes instead.",
         tuple(examples),
     )
 

@@ -63,10 +63,10 @@ def find_unused(inspection: Inspection) -> Explanation | None:
 
 
 def find_rare(inspection: Inspection) -> Explanation | None:
-    counts = inspection.class_counts.get("train", {})
     classes = inspection.classes
-    if classes is None or not counts:
+    if classes is None or "train" not in inspection.splits:
         return None
+    counts = inspection.class_counts["train"]
     known = {index: count for index, count in counts.items() if index != IGNORE_INDEX}
     total = sum(known.values())
     if inspection.task == "segmentation":

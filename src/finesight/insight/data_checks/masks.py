@@ -4,9 +4,8 @@ from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
 from finesight.data.masks import spell, to_colour
 from finesight.data.portraits import Stray, find_strays
-from finesight.data.survey import quote_some
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
-from finesight.insight.wording import count_of, percent
+from finesight.insight.wording import count_of
 
 MASKS_READ_AGAIN = 100  # to say where their stray pixels are
 BORDER = 255  # what many tools write where no class is known
@@ -33,7 +32,7 @@ def find_stray_colours(inspection: Inspection) -> Explanation | None:
         found = find_strays(mask, inspection.looks[key], known)
         examples.append(Example((key,), f"{mask.name}: {'; '.join(map(_tell, found))}"))
     return Explanation(
-        f"{count_of(total, 'pixel')} ({percent(total / pixels)} of all) in {count_of(len(strays), 'mask')} of a colour "
+        f"{count_of(total, 'pixel')} ({total / pixels:.2g} of all) in {count_of(len(strays), 'mask')} of a colour "
         "that is no class. They will count nowhere; correct them, or add the class.",
         tuple(examples),
     )
@@ -49,7 +48,7 @@ def find_borders(inspection: Inspection) -> Explanation | None:
 
 
 def find_unknown_values(inspection: Inspection) -> Explanation | None:
-    """Values beyond the class list. One beyond its end: masks that count from one, or a background that is not in it."""
+    """Values beyond the class list. One beyond its end: masks that count from one, or a background it lacks."""
     if inspection.rule is not None or inspection.classes is None:
         return None
     unknown = _unknown_values(inspection) - {BORDER}
@@ -60,10 +59,10 @@ def find_unknown_values(inspection: Inspection) -> Explanation | None:
     if unknown == {last + 1}:
         hint = (
             f"That is one beyond the end, {last}: the masks seem to be off by one. If they count from 1 and 0 is "
-            "background, add the background to the class list, as its first, or set data.ignore = 0 and give ids from 1."
+            "background, put the background first in the class list, or set data.ignore = 0 and give ids from 1."
         )
     examples = _list_holders(inspection, unknown)
-    return explain_if_any(examples, "mask", f"with values that are no class: {quote_some(sorted(unknown))}. {hint}")
+    return explain_if_any(examples, "mask", f"with values that are no class: {_list_values(unknown)}. {hint}")
 
 
 def find_shift(inspection: Inspection) -> Explanation | None:
@@ -123,6 +122,11 @@ def _unknown_values(inspection: Inspection) -> set[int]:
     ids = inspection.classes.ids
     numbered = all(id_.isascii() and id_.isdigit() for id_ in ids)
     return values - (set(map(int, ids)) if numbered else set(range(len(ids))))
+
+
+def _list_values(values: set[int]) -> str:
+    listed = ", ".join(map(str, sorted(values)[:5]))
+    return f"{listed} and {len(values) - 5:,} more" if len(values) > 5 else listed
 
 
 def _list_holders(inspection: Inspection, values: set[int]) -> list[Example]:
