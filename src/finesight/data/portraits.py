@@ -1,5 +1,6 @@
 """All that the doctor needs to know of a picture and its mask, in about two kilobytes, from decoding each once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,7 +14,8 @@ from finesight.data.pictures import UnreadablePicture, open_picture, read_pictur
 from finesight.data.sample import Item
 from finesight.data.seams import take_edges
 
-NUM_POSITIONS = 5  # of a colour that are told
+NUM_COLOURS = 6  # that are told of a mask, the most frequent ones
+NUM_POSITIONS = 5  # and of each of them
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,15 @@ def _take_mask(path: Path) -> MaskPortrait:
 
 def find_strays(path: Path, look: Look, known: Mapping[int, int]) -> list[Stray]:
     """Where a mask holds colours that are not among `known`; reads it anew. Empty if it cannot be read any more."""
-    colours = sorted({to_colour(look, code) for code in look.counts} - known.keys())
+    counts: Counter[int] = Counter()
+    for code, count in look.counts.items():
+        counts[to_colour(look, code)] += count
+    colours = [colour for colour, _ in counts.most_common() if colour not in known]
     try:
-        raw = read_mask(path) if colours else None
+        raw = read_mask(path)
     except UnreadableMask:
-        raw = None
-    return [_locate(raw, colour) for colour in colours] if raw else []
+        return []
+    return [_locate(raw, colour) for colour in colours[:NUM_COLOURS]]
 
 
 def _locate(raw: RawMask, colour: int) -> Stray:

@@ -1,5 +1,7 @@
 """Masks that hold what no class is."""
 
+from collections.abc import Mapping
+
 from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
 from finesight.data.masks import spell, to_colour
@@ -87,9 +89,11 @@ def find_unreadable_rule(inspection: Inspection) -> Explanation | None:
     if not inspection.rule_fault or find_borders(inspection) or find_unknown_values(inspection):
         return None
     first, *lines = inspection.rule_fault.split("\n")
-    keys = {look.name: key for key, look in inspection.looks.items()}
+    keys: dict[str, tuple[str, ...]] = {}
+    for key, look in inspection.looks.items():
+        keys[look.name] = (*keys.get(look.name, ()), key)
     examples = [Example(_keys_of(line.strip(), keys), line.strip()) for line in lines]
-    return Explanation(first, tuple(examples))
+    return Explanation(f"{first.rstrip(':.')}.", tuple(examples))
 
 
 def find_unlabelled_masks(inspection: Inspection) -> Explanation | None:
@@ -139,7 +143,6 @@ def _list_holders(inspection: Inspection, values: set[int]) -> list[Example]:
     return sorted(examples, key=lambda example: example.text)
 
 
-def _keys_of(line: str, keys: dict[str, str]) -> tuple[str, ...]:
-    """A line of `choose_rule` begins with the mask it is about."""
-    key = keys.get(line.partition(": ")[0])
-    return (key,) if key else ()
+def _keys_of(line: str, keys: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """A line of `choose_rule` begins with the name of the mask it is about, which two folders may have."""
+    return keys.get(line.partition(": ")[0], ())
