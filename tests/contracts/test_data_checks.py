@@ -269,6 +269,12 @@ def test_every_check_has_a_plant() -> None:
     assert {check.severity for check in CHECKS.values()} == set(SEVERITIES)
 
 
+def test_every_check_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "inspect.md").read_text(encoding="utf-8")
+    listed = [tuple(row.split(" | ")[:2]) for row in page.splitlines() if row.startswith("| D")]
+    assert listed == [(f"| {code}", check.severity) for code, check in CHECKS.items()]
+
+
 @pytest.mark.parametrize("code", CHECKS)
 def test_fires_where_its_fault_was_planted_and_nothing_else_does(code: str, tmp_path: Path) -> None:
     plant, company = PLANTS[code]

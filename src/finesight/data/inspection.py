@@ -70,12 +70,14 @@ class Inspection:
     def class_of(self, key: str) -> int | None:
         """Index of a picture's label; None where it has none that is a class."""
         label = self.items[key].label
-        if label is None or self.classes is None:
-            return None
-        try:
-            return self.classes.index(label)
-        except DataError:
-            return None
+        return None if label is None else self._indices.get(label)
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        """By label; as ClassList.index finds them."""
+        if self.classes is None:
+            return {}
+        return {label: index for labels in (self.classes.names, self.classes.ids) for index, label in enumerate(labels)}
 
     @cached_property
     def class_counts(self) -> dict[str, Counter[int]]:
