@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
+from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
@@ -28,11 +29,13 @@ MISTAKES_SHOWN = 60
 EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
-    ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("map", "Map"),
-    ("close", "Close classes"), ("mistakes", "Mistakes"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("calibration", "Calibration"),
+    ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"), ("frozen", "Frozen layers"),
+    ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "record.html.j2"
+    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2",
+    "calibration.html.j2", "map.html.j2", "record.html.j2",
 )  # fmt: skip
 
 
@@ -90,6 +93,7 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "largest": max((max(row.train, row.count) for row in rows), default=0),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "calibration": tell_calibration(evidence),
         "close": embedding.close_classes if embedding else {},
         "definition": partial(define_metric, evaluation),
         "ordered_by_closeness": order != list(range(len(order))),
