@@ -62,11 +62,15 @@ def open_run_split(
     return name, open_split(listing, name, settings, model.preprocessing, TASKS[model.task])
 
 
+def check_split_name(split: str) -> None:
+    if split == ".." or Path(split).name != split:
+        raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
+
+
 def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
     """A listing of exactly one split, with the run's classes. Raises DataError for a split that is not there."""
     classes = run.read_classes()
-    if split == ".." or Path(split).name != split:
-        raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
+    check_split_name(split)
     if data:
         listing = read_labelled(data, classes, settings.data.format, settings.data)
         parts = listing.splits
