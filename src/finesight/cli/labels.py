@@ -41,9 +41,9 @@ def print_rows(errors: list[dict[str, Any]], names: dict[str, str]) -> None:
     if not errors:
         return
     table = [("key", "given", "suggested", "score")]
-    for row in errors:
-        given, suggested = (label_class(row[side], names[row[side]]) for side in ("given", "suggested"))
-        table.append((row["key"], given, suggested, f"{row['score']:.3f}"))
+    for error in errors:
+        given, suggested = (label_class(error[side], names[error[side]]) for side in ("given", "suggested"))
+        table.append((error["key"], given, suggested, f"{error['score']:.3f}"))
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     for row in table:
         print_line("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -9,6 +9,7 @@ from typing import Any
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.errors import RunError
+from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
@@ -100,6 +101,7 @@ class Evidence:
     evaluation: Evaluation | None
     calibration: Calibration | None
     embedding: Embedding | None
+    label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
@@ -139,6 +141,11 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             evaluation=evaluation,
             calibration=Calibration.load(run),
             embedding=embedding,
+            label_errors=tuple(
+                found
+                for name in dict.fromkeys((split, "train"))
+                if (found := load_label_errors(run, name, classes)) is not None
+            ),
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),

@@ -21,7 +21,6 @@ from finesight.insight.label_errors import LabelError, Region
 THICKNESS = 0.02  # of a picture's shorter side: what is thinner is a border
 SMALLEST = 0.002  # of a picture's pixels
 MOST_REGIONS = 255  # a picture: their numbers are the values of a grey PNG
-OUTLINE_SIDE = 256  # longest side of a saved outline, in pixels
 
 
 class RegionFinder:
@@ -98,7 +97,6 @@ def bounding_box(region: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _encode(numbers: np.ndarray) -> bytes:
-    step = -(-max(numbers.shape) // OUTLINE_SIDE)
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(numbers[::step, ::step])).save(content, "PNG")
+    Image.fromarray(numbers).save(content, "PNG")
     return content.getvalue()
