@@ -143,7 +143,8 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
     """(n, num_classes): probabilities of a linear classifier that has not seen the row it is asked about.
 
     features: (n, d). One of NUM_FOLDS parts of every class is left out and asked, in turn. A class with a single
-    picture is never seen when that one is asked about, so it gets no probability there.
+    picture is never seen when that one is asked about, so it gets no probability there. Rows are 0 where fewer than two
+    classes are left to learn from.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -153,6 +154,8 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
     folds = deal_folds(targets, seed)
     for fold in range(NUM_FOLDS):
         asked = folds == fold
+        if not asked.any() or len(np.unique(targets[~asked])) < 2:
+            continue  # nobody to ask, or nothing to tell apart
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
         classifier.fit(features[~asked], targets[~asked])
         probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])

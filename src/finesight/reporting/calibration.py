@@ -12,7 +12,7 @@ from finesight.reporting.sections import percent
 SIDE = 260  # user units of the square in which accuracy stands over confidence
 STRIP = 36  # height of the bars below that tell how many answers a bin has
 GAP = 8
-NOTABLE = 0.02  # error from which a network is called too sure, or not sure enough
+NOTABLE = 0.02  # difference of means from which a network is called too sure, or not sure enough
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def tell_calibration(evidence: Evidence) -> CalibrationStory | None:
 def judge(found: Calibration) -> str:
     before = found.before
     sure, right = percent(before.confidence), percent(before.accuracy)
-    if before.ece < NOTABLE:
+    if abs(before.confidence - before.accuracy) < NOTABLE:
         verdict = "The network is right about as often as it is sure"
     elif before.confidence > before.accuracy:
         verdict = "The network is surer than it should be"
