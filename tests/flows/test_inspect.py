@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +162,10 @@ def test_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     assert "\x1b" not in answer.out
     assert "<b>1.png" not in page.read_text(encoding="utf-8")
     assert json.loads(finesight("inspect", root, "--json").out)["problems"][0]["keys"] == [name, "dog_0.png"]
+
+
+def test_it_does_not_wait_for_torch(tmp_path: Path) -> None:
+    """Nor hold its memory: only the page needs what else a report needs."""
+    folder = str(draw_noise(tmp_path / "well"))
+    program = f"import sys, finesight; finesight.inspect({folder!r}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

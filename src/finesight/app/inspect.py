@@ -9,7 +9,6 @@ from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
 from finesight.insight.data_checks import find_problems
-from finesight.reporting import make_inspection_page, write_page
 
 
 def inspect(
@@ -35,6 +34,8 @@ def inspect(
     problems = find_problems(inspection)
     summary = summarise(inspection)
     if html:
+        from finesight.reporting import make_inspection_page, write_page  # and with them torch
+
         write_page(make_inspection_page(inspection, problems, summary), Path(html))
     return summary | {
         "problems": [problem.to_dict() for problem in problems],
