@@ -300,3 +300,11 @@ WELL: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.parametrize("kind", WELL)
 def test_says_nothing_where_all_is_well(kind: str, tmp_path: Path) -> None:
     assert judge(WELL[kind](tmp_path / "data"), {}) == {}
+
+
+def test_single_masks_that_count_from_one_are_told_so(tmp_path: Path) -> None:
+    root = make_pairs(tmp_path / "data", (0, 2))
+    save(root / "train" / "1_mask.png", halves((1, 3)))
+    problem = judge(root, {"classes": write_text(tmp_path / "classes.txt", NAMES)})["D403"]
+    assert problem.keys == ["train/1_sat.png"]
+    assert "none of these masks holds 0" in problem.message

@@ -8,6 +8,8 @@ from typing import Any
 from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
+from finesight.data.mask_rules import MAX_INFERRED
+from finesight.data.masks import spell
 from finesight.insight.data_checks import find_problems
 
 
@@ -24,7 +26,8 @@ def inspect(
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
-    (pictures of each class, or pixels), `sizes`, `modes`, `num_bytes`, `problems` (`code`, `severity`, `title`,
+    (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
+    told), `sizes`, `modes`, `num_bytes`, `problems` (`code`, `severity`, `title`,
     `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError where there is
     nothing to inspect.
     """
@@ -65,5 +68,14 @@ def summarise(inspection: Inspection) -> dict[str, Any]:
         "sizes": dict(sizes.most_common()),
         "modes": dict(Counter(each.mode for each in read).most_common()),
         "mask_kinds": dict(Counter(look.kind for look in inspection.looks.values()).most_common()),
+        "codes": dict(_count_codes(inspection).most_common(MAX_INFERRED)) if inspection.rule is None else {},
         "num_bytes": sum(each.num_bytes for each in inspection.portraits.values()),
     }
+
+
+def _count_codes(inspection: Inspection) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for look in inspection.looks.values():
+        for code, count in look.counts.items():
+            total[spell(code) if look.kind == "colour" else str(code)] += count
+    return total

@@ -54,7 +54,10 @@ def print_summary(result: Mapping[str, Any]) -> None:
     print_line(f"size (height x width): {_list_counts(result['sizes'])}; stored as {_list_counts(result['modes'])}")
     if result["mask_kinds"]:
         print_line(f"masks by {_list_counts(result['mask_kinds'])}; {result['unknown_pixels']:,} pixels of no class")
-    if result["classes"]:
+    if result["codes"]:
+        print_line("masks hold, in pixels:")
+        print_shares(list(result["codes"]), {"all": result["codes"]})
+    elif result["classes"]:
         print_line(f"{len(result['classes'])} classes:")
         print_shares(result["classes"], result["class_counts"])
 

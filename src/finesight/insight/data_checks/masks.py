@@ -56,14 +56,17 @@ def find_unknown_values(inspection: Inspection) -> Explanation | None:
     unknown = _unknown_values(inspection) - {BORDER}
     if not unknown:
         return None
+    examples = _list_holders(inspection, unknown)
     last = len(inspection.classes) - 1
     hint = "Add the class, or set data.ignore to the value."
     if unknown == {last + 1}:
+        holders = [inspection.looks[key] for example in examples for key in example.keys]
         hint = (
-            f"That is one beyond the end, {last}: the masks seem to be off by one. If they count from 1 and 0 is "
+            f"That is one beyond the end, {last}, and none of these masks holds 0: off by one? Subtract 1."
+            if not any(0 in look.counts for look in holders)
+            else f"That is one beyond the end, {last}: the masks seem to be off by one. If they count from 1 and 0 is "
             "background, put the background first in the class list, or set data.ignore = 0 and give ids from 1."
         )
-    examples = _list_holders(inspection, unknown)
     return explain_if_any(examples, "mask", f"with values that are no class: {_list_values(unknown)}. {hint}")
 
 
