@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
     from finesight.app.predict import predict
+    from finesight.app.prove_resume import prove_resume
     from finesight.app.report import report
     from finesight.app.train import train
 
-__all__ = ["FinesightError", "compare", "embed", "evaluate", "predict", "report", "train"]
+__all__ = ["FinesightError", "compare", "embed", "evaluate", "predict", "prove_resume", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:
