@@ -1,4 +1,4 @@
-"""`finesight` in processes of their own, which are killed by SIGKILL at a chosen moment.
+"""`finesight` in processes of their own, killed by SIGKILL at a chosen moment, or starved of memory.
 
 They are forked from a server that has imported torch once; so a process costs a tenth of a second, not five.
 """
@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["finesight.app.train", "finesight.models.timm_networks", "torch._dynamo"])
@@ -17,24 +18,26 @@ WRITING = os.O_WRONLY | os.O_RDWR
 Process = multiprocessing.process.BaseProcess
 
 
-def start(*arguments: object, prepare: Callable[[], object] | None = None) -> Process:
-    """`finesight ARGUMENTS`. prepare: a picklable function that is called first, in that process."""
-    process = CONTEXT.Process(target=_run, args=([str(argument) for argument in arguments], prepare))
+def start(*arguments: object, prepare: Callable[[], object] | None = None, said: Path | None = None) -> Process:
+    """`finesight ARGUMENTS`. prepare: a picklable function that is called first, in that process. said: its stderr."""
+    process = CONTEXT.Process(target=_run, args=([str(argument) for argument in arguments], prepare, said))
     process.start()
     return process
 
 
-def run(*arguments: object, prepare: Callable[[], object] | None = None) -> int:
+def run(*arguments: object, prepare: Callable[[], object] | None = None, said: Path | None = None) -> int:
     """Exit code; negative: minus the signal that ended it."""
-    process = start(*arguments, prepare=prepare)
+    process = start(*arguments, prepare=prepare, said=said)
     process.join()
     assert process.exitcode is not None
     return process.exitcode
 
 
-def _run(arguments: Sequence[str], prepare: Callable[[], object] | None) -> None:
+def _run(arguments: Sequence[str], prepare: Callable[[], object] | None, said: Path | None) -> None:
     from finesight.cli import main
 
+    if said:
+        sys.stderr = said.open("w")
     if prepare:
         prepare()
     sys.argv = ["finesight", *arguments]
@@ -85,3 +88,36 @@ class InCall:
             return function(*arguments)
 
         setattr(owner, last, counted)
+
+
+class LittleMemory:
+    """From the first step on this process may have so much more memory than it has, and each picture takes 100 MB."""
+
+    def __init__(self, spare_mb: int) -> None:
+        self.spare_mb = spare_mb
+
+    def __call__(self) -> None:
+        import resource
+
+        import torch
+
+        from finesight.engine.loop import Trainer
+
+        make = Trainer.__init__
+
+        def limited(trainer: Trainer, job: Any) -> None:
+            make(trainer, job)
+            answer = job.model.network.forward
+
+            def forward(images: torch.Tensor) -> torch.Tensor:
+                torch.ones(len(images), 100 << 20, dtype=torch.uint8)
+                logits: torch.Tensor = answer(images)
+                return logits
+
+            job.model.network.forward = forward
+            lines = Path("/proc/self/status").read_text().splitlines()
+            used_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmSize"))
+            limit = (used_kb << 10) + (self.spare_mb << 20)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+        Trainer.__init__ = limited  # type: ignore[method-assign]

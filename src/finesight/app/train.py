@@ -133,9 +133,12 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
     job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     recorded = run.read_splits()
     for split, dataset in (("train", job.train), ("val", job.val)):
-        if [key for key, _ in recorded.get(split, [])] != list(dataset.keys):
+        before = [key for key, _ in recorded.get(split, [])]
+        if before != list(dataset.keys):
+            other = next(iter(sorted(set(before) ^ set(dataset.keys))), "their order")
             raise RunError(
-                f"The {split} pictures are not those {run.path} was trained on; going on would mix two runs."
+                f"The {split} pictures are not those {run.path} was trained on (look at {other!r}); going on would mix "
+                "two runs."
             )
     trainer = Trainer(job)
     with _explained(run):
