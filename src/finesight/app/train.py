@@ -94,6 +94,10 @@ def _explained(run: RunFolder) -> Iterator[None]:
         ) from None
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
