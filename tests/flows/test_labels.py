@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(12):
                 wrong = (colour, number) == ("red", 3)
                 name = WRONG if wrong else f"{colour}_{colour}-{number}.png"
-                draw(root / split / name, colour, seed=number)
+                draw(root / split / name, colour, seed=number + 100 * (split == "val"))
     answer = train(root, root / "run", epochs=6)
     assert answer.code == 0, answer.err
     return root / "run"
