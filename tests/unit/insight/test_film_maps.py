@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finesight.classes import ClassList
@@ -13,6 +13,7 @@ from finesight.run import RunFolder, write_atomically, write_csv
 CLASSES = ClassList.from_labels("abc")
 
 
+@settings(deadline=None)  # scipy is imported by the first one
 @given(st.floats(-3, 3), st.booleans(), st.floats(-50, 50))
 def test_a_turned_map_is_turned_back(angle: float, mirrored: bool, shift: float) -> None:
     fixed = np.random.default_rng(0).normal(size=(30, 2)) * (5, 2)
