@@ -1,6 +1,6 @@
 """t-SNE of real features: scikit-learn's default against `finesight embed`'s.
 
-    python benchmarks/projection.py PICTURES [MORE_PICTURES] [--few 2500] [--many 25000]
+    python benchmarks/projection.py PICTURES [MORE_PICTURES] [--few 2500] [--many 25000] [--rounds 3]
 
 PICTURES: folders of pictures, classes in their file names (CLASS_ID.png). Features are real ones of 2,048 dimensions:
 what EfficientNet-Lite0 with its ImageNet weights computes at 96 px in bfloat16, the spatial mean of the output of its
@@ -69,18 +69,20 @@ def by_finesight(features: np.ndarray) -> np.ndarray:
 SIDES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"scikit-learn": by_scikit_learn, "finesight": by_finesight}
 
 
-def compare(features: np.ndarray, labels: np.ndarray, rounds: int) -> dict[str, Any]:
-    """Both sides in turn. Wall and processor seconds of each round, their ratios, and how good the maps are."""
+def compare(features: np.ndarray, labels: np.ndarray, size: int, rounds: int) -> dict[str, Any]:
+    """Both sides in turn, each round of other pictures: seconds, their ratios, and how good each map is."""
     wall: dict[str, list[float]] = {side: [] for side in SIDES}
     work: dict[str, list[float]] = {side: [] for side in SIDES}
-    quality = {}
-    for _ in range(rounds):
+    quality: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for seed in range(rounds):
+        chosen = np.random.default_rng(seed).permutation(len(features))[:size]
         for side, draw in SIDES.items():
             began, worked = time.perf_counter(), time.process_time()
-            points = draw(features)
+            points = draw(features[chosen])
             wall[side].append(round(time.perf_counter() - began, 2))
             work[side].append(round(time.process_time() - worked, 2))
-            quality[side] = {name: round(value, 4) for name, value in map_quality(features, points, labels).items()}
+            found = map_quality(features[chosen], points, labels[chosen])
+            quality[side].append({name: round(value, 4) for name, value in found.items()})
     return {
         "ratio_of_wall_seconds": spread(wall),
         "ratio_of_processor_seconds": spread(work),
@@ -113,9 +115,9 @@ def main() -> None:
     by_scikit_learn(features[:200]), by_finesight(features[:200])  # what is loaded at first use is loaded now
     result: dict[str, Any] = {"date": date.today().isoformat(), "cores": len(os.sched_getaffinity(0))}
     for size, rounds in ((arguments.few, arguments.rounds), (arguments.many, 1)):
-        chosen = np.random.default_rng(0).permutation(len(features))[:size]
-        result[f"{len(chosen)} x {features.shape[1]}"] = compare(features[chosen], labels[chosen], rounds)
-        print(json.dumps(result, indent=1), flush=True)
+        if size:
+            result[f"{size} x {features.shape[1]}"] = compare(features, labels, size, rounds)
+            print(json.dumps(result, indent=1), flush=True)
 
 
 if __name__ == "__main__":
