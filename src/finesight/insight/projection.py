@@ -272,7 +272,7 @@ def _settle_perplexity(asked: float, num_pictures: int) -> dict[str, Any]:
 
 
 def _affinities(features: Floats, perplexity: float) -> Any:
-    """How near each picture is to its neighbours, which are found ten times as fast as openTSNE would."""
+    """How near each picture is to its neighbours."""
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import KNNIndex
 
