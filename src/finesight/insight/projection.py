@@ -19,7 +19,11 @@ from finesight.errors import ConfigError, DataError, RunError
 from finesight.insight.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.run import write_atomically
 
-PCA_DIMENSIONS = 100  # what neighbours are looked up in; with 50 some are lost (benchmarks/README.md)
+PCA_DIMENSIONS = 400  # what neighbours are looked up in; with 50 some are lost (benchmarks/README.md)
+LARGE = 10_000  # pictures from which on t-SNE interpolates its forces and uses all cores
+# (iterations, side of a cell of the grid that interpolates): coarse is quick, and a fine end sets neighbours right.
+STEPS, LARGE_STEPS = ((750, 1),), ((900, 2), (100, 1))
+EXAGGERATED = 250  # iterations with early exaggeration
 FEWEST_PICTURES = 4  # for t-SNE and UMAP; below, PCA draws the map
 
 T = TypeVar("T")
@@ -103,10 +107,18 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Map:
     reduced = _apply_pca(features, mean, components)
     settings = _settle_perplexity(options.perplexity or 30.0, len(features))
     start = reduced if options.start is None else options.start
+    steps = LARGE_STEPS if len(features) >= LARGE else STEPS
     with _quiet():
-        embedding = openTSNE.TSNE(n_jobs=_count_jobs(reduced), random_state=seed).fit(
-            affinities=_affinities(reduced, settings["perplexity"]), initialization=_start(start, spread=1e-4)
+        embedding = openTSNE.TSNEEmbedding(
+            _start(start, spread=1e-4),
+            _affinities(reduced, settings["perplexity"]),
+            n_jobs=_count_jobs(reduced),
+            random_state=seed,
+            negative_gradient_method="fft" if len(features) >= LARGE else "bh",
         )
+        embedding = embedding.optimize(n_iter=EXAGGERATED, exaggeration=12, ints_in_interval=steps[0][1])
+        for iterations, side in steps:
+            embedding = embedding.optimize(n_iter=iterations, ints_in_interval=side)
     settings |= {
         "seed": seed,
         "pca_dimensions": len(components),
@@ -115,7 +127,7 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Map:
         "standard deviation 0.0001",
         "learning_rate": "pictures / exaggeration",
         "early_exaggeration": 12,
-        "iterations": [250, 500],
+        "iterations": [EXAGGERATED, *(iterations for iterations, _ in steps)],
         "neighbours": "exact, Euclidean",
         "version": importlib.metadata.version("openTSNE"),
     }
@@ -295,7 +307,7 @@ def _affinities(features: Floats, perplexity: float) -> Any:
 def _count_jobs(features: Floats) -> int:
     """All cores for large maps only: below, one is as quick (five times quicker where others compute too, as openTSNE's
     threads wait for each other), and the map does not depend on how many cores there are."""
-    return -1 if len(features) >= 10_000 else 1
+    return -1 if len(features) >= LARGE else 1
 
 
 def _find(what: str, name: str, table: Mapping[str, T]) -> T:
