@@ -105,18 +105,19 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Map:
     import openTSNE
 
     seed = options.seed or 0
-    mean, components, kept = _fit_pca(features, PCA_DIMENSIONS, seed)
+    is_large = len(features) >= LARGE
+    mean, components, kept = _fit_pca(features, LARGE_PCA_DIMENSIONS if is_large else PCA_DIMENSIONS, seed)
     reduced = _apply_pca(features, mean, components)
     settings = _settle_perplexity(options.perplexity or 30.0, len(features))
     start = reduced if options.start is None else options.start
-    steps = LARGE_STEPS if len(features) >= LARGE else STEPS
+    steps = LARGE_STEPS if is_large else STEPS
     with _quiet():
         embedding = openTSNE.TSNEEmbedding(
             _start(start, spread=1e-4),
             _affinities(reduced, settings["perplexity"]),
             n_jobs=_count_jobs(reduced),
             random_state=seed,
-            negative_gradient_method="fft" if len(features) >= LARGE else "bh",
+            negative_gradient_method="fft" if is_large else "bh",
         )
         embedding = embedding.optimize(n_iter=EXAGGERATED, exaggeration=12, ints_in_interval=steps[0][1])
         for iterations, side in steps:
