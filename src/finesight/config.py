@@ -134,7 +134,8 @@ class MachineSettings:
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 where the processor computes in it; losses stay fp32
     channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
-    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads; 0: torch's own choice
+    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads of a process; 0: torch's own choice
+    sync_norm: bool = False  # torchrun: batch normalisation sees the whole batch, not each process its part; slower
     compile: bool = False  # torch.compile; pays on long runs only
 
 
@@ -144,7 +145,7 @@ class Settings:
     task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32
+    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32  # pictures a step, of all processes together
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off
     data: DataSettings = field(default_factory=DataSettings)
     image: ImageSettings = field(default_factory=ImageSettings)

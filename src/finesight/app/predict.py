@@ -1,15 +1,24 @@
 """Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
 
 import inspect
-import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from finesight import ranks
+from finesight.app.continuation import (
+    Rows,
+    Unreadable,
+    claim,
+    divide,
+    gather_unreadable,
+    identify,
+    refuse_nothing,
+    stopped,
+)
 from finesight.app.predict_masks import predict_masks
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
@@ -18,23 +27,15 @@ from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, DataError, RunError
+from finesight.errors import ConfigError, RunError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
-from finesight.run import RunFolder, write_rows
+from finesight.run import RunFolder, write_csv
 
 COLUMNS = ("filename", "label", "probability")
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """key: the picture's file name under the folder that was read. label: its class. probability: the softmax's."""
-
-    key: str
-    label: str
-    probability: float
 
 
 def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def predict_labels(
 ) -> dict[str, Any]:
     """Classifies every picture under a folder, in file-name order, and writes a CSV file.
 
+    Answers are kept as they are made: called again after a stop it goes on, with any number of ranks.
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
@@ -76,34 +78,42 @@ def predict_labels(
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = classes.ids if ids else classes.names
     items = list_pictures(pictures)
-    unreadable: list[tuple[str, str]] = []
-    predictions = predict_items(model, settings, labels, items, unreadable)
-    rows = ((each.key, each.label, f"{each.probability:.6f}")[: len(header)] for each in predictions)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    rows = Rows(out.with_name(f".{out.name}.rows"))
+
+    def find_done() -> set[str]:
+        claim(rows.folder, identify(folder, pictures))
+        return set(rows.read(items))
+
+    unreadable: Unreadable = []
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            write_rows(file, [header])
-            num_samples = write_rows(file, rows)
-        if not num_samples:
-            key, reason = unreadable[0]
-            raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
-        beside.replace(out)
+        left = divide(items, ranks.share(find_done))
+        with StopRequest() as stop, rows.open() as file:
+            for answers in predict_items(model, settings, left, unreadable):
+                rows.write(file, answers)
+                if stop.signal:
+                    raise stopped(stop.signal)
+        unreadable = gather_unreadable(unreadable, items)
+        if ranks.is_main():
+            answered = rows.read(items)
+            lines = [(item.key, *answered[item.key]) for item in items if item.key in answered]
+            if lines:
+                table = ((key, labels[index], f"{share:.6f}")[: len(header)] for key, index, share in lines)
+                write_csv(out, header, table)
+            shutil.rmtree(rows.folder)
+        ranks.wait()
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-    return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
+    refuse_nothing(pictures, items, unreadable)
+    return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
 
 
 def predict_items(
-    model: Model, settings: Settings, labels: Sequence[str], items: Sequence[Item], unreadable: list[tuple[str, str]]
-) -> Iterator[Prediction]:
-    """Predictions in the order of items, as they are made; those that cannot be read are added to `unreadable`."""
+    model: Model, settings: Settings, items: Sequence[Item], unreadable: Unreadable
+) -> Iterator[list[tuple[Item, tuple[int, float]]]]:
+    """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), os.cpu_count() or 1)
+    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
             unreadable += [(item.key, reason) for item, reason in batch.bad]
@@ -114,8 +124,7 @@ def predict_items(
             with machine.autocast():
                 logits = model(prepare(images, model.preprocessing))
             confidence, best = logits.float().softmax(1).max(1)
-            for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
-                yield Prediction(item.key, labels[index], share)
+            yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
 
 
 PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

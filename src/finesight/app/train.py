@@ -13,24 +13,17 @@ from typing import Any
 
 import torch
 
+from finesight import ranks
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
 from finesight.engine.restore import describe_model, restore_model, write_selftest
-from finesight.errors import ConfigError, FinesightError, RunError
+from finesight.errors import ConfigError, FinesightError, Interrupted, RunError
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 
 FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
-
-
-class Interrupted(FinesightError):
-    """Training was stopped by a signal; everything up to then is in the run folder."""
-
-    def __init__(self, run: Path, signal: int) -> None:
-        super().__init__(f"Stopped; nothing is lost. To go on: finesight train --resume --out {shlex.quote(str(run))}")
-        self.exit_code = 128 + signal
 
 
 def train(
@@ -47,6 +40,7 @@ def train(
     """Fine-tunes a network on pictures and leaves a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
+    Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
     Returns `run`, `best_epoch`, `metrics` of that epoch on the validation part, `images_per_second` of training.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
@@ -54,6 +48,9 @@ def train(
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     if resume and not str(out):
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
+    if ranks.launch() and not str(out):
+        raise ConfigError("Under torchrun name the run folder, --out RUN: all processes must mean the same one.")
+    resume = resume or _is_begun(RunFolder(Path(out)))
     with ExitStack() as locks:
         trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
         try:
@@ -64,20 +61,38 @@ def train(
                 "optim.accumulate, which computes a batch in so many parts."
             ) from None
         if signal:
-            raise Interrupted(trainer.job.run.path, signal)
+            where = shlex.quote(str(trainer.job.run.path))
+            raise Interrupted(f"Stopped; nothing is lost. To go on: finesight train --resume --out {where}", signal)
         return _finish(trainer)
+
+
+def _is_begun(run: RunFolder) -> bool:
+    """Whether this launch of torchrun began the run with this very command, and is now at it again.
+
+    A restart after a failure counts up; one after machines came or went does not, but keeps the launch's name, as a
+    job does that Slurm puts back into its queue. "none" is the name of launches without one.
+    """
+    if not ranks.launch() or not run.is_run():
+        return False
+    made = run.read_json("environment.json")
+    is_same = made.get("launch") == ranks.launch() != "none"
+    return made.get("command") == sys.argv and (is_same or ranks.num_restarts() > 0)
 
 
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
-    run.check_free()
-    job = prepare_job(settings, run)
-    ceilings = job.task.find_ceilings(job.train.targets, job.classes)
+    if ranks.is_main():
+        run.check_free()
+    with ranks.first_on_machine():
+        job = prepare_job(settings, run)
+    ceilings = job.task.find_ceilings(job.train.targets, job.classes) if ranks.is_main() else {}
     if ceilings:
         say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
     trainer = Trainer(job)
+    if not ranks.is_main():
+        return trainer
     run.create()
     locks.enter_context(run.lock())
     if ceilings:
@@ -93,7 +108,8 @@ def describe_ceilings(ceilings: Mapping[str, float]) -> str:
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
     """The run as it was; a setting that would change the result is refused."""
     run = RunFolder.open(out)
-    locks.enter_context(run.lock())
+    if ranks.is_main():
+        locks.enter_context(run.lock())
     free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
     settings = load_settings(run.path / "config.toml", free)
     asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
@@ -103,7 +119,8 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
             raise ConfigError(
                 f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
             )
-    job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
+    with ranks.first_on_machine():
+        job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     recorded = run.read_splits()
     for split, dataset in (("train", job.train), ("val", job.val)):
         if [key for key, _ in recorded.get(split, [])] != list(dataset.keys):
@@ -166,18 +183,21 @@ def describe_environment(job: Job) -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "command": sys.argv,
+        "launch": ranks.launch(),
     }
 
 
 def _finish(trainer: Trainer) -> dict[str, Any]:
     """Best weights: self-test kept, validation answers saved."""
     job = trainer.job
+    ranks.wait()  # until the main rank has written the last checkpoint
     model = restore_model(job.run, "best")
-    images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
-    write_selftest(job.run, model, images)
+    if ranks.is_main():
+        write_selftest(job.run, model, torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2))
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
-    score.save(job.run.evaluation("val"), job.val.keys)
+    if ranks.is_main():
+        score.save(job.run.evaluation("val"), job.val.keys)
     timings = job.run.read_lines("timings.jsonl")
     rates = sorted(line["images_per_second"] for line in timings)
     return {

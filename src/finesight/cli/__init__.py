@@ -4,10 +4,14 @@ Nothing heavy is imported before a command runs, so that --help answers at once.
 """
 
 import io
+import os
 import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import typer
 
+from finesight import ranks
 from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
@@ -16,7 +20,7 @@ from finesight.cli.models import models
 from finesight.cli.predict import predict
 from finesight.cli.report import report
 from finesight.cli.train import train
-from finesight.errors import FinesightError
+from finesight.errors import ConfigError, FinesightError, Interrupted
 from finesight.progress import say
 
 app = typer.Typer(
@@ -32,15 +36,21 @@ for command in (demo, models, train, evaluate, predict, embed, report, compare):
     app.command()(command)
 
 
+SHARED = ("train", "evaluate", "predict")  # what several processes can do together
+
+
 def main() -> None:
     """Runs a command. Exit codes: 0 done, 1 done in part, 2 cannot be done as asked, 128 + signal when stopped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a name's letters is no error
     try:
-        app()
+        if ranks.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
+            raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
+        with redirect_stdout(sys.stdout if ranks.is_main() else Path(os.devnull).open("w")):
+            app()
     except FinesightError as error:
         for line in f"Error: {error}".split("\n"):
-            say(line)
+            say(line, every_rank=not isinstance(error, Interrupted))
         sys.exit(getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
         say("Stopped.")

@@ -2,12 +2,14 @@
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
@@ -18,6 +20,7 @@ from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
+from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, FinesightError
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
@@ -62,6 +65,8 @@ class Trainer:
         self.job = job
         settings = job.settings
         self.network = job.machine.place(job.model.network)
+        ranks.spread(list(self.network.state_dict().values()))
+        self.norm = SyncedNorm() if settings.machine.sync_norm and ranks.num_ranks() > 1 else nullcontext()
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
         self.plan.apply(job.model, 1)
@@ -78,10 +83,10 @@ class Trainer:
         job = self.job
         with StopRequest() as stop:
             while self.at.epoch <= job.settings.epochs and not self._is_out_of_patience():
-                self._train_epoch(stop)
-                if stop.signal:
+                stopped = self._train_epoch(stop)
+                if stopped:
                     self._save()
-                    return stop.signal
+                    return stopped
                 self._finish_epoch()
         return 0
 
@@ -111,7 +116,8 @@ class Trainer:
         patience = self.job.settings.checkpoint.patience
         return bool(patience) and self.at.epoch - 1 - self.at.best_epoch >= patience
 
-    def _train_epoch(self, stop: StopRequest) -> None:
+    def _train_epoch(self, stop: StopRequest) -> int:
+        """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
         job, at, settings = self.job, self.at, self.job.settings
         self.plan.apply(job.model, at.epoch)
         self.ledger.watch(job.model, at.epoch)
@@ -119,47 +125,60 @@ class Trainer:
         workers = settings.data.workers
         pinned = job.machine.device.type == "cuda"
         self.started, self.num_timed = time.perf_counter(), 0
+        stopped = 0
+        smallest = smallest_part(settings)
+        parts = [ranks.part(batch, smallest) for batch in batches[at.step :]]
         precise = torch.float32 if job.machine.device.type == "mps" else torch.float64  # MPS has no float64
         loss_sum = torch.tensor(at.loss_sum, dtype=precise, device=job.machine.device)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
-            for batch in load_batches(job.train, batches[at.step :], workers, pinned):
-                loss_sum += self._train_step(batch).to(precise) * len(batch.indices)
+            for batch in load_batches(job.train, parts, workers, pinned):
+                count = len(batches[at.step])  # of all ranks
+                loss_sum += self._train_step(batch).to(precise) * count
                 at.step += 1
-                at.num_seen += len(batch.indices)
-                self.num_timed += len(batch.indices)
+                at.num_seen += count
+                self.num_timed += count
                 note = ""
                 if at.step % LOOK_EVERY == 0 or at.step == len(batches):
                     at.loss_sum = loss_sum.item()
                     note = f"loss {at.loss_sum / at.num_seen:.3f}"
                     self._check_loss()
-                bar.advance(len(batch.indices), note)
-                if stop.signal:
+                bar.advance(count, note)
+                if stopped := ranks.largest(stop.signal):
                     break
                 if self._is_time_to_save() and at.step < len(batches):  # the last step's epoch is saved when scored
                     at.loss_sum = loss_sum.item()
                     self._save()
         at.loss_sum = loss_sum.item()
+        return stopped
 
     def _train_step(self, batch: Batch) -> Tensor:
-        """One optimiser step. Returns the batch's mean loss, still on the device."""
+        """One optimiser step, after which all ranks hold the same numbers. batch: this rank's part.
+
+        Returns the whole batch's mean loss, still on the device.
+        """
         job, at, optim = self.job, self.at, self.job.settings.optim
-        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step))  # of dropout and mixing
+        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, ranks.rank()))  # of dropout and mixing
         self._set_learning_rate(at.step)
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
-        for part, aims in zip(images.chunk(optim.accumulate), targets.chunk(optim.accumulate), strict=True):
+        num_parts = min(optim.accumulate, len(images))  # the same on all ranks, which wait for each other in the loss
+        parts = list(zip(images.tensor_split(num_parts), targets.tensor_split(num_parts), strict=True))
+        lengths = ranks.total(torch.tensor([len(part) for part, _ in parts], dtype=torch.float64))
+        for (part, aims), share in zip(parts, (lengths / lengths.sum()).tolist(), strict=True):
             try:
-                with job.machine.autocast():
+                with job.machine.autocast(), self.norm:
                     logits = job.model(part)
             except ValueError as error:  # torch's batch normalisation, of one picture and a map of one pixel
                 raise ConfigError(
                     f"{job.model.name} cannot learn from so few pictures at a time: {error}. "
                     "Raise batch_size or lower optim.accumulate."
                 ) from None
-            loss = job.loss(logits.float(), aims) * (len(part) / len(images))
+            loss: Tensor = job.loss(logits.float(), aims) * share
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
+        ranks.add_up([parameter.grad for parameter in self.network.parameters() if parameter.grad is not None])
+        average_statistics(self.network)
         if optim.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm)
         self.optimiser.step()
@@ -206,7 +225,7 @@ class Trainer:
         with swapped_weights(self.network, weights):
             empty = job.task.new_score(job.classes, answers=False)
             score = score_split(job.model, job.val, empty, job.machine, job.settings)
-            if job.film:
+            if job.film and ranks.is_main():
                 watched = job.val.__getitems__(list(job.film.indices))
                 job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
         metrics = score.metrics().values
@@ -247,13 +266,19 @@ class Trainer:
 
 @torch.inference_mode()
 def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
-    """Runs the network over a split, in order, and collects its answers."""
+    """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
+
+    score: an empty one. Returns the score of the whole split, on every rank.
+    """
     model.eval()
-    batches = order_batches(len(dataset), evaluation_batch(settings))
-    with progress_bar("Scoring", len(dataset), "images") as bar:
+    batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
+    with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
             score.update(answer(model, batch, machine), batch.targets)
             bar.advance(len(batch.indices))
+    score, *others = ranks.gather(score)
+    for other in others:
+        score.extend(other)
     return score
 
 
@@ -269,6 +294,11 @@ def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
 def evaluation_batch(settings: Settings) -> int:
     """No gradient is kept, so more pictures fit; past some dozens larger is no faster."""
     return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
+
+
+def smallest_part(settings: Settings) -> int:
+    """Pictures of a batch that a rank must have: statistics of one mean nothing. Of fewer, every rank takes all."""
+    return 2 * settings.optim.accumulate
 
 
 def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
@@ -303,8 +333,9 @@ def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classe
     return mixed.contiguous(memory_format=torch.channels_last), shares
 
 
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """Ranks hold other pictures of a batch, and drop other features of them."""
+    return int(np.random.SeedSequence((seed, epoch, step, *([rank] if rank else []))).generate_state(1)[0])
 
 
 def _describe_epoch(
