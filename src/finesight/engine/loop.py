@@ -2,7 +2,7 @@
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,7 +66,7 @@ class Trainer:
         settings = job.settings
         self.network = job.machine.place(job.model.network)
         ranks.spread(list(self.network.state_dict().values()))
-        self.norm = SyncedNorm() if settings.machine.sync_norm and ranks.num_ranks() > 1 else nullcontext()
+        self.norm: AbstractContextManager[object] = nullcontext()
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
         self.plan.apply(job.model, 1)
@@ -134,6 +134,8 @@ class Trainer:
             bar.advance(at.num_seen)
             for batch in load_batches(job.train, parts, workers, pinned):
                 count = len(batches[at.step])  # of all ranks
+                is_divided = len(batch.indices) < count
+                self.norm = SyncedNorm() if settings.machine.sync_norm and is_divided else nullcontext()
                 loss_sum += self._train_step(batch).to(precise) * count
                 at.step += 1
                 at.num_seen += count
