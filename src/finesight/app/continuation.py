@@ -89,8 +89,12 @@ class Rows:
         file.writelines(json.dumps([item.key, last_change(item), answer]) + "\n" for item, answer in rows)
         file.flush()
 
-    def read(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Answers by key, of items whose picture is as it was. A last line that was cut off is none."""
+    def read(self, items: Sequence[Item]) -> dict[str, tuple[bool, Any]]:
+        """(whether the picture is still as it was, answer) by key. A last line that was cut off is none."""
         changed = {item.key: last_change(item) for item in items}
-        lines = (line for path in self.folder.glob("*.jsonl") for line in read_json_lines(path))
-        return {key: answer for key, change, answer in lines if changed.get(key) == change}
+        answers: dict[str, tuple[bool, Any]] = {}
+        for path in self.folder.glob("*.jsonl"):
+            for key, change, answer in read_json_lines(path):
+                if key in changed and (key not in answers or change == changed[key]):
+                    answers[key] = (change == changed[key], answer)
+        return answers

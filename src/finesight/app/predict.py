@@ -82,23 +82,23 @@ def predict_labels(
 
     def find_done() -> set[str]:
         claim(rows.folder, identify(folder, pictures))
-        return set(rows.read(items))
+        return {key for key, (is_current, _) in rows.read(items).items() if is_current}
 
     unreadable: Unreadable = []
     try:
         left = divide(items, ranks.share(find_done))
         with StopRequest() as stop, rows.open() as file:
-            for answers in predict_items(model, settings, left, unreadable):
-                rows.write(file, answers)
+            for batch in predict_items(model, settings, left, unreadable):
+                rows.write(file, batch)
                 if stop.signal:
                     raise stopped(stop.signal)
         unreadable = gather_unreadable(unreadable, items)
         if ranks.is_main():
-            answered = rows.read(items)
-            lines = [(item.key, *answered[item.key]) for item in items if item.key in answered]
-            if lines:
-                table = ((key, labels[index], f"{share:.6f}")[: len(header)] for key, index, share in lines)
-                write_csv(out, header, table)
+            answers = rows.read(items)
+            table = [(item.key, *answers[item.key][1]) for item in items if item.key in answers]
+            if table:
+                cells = ((key, labels[index], f"{share:.6f}") for key, index, share in table)
+                write_csv(out, header, (row[: len(header)] for row in cells))
             shutil.rmtree(rows.folder)
         ranks.wait()
     except OSError as error:

@@ -46,7 +46,7 @@ def main() -> None:
     try:
         if ranks.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
-        with redirect_stdout(sys.stdout if ranks.is_main() else Path(os.devnull).open("w")):
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if ranks.is_main() else nowhere):
             app()
     except FinesightError as error:
         for line in f"Error: {error}".split("\n"):
