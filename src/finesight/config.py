@@ -137,6 +137,7 @@ class MachineSettings:
     threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads of a process; 0: torch's own choice
     sync_norm: bool = False  # torchrun: batch normalisation sees the whole batch, not each process its part; slower
     compile: bool = False  # torch.compile; pays on long runs only
+    deterministic: bool = False  # CUDA: the same numbers twice, at some speed; a CPU's are the same twice anyway
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,15 @@ from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError, RunError
+from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_csv
 
+WHY_NOT = {
+    ("segmentation", "calibrated"): " Calibration changes how sure an answer is, never which class is the most likely, "
+    "and masks hold classes only."
+}
 COLUMNS = ("filename", "label", "probability")
 
 
@@ -49,7 +54,7 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
         raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
-        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
+        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")
     return answer(run, pictures, **options)
 
 
@@ -60,11 +65,13 @@ def predict_labels(
     out: str | Path = "predictions.csv",
     header: Sequence[str] = COLUMNS,
     ids: bool = False,
+    calibrated: bool = False,
 ) -> dict[str, Any]:
     """Classifies every picture under a folder, in file-name order, and writes a CSV file.
 
     Answers are kept as they are made: called again after a stop it goes on, with any number of ranks.
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
+    calibrated: probabilities after the temperature scaling of the run's calibration.json; labels stay what they are.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
     if len(header) not in (2, 3) or not all(header):
@@ -77,18 +84,19 @@ def predict_labels(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = classes.ids if ids else classes.names
+    temperature = read_temperature(folder) if calibrated else 1.0
     items = list_pictures(pictures)
     rows = Rows(out.with_name(f".{out.name}.rows"))
 
     def find_done() -> set[str]:
-        claim(rows.folder, identify(folder, pictures))
+        claim(rows.folder, identify(folder, pictures, temperature=temperature))
         return {key for key, (is_current, _) in rows.read(items).items() if is_current}
 
     unreadable: Unreadable = []
     try:
         left = divide(items, ranks.share(find_done))
         with StopRequest() as stop, rows.open() as file:
-            for batch in predict_items(model, settings, left, unreadable):
+            for batch in predict_items(model, settings, left, unreadable, temperature):
                 rows.write(file, batch)
                 if stop.signal:
                     raise stopped(stop.signal)
@@ -107,8 +115,16 @@ def predict_labels(
     return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
 
 
+def read_temperature(run: RunFolder) -> float:
+    """By which the run's logits are divided to be calibrated. Raises RunError."""
+    found = Calibration.load(run)
+    if found is None:
+        raise RunError(f"{run.path} is not calibrated yet: `finesight evaluate {run.path}` does that.")
+    return found.temperature
+
+
 def predict_items(
-    model: Model, settings: Settings, items: Sequence[Item], unreadable: Unreadable
+    model: Model, settings: Settings, items: Sequence[Item], unreadable: Unreadable, temperature: float = 1.0
 ) -> Iterator[list[tuple[Item, tuple[int, float]]]]:
     """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
@@ -123,7 +139,7 @@ def predict_items(
             images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).to(machine.device)
             with machine.autocast():
                 logits = model(prepare(images, model.preprocessing))
-            confidence, best = logits.float().softmax(1).max(1)
+            confidence, best = (logits.float() / temperature).softmax(1).max(1)
             yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
 
 

@@ -14,7 +14,7 @@ from finesight.data.loader import PictureDataset
 from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.device import Machine
-from finesight.engine.loop import Job, smallest_part
+from finesight.engine.loop import SMALLEST_PART, Job
 from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.models import build_model
@@ -71,11 +71,12 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
 
 def check_ranks(settings: Settings) -> None:
     """Raises ConfigError where a batch is too small to be divided."""
-    least = ranks.num_ranks() * smallest_part(settings)
+    each = SMALLEST_PART * settings.optim.accumulate
+    least = ranks.num_ranks() * each
     if ranks.num_ranks() > 1 and settings.batch_size < least:
         raise ConfigError(
             f"batch_size = {settings.batch_size} is of all {ranks.num_ranks()} processes together, each of which needs "
-            f"at least {smallest_part(settings)} pictures: raise it to {least} or more, or start fewer processes."
+            f"at least {each} pictures: raise it to {least} or more, or start fewer processes."
         )
 
 
