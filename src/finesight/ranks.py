@@ -141,10 +141,17 @@ def first_on_machine() -> Iterator[None]:
 
 
 def _group() -> ModuleType:
+    """torch.distributed, all ranks joined.
+
+    Its store outlives a restart (torch 2.14), with the addresses of those that died: each start has names of its own.
+    """
     import torch
     import torch.distributed as group
 
     if not group.is_initialized():
-        group.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        store, me, size = next(group.rendezvous("env://", timeout=PATIENCE))
+        own = group.PrefixStore(f"start {num_restarts()} of {size}", store)
+        group.init_process_group(backend, store=own, rank=me, world_size=size, timeout=PATIENCE)
         atexit.register(group.destroy_process_group)
     return group

@@ -12,6 +12,7 @@ from test_interruption import SAME
 
 from finesight.engine.checkpoint import load_tensors
 from finesight.run import RunFolder
+from reliability import Tally
 from torchrun import TIMEOUT, torchrun
 
 pytestmark = pytest.mark.timeout(2 * TIMEOUT)
@@ -62,7 +63,7 @@ def test_two_ranks_train_as_one(data: Path, two: Path, tmp_path: Path) -> None:
     assert json.loads((two / "environment.json").read_text())["ranks"] == 2
 
 
-def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path) -> None:
+def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliability: Tally) -> None:
     """SIGKILL to one of them: torchrun starts both anew, they go on, and the end is the same bit for bit."""
     out, table = tmp_path / "run", tmp_path / "labels.csv"
     script = Path(__file__).parent / "ranked.py"
@@ -83,6 +84,8 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path) -> None:
     assert [row["label"] for row in rows] == [row["label"] for row in expected]
     shares = [[float(row["probability"]) for row in table] for table in (rows, expected)]
     assert shares[0] == pytest.approx(shares[1], abs=1e-4)
+    lost = 3 - len(RunFolder(out).read_lines("journal.jsonl"))
+    reliability("kill", "kill -9 of one of two ranks", epochs_lost=lost, pictures_lost=30 - len(rows))
 
 
 @pytest.fixture
