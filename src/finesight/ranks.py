@@ -150,8 +150,8 @@ def _group() -> ModuleType:
 
     if not group.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        store, me, size = next(group.rendezvous("env://", timeout=PATIENCE))
-        own = group.PrefixStore(f"start {num_restarts()} of {size}", store)
+        store, me, size = next(group.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+        own = group.PrefixStore(f"start {num_restarts()} of {size}", store)  # type: ignore[attr-defined]
         group.init_process_group(backend, store=own, rank=me, world_size=size, timeout=PATIENCE)
         atexit.register(group.destroy_process_group)
     return group
