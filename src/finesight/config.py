@@ -190,7 +190,10 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
     from pydantic import TypeAdapter, ValidationError  # 0.1 s: only when settings are read
 
     known = dict(dotted_settings(Settings()))
-    unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
+    try:
+        unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
+    except RecursionError:
+        raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else " `finesight train --help` says where settings are listed."
@@ -219,7 +222,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"Recipe file {path} does not exist.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # not only TOML's own: numbers and nesting without end
         raise ConfigError(f"Recipe {path} cannot be read as TOML: {error}.") from None
 
 
@@ -241,7 +244,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set takes NAME=VALUE, e.g. optim.lr=1e-4; got {text!r}.")
     try:
         value = tomllib.loads(f"value = {raw.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = raw.strip()
     return path.strip(), value
 

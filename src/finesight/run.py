@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from finesight.classes import ClassList
 from finesight.config import Settings, parse_settings, to_toml
-from finesight.errors import RunError
+from finesight.errors import DataError, RunError
 
 FORMAT_VERSION = 1
 _LOCKS: set[int] = set()  # descriptors of locked folders
@@ -99,7 +99,7 @@ class RunFolder:
 
         try:
             return parse_settings(tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.path / 'config.toml'} cannot be read: {error}.") from None
 
     def write_settings(self, settings: Settings) -> None:
@@ -108,8 +108,8 @@ class RunFolder:
     def read_classes(self) -> ClassList:
         try:
             return ClassList.from_dict(self.read_json("classes.json"))
-        except (KeyError, TypeError, IndexError) as error:
-            raise RunError(f"{self.path / 'classes.json'} is damaged: {error!r}.") from None
+        except (ValueError, DataError) as error:
+            raise RunError(f"{self.path / 'classes.json'} is damaged: {error}") from None
 
     def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
         """splits.csv from {split: [(key, class id), …]}."""
