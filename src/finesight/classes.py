@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from finesight.errors import DataError
 
 IGNORE_INDEX = 255  # the target value that no loss and no metric looks at; defined here and nowhere else
+MOST_CLASSES = 100_000  # a last layer of more would fill the memory before its weights are read
 
 Colour = tuple[int, int, int]
 
@@ -34,6 +35,8 @@ class ClassList:
                 raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Each needs its own.")
         if len(self.names) != len(self.ids):
             raise DataError(f"{len(self.ids)} class ids but {len(self.names)} names.")
+        if len(self.ids) > MOST_CLASSES:
+            raise DataError(f"{len(self.ids):,} classes are more than {MOST_CLASSES:,}.")
         if self.colours is not None:
             self._check_colours(self.colours)
         if self.ignore is not None and not 0 <= self.ignore < len(self.ids):
@@ -75,13 +78,6 @@ class ClassList:
             "colours": None if self.colours is None else [list(colour) for colour in self.colours],
             "ignore": self.ignore,
         }
-
-    @classmethod
-    def from_dict(cls, value: dict[str, object]) -> "ClassList":
-        """Raises ValueError where a part is of another type, DataError where it makes no class list."""
-        from pydantic import TypeAdapter  # 0.1 s
-
-        return TypeAdapter(cls).validate_python(value)
 
 
 def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:

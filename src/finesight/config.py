@@ -9,12 +9,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from finesight.errors import ConfigError
 
+T = TypeVar("T")
 Share = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
 STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -167,12 +168,13 @@ class Preprocessing:
     fit: with `whole` nothing is interpolated: training sees pieces of `size`, everything else the picture as it is.
     """
 
-    size: tuple[int, int] = (224, 224)
+    __pydantic_config__ = STRICT
+    size: Size = (224, 224)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     fit: Literal["crop", "squash", "whole"] = "crop"
-    stored: tuple[int, int] | None = None
+    stored: Size | None = None
 
 
 def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -188,8 +190,6 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
     """Checks a nested mapping, as TOML gives it, and builds Settings from it."""
-    from pydantic import TypeAdapter, ValidationError  # 0.1 s: only when settings are read
-
     known = dict(dotted_settings(Settings()))
     try:
         unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
@@ -200,11 +200,21 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
         hint = f" Did you mean {near[0]!r}?" if near else " `finesight train --help` says where settings are listed."
         raise ConfigError(f"Unknown setting {unknown[0]!r}.{hint}")
     try:
-        return TypeAdapter(Settings).validate_python(dict(values))
+        return check(Settings, dict(values))
+    except ValueError as error:
+        raise ConfigError(f"Setting {error}.") from None
+
+
+def check(shape: type[T], value: object) -> T:
+    """What JSON or TOML gave, as a dataclass. Raises ValueError that names the first part that cannot be so."""
+    from pydantic import TypeAdapter, ValidationError  # 0.1 s: only when a file is read
+
+    try:
+        return TypeAdapter(shape).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"Setting {path} cannot be {first['input']!r}: {first['msg']}.") from None
+        raise ValueError(f"{path} cannot be {first['input']!r}: {first['msg']}") from None
 
 
 def read_recipe(recipe: str | Path) -> dict[str, Any]:

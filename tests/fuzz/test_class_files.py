@@ -33,7 +33,18 @@ name = "unknown"
 colour = "#000000"
 """
 TABLES = (b"id,name,r,g,b\n1,town,0,255,255\n7,lake,0,0,255\n", b"name,colour\ntown,#00ffff\nlake,#0000ff\n")
-TOKENS = (b'"', b",", b"#", b"[[classes]]\n", b"\xef\xbb\xbf", b"\r", nested(100_000), b"name = ", ESCAPE.encode(), MARKUP.encode())
+TOKENS = (
+    b'"',
+    b",",
+    b"#",
+    b"[[classes]]\n",
+    b"\xef\xbb\xbf",
+    b"\r",
+    nested(100_000),
+    b"name = ",
+    ESCAPE.encode(),
+    MARKUP.encode(),
+)
 LONG = "\n".join(map(str, range(30_000))).encode()
 INPUTS = {
     ".json": warped(LANDS, {"0": "bicycle", "1": "bear", "10": "road"}, ["town", "lake"]).map(to_json)

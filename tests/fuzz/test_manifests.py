@@ -19,7 +19,16 @@ SEEDS = (
 )
 NAMES = ("../a.png", "/etc/passwd", "in/../../victim/a.png", "in/../a.png", "./a.png", "~/a.png", "in", "a.png\0", "in//b.png",
          "link/a.png", "C:\\a.png", "..\\a.png", "x" * 300 + ".png", "x/" * 3000)  # fmt: skip
-TOKENS = [name.encode() for name in NAMES] + [b",", b'"', b"\r", b"split", b"7" * 200_000, ESCAPE.encode(), MARKUP.encode(), b"\xff"]
+TOKENS = [name.encode() for name in NAMES] + [
+    b",",
+    b'"',
+    b"\r",
+    b"split",
+    b"7" * 200_000,
+    ESCAPE.encode(),
+    MARKUP.encode(),
+    b"\xff",
+]
 
 
 @pytest.fixture

@@ -65,4 +65,3 @@ def test_pictures_and_masks(kind: str, count: int, tmp_path: Path, reliability: 
     other = b"".join(seeds[0] for seeds in SEEDS.values())
     assert 0 < feed(damaged(*SEEDS[kind], tokens=[*SIZES, other[:40]]), read, count, tmp_path) < count
     reliability("input", "pictures and masks", count)
-

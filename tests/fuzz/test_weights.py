@@ -4,7 +4,6 @@ import io
 import json
 import pickle
 import struct
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,28 @@ from safetensors.torch import save
 from torch import Tensor
 
 from finesight.engine.checkpoint import load_tensors
-from finesight.errors import WeightsError
 from finesight.models.weights import load_strictly, read_weights
 from reliability import Tally
 
 STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
-DTYPES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F4", "F6_E2M3", "I64", "U64", "U16", "I8", "U8", "BOOL", "C64", "X")
+DTYPES = (
+    "F64",
+    "F32",
+    "F16",
+    "BF16",
+    "F8_E4M3",
+    "F8_E5M2",
+    "F4",
+    "F6_E2M3",
+    "I64",
+    "U64",
+    "U16",
+    "I8",
+    "U8",
+    "BOOL",
+    "C64",
+    "X",
+)
 
 
 def pth(value: object, zipped: bool = True) -> bytes:
@@ -42,7 +57,10 @@ def headers() -> SearchStrategy[bytes]:
         }
     )
     names = st.sampled_from(["weight", "bias", "__metadata__", "", "\0", "module.weight", "x" * 10_000])
-    right = {"weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "bias": {"dtype": "F32", "shape": [2], "data_offsets": [24, 32]}}
+    right = {
+        "weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+        "bias": {"dtype": "F32", "shape": [2], "data_offsets": [24, 32]},
+    }
     header = st.dictionaries(names, entry, max_size=3) | warped(right, right | {"__metadata__": {"format": "pt"}})
     length = st.sampled_from([None, None, None, None, 0, 1, 2**32, 2**63, 2**64 - 1])
     return st.tuples(header.map(to_json), length, st.sampled_from([32, 0, 31, 33])).map(

@@ -85,7 +85,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:
         say(f"Note: the report has no pictures: {error}")
-    fit = read_preprocessing(run.read_json("model.json")["preprocessing"]).fit
+    fit = read_preprocessing(run).fit
 
     def find_picture(key: str) -> Path | None:
         return items[key].path if key in items else None
