@@ -107,5 +107,5 @@ def _answer(model: Model, images: Tensor) -> Tensor:
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         logits = model(prepare(images, model.preprocessing)).float()
     model.to(device).train(was_training)
-    answer: Tensor = logits.clone()
+    answer: Tensor = logits.clone(memory_format=torch.contiguous_format)  # of masks they are cut out of larger ones
     return answer
