@@ -8,6 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -207,14 +208,23 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
 
 def check(shape: type[T], value: object) -> T:
     """What JSON or TOML gave, as a dataclass. Raises ValueError that names the first part that cannot be so."""
-    from pydantic import TypeAdapter, ValidationError  # 0.1 s: only when a file is read
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(shape).validate_python(value)
+        result: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type] # every class can be hashed
+        return result
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{path} cannot be {first['input']!r}: {first['msg']}") from None
+
+
+@cache
+def _adapter(shape: type) -> Any:
+    """A shape takes 5 ms to prepare."""
+    from pydantic import TypeAdapter  # 0.1 s: only when a file is read
+
+    return TypeAdapter(shape)
 
 
 def read_recipe(recipe: str | Path) -> dict[str, Any]:
