@@ -15,7 +15,7 @@ from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
-from finesight.errors import ConfigError, DataError, RunError
+from finesight.errors import ConfigError, DataError, RunError, blame_files
 from finesight.insight.evidence import read_evidence
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
@@ -58,7 +58,9 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     if len(folders) == 1:
         return make_page(folders[0], originals, split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals, comparisons)
+    evidences = [read_evidence(folder, split) for folder in folders]
+    with blame_files(folders[-1].path):
+        return make_comparison_page(evidences, originals, comparisons)
 
 
 def complete(run: RunFolder, split: str, with_map: bool) -> None:

@@ -77,7 +77,14 @@ def test_preprocessing_survives_json(stored: tuple[int, int] | None, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "change", [{"preprocessing": {"sise": [32, 32]}}, {"preprocessing": None}, {"num_classes": 4}, {"num_classes": "three"}, {"name": None}]
+    "change",
+    [
+        {"preprocessing": {"sise": [32, 32]}},
+        {"preprocessing": None},
+        {"num_classes": 4},
+        {"num_classes": "three"},
+        {"name": None},
+    ],
 )
 def test_a_damaged_card(run: RunFolder, change: dict[str, object]) -> None:
     run.write_json("model.json", run.read_json("model.json") | change)
