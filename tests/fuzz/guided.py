@@ -6,6 +6,7 @@ Needs `pip install atheris` (Linux). Stops with the input at the first crash, an
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import atheris
@@ -63,10 +64,8 @@ def fuzz(name: str, seconds: str) -> None:
 
     def read_one(content: bytes) -> None:
         (home / file).write_bytes(content)
-        try:
+        with suppress(FinesightError):
             read(home / file)
-        except FinesightError:
-            pass
 
     limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=8192", "-max_len=20000"]
     atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={home}/", str(corpus)], read_one)

@@ -10,8 +10,10 @@ from hypothesis.strategies import SearchStrategy
 
 ESCAPE = "\x1b[2J\x1b]0;title\x07\x9b31m\u202e"
 MARKUP = "'\"><img src=x onerror=alert(1)></script><script>alert(1)</script>"
-WORDS = ("", " ", "a", "0", "-1", "²", "..", "../../victim", "/etc/passwd", "~nobody/x", "a\0b", "\ud800", ESCAPE, MARKUP,
-         "x" * 5000, "7" * 5000, "../" * 2000)  # fmt: skip
+WORDS = (
+    "", " ", "a", "0", "-1", "²", "..", "../../victim", "/etc/passwd", "~nobody/x", "a\0b", "\ud800", ESCAPE, MARKUP,
+    "x" * 5000, "7" * 5000, "../" * 2000,
+)  # fmt: skip
 NUMBERS = (-1, 0, 1, 2, 255, 256, 65_536, 2**31, 2**63, 10**30, -0.5, 0.5, 1e308, float("nan"), float("inf"))
 VALUES = (None, True, False, [], {}, [[]], [None], {"a": 1}, {"": {}}, *WORDS, *NUMBERS)
 

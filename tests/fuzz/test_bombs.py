@@ -28,8 +28,8 @@ from finesight.run import MOST_TEXT, RunFolder
 from reliability import Tally
 
 
-def zipped(code: bytes = b"", filler: int = 0, repeats: int = 1) -> bytes:
-    """torch's archive of one tensor; code: another pickle. filler: bytes of zeros, compressed. repeats: of each part."""
+def zipped(code: bytes = b"", filler: int = 0) -> bytes:
+    """torch's archive of one tensor. code: another pickle; filler: bytes of zeros, compressed."""
     plain, content = io.BytesIO(), io.BytesIO()
     torch.save({"weight": torch.ones(4)}, plain)
     with zipfile.ZipFile(plain) as given, zipfile.ZipFile(content, "w") as made:
@@ -119,14 +119,21 @@ PICTURES = {
     "a.png": png(BIG, BIG),
     "b.png": png(2**31 - 1, 2**31 - 1),
     "c.bmp": b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, BIG, BIG, 1, 24, 0, 0, 0, 0, 0, 0),
-    "d.gif": b"GIF89a" + struct.pack("<HH", BIG, BIG) + b"\0\0\0,\0\0\0\0" + struct.pack("<HH", BIG, BIG) + b"\0\x02\0;",
+    "d.gif": b"GIF89a"
+    + struct.pack("<HH", BIG, BIG)
+    + b"\0\0\0,\0\0\0\0"
+    + struct.pack("<HH", BIG, BIG)
+    + b"\0\x02\0;",
     "e.ppm": b"P6 99999 99999 255\n",
     "f.webp": b"RIFF\x20\0\0\0WEBPVP8L\x10\0\0\0\x2f" + b"\xff" * 15,
-    "g.tif": b"II*\0\x08\0\0\0" + struct.pack("<H", 4) + b"".join(
-        struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((256, 2**31), (257, 2**31), (258, 8), (273, 8))),
+    "g.tif": b"II*\0\x08\0\0\0"
+    + struct.pack("<H", 4)
+    + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((256, 2**31), (257, 2**31), (258, 8), (273, 8))
+    ),
     "h.eps.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(harm) (w) file\n",
     "i.svg.png": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -51,8 +51,9 @@ INPUTS = {
     | damaged(to_json(LANDS), b'{"0": "bicycle", "1": "bear"}', tokens=TOKENS),
     ".toml": damaged(TOML, tokens=TOKENS),
     ".csv": damaged(*TABLES, tokens=TOKENS),
-    ".txt": damaged(b"town\nlake\n", b"town\r\nlake", LONG, tokens=TOKENS) | st.text().map(lambda t: t.encode("utf-8", "replace")),
-}  # fmt: skip
+    ".txt": damaged(b"town\nlake\n", b"town\r\nlake", LONG, tokens=TOKENS)
+    | st.text().map(lambda t: t.encode("utf-8", "replace")),
+}
 
 
 def check_classes(classes: ClassList, run: RunFolder) -> None:

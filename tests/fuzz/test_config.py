@@ -13,9 +13,23 @@ from reliability import Tally
 
 SEEDS = [path.read_bytes() for path in sorted(RECIPES.glob("*.toml"))]
 TOKENS = [
-    b"[optim]", b"lr = ", b"inf", b"nan", b"-1", b'"""', b"1979-05-27", b"\\u0000", b"a.b.c = 1\n", b"= [[1, 'x']]",
-    nested(5000), b"a = " + nested(5000), b"." .join([b"a"] * 5000) + b" = 1\n", b"\xe2\x80\xae", b"9" * 400, b"0x" + b"f" * 99,
-]  # fmt: skip
+    b"[optim]",
+    b"lr = ",
+    b"inf",
+    b"nan",
+    b"-1",
+    b'"""',
+    b"1979-05-27",
+    b"\\u0000",
+    b"a.b.c = 1\n",
+    b"= [[1, 'x']]",
+    nested(5000),
+    b"a = " + nested(5000),
+    b".".join([b"a"] * 5000) + b" = 1\n",
+    b"\xe2\x80\xae",
+    b"9" * 400,
+    b"0x" + b"f" * 99,
+]
 NAMES = [name for name, _ in dotted_settings(Settings())]
 
 

@@ -17,8 +17,22 @@ SEEDS = (
     b"image,mask\na.png,in/b.png\n",
     b"label,note,path\nwolf,,a.png\n",
 )
-NAMES = ("../a.png", "/etc/passwd", "in/../../victim/a.png", "in/../a.png", "./a.png", "~/a.png", "in", "a.png\0", "in//b.png",
-         "link/a.png", "C:\\a.png", "..\\a.png", "x" * 300 + ".png", "x/" * 3000)  # fmt: skip
+NAMES = (
+    "../a.png",
+    "/etc/passwd",
+    "in/../../victim/a.png",
+    "in/../a.png",
+    "./a.png",
+    "~/a.png",
+    "in",
+    "a.png\0",
+    "in//b.png",
+    "link/a.png",
+    "C:\\a.png",
+    "..\\a.png",
+    "x" * 300 + ".png",
+    "x/" * 3000,
+)
 TOKENS = [name.encode() for name in NAMES] + [
     b",",
     b'"',

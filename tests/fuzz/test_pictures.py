@@ -15,15 +15,23 @@ from finesight.data.pictures import MAX_PIXELS, fit_picture, picture_sizes, read
 from finesight.data.sample import Item
 from reliability import Tally
 
+TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # EXIF orientation 6
 KINDS = {  # format → modes and options it is written with
     "PNG": [("RGB", {}), ("P", {}), ("RGBA", {}), ("I;16", {}), ("1", {}), ("LA", {})],
-    "JPEG": [("RGB", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"}), ("L", {"progressive": True}), ("CMYK", {})],
+    "JPEG": [("RGB", {"exif": TURNED}), ("L", {"progressive": True}), ("CMYK", {})],
     "WEBP": [("RGB", {}), ("RGBA", {"lossless": True})],
-    "TIFF": [("RGB", {}), ("F", {}), ("I;16", {"compression": "tiff_lzw"}), ("P", {"compression": "tiff_adobe_deflate"}), ("1", {"compression": "group4"}), ("LAB", {})],
+    "TIFF": [
+        ("RGB", {}),
+        ("F", {}),
+        ("I;16", {"compression": "tiff_lzw"}),
+        ("P", {"compression": "tiff_adobe_deflate"}),
+        ("1", {"compression": "group4"}),
+        ("LAB", {}),
+    ],
     "GIF": [("P", {}), ("P", {"save_all": True, "append_images": [Image.new("P", (9, 7), 3)]})],
     "BMP": [("RGB", {}), ("P", {}), ("1", {})],
     "PPM": [("RGB", {}), ("L", {}), ("I;16", {})],
-}  # fmt: skip
+}
 SIZES = [struct.pack(order + kind, number) for order in "<>" for kind in "IH" for number in (0, 1, 2**15, 2**16 - 1)]
 SIZES += [b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"99999 99999\n"]
 
@@ -32,8 +40,12 @@ def write(kind: str, mode: str, options: dict[str, object]) -> bytes:
     content = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 4, (7, 9, 3), dtype=np.uint8) * 80
     grey = Image.fromarray(pixels[..., 0])
-    image = Image.fromarray(pixels[..., 0].astype(np.uint16)) if mode == "I;16" else grey.convert(mode) if mode in "P1LF" else (
-        Image.fromarray(pixels).convert("RGB" if mode == "LAB" else mode))  # fmt: skip
+    if mode == "I;16":
+        image = Image.fromarray(pixels[..., 0].astype(np.uint16))
+    elif mode in ("P", "1", "L", "F"):
+        image = grey.convert(mode)
+    else:
+        image = Image.fromarray(pixels).convert("RGB" if mode == "LAB" else mode)
     if mode == "LAB":
         image = Image.frombytes("LAB", image.size, image.tobytes())
     image.save(content, kind, **options)

@@ -71,10 +71,21 @@ def headers() -> SearchStrategy[bytes]:
 INPUTS = {
     ".safetensors": headers() | damaged(save(STATE), save({})),
     ".pth": damaged(
-        pth(STATE), pth({"state_dict": STATE, "epoch": 3}), pth(STATE, zipped=False), pickle.dumps({"weight": [1, 2]}),
-        tokens=[b"cos\nsystem\n(S'touch /tmp/harm'\ntR.", b"\x80\x04", b"PK\x05\x06", b"\x85R", b"2", b"h\x00", b"\x87"],
+        pth(STATE),
+        pth({"state_dict": STATE, "epoch": 3}),
+        pth(STATE, zipped=False),
+        pickle.dumps({"weight": [1, 2]}),
+        tokens=[
+            b"cos\nsystem\n(S'touch /tmp/harm'\ntR.",
+            b"\x80\x04",
+            b"PK\x05\x06",
+            b"\x85R",
+            b"2",
+            b"h\x00",
+            b"\x87",
+        ],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("count", COUNTS)
