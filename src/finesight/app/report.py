@@ -15,14 +15,14 @@ from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
-from finesight.errors import ConfigError, DataError, RunError, blame_files
+from finesight.errors import ConfigError, DataError, blame_files
 from finesight.insight.evidence import read_evidence
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.masks import Originals
 from finesight.run import RunFolder
-from finesight.tasks import TASKS
+from finesight.tasks import find_task
 from finesight.tasks.film_scores import score_film
 
 
@@ -66,9 +66,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
 def complete(run: RunFolder, split: str, with_map: bool) -> None:
     """Makes what a report needs and the run has not yet: evaluation, map where the task has one, scores of the film."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
-    task = TASKS.get(run.read_json("model.json").get("task", ""))
-    if task is None:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+    task = find_task(run)
     if with_map and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:

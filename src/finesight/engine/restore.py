@@ -44,6 +44,8 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
         raise RunError(f"{run.path / 'model.json'} is damaged: it does not name a network for {len(classes)} classes.")
     with blame_files(run.path):
         model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
+    if model.task != card.get("task"):
+        raise RunError(f"{run.path / 'model.json'} is damaged: {card['name']} is a network for {model.task}.")
     model.preprocessing = preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)
     if not checkpoint:

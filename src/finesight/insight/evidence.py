@@ -14,7 +14,7 @@ from finesight.insight.projection import Map, load_map
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run import RunFolder, read_csv
-from finesight.tasks import TASKS
+from finesight.tasks import TASKS, find_task
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,7 @@ class Evidence:
 def read_evidence(run: RunFolder, split: str) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
     classes, model = run.read_classes(), run.read_json("model.json")
-    if model.get("task") not in TASKS:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+    find_task(run)
     with blame_files(run.path):
         check(Preprocessing, model.get("preprocessing"))
         evaluation = _read_evaluation(run, split, classes)
