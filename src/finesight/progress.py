@@ -62,13 +62,13 @@ def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
         progress.TextColumn("{task.fields[note]}"),
     )
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(escape(label), total=total, note="")
+        task = bars.add_task(escape(sanitise(label)), total=total, note="")
 
         class _Shown:
             def advance(self, count: int = 1, note: str = "") -> None:
                 bars.advance(task, count)
                 if note:
-                    bars.update(task, note=escape(note))
+                    bars.update(task, note=escape(sanitise(note)))
 
         yield _Shown()
 

@@ -35,6 +35,7 @@ from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_csv
+from finesight.tasks import find_task
 
 WHY_NOT = {
     ("segmentation", "calibrated"): " Calibration changes how sure an answer is, never which class is the most likely, "
@@ -49,9 +50,7 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
     options: of that function. Raises ConfigError for one that it does not have.
     """
     folder = RunFolder.open(run)
-    task = folder.read_json("model.json").get("task")
-    if task not in PREDICTORS:
-        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
+    task = find_task(folder).name
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")

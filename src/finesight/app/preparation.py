@@ -41,7 +41,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
     model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
     if start:
-        seen = read_preprocessing(start.read_json("model.json")["preprocessing"])
+        seen = read_preprocessing(start)
         model.preprocessing = dataclasses.replace(model.preprocessing, mean=seen.mean, std=seen.std)
         model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
     if model.task != task.name:
@@ -51,7 +51,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     if pretrained:
         model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
     else:
-        model.preprocessing = read_preprocessing(run.read_json("model.json")["preprocessing"])
+        model.preprocessing = read_preprocessing(run)
         model.new_layers = read_new_layers(run)
     train, val = open_splits(listing, settings, model.preprocessing, task)
     if settings.batch_size > len(train):

@@ -54,6 +54,9 @@ def main() -> None:
         for line in f"Error: {error}".split("\n"):
             say(line, every_rank=not isinstance(error, Interrupted))
         sys.exit(getattr(error, "exit_code", 2))
+    except OSError as error:  # a name too long, a disk that fails: not as asked, and no bug
+        say(f"Error: {error}.")
+        sys.exit(2)
     except KeyboardInterrupt:
         say("Stopped.")
         sys.exit(130)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from finesight import ranks
-from finesight.errors import RunError
+from finesight.errors import RunError, blame_files
 from finesight.run import RunFolder, replace_folder
 
 
@@ -79,7 +79,8 @@ class Training:
     @classmethod
     def load(cls, run: RunFolder) -> "Training":
         tensors, metadata = load_tensors(run.checkpoint("last") / "training.safetensors")
-        return cls(tensors, json.loads(metadata["training"]))
+        with blame_files(run.path):
+            return cls(tensors, json.loads(metadata["training"]))
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

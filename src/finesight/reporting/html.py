@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, blame_files
 from finesight.insight.wording import count_of
 from finesight.reporting.pictures import Sprites
 from finesight.reporting.sections import percent
@@ -52,7 +52,8 @@ def write_book(pages: Mapping[str, Page], out: Path) -> Path:
 
 
 def _render(page: Page) -> str:
-    return _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+    with blame_files(Path(page.sources[-1])):
+        return _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
 
 
 def _write(html: str, out: Path) -> Path:
