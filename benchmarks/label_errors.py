@@ -172,6 +172,7 @@ def main() -> None:
     score = RunFolder.open(run).read_json("evaluation/val/metrics.json")["metrics"]
     metric = "miou" if of_masks else "accuracy"
     result: dict[str, Any] = {"date": date.today().isoformat(), "torch": torch.__version__, metric: score[metric]}
+    result["epochs"] = len(RunFolder.open(run).read_lines("journal.jsonl"))
     for split in ("val", "train"):
         found = labels(run, split=split)
         if of_masks:
