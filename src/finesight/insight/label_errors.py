@@ -122,7 +122,7 @@ def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[st
     """
     own = probabilities[np.arange(len(targets)), targets]
     counts = np.bincount(targets, minlength=probabilities.shape[1])
-    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1])
+    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1]).astype(float)
     suggested = confident_classes(probabilities, class_thresholds(sums, counts))
     guessing = 1 / probabilities.shape[1]
     rows = np.flatnonzero((suggested >= 0) & (suggested != targets) & (own < guessing))
