@@ -38,7 +38,7 @@ PER_CLASS = {"train": 100, "val": 40}
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
 PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "seed": 1}
 MASK_SETTINGS = {
-    "epochs": 12, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash", "seed": 1,
+    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash", "seed": 1,
     "batch_size": 16, "optim.lr": 1e-3, "augment.vertical_flip": 0.5, "augment.quarter_turns": True,
 }  # fmt: skip
 
