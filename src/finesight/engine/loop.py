@@ -19,6 +19,7 @@ from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
 from finesight.errors import ConfigError, FinesightError
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
@@ -217,7 +218,7 @@ class Trainer:
         timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
         job.run.append_line("timings.jsonl", timing)
         best = job.settings.checkpoint.best or job.task.best_metric
-        judged = -metrics[best] if best.endswith("loss") else metrics[best]
+        judged = -metrics[best] if best in LOWER_IS_BETTER else metrics[best]
         is_best = judged > at.best
         if is_best:
             at.best, at.best_epoch, at.metrics = judged, at.epoch, metrics
