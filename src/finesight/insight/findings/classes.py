@@ -179,6 +179,8 @@ def find_imbalance(case: Case) -> Explanation | None:
     predicted = counts[:, rare].sum() / counts[rare].sum()
     if loss is None or loss.low < HURT or predicted > TOO_SELDOM:
         return None
+    if not case.has_masks and mcnemar(int(counts[others][:, rare].sum()), int(counts[rare][:, others].sum())) > SURE:
+        return None  # too few mistakes to say which way they go
     rare.sort(key=lambda c: train[c])
     names = join_some([f"{case.label(c)} ({percent(train[c] / sum(train))})" for c in rare])
     return Explanation(

@@ -4,55 +4,67 @@ import numpy as np
 
 from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.insight.label_errors import class_thresholds, confident_classes
+from finesight.insight.label_errors import find_label_errors as confident_learning
 from finesight.insight.quality import elect
 from finesight.insight.wording import count_of, join_some, percent
 
 NEIGHBOURS = 10
-FEWEST_OF_A_CLASS = 10  # whose mean says how sure the network usually is of the class
-HARDLY = 0.1  # of what pictures of a class are usually given: the label is as good as ruled out
+BELIEVED = 0.85  # share of labels that agree with sure answers; planted wrong labels are some in a hundred, so that a
+# network that contradicts more is more often wrong itself
 FEWEST_IN_GROUPS = 30  # pictures of a class: two halves of 15 show a valley, where there is one
 BY_CHANCE = 0.05  # of seeing groups where there are none, in any of the classes together
 STARTS, STEPS = 5, 50  # of two-means: it converges in a few steps, and one of five starts is good
 
 
 def find_label_errors(case: Case) -> Explanation | None:
-    """Pictures that the network is as sure of as it usually is of another class, and so are their neighbours."""
-    targets = case.targets
-    usual = _usual_confidence(case.probabilities, targets)
-    if np.isnan(usual).all():
-        raise NotApplicable(f"No class has {FEWEST_OF_A_CLASS} pictures here.")
-    guess = case.predictions
-    given = np.maximum(targets, 0)
-    rows = np.arange(len(targets))
-    doubtful = (targets >= 0) & (guess != targets)
-    with np.errstate(invalid="ignore"):  # a class with too few pictures: comparing with NaN is False
-        doubtful &= case.probabilities[rows, guess] >= usual[guess]
-        doubtful &= case.probabilities[rows, given] <= HARDLY * usual[given]
-    doubtful &= _vote_of_neighbours(case) == guess
-    if not doubtful.any():
+    """Labels that confident learning suspects, where the neighbours agree and the network may be believed."""
+    if case.split == "train":
+        raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
+    if case.has_masks:
+        return _find_wrong_regions(case)
+    votes = dict(zip(case.keys, _vote_of_neighbours(case), strict=True))
+    known = case.targets >= 0
+    keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
+    probabilities, targets = case.probabilities[known], case.targets[known]
+    suspected = confident_learning(probabilities, targets, keys)
+    doubtful = [error for error in suspected if votes[error.key] == error.suggested]
+    sure = confident_classes(probabilities, class_thresholds(probabilities, targets))
+    agreed = int(((sure == targets) & (sure == [votes[key] for key in keys])).sum())
+    if not doubtful:
         return None
-    worst = sorted(np.flatnonzero(doubtful), key=lambda i: -case.probabilities[i, guess[i]])
-    labels = [f"{case.label(targets[i])} that looks like {case.label(guess[i])}" for i in worst]
-    examples = join_some(list(dict.fromkeys(labels)), limit=3)
+    believed = agreed / (agreed + len(doubtful))
+    if believed < BELIEVED:
+        raise NotApplicable(
+            f"Where network and neighbours are sure, only {percent(believed)} of the labels agree: too few to doubt a "
+            "label by."
+        )
+    labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in doubtful]
     return Explanation(
-        f"{count_of(len(worst), 'picture')} of {len(targets):,} ({percent(len(worst) / len(targets))}) "
-        f"{'has' if len(worst) == 1 else 'have'} a label that network and neighbours agree is another: {examples}. "
-        "Each is an honest mistake of the network or a wrong label: look.",
-        tuple(case.answers[i].key for i in worst[:NUM_EXAMPLES]),
+        f"{count_of(len(doubtful), 'picture')} of {len(keys):,} ({percent(len(doubtful) / len(keys))}) "
+        f"{'has' if len(doubtful) == 1 else 'have'} a label that network and neighbours agree is another: "
+        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Where they are that sure, {percent(believed)} of the "
+        "labels agree with them. Each is a wrong label or an honest mistake of both: look.",
+        tuple(error.key for error in doubtful[:NUM_EXAMPLES]),
     )
 
 
-def _usual_confidence(probabilities: Floats, targets: Indices) -> Floats:
-    """Mean probability of each class over its own pictures, NaN with too few: the thresholds of confident learning.
-
-    Northcutt, Jiang & Chuang 2021, Journal of Artificial Intelligence Research 70:1373, equation 2.
-    """
-    usual = np.full(probabilities.shape[1], np.nan)
-    for c in range(len(usual)):
-        own = targets == c
-        if own.sum() >= FEWEST_OF_A_CLASS:
-            usual[c] = probabilities[own, c].mean()
-    return usual
+def _find_wrong_regions(case: Case) -> Explanation | None:
+    found = next((each for each in case.evidence.label_errors if each.split == case.split), None)
+    if found is None:
+        raise NotApplicable("The masks were not searched: `finesight labels RUN` does it.")
+    accuracy = case.evaluation.metrics.get("pixel_accuracy", 0.0)
+    if accuracy < BELIEVED:
+        raise NotApplicable(f"The network is right on {percent(accuracy)} of pixels: too few to doubt a mask by.")
+    if not found.errors:
+        return None
+    labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in found.errors]
+    keys = list(dict.fromkeys(error.key for error in found.errors))
+    return Explanation(
+        f"{count_of(len(found.errors), 'region')} in {len(keys)} of {found.num_samples:,} masks may be of another "
+        f"class: {join_some(list(dict.fromkeys(labels)), limit=3)}. Look: `finesight labels RUN` lists them.",
+        tuple(keys[:NUM_EXAMPLES]),
+    )
 
 
 def _vote_of_neighbours(case: Case) -> Indices:

@@ -11,6 +11,7 @@ from finesight.insight.evidence import find_best_epoch, judged_metric, read_curv
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.insight.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.insight.wording import interval_of, percent
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.significance import mask_rows, score_masks
 
 SCORE_GAP = 0.1  # accuracy or mIoU, lower end of the difference's interval: a tenth of the pictures is learned by heart
@@ -104,7 +105,7 @@ def measure_score(case: Case, split: str = "") -> Measured:
 
 def find_unfinished(case: Case) -> Explanation | None:
     name = judged_metric(case.evidence)
-    is_loss = name.endswith("loss")
+    is_loss = name in LOWER_IS_BETTER
     curve = read_curve(case.evidence, f"val/{name}")
     _check_length(len(curve))
     values = [math.exp(-value) if is_loss else value for _, value in curve]  # a loss as the probability it stands for
