@@ -6,6 +6,8 @@ from finesight.data.duplicates import Duplicates
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.insight.wording import count_of, percent
 
+FEWEST_COMPARED = 20  # copies; the accuracy on fewer says nothing
+
 
 def find_identical(case: Case) -> Explanation | None:
     return _explain(case, [group for group in case.duplicates if group.identical], "pixel for pixel the same as one")
@@ -43,7 +45,7 @@ def _compare_scores(case: Case, shared: dict[str, str]) -> str:
     if case.evidence.evaluation is None or case.has_masks:
         return ""
     sides = [[a for a in case.answers if (a.key in shared) == inside] for inside in (True, False)]
-    if not all(sides):
+    if len(sides[0]) < FEWEST_COMPARED or not sides[1]:
         return ""
     with_twin, alone = (sum(not answer.is_mistake for answer in side) / len(side) for side in sides)
     return f" Accuracy is {percent(with_twin)} on them and {percent(alone)} on the others."

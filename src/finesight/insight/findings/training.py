@@ -21,7 +21,7 @@ LAST_PART = 0.25  # of the epochs, in which an unfinished training still gains
 LEAST_GAIN = 0.01  # of the judged metric in that part; less is not worth an epoch
 RISE = 0.1  # of the training loss over its lowest before, as a share of it; good rates let it fall
 RISE_NATS = 0.05  # and at least so much: a loss near 0 doubles for nothing
-NOISE = 3.0  # standard errors of an epoch's mean loss, whose pictures vary about as much as the loss is high
+NOISE = 3.0  # standard errors of an epoch's mean loss, and at least so much
 LITTLE_FALL = 0.2  # of the training loss over all epochs, where a good rate takes most of it off
 FAR = 0.5  # of the loss of guessing: what is below has been learned
 STRAIGHT = 0.65  # of the fall that is done by half of the summed rates; 0.5 is a straight line, 0.8 and more is usual
@@ -142,8 +142,8 @@ def find_bad_rate(case: Case) -> Explanation | None:
     pictures = len(case.evidence.splits.get("train", ()))
     if not pictures:
         raise NotApplicable("The run does not list its training pictures.")
-    noise = NOISE / math.sqrt(pictures)  # as a share of the loss
-    return _find_jump(case, curve, noise) or _find_crawl(case, curve, noise)
+    error = 1 / math.sqrt(pictures)  # of an epoch's mean loss, as a share of it: pictures vary as much as it is high
+    return _find_jump(case, curve, NOISE * error) or _find_crawl(case, curve, error)
 
 
 def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Explanation | None:
@@ -164,13 +164,13 @@ def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Expl
     )
 
 
-def _find_crawl(case: Case, curve: list[tuple[int, float]], noise: float) -> Explanation | None:
+def _find_crawl(case: Case, curve: list[tuple[int, float]], error: float) -> Explanation | None:
     losses = [loss for _, loss in curve]
     first, last, guessing = losses[0], losses[-1], guessing_loss(case)
     if first - last > LITTLE_FALL * first or (guessing is not None and last < FAR * guessing):
         return None
-    if first - last < noise * first:
-        if guessing is None or last < (1 - noise) * guessing:
+    if first - last < error * first:
+        if guessing is None or last < (1 - error) * guessing:
             return None  # as low at the start as at the end, and low: nothing was left to learn
         return Explanation(
             f"The training loss hardly moved: {first:.3f} after the first epoch, {last:.3f} after the last, where "
