@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from finesight.insight.findings import borders, calibration, classes, data, freezing, labels, training
+from finesight.insight.findings import borders, calibration, classes, data, freezing, labels, learning_rate, training
 from finesight.insight.findings.contract import Case, Check, Explanation, NotApplicable, Severity
 
 __all__ = ["FINDINGS", "Case", "Check", "Explanation", "Finding", "Findings", "NotApplicable", "find_all"]
@@ -23,7 +23,7 @@ FINDINGS: dict[str, Check] = {
     "V012": Check("Still improving when training ended", "note", training.find_unfinished),
     "V013": Check("Too much may be frozen", "warning", freezing.find_too_deep),
     "V014": Check("Too little may be frozen", "warning", freezing.find_too_shallow),
-    "V015": Check("The learning rate looks out of range", "warning", training.find_bad_rate),
+    "V015": Check("The learning rate looks out of range", "warning", learning_rate.find_bad_rate),
     "V016": Check("Rare classes lose to frequent ones", "warning", classes.find_imbalance),
 }
 

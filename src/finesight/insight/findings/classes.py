@@ -14,7 +14,7 @@ FEWEST_PICTURES = 20  # below, even a flawless network cannot be told from a luc
 SURE = 0.05  # chance of being wrong that is accepted, of all pairs or classes looked at together
 LEARNED = 1.5  # times the mean recall of guessing: what is above has learned something, whatever its accuracy
 FEWEST_TO_EXPECT_ONE = 5  # a class found every second time is missed five times in a row in 3 % of cases
-NEVER = 0.01  # predictions of a class / its true ones, below which it is as good as never predicted
+NEVER = 0.05  # of masks, predicted pixels of a class / true ones, below which it is as good as never predicted
 WIDEST = 0.3  # of an interval that still says something: 0.65 to 0.95 is anything from poor to good
 FEWEST_MASKS = 10  # a bootstrap over fewer pictures makes intervals that are too narrow
 CONFUSED = 0.1  # share of a class that is taken for another, lower end of its interval
@@ -63,7 +63,7 @@ def find_never_predicted(case: Case) -> Explanation | None:
     enough = [c for c in case.known if holders[c] >= FEWEST_TO_EXPECT_ONE]
     if not enough:
         raise NotApplicable(f"No class has {FEWEST_TO_EXPECT_ONE} pictures here.")
-    missed = [c for c in enough if predicted[c] < NEVER * truth[c]]
+    missed = [c for c in enough if predicted[c] <= (NEVER * truth[c] if case.has_masks else 0)]
     if not missed:
         return None
     missed.sort(key=lambda c: -truth[c])

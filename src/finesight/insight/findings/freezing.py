@@ -5,14 +5,8 @@ import numpy as np
 from finesight.insight.distance import Floats, Indices, find_nearest
 from finesight.insight.evidence import read_curve
 from finesight.insight.findings.contract import Case, Explanation, NotApplicable
-from finesight.insight.findings.training import (
-    FEWEST_EPOCHS,
-    LAST_PART,
-    find_gap,
-    given_losses,
-    guessing_loss,
-    measure_score,
-)
+from finesight.insight.findings.learning_rate import guessing_loss
+from finesight.insight.findings.training import FEWEST_EPOCHS, LAST_PART, find_gap, given_losses, measure_score
 from finesight.insight.intervals import measure_share, subtract
 from finesight.insight.quality import elect
 from finesight.insight.wording import interval_of, percent

@@ -1,8 +1,6 @@
 """Findings about the training: what its curve says, and how far training pictures are ahead of others."""
 
-import itertools
 import math
-from typing import Any
 
 import numpy as np
 
@@ -19,12 +17,6 @@ LOSS_GAP = math.log(2)  # nats: other pictures' true class is given half the pro
 FEWEST_EPOCHS = 4  # below, a curve has no shape
 LAST_PART = 0.25  # of the epochs, in which an unfinished training still gains
 LEAST_GAIN = 0.01  # of the judged metric in that part; less is not worth an epoch
-RISE = 0.1  # of the training loss over its lowest before, as a share of it; good rates let it fall
-RISE_NATS = 0.05  # and at least so much: a loss near 0 doubles for nothing
-NOISE = 3.0  # standard errors of an epoch's mean loss, and at least so much
-LITTLE_FALL = 0.2  # of the training loss over all epochs, where a good rate takes most of it off
-FAR = 0.5  # of the loss of guessing: what is below has been learned
-STRAIGHT = 0.65  # of the fall that is done by half of the summed rates; 0.5 is a straight line, 0.8 and more is usual
 
 
 def find_gap(case: Case) -> Explanation | None:
@@ -107,7 +99,7 @@ def find_unfinished(case: Case) -> Explanation | None:
     name = judged_metric(case.evidence)
     is_loss = name in LOWER_IS_BETTER
     curve = read_curve(case.evidence, f"val/{name}")
-    _check_length(len(curve))
+    check_length(len(curve))
     values = [math.exp(-value) if is_loss else value for _, value in curve]  # a loss as the probability it stands for
     part = max(1, round(LAST_PART * len(values)))
     before, last = max(values[:-part]), values[-1]
@@ -135,90 +127,6 @@ def _best(curve: list[tuple[int, float]], is_loss: bool) -> float:
     return min(values) if is_loss else max(values)
 
 
-def find_bad_rate(case: Case) -> Explanation | None:
-    """Too high where the training loss jumps up; too low where it falls a little, and straight on."""
-    curve = read_curve(case.evidence, "train/loss")
-    _check_length(len(curve))
-    pictures = len(case.evidence.splits.get("train", ()))
-    if not pictures:
-        raise NotApplicable("The run does not list its training pictures.")
-    error = 1 / math.sqrt(pictures)  # of an epoch's mean loss, as a share of it: pictures vary as much as it is high
-    return _find_jump(case, curve, NOISE * error) or _find_crawl(case, curve, error)
-
-
-def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Explanation | None:
-    changed = epochs_of_thaw(case.evidence.freezing)
-    jumps = []
-    for place in range(1, len(curve)):
-        epoch, loss = curve[place]
-        lowest = min(before for _, before in curve[:place])
-        if epoch not in changed and loss - lowest > max(max(RISE, noise) * lowest, RISE_NATS):
-            jumps.append((loss - lowest, epoch, loss, lowest))
-    if not jumps:
-        return None
-    _, epoch, loss, lowest = max(jumps)
-    return Explanation(
-        f"The training loss rose from {lowest:.3f} to {loss:.3f} in epoch {epoch}, and in {len(jumps)} of {len(curve)} "
-        f"epochs stood clearly above its lowest: the learning rate, {_highest_rate(case):.1g} at most, is probably too "
-        "high."
-    )
-
-
-def _find_crawl(case: Case, curve: list[tuple[int, float]], error: float) -> Explanation | None:
-    losses = [loss for _, loss in curve]
-    first, last, guessing = losses[0], losses[-1], guessing_loss(case)
-    if first - last > LITTLE_FALL * first or (guessing is not None and last < FAR * guessing):
-        return None
-    if first - last < error * first:
-        if guessing is None or last < (1 - error) * guessing:
-            return None  # as low at the start as at the end, and low: nothing was left to learn
-        return Explanation(
-            f"The training loss hardly moved: {first:.3f} after the first epoch, {last:.3f} after the last, where "
-            f"guessing by how frequent classes are has {guessing:.3f}. The learning rate, {_highest_rate(case):.1g} "
-            "at most, is far too low, or so high that the network broke in the first epoch."
-        )
-    share = _share_by_half(case, losses)
-    if share is None or share > STRAIGHT:
-        return None
-    return Explanation(
-        f"The training loss fell by only {percent((first - last) / first)}, from {first:.3f} to {last:.3f}, and was "
-        f"still falling as fast as at the start: {percent(share)} of the way was done by half of the summed learning "
-        f"rates. The learning rate, {_highest_rate(case):.1g} at most, is probably too low."
-    )
-
-
-def _share_by_half(case: Case, losses: list[float]) -> float | None:
-    """Share of the fall after the first epoch that was done when half of the learning rates after it was summed up."""
-    rates = [rate for _, rate in read_curve(case.evidence, "lr")]
-    if len(rates) != len(losses):
-        return None
-    spent = np.cumsum([0.0, *((a + b) / 2 for a, b in itertools.pairwise(rates))])  # each line tells a last
-    half = float(np.interp(spent[-1] / 2, spent, losses))
-    return (losses[0] - half) / (losses[0] - losses[-1])
-
-
-def guessing_loss(case: Case) -> float | None:
-    """Cross-entropy of always answering with the classes' frequencies in the training part; None where unknown.
-
-    Also where another loss was trained, or classes were weighted.
-    """
-    loss, counts = case.evidence.settings.loss, case.evidence.class_counts.get("train")
-    if loss.name != "cross_entropy" or loss.class_weights != "none" or not counts or not sum(counts):
-        return None
-    shares = np.array(counts)[np.array(counts) > 0] / sum(counts)
-    return float(-(shares * np.log(shares)).sum())
-
-
-def epochs_of_thaw(freezing: list[dict[str, Any]]) -> set[int]:
-    """First epochs with more layers tuned than before, in which the loss may jump for a good reason."""
-    pairs = itertools.pairwise(freezing)
-    return {after["epoch"] for before, after in pairs if before["freeze_before"] != after["freeze_before"]}
-
-
-def _highest_rate(case: Case) -> float:
-    return case.evidence.settings.optim.lr
-
-
-def _check_length(num_epochs: int) -> None:
+def check_length(num_epochs: int) -> None:
     if num_epochs < FEWEST_EPOCHS:
         raise NotApplicable(f"A curve of fewer than {FEWEST_EPOCHS} epochs has no shape; this one has {num_epochs}.")

@@ -126,6 +126,22 @@ def test_a_loss_that_never_moves(tmp_path: Path) -> None:
     assert "1.386" in found.message
 
 
+def test_a_loss_above_that_of_guessing(tmp_path: Path) -> None:
+    found = fired("V015", classify(tmp_path, Story(losses=[9.0, 6.0, 4.0, 3.0], train=BALANCED)))
+    assert "never below 3.00, where guessing by how frequent classes are has 1.39" in found.message
+
+
+def test_a_last_layer_that_is_behind_its_features(tmp_path: Path) -> None:
+    features = 9 * np.eye(4, 8)[TARGETS] + np.random.default_rng(0).normal(size=(160, 8))
+    poor = confuse(TARGETS, {(0, 1): 30, (1, 2): 30, (2, 3): 30})
+    story = Story(losses=[1.2, 0.7, 0.5, 0.42], train=BALANCED)
+    logits, seen = sure_logits(poor, 4, 1.0), features.astype("f4")
+    found = fired("V015", answered(tmp_path / "a", TARGETS, logits, story, seen))
+    assert "names 44 % of pictures right, a vote of each picture's neighbours in feature space 100 %" in found.message
+    good = confuse(TARGETS, {(0, 1): 8})
+    assert judge("V015", answered(tmp_path / "b", TARGETS, sure_logits(good, 4, 1.0), story, seen)) is None
+
+
 @pytest.mark.parametrize(
     "losses",
     [
