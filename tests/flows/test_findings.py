@@ -67,3 +67,12 @@ def test_the_data_may_be_gone(small: Path, tmp_path: Path) -> None:
     shutil.rmtree(small)
     answer = finesight("findings", tmp_path / "run", "--json").json()
     assert "not there any more" in answer["not_applicable"]["V008"]
+
+
+def test_a_part_of_other_data_is_checked_as_far_as_it_goes(run: Path, small: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    assert finesight("evaluate", copy, "--data", small, "--split", "new").code == 0
+    answer = finesight("findings", copy, "--split", "new", "--json").json()
+    assert answer["split"] == "new"
+    assert "finesight embed" in answer["not_applicable"]["V010"]
+    assert "V008" in answer["not_applicable"]

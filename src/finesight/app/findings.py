@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from finesight.app.embed import compute_features, embed
-from finesight.app.evaluate import evaluate, open_run_split
+from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.app.preparation import read_data
 from finesight.config import Settings
 from finesight.data.masks import MaskRule
@@ -34,27 +34,20 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     first), `silent` (code → title of what is well) and `not_applicable` (code → why it could not be checked).
     """
     folder = RunFolder.open(run)
-    complete(folder, split)
-    result = find_all(open_case(folder, split)).to_dict()
+    check_split_name(split)
+    settings, task = folder.read_settings(), TASKS[read_evidence(folder, split).model["task"]]
+    items, rule = _list_pictures(settings, split)
+    evaluated = (folder.evaluation(split) / "metrics.json").exists()
+    if items and task.has_map and not (evaluated and (folder.embedding(split) / "map.json").exists()):
+        embed(folder.path, split=split)
+    elif not evaluated:
+        evaluate(folder.path, split=split)
+    evidence = read_evidence(folder, split)
+    fit = read_preprocessing(evidence.model["preprocessing"]).fit
+    start = _start_features(folder, settings, split) if items else None
+    result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
     folder.write_json(f"findings/{split}.json", result)
     return result
-
-
-def complete(run: RunFolder, split: str) -> None:
-    """Makes what checks read: the evaluation, and of pictures of one class the features."""
-    task = TASKS[read_evidence(run, split).model["task"]]
-    evaluated = (run.evaluation(split) / "metrics.json").exists()
-    if task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
-        embed(run.path, split=split)
-    elif not evaluated:
-        evaluate(run.path, split=split)
-
-
-def open_case(run: RunFolder, split: str) -> Case:
-    settings, evidence = run.read_settings(), read_evidence(run, split)
-    items, rule = _list_pictures(settings, split)
-    fit = read_preprocessing(evidence.model["preprocessing"]).fit
-    return Case(run, evidence, items, rule, fit, _start_features(run, settings, split))
 
 
 def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
@@ -62,7 +55,7 @@ def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], Mas
     try:
         listing = read_data(settings)
     except DataError as error:
-        say(f"Note: the pictures cannot be compared: {error}")
+        say(f"Note: the pictures are not looked at: {error}")
         return {}, None
     if split not in listing.splits:  # it is of other data, where the same key is another picture
         return {}, None
