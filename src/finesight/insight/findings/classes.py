@@ -68,10 +68,10 @@ def find_never_predicted(case: Case) -> Explanation | None:
         return None
     missed.sort(key=lambda c: -truth[c])
     names = join_some([f"{case.label(c)} ({count_of(int(holders[c]), 'picture')})" for c in missed])
-    some = "as good as never" if case.has_masks else "never"
-    verb = "class is" if len(missed) == 1 else "classes are"
+    never = "as good as never" if case.has_masks else "never"
+    verb = "is" if len(missed) == 1 else "are"
     return Explanation(
-        f"{count_of(len(missed), verb).replace('iss', 'is')} {some} predicted, though the truth has them: {names}.",
+        f"{count_of(len(missed), 'class')} of {len(enough)} {verb} {never} predicted, though the truth has: {names}.",
         _example_of_each(case, missed),
     )
 
