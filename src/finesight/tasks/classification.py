@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.classes import ClassList
@@ -111,7 +111,7 @@ class ClassificationScore:
         names = self.classes.names
         confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
         write_csv(folder / "confusion.csv", ("truth", *names), confusion)
-        save_file({"logits": logits}, folder / "logits.safetensors")
+        write_atomically(folder / "logits.safetensors", save({"logits": logits}))
         text = json.dumps(self.metrics().to_dict(), indent=1, ensure_ascii=False)
         write_atomically(folder / "metrics.json", text.encode())
 

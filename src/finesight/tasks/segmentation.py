@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX, ClassList
@@ -210,7 +210,8 @@ def save_counts(
     rows = ((key, *describe_picture(each, classes)) for key, each in zip(keys, counts, strict=True))
     write_csv(folder / "pictures.csv", ("key", "pixel_accuracy", "miou"), rows)
     tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "counts.safetensors")
+    stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    write_atomically(folder / "counts.safetensors", stored)
     text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
     write_atomically(folder / "metrics.json", text.encode())
 
