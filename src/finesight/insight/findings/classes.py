@@ -113,12 +113,12 @@ def find_confused_pairs(case: Case) -> Explanation | None:
     if len(present) < 3:
         raise NotApplicable("With fewer than three classes every mistake is between the same two.")
     shares = {}
-    for a in present:
-        for b in present:
-            if a != b and counts[a, b] >= CONFUSED * counts[a].sum():
-                share = _measure_confusion(case, counts, a, b, len(present))
-                if share and share.low >= CONFUSED:
-                    shares[a, b] = share
+    many = counts >= np.maximum(CONFUSED * counts.sum(1, keepdims=True), 1)
+    np.fill_diagonal(many, False)
+    for a, b in np.argwhere(many).tolist():
+        share = _measure_confusion(case, counts, a, b, len(present))
+        if share and share.low >= CONFUSED:
+            shares[a, b] = share
     if not shares:
         return None
     worst = sorted(shares, key=lambda pair: -shares[pair].low)
