@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.distance import Floats, normalise_rows
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.insight.label_errors import find_label_errors as confident_learning
-from finesight.insight.quality import elect
 from finesight.insight.wording import count_of, join_some, percent
 
-NEIGHBOURS = 10
 BELIEVED = 0.85  # share of labels that network and neighbours, where they agree, do not contradict: wrong labels are
 # some in a hundred, so that whoever contradicts more is more often wrong than right about it
 SEPARATE = 0.5  # of a class's pictures, for which neighbours vote for it: else its groups are the network's confusion
@@ -23,7 +21,7 @@ def find_label_errors(case: Case) -> Explanation | None:
         raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
     if case.has_masks:
         return _find_wrong_regions(case)
-    votes = dict(zip(case.features.keys, _vote_of_neighbours(case).tolist(), strict=True))
+    votes = dict(zip(case.features.keys, case.votes.tolist(), strict=True))
     known = case.targets >= 0
     keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
     suspected = confident_learning(case.probabilities[known], case.targets[known], keys)
@@ -65,19 +63,12 @@ def _find_wrong_regions(case: Case) -> Explanation | None:
     )
 
 
-def _vote_of_neighbours(case: Case) -> Indices:
-    """The most frequent class among the nearest pictures of each picture of `features`."""
-    if len(case.features.keys) <= NEIGHBOURS:
-        raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
-    return elect(case.feature_targets[find_nearest(normalise_rows(case.features.features), NEIGHBOURS)])
-
-
 def find_split_classes(case: Case) -> Explanation | None:
     features, targets = normalise_rows(case.features.features), case.feature_targets
     enough = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
     if not enough:
         raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} pictures here.")
-    right = _vote_of_neighbours(case) == targets
+    right = case.votes == targets
     judged = [c for c in enough if right[targets == c].mean() >= SEPARATE]
     if not judged:
         raise NotApplicable("In feature space no class lies apart from the others, so its groups mean nothing.")
