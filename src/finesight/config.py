@@ -28,6 +28,7 @@ class DataSettings:
     format: str = "auto"  # a name of data.FORMATS; auto: detected, printed and recorded
     classes: str = ""  # JSON, CSV or TXT file with class names (TOML with colours for masks), or a preset's name
     val_share: Annotated[float, Gt(0), Lt(1)] = 0.1  # of each class, when data brings no split of its own
+    limit: Annotated[int, Ge(0)] = 0  # pictures of each part, evenly spread over it; 0: all. For a first try
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
     store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first

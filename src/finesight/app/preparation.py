@@ -72,12 +72,23 @@ def read_data(settings: Settings) -> Listing:
     """The listing, told to the person as it was understood."""
     data = settings.data
     listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed, data)
+    if data.limit:
+        listing = limit_splits(listing, data.limit)
     counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
     say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")
     for note in listing.notes:
         for line in f"Note: {note}".splitlines():
             say(line)
     return listing
+
+
+def limit_splits(listing: Listing, limit: int) -> Listing:
+    """At most so many pictures of each split, evenly spread over it."""
+    splits = {
+        split: tuple(items[len(items) * number // limit] for number in range(limit)) if len(items) > limit else items
+        for split, items in listing.splits.items()
+    }
+    return dataclasses.replace(listing, splits=splits)
 
 
 def choose_task(settings: Settings, listing: Listing) -> Task:

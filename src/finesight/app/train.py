@@ -5,8 +5,8 @@ import itertools
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -62,32 +62,41 @@ def train(
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
     with ExitStack() as locks:
         trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
-        run = trainer.job.run.path
-        try:
-            signal = trainer.run()
-            if signal:
-                raise Interrupted(run, signal)
-            return _finish(trainer)
-        except DataError as error:
-            raise DataError(f"{error} Nothing is lost. When it is as it was: {resume_command(run)}") from None
-        except (RuntimeError, MemoryError, OSError) as error:
-            raise _explain(error, run) from None
+        run = trainer.job.run
+        with _explained(run):
+            try:
+                signal = trainer.run()
+                if signal:
+                    raise Interrupted(run.path, signal)
+                return _finish(trainer)
+            except DataError as error:
+                raise DataError(f"{error} Nothing is lost. When it is as it was: {resume_command(run.path)}") from None
 
 
-def _explain(error: Exception, run: Path) -> Exception:
-    """A sentence for what the machine may refuse; anything else is a defect and stays what it is."""
-    if is_out_of_memory(error):
-        return FinesightError(
-            "Memory is too small for this, even one picture at a time: lower image.size or choose a smaller network."
-        )
-    if isinstance(error, OSError):
-        return RunError(
-            f"Training into {run} stopped: {error}. The last checkpoint is unharmed: make room or give leave to "
-            f"write, then {resume_command(run)}"
-        )
-    if "deterministic" in str(error):  # torch names the operation
-        return ConfigError(f"machine.deterministic cannot be kept: {str(error).split('. ')[0]}. Set it to false.")
-    return error
+@contextmanager
+def _explained(run: RunFolder) -> Iterator[None]:
+    """What the machine refuses within the block becomes a sentence; anything else is a defect and stays what it is."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise FinesightError(
+                "Memory is too small for this, in however small parts a batch is computed: lower image.size, or choose "
+                "a smaller network."
+            ) from None
+        if "deterministic" in str(error):  # torch names the operation
+            reason = str(error).split(". ")[0]
+            raise ConfigError(f"machine.deterministic cannot be kept: {reason}. Set it to false.") from None
+        raise
+    except OSError as error:
+        raise RunError(
+            f"Training into {run.path} stopped: {error}. The last checkpoint is unharmed: make room or give leave to "
+            f"write, then {resume_command(run.path)}"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
@@ -102,9 +111,10 @@ def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path
     trainer = Trainer(job)
     run.create()
     locks.enter_context(run.lock())
-    if ceilings:
-        run.write_json("stride_ceiling.json", {"miou": ceilings})
-    _describe_run(trainer)
+    with _explained(run):
+        if ceilings:
+            run.write_json("stride_ceiling.json", {"miou": ceilings})
+        _describe_run(trainer)
     return trainer
 
 
@@ -128,13 +138,17 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
     job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     recorded = run.read_splits()
     for split, dataset in (("train", job.train), ("val", job.val)):
-        if [key for key, _ in recorded.get(split, [])] != list(dataset.keys):
+        before = [key for key, _ in recorded.get(split, [])]
+        if before != list(dataset.keys):
+            other = next(iter(sorted(set(before) ^ set(dataset.keys))), "their order")
             raise RunError(
-                f"The {split} pictures are not those {run.path} was trained on; going on would mix two runs."
+                f"The {split} pictures are not those {run.path} was trained on (look at {other!r}); going on would mix "
+                "two runs."
             )
-    run.remove_leftovers()
     trainer = Trainer(job)
-    trainer.resume()
+    with _explained(run):
+        run.remove_leftovers()
+        trainer.resume()
     say(f"Going on after {trainer.at.epoch - 1} of {settings.epochs} epochs.")
     return trainer
 
