@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
@@ -207,7 +208,7 @@ def describe_environment(job: Job) -> dict[str, object]:
 
 
 def _finish(trainer: Trainer) -> dict[str, Any]:
-    """Best weights: self-test kept, validation answers saved."""
+    """Best weights: self-test kept, validation answers saved, confidences calibrated."""
     job = trainer.job
     model = restore_model(job.run, "best")
     images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
@@ -215,6 +216,7 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
     score.save(job.run.evaluation("val"), job.val.keys)
+    keep_calibration(job.run, score, "val")
     timings = job.run.read_lines("timings.jsonl")
     rates = sorted(line["images_per_second"] for line in timings)
     return {

@@ -155,12 +155,15 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
     And where a feature map is narrower than the stride, as in a ResNet on 16 px pictures, the gradient of the
     weights that see only padding is never written: it is whatever lay in memory (torch 2.15).
+    And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
+    classes, is written past its end, which crashes sooner or later (torch 2.14).
     """
     for module in network.modules():
         if not isinstance(module, nn.Conv2d):
             continue
         is_depthwise = module.groups == module.in_channels > 1
-        if is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
+        is_narrow = module.out_channels < 16 and module.in_channels > 1024
+        if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         elif min(module.stride) > 1 and min(module.kernel_size) > 1:
             module.forward = _Float32Forward(module, module.stride[1])  # type: ignore[method-assign, assignment]

@@ -22,6 +22,7 @@ from finesight.engine.loss_watch import LossWatch, are_finite
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
 from finesight.errors import ConfigError, DataError, FinesightError
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
@@ -278,7 +279,7 @@ class Trainer:
         timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
         job.run.append_line("timings.jsonl", timing)
         best = job.settings.checkpoint.best or job.task.best_metric
-        judged = -metrics[best] if best.endswith("loss") else metrics[best]
+        judged = -metrics[best] if best in LOWER_IS_BETTER else metrics[best]
         is_best = judged > at.best
         if is_best:
             at.best, at.best_epoch, at.metrics = judged, at.epoch, metrics

@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
+from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
+from finesight.reporting.label_errors import show_wrong_pictures
 from finesight.reporting.masks import Originals
 from finesight.reporting.pictures import Sprites, data_uri, make_sprites
 from finesight.reporting.sections import (
@@ -28,11 +30,13 @@ MISTAKES_SHOWN = 60
 EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
-    ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("map", "Map"),
-    ("close", "Close classes"), ("mistakes", "Mistakes"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("calibration", "Calibration"),
+    ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"), ("labels", "Labels"),
+    ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "record.html.j2"
+    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2",
+    "calibration.html.j2", "map.html.j2", "label_errors.html.j2", "record.html.j2",
 )  # fmt: skip
 
 
@@ -71,6 +75,7 @@ def _tell(evidence: Evidence) -> Story:
     shown = [key for keys in examples.values() for key in keys]
     shown += [key for group in groups for keys in group["examples"] for key in keys]
     shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
+    shown += [error.key for gallery in show_wrong_pictures(evidence) for error in gallery.errors]
     everything = dict.fromkeys([*shown, *(answer.key for answer in evidence.pictures)])
     return Story(mistakes, examples, list(everything))
 
@@ -90,6 +95,8 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "largest": max((max(row.train, row.count) for row in rows), default=0),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "calibration": tell_calibration(evidence),
+        "label_galleries": show_wrong_pictures(evidence),
         "close": embedding.close_classes if embedding else {},
         "definition": partial(define_metric, evaluation),
         "ordered_by_closeness": order != list(range(len(order))),

@@ -15,6 +15,7 @@ from finesight.data.loader import Targets
 from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
 from finesight.data.transforms import augment
+from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.run import RunFolder, write_atomically, write_csv
@@ -89,6 +90,9 @@ class ClassificationScore:
     def metrics(self) -> Metrics:
         values = classification_metrics(self.logits, self.targets, self.classes.names)
         return Metrics(len(self.targets), values, definitions(values))
+
+    def calibrate(self, split: str) -> Calibration | None:
+        return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "picture", split)
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         import json

@@ -20,8 +20,10 @@ from finesight.data.store import Masks, common_size, open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
+from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
-from finesight.metrics.segmentation import count_pixels, fold_unknown, predict_masks, segmentation_metrics
+from finesight.metrics.pixel_sample import PixelSample
+from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically, write_csv
@@ -149,16 +151,19 @@ class SegmentationScore:
         self._boundary: list[Tensor] = []
         self._masks: list[bytes] = []
         self._finite: list[Tensor] = []
+        self._sample = PixelSample(classes.ignore)
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
-        predictions = predict_masks(logits, (targets.shape[-2], targets.shape[-1]))
-        self._finite.append(logits.detach().sum().isfinite())
+        logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
+        predictions = logits.argmax(1)
+        self._finite.append(logits.sum().isfinite())
         counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
         self._counts.append(counts)
         if self.answers:
             pairs = zip(targets, predictions.to(targets.device), strict=True)
             self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
+            self._sample.add(logits, targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
     @property
@@ -181,6 +186,9 @@ class SegmentationScore:
         pooled = None if boundary is None else boundary.sum(0)
         values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore, pooled)
         return Metrics(len(counts), values, definitions(values))
+
+    def calibrate(self, split: str) -> Calibration | None:
+        return self._sample.calibrate(split)
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)

@@ -304,6 +304,7 @@ def give_scores(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, values: list[
         ("accuracy", [0.1, 0.5, 0.3, 0.5], 2),  # the earliest of equals
         ("accuracy", [0.0, 0.0, 0.0, 0.0], 1),
         ("log_loss", [0.9, 0.2, 0.3, 0.4], 2),  # less is better
+        ("ece", [0.1, 0.05, 0.3, 0.4], 2),
     ],
 )
 def test_the_best_epoch_is_kept(
