@@ -8,6 +8,8 @@ from typing import Any
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.dendrogram import draw_dendrogram
+from finesight.reporting.film_panels import draw_panels
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
 from finesight.reporting.label_errors import show_wrong_pictures
@@ -31,12 +33,12 @@ EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
     ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("calibration", "Calibration"),
-    ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"), ("labels", "Labels"),
-    ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"), ("film-maps", "Through training"),
+    ("labels", "Labels"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2",
-    "calibration.html.j2", "map.html.j2", "label_errors.html.j2", "record.html.j2",
+    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "calibration.html.j2",
+    "map.html.j2", "film_maps.html.j2", "label_errors.html.j2", "record.html.j2",
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
         parts=PARTS,
         sources=[str(evidence.run)],
         data=_page_data(evidence, sprites, order_classes(evidence)),
-        context=_context(evidence, story, sprites),
+        context=_context(evidence, story, sprites, originals),
         scripts=["map.js"] if evidence.embedding else [],
         groundwork=bokeh_script() if evidence.embedding else "",
         sprites=sprites,
@@ -80,7 +82,7 @@ def _tell(evidence: Evidence) -> Story:
     return Story(mistakes, examples, list(everything))
 
 
-def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
     evaluation, embedding = evidence.evaluation, evidence.embedding
     order = order_classes(evidence)
     rows = list_classes(evidence)
@@ -98,6 +100,10 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_pictures(evidence),
         "close": embedding.close_classes if embedding else {},
+        "dendrogram": draw_dendrogram(embedding.close_classes, evidence.classes.names) if embedding else None,
+        "film_panels": draw_panels(evidence),
+        "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
+        "attention": originals.attention,
         "definition": partial(define_metric, evaluation),
         "ordered_by_closeness": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),
