@@ -87,7 +87,8 @@ def check_page(run: RunFolder) -> None:
 
 
 TEXTS = (".json", ".jsonl", ".toml", ".csv", ".txt")
-KEPT = ("task", "frame", "truth", "state", "fit", "freeze_before", "interpolation", "method")  # choose what is shown
+# which choose what is shown
+KEPT = frozenset("task frame truth state fit freeze_before interpolation method given suggested".split())
 
 
 def mark(value: object) -> object:

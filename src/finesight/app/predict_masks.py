@@ -12,7 +12,7 @@ from finesight.classes import ClassList
 from finesight.data.formats import list_unmasked
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.pairs import mask_name
-from finesight.data.pictures import MAX_PIXELS, MOST_ALONE, UnreadablePicture, map_in_threads, read_picture
+from finesight.data.pictures import UnreadablePicture, map_in_threads, read_picture
 from finesight.data.sample import Item
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
@@ -48,8 +48,6 @@ def predict_masks(
     num_samples = 0
     with progress_bar("Predicting", len(items), "images") as bar:
         for item, picture in map_in_threads(_read, items, workers=min(2, os.cpu_count() or 1), chunk=1):
-            if isinstance(picture, str):  # perhaps too large to lie in memory with those that are read ahead
-                _, picture = _read(item, MOST_ALONE)
             if isinstance(picture, str):
                 unreadable.append((item.key, picture))
             else:
@@ -63,9 +61,9 @@ def predict_masks(
     return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
 
 
-def _read(item: Item, most: int = MAX_PIXELS) -> tuple[Item, np.ndarray | str]:
+def _read(item: Item) -> tuple[Item, np.ndarray | str]:
     try:
-        return item, read_picture(item.path, item.key, most)
+        return item, read_picture(item.path, item.key)
     except UnreadablePicture as error:
         return item, error.reason
 
