@@ -30,6 +30,7 @@ class DataSettings:
     format: str = "auto"  # a name of data.FORMATS; auto: detected, printed and recorded
     classes: str = ""  # JSON, CSV or TXT file with class names (TOML with colours for masks), or a preset's name
     val_share: Annotated[float, Gt(0), Lt(1)] = 0.1  # of each class, when data brings no split of its own
+    limit: Annotated[int, Ge(0)] = 0  # pictures of each part, evenly spread over it; 0: all. For a first try
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
     store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
@@ -136,7 +137,8 @@ class MachineSettings:
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 where the processor computes in it; losses stay fp32
     channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
-    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads; 0: torch's own choice
+    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads of a process; 0: torch's own choice
+    sync_norm: bool = False  # torchrun: batch normalisation sees the whole batch, not each process its part; slower
     compile: bool = False  # torch.compile; pays on long runs only
     deterministic: bool = False  # CUDA: the same numbers twice, at some speed; a CPU's are the same twice anyway
 
@@ -147,7 +149,7 @@ class Settings:
     task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32
+    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32  # pictures a step, of all processes together
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off
     data: DataSettings = field(default_factory=DataSettings)
     image: ImageSettings = field(default_factory=ImageSettings)

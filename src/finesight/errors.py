@@ -9,6 +9,14 @@ class FinesightError(Exception):
     """Root of all errors finesight raises on purpose."""
 
 
+class Interrupted(FinesightError):
+    """A signal ended the work early; what was done is kept. signal: its number."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal  # what a shell expects
+
+
 class ConfigError(FinesightError):
     """A setting, recipe or flag is unknown or has a value it cannot have."""
 

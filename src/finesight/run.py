@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
@@ -180,27 +181,25 @@ class RunFolder:
         write_atomically(self.path / name, text.encode())
 
     def append_line(self, name: str, value: Mapping[str, Any]) -> None:
-        """One more line of a .jsonl file, on disk when this returns."""
+        """One more line of a .jsonl file, on disk when this returns. Of several ranks the main one writes."""
+        if not ranks.is_main():
+            return
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
     def write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        """A whole .jsonl file in the place of the one that is there."""
+        """A whole .jsonl file in the place of the one that is there. Of several ranks the main one writes."""
+        if not ranks.is_main():
+            return
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomically(self.path / name, text.encode())
 
     def read_lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
         path = self.path / name
-        if not path.exists():
-            return []
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        try:
-            return [json.loads(line) for line in whole.split(b"\n") if line]
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{path} is damaged: {error}.") from None
+        return read_json_lines(path) if path.exists() else []
 
     # Where a command's files are
 
@@ -215,6 +214,15 @@ class RunFolder:
 
     def embedding(self, split: str) -> Path:
         return self.path / "embedding" / split
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """The values of a .jsonl file; a last line without its end is left out. Raises RunError."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        return [json.loads(line) for line in whole.split(b"\n") if line]
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
 
 
 def _is_running(process: int) -> bool:

@@ -171,7 +171,7 @@ def test_out_of_memory(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) 
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     monkeypatch.setattr("finesight.engine.loop.Trainer._train_step", step)
-    assert "optim.accumulate" in train(small, out).error()
+    assert "lower image.size" in train(small, out).error()
 
 
 def test_pictures_in_the_place_of_a_recipe(small: Path, out: Path) -> None:

@@ -88,7 +88,9 @@ def check_page(run: RunFolder) -> None:
 
 TEXTS = (".json", ".jsonl", ".toml", ".csv", ".txt")
 # which choose what is shown
-KEPT = frozenset("task frame truth state fit freeze_before interpolation method given suggested".split())
+KEPT = frozenset(
+    ["task", "frame", "truth", "state", "fit", "freeze_before", "interpolation", "method", "given", "suggested"]
+)
 
 
 def mark(value: object) -> object:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -161,19 +162,17 @@ def _check_inferred(looks: Sequence[Look], count: int, what: str) -> None:
 
 def _report_strays(looks: Sequence[Look], strays: set[int], limit: float) -> str:
     """A note on pixels that are of no class. Raises DataError where they are too many."""
-    by_file = {
-        each.name: {
-            to_colour(each, code): count for code, count in each.counts.items() if to_colour(each, code) in strays
-        }
-        for each in looks
-    }
-    by_file = {name: found for name, found in by_file.items() if found}
-    count = sum(sum(found.values()) for found in by_file.values())
+    by_file = []  # two masks of different folders may have one name
+    for each in looks:
+        found: Counter[int] = Counter()
+        for code, number in each.counts.items():
+            if (colour := to_colour(each, code)) in strays:
+                found[colour] += number
+        if found:
+            by_file.append((each.name, found))
+    count = sum(found.total() for _, found in by_file)
     share = count / sum(sum(each.counts.values()) for each in looks)
-    lines = [
-        f"{name}: {', '.join(f'{n:,} of {spell(code)}' for code, n in found.items())}"
-        for name, found in by_file.items()
-    ]
+    lines = [f"{name}: {', '.join(f'{n:,} of {spell(code)}' for code, n in found.items())}" for name, found in by_file]
     colours = ", ".join(spell(code) for code in sorted(strays)[:5]) + (" and others" if len(strays) > 5 else "")
     what = (
         f"{count:,} pixels ({share:.2g} of all) in {len(by_file):,} masks are of a colour that is no class ({colours})"

@@ -23,6 +23,7 @@ from finesight.errors import RunError
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.run import RunFolder
+from reliability import Tally
 
 
 @pytest.fixture
@@ -105,6 +106,30 @@ def test_the_selftest_is_replayed(run: RunFolder) -> None:
     save_file(weights, path)
     with pytest.raises(RunError, match="does not answer as it did"):
         restore_model(run)
+
+
+@pytest.mark.parametrize("is_same_machine", [True, False])
+def test_the_selftest_is_exact_where_it_was_made(run: RunFolder, is_same_machine: bool, reliability: Tally) -> None:
+    """One weight, off by one bit: told on the same machine; elsewhere no more than arithmetic may differ by."""
+    if not is_same_machine:
+        stored = load_file(run.path / "selftest.safetensors")
+        save_file(stored, run.path / "selftest.safetensors", {"arithmetic": "another machine"})
+    path = run.checkpoint("best") / "weights.safetensors"
+    weights = load_file(path)
+    weights["fc.bias"][0] = weights["fc.bias"][0].nextafter(torch.tensor(9.0)) + 1e-6
+    save_file(weights, path)
+    if is_same_machine:
+        with pytest.raises(RunError, match="on the machine and with the packages it was trained with"):
+            restore_model(run)
+    else:
+        restore_model(run)
+    reliability("fault", "a weight off by a millionth in a run folder" if is_same_machine else "a run from elsewhere")
+
+
+def test_the_selftest_answers_the_same_every_time(run: RunFolder, reliability: Tally) -> None:
+    for _ in range(10):
+        restore_model(run)
+    reliability("repetition", "self-tests of a run, on the machine that trained it", 10)
 
 
 def test_answers_that_are_no_numbers_fail_the_selftest(run: RunFolder) -> None:
