@@ -87,8 +87,8 @@ def check_page(run: RunFolder) -> None:
 
 
 TEXTS = (".json", ".jsonl", ".toml", ".csv", ".txt")
-# which choose what is shown
-KEPT = frozenset(
+KEPT = ("task", "frame", "truth", "state", "fit", "freeze_before", "interpolation", "method")  # choose what is shown
+KEPT += ("given", "suggested")
     ["task", "frame", "truth", "state", "fit", "freeze_before", "interpolation", "method", "given", "suggested"]
 )
 
