@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from finesight.app.compare import compare
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
+    from finesight.app.findings import findings
     from finesight.app.inspect import inspect
     from finesight.app.labels import labels
     from finesight.app.predict import predict
@@ -24,6 +25,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "findings",
     "inspect",
     "labels",
     "predict",

@@ -105,6 +105,7 @@ class Evidence:
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
+    findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -120,7 +121,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
     find_task(run)
     with blame_files(run.path):
         check(Preprocessing, model.get("preprocessing"))
-        evaluation = _read_evaluation(run, split, classes)
+        evaluation = read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
             embedding = _with_confidence(embedding, evaluation)
@@ -149,10 +150,12 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),
+            findings=_read_optional(run, f"findings/{split}.json"),
         )
 
 
-def _read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+    """What `finesight evaluate` saved of a split; None where it was never evaluated."""
     folder = run.evaluation(split)
     if not (folder / "metrics.json").exists():
         return None
