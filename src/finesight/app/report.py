@@ -17,6 +17,8 @@ from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, RunError
 from finesight.insight.evidence import read_evidence
+from finesight.insight.features import FEATURES_FILE, load_features
+from finesight.insight.similar import NEIGHBOURS_FILE, find_similar, save_similar
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
@@ -62,7 +64,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
 
 
 def complete(run: RunFolder, split: str, with_map: bool) -> None:
-    """Makes what a report needs and the run has not yet: evaluation, map where the task has one, scores of the film."""
+    """Makes what a report needs and the run has not yet: evaluation, map where the task has one, and what they miss."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
     task = TASKS.get(run.read_json("model.json").get("task", ""))
     if task is None:
@@ -71,6 +73,11 @@ def complete(run: RunFolder, split: str, with_map: bool) -> None:
         embed(run.path, split=split)
     elif not evaluated:
         evaluate(run.path, split=split)
+    folder = run.embedding(split)
+    if (
+        with_map and (folder / FEATURES_FILE).exists() and not (folder / NEIGHBOURS_FILE).exists()
+    ):  # of an older version
+        save_similar(folder, find_similar(load_features(folder).features))
     score_film(run)
 
 

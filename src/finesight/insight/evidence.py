@@ -10,6 +10,7 @@ from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.errors import RunError
 from finesight.insight.projection import Map, load_map
+from finesight.insight.similar import Similar, load_similar
 from finesight.run import RunFolder, read_csv
 from finesight.tasks import TASKS
 
@@ -72,12 +73,16 @@ class Film:
 
 @dataclass(frozen=True)
 class Embedding:
-    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none."""
+    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none.
+
+    similar: the nearest pictures of each, as places in `answers`; None where they were never looked for.
+    """
 
     answers: tuple[Answer, ...]
     map: Map
     close_classes: dict[str, Any]
     picture: bytes
+    similar: Similar | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,12 @@ class Evidence:
     embedding: Embedding | None
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
+    findings: dict[str, Any]  # findings/SPLIT.json; empty if never looked for
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
-        """Every picture of the split that any file names, with what is known of it; evaluated ones first."""
+        """Every picture of the split that any file names, with what is known of it; embedded ones first."""
         evaluated = self.evaluation.answers if self.evaluation else ()
         embedded = self.embedding.answers if self.embedding else ()
         return tuple({answer.key: answer for answer in (*embedded, *evaluated)}.values())
@@ -137,6 +143,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             embedding=embedding,
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
+            findings=_read_optional(run, f"findings/{split}.json"),
             class_counts=_read_optional(run, "class_counts.json"),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
@@ -200,6 +207,7 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
         map=drawn,
         close_classes=_read_optional(run, f"embedding/{split}/close_classes.json"),
         picture=picture.read_bytes() if picture.exists() else b"",
+        similar=load_similar(folder, len(answers)),
     )
 
 

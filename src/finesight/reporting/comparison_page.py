@@ -83,6 +83,7 @@ def make_comparison_page(
         sources=[str(run.run) for run in runs],
         data={"names": runs[0].classes.names, "film": found.screening.to_dict() if found.screening else None},
         context=context | found.context,
+        definitions=runs[0].evaluation.definitions if runs[0].evaluation else {},
         scripts=["film.js"] if found.screening else [],
         sprites=found.sprites,
     )
