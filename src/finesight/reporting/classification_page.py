@@ -102,6 +102,7 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         "story": story,
+        "seer": "the network",
         "mistakes": story.mistakes[:MISTAKES_SHOWN],
         "nearest": list_nearest(embedding),
         "num_pictures": len(story.pictures),

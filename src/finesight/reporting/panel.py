@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from finesight.insight.evidence import Answer, Embedding
+from finesight.insight.evidence import Answer, Embedding, Evidence
 from finesight.reporting.pictures import Sprites
 
 
@@ -32,3 +32,10 @@ def list_nearest(embedding: Embedding | None) -> dict[str, list[str]]:
         return {}
     keys = [answer.key for answer in embedding.answers]
     return {key: [keys[i] for i in near] for key, near in zip(keys, embedding.similar.indices.tolist(), strict=True)}
+
+
+def list_answers(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:
+    """Columns prediction and confidence of a run, in the order of `keys`."""
+    answers = {answer.key: answer for answer in run.pictures}
+    rows = [answers.get(key, Answer(key, None, None)) for key in keys]
+    return {"prediction": [row.prediction for row in rows], "confidence": [row.confidence for row in rows]}

@@ -40,8 +40,12 @@ def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
         data=page_data(evidence, screening),
         context=_context(evidence, originals, screening),
         definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
-        scripts=["film.js"] if screening else [],
+        scripts=masks_scripts(screening),
     )
+
+
+def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
+    return ("view.js", "film.js") if screening else ("view.js",)
 
 
 def page_data(evidence: Evidence, screening: Screening | None) -> dict[str, Any]:
