@@ -8,6 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+pytest_plugins = ["reliability"]
+
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 
 

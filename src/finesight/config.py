@@ -136,6 +136,7 @@ class MachineSettings:
     channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
     threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads; 0: torch's own choice
     compile: bool = False  # torch.compile; pays on long runs only
+    deterministic: bool = False  # CUDA: the same numbers twice, at some speed; a CPU's are the same twice anyway
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from finesight.config import Settings, parse_settings, to_toml
 from finesight.errors import RunError
 
 FORMAT_VERSION = 1
+STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
+START = {"config.toml", "environment.json", "classes.json", "splits.csv", "class_counts.json", "stride_ceiling.json"}
+START |= {"architecture.json", "architecture.txt"}
 _LOCKS: set[int] = set()  # descriptors of locked folders
 
 
@@ -38,7 +41,14 @@ class RunFolder:
     path: Path
 
     def check_free(self) -> None:
-        """Raises RunError when something is there already: nothing is ever overwritten."""
+        """Raises RunError when something is there already: nothing is ever overwritten.
+
+        What a start left that was killed before it had made the folder a run is nothing.
+        """
+        if (self.path / STARTING).is_file():
+            names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
+            if names <= START:
+                return
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             hint = " --resume goes on with it;" if self.is_run() else ""
             raise RunError(f"{self.path} already exists and is not empty;{hint} another --out starts a new run.")
@@ -48,8 +58,21 @@ class RunFolder:
         self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / STARTING).touch()
         except OSError as error:
             raise RunError(f"Run folder {self.path} cannot be made: {error.strerror}. Choose another --out.") from None
+
+    def remove_leftovers(self) -> None:
+        """What writing left that was killed: files beside their place, and what was to be deleted next."""
+        (self.path / STARTING).unlink(missing_ok=True)
+        for path in self.path.rglob(".*.*"):
+            if path.suffix[1:].isdigit() and not _is_running(int(path.suffix[1:])):
+                path.unlink(missing_ok=True)
+        for name in ("last", "best"):
+            folder = self.path / "checkpoints" / name
+            shutil.rmtree(folder.with_name(f".{name}.fresh"), ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder.with_name(f"{name}.before"), ignore_errors=True)
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -171,6 +194,17 @@ class RunFolder:
 
     def embedding(self, split: str) -> Path:
         return self.path / "embedding" / split
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of that number, or no way to tell."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def write_atomically(path: Path, content: bytes) -> None:

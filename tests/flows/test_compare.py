@@ -1,5 +1,6 @@
 """`finesight compare`: from two runs to a verdict."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def test_a_verdict_with_its_interval(runs: list[Path]) -> None:
     assert str(answer["num_samples"]) in answer["verdict"]
     assert answer["settings"]["optim.lr"][0] == 1e-6
     gained = answer["mcnemar"]["only_improved"] - answer["mcnemar"]["only_baseline"]
+    assert answer["p_value"] == answer["mcnemar"]["p"]
     assert gained / answer["num_samples"] == pytest.approx(answer["difference"])
     assert "95 % interval" in finesight("compare", runs[0], runs[1]).out
 
@@ -42,3 +44,15 @@ def test_the_report_of_two_runs_shows_how_sure_it_is(runs: list[Path], tmp_path:
     assert finesight("report", runs[0], runs[1], "--out", out).code == 0
     verdict = finesight("compare", runs[0], runs[1], "--json").json()["verdict"]
     assert verdict in out.read_text(encoding="utf-8")
+
+
+def test_runs_of_other_labels_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    other = Path(shutil.copytree(runs[1], tmp_path / "relabelled"))
+    answers = other / "evaluation/val/predictions.csv"
+    header, first, *rows = answers.read_text(encoding="utf-8").splitlines()
+    key, truth, *rest = first.split(",")
+    another = next(row.split(",")[1] for row in rows if row.split(",")[1] != truth)
+    answers.write_text("\n".join([header, ",".join([key, another, *rest]), *rows, ""]), encoding="utf-8")
+    answer = finesight("compare", runs[0], other)
+    assert answer.code == 2
+    assert f"1 pictures have another label or mask, first '{key}'" in answer.err

@@ -19,7 +19,7 @@ CLASS_FILE = "id,name\nred,Rot\ngreen,Grün\nblue,蓝\n"
 AFTER_TRAINING = {
     *("config.toml", "environment.json", "model.json", "classes.json", "splits.csv", "selftest.safetensors"),
     *("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.json", "architecture.txt"),
-    "class_counts.json",
+    *("class_counts.json", "calibration.json"),
     *("checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"),
     "checkpoints/last/training.safetensors",
     *(f"evaluation/val/{name}" for name in ("metrics.json", "confusion.csv", "predictions.csv", "logits.safetensors")),

@@ -37,9 +37,10 @@ def compare(
 ) -> dict[str, Any]:
     """Compares two runs on the same pictures, or two groups of runs that differ in their seed only.
 
-    Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `num_samples`, `resamples`,
-    `classes` (the same a class; recall for classification, IoU for segmentation), `settings` and `architecture` that
-    differ, `better` and `worse` (keys); of single classifiers also `mcnemar`. Saved as comparison.json in the last run.
+    Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `p_value` (McNemar's of two
+    single classifiers, else the bootstrap's), `num_samples`, `resamples`, `classes` (the same a class; recall for
+    classification, IoU for segmentation), `settings` and `architecture` that differ, `better` and `worse` (keys); of
+    two single classifiers also `mcnemar`. Saved as comparison.json in the last run.
     Raises ConfigError for runs of other data or classes.
     """
     if resamples < 100:
@@ -49,8 +50,9 @@ def compare(
     check_comparable(runs)
     keys = runs[0].evaluation.keys if runs[0].evaluation else []
     score = score_masks if runs[0].evaluation and runs[0].evaluation.scenes else score_answers
-    rows = [[_read_rows(run, keys) for run in side] for side in sides]
-    _check_truth(runs, [each for side in rows for each in side], score is score_answers)
+    counted = [[_read_rows(run, keys) for run in side] for side in sides]
+    _check_truth(runs, [truth for side in counted for _, truth in side])
+    rows = [[each for each, _ in side] for side in counted]
     whole, *by_class = compare_paired(rows[0], rows[1], score, resamples, seed=seed)
     if whole is None:
         raise ConfigError(f"The pictures of part {split!r} hold no known class; there is nothing to compare.")
@@ -70,7 +72,8 @@ def compare(
     }
     if score is score_answers and len(runs) == 2:
         won, lost = (len(result[side]) for side in ("better", "worse"))
-        result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": mcnemar(lost, won)}
+        result["p_value"] = mcnemar(lost, won)
+        result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": result["p_value"]}
     for side in ("better", "worse"):
         result[side] = result[side][:PICTURES_LISTED]
     RunFolder(runs[-1].run).write_json("comparison.json", result)
@@ -95,34 +98,32 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
     return [read_evidence(folder, split) for folder in folders]
 
 
-def _read_rows(run: Evidence, keys: Sequence[str]) -> np.ndarray:
-    """Counts of each picture, in the order of `keys`."""
+def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of each picture, in the order of `keys`, and its truth: a class index, or pixels of each class."""
     assert run.evaluation is not None
     place = {key: index for index, key in enumerate(run.evaluation.keys)}
     order = [place[key] for key in keys]
     if run.evaluation.scenes:
         counts = load_file(RunFolder(run.run).evaluation(run.split) / "counts.safetensors")["counts"][order]
-        return mask_rows(counts, [i for i in range(len(run.classes)) if i != run.classes.ignore])
+        known = [i for i in range(len(run.classes)) if i != run.classes.ignore]
+        return mask_rows(counts, known), counts.sum(2)
     answers = [run.evaluation.answers[index] for index in order]
     targets, predictions = (
         np.array([-1 if value is None else value for value in values])
         for values in zip(*((answer.truth, answer.prediction) for answer in answers), strict=True)
     )
-    return answer_rows(targets, predictions, len(run.classes))
+    return answer_rows(targets, predictions, len(run.classes)), targets[:, None]
 
 
-def _check_truth(runs: Sequence[Evidence], rows: Sequence[np.ndarray], has_answers: bool) -> None:
-    """Raises ConfigError where a picture's label is not the same in every run. Masks are only known by their counts."""
-    if not has_answers:
-        return
-    for run, each in zip(runs, rows, strict=True):
-        half = each.shape[1] // 2
-        differing = np.flatnonzero((each[:, half:] != rows[0][:, half:]).any(1))
+def _check_truth(runs: Sequence[Evidence], truths: Sequence[np.ndarray]) -> None:
+    """Raises ConfigError where a picture's label or mask is not the same in every run."""
+    for run, truth in zip(runs, truths, strict=True):
+        differing = np.flatnonzero((truth != truths[0]).any(1))
         if len(differing):
             key = runs[0].evaluation.keys[differing[0]] if runs[0].evaluation else ""
             raise ConfigError(
-                f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} pictures have another label, "
-                f"first {key!r}."
+                f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} pictures have another label or "
+                f"mask, first {key!r}."
             )
 
 

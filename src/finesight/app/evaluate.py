@@ -14,12 +14,16 @@ from finesight.engine.loop import score_split
 from finesight.engine.restore import restore_model
 from finesight.errors import DataError
 from finesight.models.contract import Model
+from finesight.progress import say
 from finesight.run import RunFolder
 from finesight.tasks import TASKS
+from finesight.tasks.contract import Score
 
 
 def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict[str, Any]:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
+
+    A run that has no calibration.json gets it from its own validation part.
 
     data: other pictures than the run's own, of the same classes. split: which part of them; `val` by default, and
     for other data without parts a name for the result, `test` by default.
@@ -32,7 +36,21 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict
     machine.place(model.network)
     score = score_split(model, dataset, TASKS[model.task].new_score(folder.read_classes()), machine, settings)
     score.save(folder.evaluation(split), dataset.keys)
+    if split == "val" and not data and not (folder.path / "calibration.json").exists():
+        keep_calibration(folder, score, split)
     return {"split": split, **score.metrics().to_dict()}
+
+
+def keep_calibration(run: RunFolder, score: Score, split: str) -> None:
+    """Writes calibration.json of a split that was held out, and says what is in it."""
+    found = score.calibrate(split)
+    if found is None:
+        return
+    found.save(run)
+    say(
+        f"Calibration: expected calibration error {found.before.ece:.4f}, and {found.after.ece:.4f} with temperature "
+        f"{found.temperature:.3f}."
+    )
 
 
 def open_run_split(
@@ -44,11 +62,15 @@ def open_run_split(
     return name, open_split(listing, name, settings, model.preprocessing, TASKS[model.task])
 
 
+def check_split_name(split: str) -> None:
+    if split == ".." or Path(split).name != split:
+        raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
+
+
 def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
     """A listing of exactly one split, with the run's classes. Raises DataError for a split that is not there."""
     classes = run.read_classes()
-    if split == ".." or Path(split).name != split:
-        raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
+    check_split_name(split)
     if data:
         listing = read_labelled(data, classes, settings.data.format, settings.data)
         parts = listing.splits

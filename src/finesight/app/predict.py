@@ -21,10 +21,15 @@ from finesight.engine.device import Machine
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError, DataError, RunError
+from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_rows
 
+WHY_NOT = {
+    ("segmentation", "calibrated"): " Calibration changes how sure an answer is, never which class is the most likely, "
+    "and masks hold classes only."
+}
 COLUMNS = ("filename", "label", "probability")
 
 
@@ -48,7 +53,7 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
         raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
-        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.")
+        raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")
     return answer(run, pictures, **options)
 
 
@@ -59,10 +64,12 @@ def predict_labels(
     out: str | Path = "predictions.csv",
     header: Sequence[str] = COLUMNS,
     ids: bool = False,
+    calibrated: bool = False,
 ) -> dict[str, Any]:
     """Classifies every picture under a folder, in file-name order, and writes a CSV file.
 
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
+    calibrated: probabilities after the temperature scaling of the run's calibration.json; labels stay what they are.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
     if len(header) not in (2, 3) or not all(header):
@@ -75,9 +82,10 @@ def predict_labels(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = classes.ids if ids else classes.names
+    temperature = read_temperature(folder) if calibrated else 1.0
     items = list_pictures(pictures)
     unreadable: list[tuple[str, str]] = []
-    predictions = predict_items(model, settings, labels, items, unreadable)
+    predictions = predict_items(model, settings, labels, items, unreadable, temperature)
     rows = ((each.key, each.label, f"{each.probability:.6f}")[: len(header)] for each in predictions)
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
@@ -97,8 +105,21 @@ def predict_labels(
     return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
 
 
+def read_temperature(run: RunFolder) -> float:
+    """By which the run's logits are divided to be calibrated. Raises RunError."""
+    found = Calibration.load(run)
+    if found is None:
+        raise RunError(f"{run.path} is not calibrated yet: `finesight evaluate {run.path}` does that.")
+    return found.temperature
+
+
 def predict_items(
-    model: Model, settings: Settings, labels: Sequence[str], items: Sequence[Item], unreadable: list[tuple[str, str]]
+    model: Model,
+    settings: Settings,
+    labels: Sequence[str],
+    items: Sequence[Item],
+    unreadable: list[tuple[str, str]],
+    temperature: float = 1.0,
 ) -> Iterator[Prediction]:
     """Predictions in the order of items, as they are made; those that cannot be read are added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
@@ -113,7 +134,7 @@ def predict_items(
             images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).to(machine.device)
             with machine.autocast():
                 logits = model(prepare(images, model.preprocessing))
-            confidence, best = logits.float().softmax(1).max(1)
+            confidence, best = (logits.float() / temperature).softmax(1).max(1)
             for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
                 yield Prediction(item.key, labels[index], share)
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 
+from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
+from finesight.engine.memory import is_out_of_memory
 from finesight.engine.restore import describe_model, restore_model, write_selftest
-from finesight.errors import ConfigError, FinesightError, RunError
+from finesight.errors import ConfigError, DataError, FinesightError, RunError
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
@@ -29,8 +31,12 @@ class Interrupted(FinesightError):
     """Training was stopped by a signal; everything up to then is in the run folder."""
 
     def __init__(self, run: Path, signal: int) -> None:
-        super().__init__(f"Stopped; nothing is lost. To go on: finesight train --resume --out {shlex.quote(str(run))}")
+        super().__init__(f"Stopped; nothing is lost. To go on: {resume_command(run)}")
         self.exit_code = 128 + signal
+
+
+def resume_command(run: Path) -> str:
+    return f"finesight train --resume --out {shlex.quote(str(run))}"
 
 
 def train(
@@ -56,16 +62,32 @@ def train(
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
     with ExitStack() as locks:
         trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
+        run = trainer.job.run.path
         try:
             signal = trainer.run()
-        except torch.OutOfMemoryError:
-            raise FinesightError(
-                "The accelerator's memory is too small for this: lower batch_size or image.size, or raise "
-                "optim.accumulate, which computes a batch in so many parts."
-            ) from None
-        if signal:
-            raise Interrupted(trainer.job.run.path, signal)
-        return _finish(trainer)
+            if signal:
+                raise Interrupted(run, signal)
+            return _finish(trainer)
+        except DataError as error:
+            raise DataError(f"{error} Nothing is lost. When it is as it was: {resume_command(run)}") from None
+        except (RuntimeError, MemoryError, OSError) as error:
+            raise _explain(error, run) from None
+
+
+def _explain(error: Exception, run: Path) -> Exception:
+    """A sentence for what the machine may refuse; anything else is a defect and stays what it is."""
+    if is_out_of_memory(error):
+        return FinesightError(
+            "Memory is too small for this, even one picture at a time: lower image.size or choose a smaller network."
+        )
+    if isinstance(error, OSError):
+        return RunError(
+            f"Training into {run} stopped: {error}. The last checkpoint is unharmed: make room or give leave to "
+            f"write, then {resume_command(run)}"
+        )
+    if "deterministic" in str(error):  # torch names the operation
+        return ConfigError(f"machine.deterministic cannot be kept: {str(error).split('. ')[0]}. Set it to false.")
+    return error
 
 
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
@@ -110,6 +132,7 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
             raise RunError(
                 f"The {split} pictures are not those {run.path} was trained on; going on would mix two runs."
             )
+    run.remove_leftovers()
     trainer = Trainer(job)
     trainer.resume()
     say(f"Going on after {trainer.at.epoch - 1} of {settings.epochs} epochs.")
@@ -156,6 +179,7 @@ def _describe_run(trainer: Trainer) -> None:
     run.write_json("architecture.json", describe_network(job.model, frozen))
     write_atomically(run.path / "architecture.txt", str(job.model.network).encode())
     run.write_json("model.json", describe_model(job.model))
+    run.remove_leftovers()
 
 
 def describe_environment(job: Job) -> dict[str, object]:
@@ -170,7 +194,7 @@ def describe_environment(job: Job) -> dict[str, object]:
 
 
 def _finish(trainer: Trainer) -> dict[str, Any]:
-    """Best weights: self-test kept, validation answers saved."""
+    """Best weights: self-test kept, validation answers saved, confidences calibrated."""
     job = trainer.job
     model = restore_model(job.run, "best")
     images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
@@ -178,6 +202,7 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
     score.save(job.run.evaluation("val"), job.val.keys)
+    keep_calibration(job.run, score, "val")
     timings = job.run.read_lines("timings.jsonl")
     rates = sorted(line["images_per_second"] for line in timings)
     return {

@@ -39,6 +39,8 @@ def compare(
             f"McNemar's exact test: {test['only_baseline']} pictures only the baseline gets right, "
             f"{test['only_improved']} only the other; p = {test['p']:.2g}"
         )
+    else:
+        print_line(f"Paired bootstrap over pictures: p = {result['p_value']:.2g}")
     width = max(map(len, result["classes"]), default=0)
     print_line()
     print_line(f"{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")

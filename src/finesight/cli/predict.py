@@ -15,6 +15,9 @@ def predict(
     index: Annotated[bool, typer.Option("--index", help="Masks of class values instead of colours.")] = False,
     overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write pictures under their masks, too.")] = "",
     tta: Annotated[bool, typer.Option("--tta", help="Masks: mean over flips and quarter turns; 8 × the time.")] = False,
+    calibrated: Annotated[
+        bool, typer.Option("--calibrated", help="Probabilities scaled by the run's calibration.json.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Classify every picture of a folder into a CSV file, or segment them into a folder of masks.
@@ -32,7 +35,15 @@ def predict(
     from finesight.app.predict import predict as run_prediction
 
     columns = [name.strip() for name in header.split(",")] if header else None
-    given = {"out": out, "header": columns, "ids": ids, "index": index, "overlay": overlay, "tta": tta}
+    given = {
+        "out": out,
+        "header": columns,
+        "ids": ids,
+        "index": index,
+        "overlay": overlay,
+        "tta": tta,
+        "calibrated": calibrated,
+    }
     result = run_prediction(run, pictures, **{name: value for name, value in given.items() if value})
     if json_output:
         print_json(result)

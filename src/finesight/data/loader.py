@@ -1,8 +1,10 @@
 """Batches of stored pixels and targets, in an order that is a function of seed and epoch."""
 
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from finesight.data.store import Pixels
+from finesight.errors import DataError, FinesightError
+from finesight.progress import say
+
+MAX_DEATHS = 3  # of reading processes in a row, without a batch between them
 
 
 @dataclass(frozen=True)
@@ -81,21 +87,85 @@ def order_batches(num_samples: int, batch_size: int, shuffle: tuple[int, int] | 
     return batches
 
 
+class WorkerDied(Exception):
+    """A reading process ended without saying why: killed, as a rule for want of memory."""
+
+
+class Answers(Dataset[Batch | FinesightError]):
+    """A data set whose errors are answers: a DataLoader would pass on the text of their traceback instead."""
+
+    def __init__(self, dataset: PictureDataset) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, indices: list[int]) -> Batch | FinesightError:
+        try:
+            return self.dataset.__getitems__(indices)
+        except FinesightError as error:
+            return error
+
+
 def load_batches(
     dataset: PictureDataset, batches: list[list[int]], workers: int = 0, pin_memory: bool = False
 ) -> Iterator[Batch]:
-    """Reads the batches in order, `workers` processes ahead."""
+    """Reads the batches in order, `workers` processes ahead. A process that dies is replaced, and no batch lost.
+
+    Raises what reading raises, such as UnreadablePicture, and DataError where processes die again and again.
+    """
+    done, deaths = 0, 0
+    while done < len(batches):
+        try:
+            for batch in _read_ahead(dataset, batches[done:], workers, pin_memory):
+                yield batch
+                done += 1
+                deaths = 0
+        except WorkerDied:
+            deaths += 1
+            if deaths == MAX_DEATHS:
+                raise DataError(
+                    f"Processes that read pictures died {deaths} times in a row; memory may be too small for "
+                    f"{workers} of them. Set data.workers = 0."
+                ) from None
+            say("Note: a process that reads pictures was killed; it is replaced, and nothing is lost.")
+
+
+def _read_ahead(dataset: PictureDataset, batches: list[list[int]], workers: int, pin_memory: bool) -> Iterator[Batch]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")  # the user's own number of workers
-        loader: DataLoader[Batch] = DataLoader(
-            dataset,
+        loader: DataLoader[Batch | FinesightError] = DataLoader(
+            Answers(dataset),
             batch_sampler=batches,
             num_workers=min(workers, len(batches)),
             collate_fn=_same,  # __getitems__ has made the batch
             pin_memory=pin_memory,
             worker_init_fn=_leave_interrupts_to_parent,
         )
-        yield from loader
+        with _signals_untouched():
+            answers = iter(loader)
+    while True:
+        try:
+            answer = next(answers)
+        except StopIteration:
+            return
+        except Exception:
+            if all(process.is_alive() for process in getattr(answers, "_workers", ())):
+                raise
+            raise WorkerDied from None
+        if isinstance(answer, FinesightError):
+            raise answer
+        yield answer
+
+
+@contextmanager
+def _signals_untouched() -> Iterator[None]:
+    """torch's handler of SIGCHLD raises wherever the main thread is, in the middle of a step or of a checkpoint.
+
+    Without it a dead process is found when its batch is asked for, within five seconds.
+    """
+    known = threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD")
+    before = signal.getsignal(signal.SIGCHLD) if known else None
+    yield
+    if before is not None:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _leave_interrupts_to_parent(worker: int) -> None:

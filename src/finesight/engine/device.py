@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Literal
 
 import torch
@@ -31,6 +32,8 @@ class Machine:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         name = settings.device if settings.device != "auto" else _best_device()
+        if settings.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
         try:
             device = torch.device(name)
             torch.empty(1, device=device)
@@ -39,6 +42,8 @@ class Machine:
             raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
         if device.type == "cpu":
             _keep_freed_memory()
+        elif settings.deterministic:
+            _make_deterministic(device)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
 
@@ -73,6 +78,7 @@ class Machine:
             "device": str(self.device),
             "device_name": name,
             "precision": self.precision,
+            "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
             "channels_last": self.channels_last,
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
@@ -96,6 +102,25 @@ def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def describe_arithmetic() -> str:
+    """What float32 numbers of this machine's processor depend on down to the last bit, in one line."""
+    from torch.backends import cpu
+
+    packages = (f"{name} {version(name)}" for name in ("finesight", "torch", "torchvision", "timm"))
+    options = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(("MKL_", "ONEDNN_")))
+    machine = (platform.platform(), _processor_name(), cpu.get_cpu_capability(), f"{torch.get_num_threads()} threads")
+    return ", ".join((*machine, *packages, *options))
+
+
+def _make_deterministic(device: torch.device) -> None:
+    """From here on torch computes the same twice, or raises RuntimeError for what it only knows another way."""
+    if device.type != "cuda":
+        raise ConfigError(f"machine.deterministic is for cuda; {device.type} has no such mode. Set it to false.")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a property of a module
+    torch.backends.cudnn.benchmark = False  # its choice among algorithms depends on what else runs
 
 
 def _keep_freed_memory() -> None:
@@ -130,12 +155,15 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
     And where a feature map is narrower than the stride, as in a ResNet on 16 px pictures, the gradient of the
     weights that see only padding is never written: it is whatever lay in memory (torch 2.15).
+    And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
+    classes, is written past its end, which crashes sooner or later (torch 2.14).
     """
     for module in network.modules():
         if not isinstance(module, nn.Conv2d):
             continue
         is_depthwise = module.groups == module.in_channels > 1
-        if is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3):
+        is_narrow = module.out_channels < 16 and module.in_channels > 1024
+        if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         elif min(module.stride) > 1 and min(module.kernel_size) > 1:
             module.forward = _Float32Forward(module, module.stride[1])  # type: ignore[method-assign, assignment]

@@ -2,29 +2,34 @@
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.config import Preprocessing, Settings
+from finesight.config import Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
 from finesight.data.transforms import draw_uniform, prepare
+from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.device import Machine
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
+from finesight.engine.loss_watch import LossWatch, are_finite
+from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
-from finesight.errors import ConfigError, FinesightError
+from finesight.errors import ConfigError, DataError, FinesightError
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
 from finesight.tasks.contract import Film, Loss, Score, Task
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
+NUM_LISTED = 20  # pictures an error names
 
 
 @dataclass
@@ -46,7 +51,10 @@ class Job:
 
 @dataclass
 class Position:
-    """Where training is. epoch: from 1; step: batches of it that are done."""
+    """Where training is. epoch: from 1; step: batches of it that are done.
+
+    halvings: how often memory was too small, so that a batch is computed in optim.accumulate × 2^halvings parts.
+    """
 
     epoch: int = 1
     step: int = 0
@@ -55,6 +63,7 @@ class Position:
     best: float = -math.inf
     best_epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict)  # of the best epoch
+    halvings: int = 0
 
 
 class Trainer:
@@ -67,6 +76,7 @@ class Trainer:
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
+        self.buffers = KeptBuffers(self.network)
         self.at = Position()
         self.saved = time.monotonic()
         self.steps_per_epoch = len(order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, 1)))
@@ -74,15 +84,23 @@ class Trainer:
             self.network.compile()
 
     def run(self) -> int:
-        """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early."""
-        job = self.job
+        """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early.
+
+        A picture that was deleted or damaged since is a DataError: the steps before it are kept.
+        """
         with StopRequest() as stop:
-            while self.at.epoch <= job.settings.epochs and not self._is_out_of_patience():
-                self._train_epoch(stop)
+            while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
+                try:
+                    self._train_epoch(stop)
+                    if not stop.signal:
+                        self._finish_epoch()
+                except DataError:
+                    self._check_numbers()
+                    self._save()
+                    raise
                 if stop.signal:
                     self._save()
                     return stop.signal
-                self._finish_epoch()
         return 0
 
     def resume(self) -> None:
@@ -119,36 +137,69 @@ class Trainer:
         workers = settings.data.workers
         pinned = job.machine.device.type == "cuda"
         self.started, self.num_timed = time.perf_counter(), 0
-        precise = torch.float32 if job.machine.device.type == "mps" else torch.float64  # MPS has no float64
-        loss_sum = torch.tensor(at.loss_sum, dtype=precise, device=job.machine.device)
+        self.watch = LossWatch(job.machine.device, at.loss_sum)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
             for batch in load_batches(job.train, batches[at.step :], workers, pinned):
-                loss_sum += self._train_step(batch).to(precise) * len(batch.indices)
+                self.watch.add(self._train_step(batch), len(batch.indices), at.step)
                 at.step += 1
                 at.num_seen += len(batch.indices)
                 self.num_timed += len(batch.indices)
                 note = ""
                 if at.step % LOOK_EVERY == 0 or at.step == len(batches):
-                    at.loss_sum = loss_sum.item()
+                    self._look()
                     note = f"loss {at.loss_sum / at.num_seen:.3f}"
-                    self._check_loss()
                 bar.advance(len(batch.indices), note)
                 if stop.signal:
                     break
                 if self._is_time_to_save() and at.step < len(batches):  # the last step's epoch is saved when scored
-                    at.loss_sum = loss_sum.item()
+                    self._check_numbers()
                     self._save()
-        at.loss_sum = loss_sum.item()
+        self._check_numbers()
 
     def _train_step(self, batch: Batch) -> Tensor:
         """One optimiser step. Returns the batch's mean loss, still on the device."""
-        job, at, optim = self.job, self.at, self.job.settings.optim
+        self._set_learning_rate(self.at.step)
+        loss = self._find_gradients(batch)
+        if self.job.settings.optim.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.job.settings.optim.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update(self.network)
+        return loss
+
+    def _find_gradients(self, batch: Batch) -> Tensor:
+        """Gradients of the batch's mean loss, which it returns: in more parts from now on where memory is too small."""
+        at, before = self.at, self.at.halvings
+        self.buffers.keep()
+        while True:
+            try:
+                loss = self._back_propagate(batch, self._num_parts())
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self._num_parts() >= len(batch.indices):
+                    raise
+            self.optimiser.zero_grad(set_to_none=True)
+            self.buffers.restore()
+            free_memory(self.job.machine.device)
+            at.halvings += 1
+        if at.halvings > before:
+            say(
+                f"Note: memory is too small for this. From epoch {at.epoch}, step {at.step + 1} on a batch of "
+                f"{len(batch.indices)} is computed in {self._num_parts()} parts; batch size and learning rate stay."
+            )
+        return loss
+
+    def _num_parts(self) -> int:
+        return self.job.settings.optim.accumulate << self.at.halvings
+
+    def _back_propagate(self, batch: Batch, num_parts: int) -> Tensor:
+        job, at = self.job, self.at
         torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step))  # of dropout and mixing
-        self._set_learning_rate(at.step)
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
-        for part, aims in zip(images.chunk(optim.accumulate), targets.chunk(optim.accumulate), strict=True):
+        for part, aims in zip(images.chunk(num_parts), targets.chunk(num_parts), strict=True):
             try:
                 with job.machine.autocast():
                     logits = job.model(part)
@@ -160,12 +211,6 @@ class Trainer:
             loss = job.loss(logits.float(), aims) * (len(part) / len(images))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        if optim.clip_norm:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), optim.clip_norm)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        if self.average:
-            self.average.update(self.network)
         return total
 
     def _set_learning_rate(self, step: int) -> None:
@@ -187,12 +232,29 @@ class Trainer:
         )
         return mix_pictures(images, targets, settings, len(job.classes))
 
-    def _check_loss(self) -> None:
-        if not math.isfinite(self.at.loss_sum):
-            raise FinesightError(
-                f"The loss is no longer a number in epoch {self.at.epoch}, step {self.at.step}. "
-                "The last checkpoint is unharmed; train again with a lower optim.lr."
-            )
+    def _look(self) -> None:
+        """Reads the epoch's loss. Raises FinesightError that names the pictures whose loss is no number."""
+        self.at.loss_sum, broken = self.watch.read()
+        if broken is not None:
+            raise self._gone_astray("The loss is", broken)
+
+    def _check_numbers(self) -> None:
+        """Before anything is kept of them, loss and weights are looked at. Raises FinesightError."""
+        self._look()
+        if not are_finite(self.network.state_dict().values()):
+            raise self._gone_astray("The weights are", self.at.step - 1)
+
+    def _gone_astray(self, what: str, step: int) -> FinesightError:
+        """step: of this epoch, from 0."""
+        job, at = self.job, self.at
+        indices = order_batches(len(job.train), job.settings.batch_size, shuffle=(job.settings.seed, at.epoch))[step]
+        keys = [f"  {job.train.keys[index]!r}" for index in indices]
+        more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
+        sentence = (
+            f"{what} no longer a number in epoch {at.epoch}, step {step + 1}. The last checkpoint is unharmed; train "
+            "again with a lower optim.lr or with optim.clip_norm = 1. That step's pictures, worth a look:"
+        )
+        return FinesightError("\n".join([sentence, *keys[:NUM_LISTED], *more]))
 
     def _finish_epoch(self) -> None:
         """Ledger, validation, journal, checkpoints."""
@@ -217,12 +279,12 @@ class Trainer:
         timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
         job.run.append_line("timings.jsonl", timing)
         best = job.settings.checkpoint.best or job.task.best_metric
-        judged = -metrics[best] if best.endswith("loss") else metrics[best]
+        judged = -metrics[best] if best in LOWER_IS_BETTER else metrics[best]
         is_best = judged > at.best
         if is_best:
             at.best, at.best_epoch, at.metrics = judged, at.epoch, metrics
         say(_describe_epoch(at, job.settings.epochs, line["train/loss"], metrics, rate, is_best))
-        self.at = Position(at.epoch + 1, best=at.best, best_epoch=at.best_epoch, metrics=at.metrics)
+        self.at = replace(at, epoch=at.epoch + 1, step=0, loss_sum=0.0, num_seen=0)
         if is_best:
             save_checkpoint(job.run, "best", weights or self.network.state_dict())
         last_epoch = self.at.epoch > job.settings.epochs or self._is_out_of_patience()
@@ -233,8 +295,7 @@ class Trainer:
         return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
 
     def _save(self) -> None:
-        """Checkpoint `last`. A loss that is no number is an error before anything is written."""
-        self._check_loss()
+        """Checkpoint `last`."""
         state = self.network.state_dict()
         tensors = {f"weights/{name}": tensor for name, tensor in state.items()} | pack_optimiser(self.optimiser)
         if self.average:
@@ -259,8 +320,20 @@ def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Ma
 
 @torch.inference_mode()
 def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
-    """Logits of a batch, on the device."""
-    images = prepare(batch.images.to(machine.device, non_blocking=True), model.preprocessing)
+    """Logits of a batch, on the device: in more parts where memory is too small."""
+    num_parts = 1
+    while True:
+        try:
+            return torch.cat([_answer(model, part, machine) for part in batch.images.chunk(num_parts)])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or num_parts >= len(batch.images):
+                raise
+        free_memory(machine.device)
+        num_parts *= 2
+
+
+def _answer(model: Model, images: Tensor, machine: Machine) -> Tensor:
+    images = prepare(images.to(machine.device, non_blocking=True), model.preprocessing)
     with machine.autocast():
         logits: Tensor = model(images)
     return logits
@@ -269,38 +342,6 @@ def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
 def evaluation_batch(settings: Settings) -> int:
     """No gradient is kept, so more pictures fit; past some dozens larger is no faster."""
     return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
-
-
-def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
-    """(height, width) trained at in this epoch: grows from image.first_size to the full size, there for the last fifth.
-
-    In steps of 16 pixels, so that every size divides well.
-    """
-    if settings.image.first_size is None:
-        return preprocessing.size
-    share = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
-    height, width = (
-        max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
-        for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
-    )
-    return height, width
-
-
-def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:
-    """MixUp or CutMix by torchvision, when asked for: targets become class probabilities (n, C)."""
-    mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
-    if not (mixup or cutmix):
-        return images, targets
-    from torchvision.transforms import v2
-
-    ways = []
-    if mixup:
-        ways.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
-    if cutmix:
-        ways.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
-    way = ways[int(torch.randint(len(ways), ()))]
-    mixed, shares = way(images, targets)
-    return mixed.contiguous(memory_format=torch.channels_last), shares
 
 
 def _step_seed(seed: int, epoch: int, step: int) -> int:

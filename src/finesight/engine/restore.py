@@ -3,17 +3,21 @@
 import dataclasses
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.config import Preprocessing
 from finesight.data.transforms import prepare
-from finesight.engine.checkpoint import load_tensors, load_weights, save_tensors
+from finesight.engine.checkpoint import load_tensors, load_weights
+from finesight.engine.device import describe_arithmetic
 from finesight.errors import RunError
 from finesight.models import build_model
 from finesight.models.contract import Model
-from finesight.run import RunFolder
+from finesight.run import RunFolder, write_atomically
 
-SELFTEST_TOLERANCE = 2e-3  # largest difference of float32 logits, relative to their spread, between processors
+# Largest difference of float32 logits, relative to their spread, between processors, numbers of threads and versions.
+# Where all of these are as they were (describe_arithmetic), the logits must be the same bit for bit.
+SELFTEST_TOLERANCE = 2e-3
 
 
 def describe_model(model: Model) -> dict[str, object]:
@@ -68,20 +72,25 @@ def read_preprocessing(value: dict[str, object]) -> Preprocessing:
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
     """Keeps stored pictures, uint8 (n, 3, h, w), and their float32 logits."""
     tensors = {"images": images.contiguous(), "logits": _answer(model, images)}
-    save_tensors(run.path / "selftest.safetensors", tensors)
+    content = save(tensors, {"arithmetic": describe_arithmetic()})
+    write_atomically(run.path / "selftest.safetensors", content)
 
 
 def check_selftest(run: RunFolder, model: Model) -> None:
     path = run.path / "selftest.safetensors"
     if not path.exists():  # a run that was interrupted before it was finished
         return
-    stored, _ = load_tensors(path)
+    stored, metadata = load_tensors(path)
     logits = _answer(model, stored["images"])
+    if torch.equal(logits, stored["logits"]):
+        return
     difference = (logits - stored["logits"]).abs().max() / stored["logits"].std().clamp(min=1e-6)
-    if not difference < SELFTEST_TOLERANCE:
+    is_same_arithmetic = metadata.get("arithmetic") == describe_arithmetic()
+    if is_same_arithmetic or not difference < SELFTEST_TOLERANCE:
+        where = ", on the machine and with the packages it was trained with" if is_same_arithmetic else ""
         raise RunError(
             f"{run.path} does not answer as it did when it was trained: logits of its self-test pictures differ by "
-            f"{difference:.2g} of their spread. Its weights, model.json or the network library changed."
+            f"{difference:.2g} of their spread{where}. Its weights, model.json or the network library changed."
         )
 
 

@@ -9,8 +9,11 @@ from typing import Any
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.errors import RunError
+from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
 from finesight.insight.similar import Similar, load_similar
+from finesight.metrics.calibration import Calibration
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run import RunFolder, read_csv
 from finesight.tasks import TASKS
 
@@ -101,7 +104,9 @@ class Evidence:
     architecture: dict[str, Any]
     architecture_text: str
     evaluation: Evaluation | None
+    calibration: Calibration | None
     embedding: Embedding | None
+    label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     findings: dict[str, Any]  # findings/SPLIT.json; empty if never looked for
@@ -140,7 +145,13 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             architecture=_read_optional(run, "architecture.json"),
             architecture_text=_read_text(run.path / "architecture.txt"),
             evaluation=evaluation,
+            calibration=Calibration.load(run),
             embedding=embedding,
+            label_errors=tuple(
+                found
+                for name in dict.fromkeys((split, "train"))
+                if (found := load_label_errors(run, name, classes)) is not None
+            ),
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             findings=_read_optional(run, f"findings/{split}.json"),
@@ -232,7 +243,7 @@ def find_mistakes(answers: Sequence[Answer]) -> list[Answer]:
 
 def find_best_epoch(evidence: Evidence) -> int | None:
     """The epoch whose weights were kept: the first that was best in the metric checkpoint.best."""
-    sign = -1 if judged_metric(evidence).endswith("loss") else 1
+    sign = -1 if judged_metric(evidence) in LOWER_IS_BETTER else 1
     judged = [(sign * value, -epoch) for epoch, value in read_curve(evidence, f"val/{judged_metric(evidence)}")]
     return -max(judged)[1] if judged else None
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from finesight.errors import ModelError
+from finesight.metrics.calibration import measure_reliability
 from finesight.metrics.confusion import (
     ClassScores,
     accuracy,
@@ -42,6 +43,7 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
         metrics["top5"] = float((best == targets[:, None]).any(1).double().mean())
     metrics["balanced_accuracy"] = balanced_accuracy(counts)
     metrics["log_loss"] = float(torch.nn.functional.cross_entropy(logits.double(), targets))
+    metrics["ece"] = measure_reliability(logits, targets).ece
     metrics["macro_f1"] = macro_f1(counts)
     for metric, score in PER_CLASS.items():
         metrics.update(name_scores(metric, score(counts), names))

@@ -17,12 +17,16 @@ ClassScores = tuple[float | None, ...]  # one a class, None where the class give
 
 NOTHING = "There is nothing to score: no target is of a known class."
 
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 DEFINITIONS = {
     "accuracy": "correct predictions / all predictions",
     "top5": "share of samples whose true class is among the five highest logits",
     "balanced_accuracy": "mean recall of the classes that occur in the truth, each class counting alike",
     "log_loss": "mean of -ln(probability given to the true class), probabilities being the softmax of the logits; "
     "0 is perfect",
+    "ece": "expected calibration error: |accuracy - mean confidence| of the samples in each fifteenth of confidence, "
+    "mean weighted by their number; confidence is the prediction's softmax probability, 0 is perfect (Naeini et al., "
+    "2015; Guo et al., 2017)",
     "macro_f1": "mean F1 of the classes that occur in truth or prediction, each class counting alike",
     "precision": "TP / (TP + FP): the share of the predictions of this class that are right; 0 where it is never "
     "predicted",

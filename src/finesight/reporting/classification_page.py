@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
+from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
-from finesight.reporting.findings import list_elsewhere, show_examples
+from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
+from finesight.reporting.label_errors import show_wrong_pictures
 from finesight.reporting.masks import Originals
-from finesight.reporting.panel import list_nearest, list_pictures
+from finesight.reporting.panel import list_elsewhere, list_nearest, list_pictures
 from finesight.reporting.pictures import Sprites, data_uri, make_sprites
 from finesight.reporting.sections import (
     describe_training,
@@ -28,12 +30,12 @@ EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
     ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
-    ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
-    ("settings", "Settings"),
+    ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"), ("architecture", "Architecture"),
+    ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "data.html.j2",
-    "training.html.j2", "record.html.j2",
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2",
+    "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2", "record.html.j2",
 )  # fmt: skip
 
 
@@ -56,7 +58,7 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
 
 @dataclass(frozen=True)
 class Story:
-    """Which pictures are shown where. pictures: all of the split, and what findings name beside them."""
+    """Which pictures are shown where. pictures: all of the split, and those of others that a section names."""
 
     pictures: list[Answer]
     mistakes: list[Answer]
@@ -71,11 +73,12 @@ def _tell(evidence: Evidence) -> Story:
         if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
             keys.append(answer.key)
     groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
-    pictures = [*evidence.pictures, *list_elsewhere(evidence)]
-    shown = [key for finding in evidence.findings.get("findings", ()) for key in finding["keys"]]
+    shown = list_keys(evidence)
     shown += [key for keys in examples.values() for key in keys]
     shown += [key for group in groups for keys in group["examples"] for key in keys]
     shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
+    shown += [error.key for gallery in show_wrong_pictures(evidence) for error in gallery.errors]
+    pictures = [*evidence.pictures, *list_elsewhere(evidence, shown)]
     known = dict.fromkeys(answer.key for answer in pictures)
     everything = dict.fromkeys([*(key for key in shown if key in known), *known])
     return Story(pictures, mistakes, examples, list(everything))
@@ -97,6 +100,8 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "largest": max((max(row.train, row.count) for row in rows), default=0),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "calibration": tell_calibration(evidence),
+        "label_galleries": show_wrong_pictures(evidence),
         "close": embedding.close_classes if embedding else {},
         "ordered_by_closeness": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),

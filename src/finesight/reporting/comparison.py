@@ -7,10 +7,9 @@ from typing import Any
 from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.insight.evidence import Answer, Evidence, Scene, is_number
+from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
-
-LOWER_IS_BETTER = frozenset({"log_loss"})
 
 
 def check_comparable(runs: Sequence[Evidence]) -> None:

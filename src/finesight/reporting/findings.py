@@ -6,6 +6,7 @@ from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence
 from finesight.reporting.masks import Originals
+from finesight.reporting.panel import list_elsewhere
 from finesight.reporting.segments import View, make_view
 
 VIEWS_SHOWN = 3  # pictures with masks a finding; one with its masks takes some 40 kB
@@ -34,8 +35,13 @@ class Found:
 
 def show_examples(evidence: Evidence) -> Found | None:
     """Findings on pictures of one class each; None where nobody has looked."""
-    answers = {answer.key: answer for answer in (*list_elsewhere(evidence), *evidence.pictures)}
+    answers = {answer.key: answer for answer in (*list_elsewhere(evidence, list_keys(evidence)), *evidence.pictures)}
     return _show(evidence, lambda keys: {"examples": tuple(answers[key] for key in keys if key in answers)})
+
+
+def list_keys(evidence: Evidence) -> list[str]:
+    """Of the pictures that findings name."""
+    return [key for finding in evidence.findings.get("findings", ()) for key in finding["keys"]]
 
 
 def show_views(evidence: Evidence, originals: Originals) -> Found | None:
@@ -46,19 +52,6 @@ def show_views(evidence: Evidence, originals: Originals) -> Found | None:
         return {"views": tuple(each for each in made if each)}
 
     return _show(evidence, view)
-
-
-def list_elsewhere(evidence: Evidence) -> list[Answer]:
-    """Pictures that findings name and the split does not hold, such as doubles in the training part."""
-    named = {key for finding in evidence.findings.get("findings", ()) for key in finding["keys"]}
-    named -= {answer.key for answer in evidence.pictures}
-    index = {label: number for number, label in enumerate(evidence.classes.ids)}
-    return [
-        Answer(key, index.get(label), None)
-        for samples in evidence.splits.values()
-        for key, label in samples
-        if key in named
-    ]
 
 
 def _show(evidence: Evidence, illustrate: Callable[[Sequence[str]], dict[str, Any]]) -> Found | None:

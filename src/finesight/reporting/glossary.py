@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finesight.insight.similar import NEIGHBOURS
+from finesight.metrics.confusion import DEFINITIONS
 
 # name → (what it is called on the page, definition)
 TERMS = {
@@ -81,9 +82,9 @@ class Glossary:
     """The terms a page uses, in the order in which it does."""
 
     def __init__(self, definitions: Mapping[str, str]) -> None:
-        """definitions: metric → what it is, as in metrics.json; those of a class, such as `f1/wolf`, under `f1`."""
+        """definitions: metric → what it is, of metrics.json; those of a class, such as `f1/wolf`, under `f1`."""
         self._known = {name: Term(name, *text) for name, text in TERMS.items()}
-        for metric, text in definitions.items():
+        for metric, text in (DEFINITIONS | dict(definitions)).items():
             name = metric.split("/", 1)[0]
             self._known[name] = Term(name, name, text)
         self._used: dict[str, Term] = {}

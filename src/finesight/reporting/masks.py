@@ -17,6 +17,7 @@ from finesight.reporting.pictures import FindPicture, data_uri
 SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film
 QUALITY = 78  # WebP
 WRONG, UNKNOWN, VEIL = (210, 48, 44, 255), (138, 143, 152, 255), (16, 18, 22, 205)  # RGBA
+OUTLINE = (255, 0, 128, 255)
 CLEAR = (0, 0, 0, 0)
 
 Size = tuple[int, int]  # (height, width)
@@ -91,6 +92,15 @@ def error_uri(truth: np.ndarray, prediction: np.ndarray) -> str:
 def change_uri(before: np.ndarray, after: np.ndarray) -> str:
     """A veil over every pixel that stayed, so that those that changed shine through."""
     return _palette_uri(before == after, (CLEAR, VEIL))
+
+
+def outline_uri(region: np.ndarray) -> str:
+    """A line two pixels wide along the inside of a region, bool (h, w)."""
+    padded = np.pad(region, 2)
+    inner = region.copy()
+    for step in (0, 1, 3, 4):
+        inner &= padded[step : step + region.shape[0], 2:-2] & padded[2:-2, step : step + region.shape[1]]
+    return _palette_uri(region & ~inner, (CLEAR, OUTLINE))
 
 
 def _palette_uri(values: np.ndarray, colours: tuple[tuple[int, int, int, int], ...]) -> str:

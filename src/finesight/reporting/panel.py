@@ -1,6 +1,6 @@
 """The pictures of a page as its scripts read them: columns, a picture a row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finesight.insight.evidence import Answer, Embedding, Evidence
@@ -39,3 +39,15 @@ def list_answers(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:
     answers = {answer.key: answer for answer in run.pictures}
     rows = [answers.get(key, Answer(key, None, None)) for key in keys]
     return {"prediction": [row.prediction for row in rows], "confidence": [row.confidence for row in rows]}
+
+
+def list_elsewhere(evidence: Evidence, keys: Iterable[str]) -> list[Answer]:
+    """Those of `keys` that the split does not hold, such as doubles in the training part; nobody asked what they are."""
+    named = set(keys) - {answer.key for answer in evidence.pictures}
+    index = {label: number for number, label in enumerate(evidence.classes.ids)}
+    return [
+        Answer(key, index.get(label), None)
+        for samples in evidence.splits.values()
+        for key, label in samples
+        if key in named
+    ]

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finesight.insight.evidence import Evidence, Scene
+from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import show_views
 from finesight.reporting.html import Page, name_split
+from finesight.reporting.label_errors import show_wrong_regions
 from finesight.reporting.masks import Originals, list_colours
 from finesight.reporting.screening import Screening, screen_films
 from finesight.reporting.sections import (
@@ -21,12 +23,13 @@ from finesight.reporting.segments import View, give_mask_verdict, list_segments,
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
     ("confusion", "Confusion"), ("best", "Best pictures"), ("worst", "Worst pictures"), ("film", "Film"),
-    ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
-    ("settings", "Settings"),
+    ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"), ("architecture", "Architecture"),
+    ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
     "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "scenes.html.j2",
-    "film.html.j2", "mask_data.html.j2", "training.html.j2", "record.html.j2",
+    "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2", "training.html.j2",
+    "record.html.j2",
 )  # fmt: skip
 
 
@@ -76,6 +79,8 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
         "confusions": list_confusions(evaluation) if evaluation else [],
         "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
+        "calibration": tell_calibration(evidence),
+        "label_galleries": show_wrong_regions(evidence, originals),
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
     }

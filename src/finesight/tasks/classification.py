@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.classes import ClassList
@@ -15,6 +15,7 @@ from finesight.data.loader import Targets
 from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
 from finesight.data.transforms import augment
+from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.run import RunFolder, write_atomically, write_csv
@@ -90,6 +91,9 @@ class ClassificationScore:
         values = classification_metrics(self.logits, self.targets, self.classes.names)
         return Metrics(len(self.targets), values, definitions(values))
 
+    def calibrate(self, split: str) -> Calibration | None:
+        return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "picture", split)
+
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         import json
 
@@ -107,7 +111,7 @@ class ClassificationScore:
         names = self.classes.names
         confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
         write_csv(folder / "confusion.csv", ("truth", *names), confusion)
-        save_file({"logits": logits}, folder / "logits.safetensors")
+        write_atomically(folder / "logits.safetensors", save({"logits": logits}))
         text = json.dumps(self.metrics().to_dict(), indent=1, ensure_ascii=False)
         write_atomically(folder / "metrics.json", text.encode())
 

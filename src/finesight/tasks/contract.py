@@ -16,6 +16,7 @@ from finesight.config import AugmentSettings, LossSettings, Preprocessing, Setti
 from finesight.data.loader import Targets
 from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
+from finesight.metrics.calibration import Calibration
 from finesight.run import RunFolder
 
 TaskName = Literal["classification", "segmentation"]
@@ -41,6 +42,9 @@ class Score(Protocol):
         """logits: (n, C, …) on any device; targets: as the task's, same device or CPU."""
 
     def metrics(self) -> Metrics: ...
+
+    def calibrate(self, split: str) -> Calibration | None:
+        """Whether it was right as often as it was sure; None where answers are not kept or no truth is known."""
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         """Writes metrics.json, confusion.csv and the saved predictions of a run folder's evaluation."""

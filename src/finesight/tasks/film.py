@@ -29,11 +29,12 @@ class Film:
     def add(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
         """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png. targets: masks (n, h, w)."""
         self._write(str(epoch), predict_masks(logits, (targets.shape[-2], targets.shape[-1])))
-        if not (self.run.path / "film/truth").exists():
+        frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
+        if not all((self.run.path / "film/truth" / frame["frame"]).exists() for frame in frames):
             self._write("truth", targets)
         folders = (self.run.path / "film").iterdir()
-        epochs = sorted(int(folder.name) for folder in folders if folder.name.isdigit())
-        frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
+        known = (int(folder.name) for folder in folders if folder.name.isdigit())
+        epochs = sorted(each for each in known if each <= epoch)  # a run that was killed may have been further
         self.run.write_json("film/index.json", {"pictures": frames, "epochs": epochs, "truth": "truth"})
 
     def _write(self, folder: str, masks: Tensor) -> None:

@@ -32,7 +32,12 @@ def cross_entropy(
     loss = partial(F.cross_entropy, logits.float(), weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
         return loss(targets.float()) / len(targets)
-    total = loss(targets, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
+    if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA sums masks in any order, rows in one
+        rows = logits.float().movedim(1, -1).flatten(0, -2)
+        loss, flat = partial(loss.func, rows, **loss.keywords), targets.flatten()
+    else:
+        flat = targets
+    total = loss(flat, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX, ClassList
@@ -20,8 +20,10 @@ from finesight.data.store import Masks, common_size, open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
+from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
-from finesight.metrics.segmentation import count_pixels, fold_unknown, predict_masks, segmentation_metrics
+from finesight.metrics.pixel_sample import PixelSample
+from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically, write_csv
@@ -149,16 +151,19 @@ class SegmentationScore:
         self._boundary: list[Tensor] = []
         self._masks: list[bytes] = []
         self._finite: list[Tensor] = []
+        self._sample = PixelSample(classes.ignore)
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
-        predictions = predict_masks(logits, (targets.shape[-2], targets.shape[-1]))
-        self._finite.append(logits.detach().sum().isfinite())
+        logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
+        predictions = logits.argmax(1)
+        self._finite.append(logits.sum().isfinite())
         counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
         self._counts.append(counts)
         if self.answers:
             pairs = zip(targets, predictions.to(targets.device), strict=True)
             self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
+            self._sample.add(logits, targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
     @property
@@ -182,6 +187,9 @@ class SegmentationScore:
         values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore, pooled)
         return Metrics(len(counts), values, definitions(values))
 
+    def calibrate(self, split: str) -> Calibration | None:
+        return self._sample.calibrate(split)
+
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
         for key, mask in zip(keys, self._masks, strict=True):
@@ -202,7 +210,8 @@ def save_counts(
     rows = ((key, *describe_picture(each, classes)) for key, each in zip(keys, counts, strict=True))
     write_csv(folder / "pictures.csv", ("key", "pixel_accuracy", "miou"), rows)
     tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "counts.safetensors")
+    stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    write_atomically(folder / "counts.safetensors", stored)
     text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
     write_atomically(folder / "metrics.json", text.encode())
 

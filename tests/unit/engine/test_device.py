@@ -5,6 +5,7 @@ import resource
 
 import pytest
 import torch
+from torch import nn
 
 from finesight.config import MachineSettings
 from finesight.engine.device import Machine
@@ -20,3 +21,21 @@ def test_freed_memory_is_used_again_without_page_faults():
         torch.ones(size, dtype=torch.uint8)
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
     assert faults < 8 * size // resource.getpagesize()  # a few fault anew, where a hole is too small by its alignment
+
+
+@pytest.mark.parametrize("channels", [256, 2048, 4096])
+def test_gradient_of_a_layer_that_scores_few_classes(channels: int) -> None:
+    """On AMX torch wrote past the end of the widest one's in bf16, and the process died by the second step."""
+    machine = Machine.resolve(MachineSettings(device="cpu", precision="bf16"))
+    images = torch.randn(2, channels, 10, 10, generator=torch.Generator().manual_seed(0))
+    layer = nn.Conv2d(channels, 7, 1)
+    layer(images).square().mean().backward()
+    right = layer.weight.grad
+    assert right is not None
+    machine.place(layer)
+    for _ in range(4):
+        layer.zero_grad()
+        with machine.autocast():
+            scores = layer(images.contiguous(memory_format=torch.channels_last))
+        scores.float().square().mean().backward()
+    torch.testing.assert_close(layer.weight.grad, right, rtol=0.1, atol=0.02 * right.abs().max().item())

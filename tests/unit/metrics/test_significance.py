@@ -37,6 +37,19 @@ def test_a_run_does_not_differ_from_itself():
     assert whole.difference == 0
     assert whole.interval == (0, 0)
     assert not whole.is_distinguishable
+    assert whole.p_value == 1
+
+
+def test_p_values_of_no_difference_are_spread_evenly():
+    """Of 200 pairs of equally good runs, as many fall below 0.1 and 0.5 as should, within binomial bounds."""
+    random = np.random.default_rng(5)
+    found = [
+        compare_paired([draw(0.8, 300, random)], [draw(0.8, 300, random)], score_answers, 300)[0] for _ in range(200)
+    ]
+    p_values = np.array([each.p_value for each in found if each is not None])
+    for level in (0.1, 0.5):
+        low, high = binom.interval(0.999, 200, level)
+        assert low <= (p_values < level).sum() <= high
 
 
 def test_sides_can_be_swapped():
@@ -48,6 +61,7 @@ def test_sides_can_be_swapped():
     assert there is not None
     assert back is not None
     assert there.is_distinguishable
+    assert there.p_value == pytest.approx(2 / 2001)
     assert there.difference == -back.difference
     assert there.interval == pytest.approx((-back.interval[1], -back.interval[0]))
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from finesight.classes import ClassList
 from finesight.config import load_settings
+from finesight.insight.label_errors import LabelErrors, find_label_errors, save_label_errors
 from finesight.insight.neighbours import find_close_classes
 from finesight.insight.projection import project, save_map
 from finesight.insight.quality import map_quality
@@ -122,6 +123,9 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     score = ClassificationScore(classes)
     score.update(logits, torch.from_numpy(labels))
     score.save(run.evaluation("val"), list(keys))
+    score.calibrate("val").save(run)
+    errors = find_label_errors(logits.softmax(1).numpy(), labels, list(keys))
+    save_label_errors(run, LabelErrors("val", len(keys), "a simulated network", tuple(errors)), classes)
     folder = run.embedding("val")
     predictions = logits.argmax(1).tolist()
     rows = ((key, classes.ids[t], classes.ids[p]) for (key, t), p in zip(keys.items(), predictions, strict=True))

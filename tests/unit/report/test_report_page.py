@@ -103,8 +103,8 @@ def test_metrics_are_those_of_the_evaluation(synthetic: SyntheticRun, page: str)
         name: value for name, value in metrics.items() if "/" not in name
     }
     assert (
-        f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data> of 60 pictures'
-        in page
+        f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data></a>'
+        " of 60 pictures" in page
     )
     for metric in ("precision", "recall", "f1"):
         assert f'<data value="{metrics[f"{metric}/wolf"]}">' in page

@@ -1,0 +1,118 @@
+"""Labels: which labels of a run's own data are probably wrong."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from finesight.app.embed import compute_features
+from finesight.app.evaluate import check_split_name, evaluate, open_run_split
+from finesight.config import Settings
+from finesight.data.loader import load_batches, order_batches
+from finesight.engine.device import Machine
+from finesight.engine.loop import answer, evaluation_batch
+from finesight.engine.restore import restore_model
+from finesight.errors import ConfigError, RunError
+from finesight.insight.label_errors import LabelErrors, cross_fit_probabilities, find_label_errors, save_label_errors
+from finesight.insight.label_regions import RegionFinder
+from finesight.metrics.segmentation import enlarge
+from finesight.progress import progress_bar, say
+from finesight.run import RunFolder, read_csv, replace_folder, write_atomically
+
+HELD_OUT = "the network itself, which has not learned from these labels"
+CROSS_FITTED = (
+    "linear classifiers on the network's features, each asked about a fifth it has not seen; the network's features "
+    "have learned from all of these labels, so some wrong ones are no longer contradicted"
+)
+LEARNED = (
+    "the network itself, which has learned from these masks: what it has learned by heart it no longer contradicts"
+)
+
+
+def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict[str, Any]:
+    """Finds labels that are probably wrong in a split, and saves them as label_errors/SPLIT.csv and .json in the run.
+
+    Pictures of one class are judged one by one, masks by connected regions. out: a copy of the CSV file.
+    Returns `split`, `num_samples`, `source` (whose probabilities contradict the labels), `num_errors`, `errors` (`key`,
+    `given`, `suggested` as class ids, `score`; of masks also the region's place), `names` of the class ids, and `csv`.
+    """
+    folder = RunFolder.open(run)
+    check_split_name(split)
+    task = folder.read_json("model.json").get("task")
+    if task not in FINDERS:
+        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
+    found = FINDERS[task](folder, folder.read_settings(), split)
+    classes = folder.read_classes()
+    path = save_label_errors(folder, found, classes)
+    if out:
+        try:
+            write_atomically(Path(out), path.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    saved = folder.read_json(f"label_errors/{split}.json")
+    names = dict(zip(classes.ids, classes.names, strict=True))
+    return {**saved, "num_errors": len(found.errors), "names": names, "csv": str(out or path)}
+
+
+def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
+    """Of pictures the network was not trained on by its own answers; of the others by cross-fitted classifiers."""
+    if split == "train":
+        return _find_learned_pictures(run, settings)
+    if not (run.evaluation(split) / "metrics.json").exists():
+        evaluate(run.path, split=split)
+    index = {label: number for number, label in enumerate(run.read_classes().ids)}
+    columns = ("key", "target", "prediction", "confidence")
+    rows = list(read_csv(run.evaluation(split) / "predictions.csv", columns))
+    logits = load_file(run.evaluation(split) / "logits.safetensors")["logits"]
+    targets = np.array([index[row[1]] for row in rows])
+    errors = find_label_errors(logits.double().softmax(1).numpy(), targets, [row[0] for row in rows])
+    return LabelErrors(split, len(rows), HELD_OUT, tuple(errors))
+
+
+def _find_learned_pictures(run: RunFolder, settings: Settings) -> LabelErrors:
+    model = restore_model(run)
+    _, dataset = open_run_split(run, settings, model, "", "train")
+    machine = Machine.resolve_here(settings.machine)
+    machine.place(model.network)
+    _, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+    targets = np.asarray(dataset.targets)
+    say("Fitting linear classifiers on four fifths of the features, five times.")
+    probabilities = cross_fit_probabilities(features, targets, model.num_classes)
+    errors = find_label_errors(probabilities, targets, dataset.keys)
+    return LabelErrors("train", len(dataset), CROSS_FITTED, tuple(errors))
+
+
+@torch.inference_mode()
+def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
+    """Writes the regions' outlines, too: label_errors/SPLIT/KEY.png, whose values are their numbers."""
+    model, classes = restore_model(run), run.read_classes()
+    _, dataset = open_run_split(run, settings, model, "", split)
+    machine = Machine.resolve_here(settings.machine)
+    machine.place(model.network)
+    finder = RegionFinder(len(classes), classes.ignore)
+    batches = order_batches(len(dataset), evaluation_batch(settings))
+    with progress_bar("Looking for wrong regions", len(dataset), "images") as bar:
+        for batch in load_batches(dataset, batches, settings.data.workers):
+            masks = batch.targets
+            logits = enlarge(answer(model, batch, machine), (masks.shape[-2], masks.shape[-1]))
+            finder.add(logits, masks, [dataset.keys[index] for index in batch.indices])
+            bar.advance(len(batch.indices))
+    errors, outlines = finder.finish()
+    folder = run.path / "label_errors" / split
+    fresh = folder.with_name(f".{split}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for key, outline in outlines.items():
+        write_atomically(fresh / PurePosixPath(key).with_suffix(".png"), outline)
+    replace_folder(folder, fresh)
+    return LabelErrors(split, len(dataset), LEARNED if split == "train" else HELD_OUT, tuple(errors))
+
+
+FINDERS: dict[str, Callable[[RunFolder, Settings, str], LabelErrors]] = {
+    "classification": find_wrong_pictures,
+    "segmentation": find_wrong_regions,
+}

@@ -1,0 +1,50 @@
+from typing import Annotated, Any
+
+import typer
+
+from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
+from finesight.insight.wording import label_class
+
+ROWS_SHOWN = 30
+
+
+def labels(
+    run: RunArgument,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Part of the run's data: `val`, `train`.")] = "val",
+    out: Annotated[str, typer.Option(metavar="CSV", help="A copy of the list; it is kept in the run anyway.")] = "",
+    json_output: JsonOption = False,
+) -> None:
+    """Find labels that are probably wrong, by confident learning: pictures, or regions of masks.
+
+    The first of the list are the surest. `finesight report RUN` shows them with their pictures.
+
+    Examples:
+
+    `finesight labels runs/p1`
+
+    `finesight labels runs/p1 --split train --out suspects.csv`
+    """
+    from finesight.app.labels import labels as find_labels
+
+    result = find_labels(run, split=split, out=out)
+    if json_output:
+        print_json(result)
+        return
+    print_rows(result["errors"][:ROWS_SHOWN], result["names"])
+    print_line(f"{result['num_errors']} suspected labels on {result['num_samples']} pictures, split {result['split']}.")
+    print_line(f"Contradicted by {result['source']}.")
+    print_line(f"All of them: {result['csv']}")
+
+
+def print_rows(errors: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """key, given, suggested, score; nothing where there is no error."""
+    if not errors:
+        return
+    table = [("key", "given", "suggested", "score")]
+    for error in errors:
+        given, suggested = (label_class(error[side], names[error[side]]) for side in ("given", "suggested"))
+        table.append((error["key"], given, suggested, f"{error['score']:.3f}"))
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    for row in table:
+        print_line("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_line()

@@ -1,0 +1,38 @@
+"""What training does to batches: the size they are trained at, and mixing their pictures."""
+
+import torch
+from torch import Tensor
+
+from finesight.config import Preprocessing, Settings
+
+
+def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
+    """(height, width) trained at in this epoch: grows from image.first_size to the full size, there for the last fifth.
+
+    In steps of 16 pixels, so that every size divides well.
+    """
+    if settings.image.first_size is None:
+        return preprocessing.size
+    share = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
+    height, width = (
+        max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
+        for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
+    )
+    return height, width
+
+
+def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:
+    """MixUp or CutMix by torchvision, when asked for: targets become class probabilities (n, C)."""
+    mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
+    if not (mixup or cutmix):
+        return images, targets
+    from torchvision.transforms import v2
+
+    ways = []
+    if mixup:
+        ways.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
+    if cutmix:
+        ways.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+    way = ways[int(torch.randint(len(ways), ()))]
+    mixed, shares = way(images, targets)
+    return mixed.contiguous(memory_format=torch.channels_last), shares

@@ -1,0 +1,35 @@
+"""The loss of an epoch, and whether it and the weights are still numbers."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+class LossWatch:
+    """Sum of an epoch's losses, and its first step whose loss is no number.
+
+    Both stay on the device until they are read: reading makes an accelerator wait.
+    """
+
+    def __init__(self, device: torch.device, loss_sum: float) -> None:
+        precise = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self._sum = torch.tensor(loss_sum, dtype=precise, device=device)
+        self._broken = torch.full_like(self._sum, -1)
+
+    def add(self, loss: Tensor, num_pictures: int, step: int) -> None:
+        """loss: a scalar, the mean over num_pictures."""
+        loss = loss.to(self._sum.dtype)
+        self._sum += loss * num_pictures
+        self._broken = self._broken.where(loss.isfinite() | (self._broken >= 0), step)
+
+    def read(self) -> tuple[float, int | None]:
+        """(sum, the first step whose loss is no number)."""
+        loss_sum, broken = torch.stack([self._sum, self._broken]).tolist()
+        return loss_sum, None if broken < 0 else int(broken)
+
+
+def are_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether all elements of all tensors are numbers."""
+    floats = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]
+    return not floats or bool(torch.stack(floats).all())

@@ -1,0 +1,171 @@
+"""Labels that are probably wrong, by confident learning. Northcutt, Jiang, Chuang 2021, JAIR 70:1373, arXiv:1911.00068.
+
+A class's threshold is the mean probability it gets where it is the label (eq. 2). A picture is confidently of a class
+whose probability reaches that class's threshold, of several of the most probable (eq. 1). Where that is another class
+than the label, the label is suspected. The probabilities must come from a classifier that has not seen the label.
+
+Written from the paper: the package of its authors is under the AGPL and brings pandas.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finesight.classes import ClassList
+from finesight.insight.distance import Floats, Indices
+from finesight.run import RunFolder, write_csv
+
+NUM_FOLDS = 5
+STRENGTH = 0.01  # inverse of the linear classifier's penalty
+BOX = ("top", "left", "bottom", "right")
+COLUMNS = ("key", "given", "suggested", "score")
+REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a mask. number: its value in the picture's outline file. share: of the picture's pixels, 0-1.
+
+    confidence: mean over its pixels of the suggested class's probability minus the given one's, 0-1.
+    box: (top, left, bottom, right) in pixels of the mask.
+    """
+
+    number: int
+    share: float
+    confidence: float
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """given, suggested: class indices.
+
+    score: of a picture, probability of the suggested class minus that of the given one; of a region, its share of the
+    picture times its confidence.
+    """
+
+    key: str
+    given: int
+    suggested: int
+    score: float
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """What was suspected in a split, the surest first. source: in words, whose probabilities contradict the labels."""
+
+    split: str
+    num_samples: int
+    source: str
+    errors: tuple[LabelError, ...]
+
+
+def save_label_errors(run: RunFolder, found: LabelErrors, classes: ClassList) -> Path:
+    """Writes label_errors/SPLIT.csv and .json, with class ids. Returns the path of the CSV file."""
+    rows = [_to_row(error, classes) for error in found.errors]
+    path = run.path / "label_errors" / f"{found.split}.csv"
+    header = REGION_COLUMNS if rows and "share" in rows[0] else COLUMNS
+    write_csv(path, header, ([row[column] for column in header] for row in rows))
+    summary = {"split": found.split, "num_samples": found.num_samples, "source": found.source}
+    run.write_json(f"label_errors/{found.split}.json", {**summary, "errors": rows})
+    return path
+
+
+def load_label_errors(run: RunFolder, split: str, classes: ClassList) -> LabelErrors | None:
+    """None where the split was not searched. Raises KeyError, TypeError or ValueError where the file is damaged."""
+    name = f"label_errors/{split}.json"
+    if not (run.path / name).exists():
+        return None
+    value = run.read_json(name)
+    errors = tuple(_from_row(row, classes) for row in value["errors"])
+    return LabelErrors(value["split"], value["num_samples"], value["source"], errors)
+
+
+def _to_row(error: LabelError, classes: ClassList) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "key": error.key,
+        "given": classes.ids[error.given],
+        "suggested": classes.ids[error.suggested],
+    }
+    row["score"] = round(error.score, 6)
+    if (region := error.region) is not None:
+        row |= {"region": region.number, "share": round(region.share, 6), "confidence": round(region.confidence, 6)}
+        row |= dict(zip(BOX, region.box, strict=True))
+    return row
+
+
+def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
+    given, suggested = (classes.ids.index(row[name]) for name in ("given", "suggested"))
+    region = None
+    if "region" in row:
+        top, left, bottom, right = (int(row[side]) for side in BOX)
+        region = Region(row["region"], row["share"], row["confidence"], (top, left, bottom, right))
+    return LabelError(row["key"], given, suggested, row["score"], region)
+
+
+def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[str]) -> list[LabelError]:
+    """Suspected labels, the surest first.
+
+    probabilities: (n, C), each row from a classifier that has not seen that row's label. targets: class indices (n,).
+    """
+    thresholds = class_thresholds(probabilities, targets)
+    suggested = confident_classes(probabilities, thresholds)
+    rows = np.flatnonzero((suggested >= 0) & (suggested != targets))
+    scores = probabilities[rows, suggested[rows]] - probabilities[rows, targets[rows]]
+    order = np.argsort(-scores, kind="stable")
+    return [
+        LabelError(keys[row], int(targets[row]), int(suggested[row]), float(score))
+        for row, score in zip(rows[order], scores[order], strict=True)
+        if score > 0
+    ]
+
+
+def class_thresholds(probabilities: Floats, targets: Indices) -> Floats:
+    """(C,): mean probability of each class where it is the label; infinite where it never is."""
+    counts = np.bincount(targets, minlength=probabilities.shape[1])
+    own = probabilities[np.arange(len(targets)), targets]
+    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1])
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+
+
+def confident_classes(probabilities: Floats, thresholds: Floats) -> Indices:
+    """(n,): the class each row is confidently of, -1 where it is of none."""
+    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.where(reached.max(1) >= 0, reached.argmax(1), -1)
+
+
+def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int, seed: int = 0) -> Floats:
+    """(n, num_classes): probabilities of a linear classifier that has not seen the row it is asked about.
+
+    features: (n, d). One of NUM_FOLDS parts of every class is left out and asked, in turn. A class with a single
+    picture is never seen when that one is asked about, so it gets no probability there. Rows are 0 where fewer than two
+    classes are left to learn from.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probabilities: NDArray[np.float64] = np.zeros((len(targets), num_classes))
+    folds = deal_folds(targets, seed)
+    for fold in range(NUM_FOLDS):
+        asked = folds == fold
+        if not asked.any() or len(np.unique(targets[~asked])) < 2:
+            continue  # nobody to ask, or nothing to tell apart
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
+        classifier.fit(features[~asked], targets[~asked])
+        probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])
+    return probabilities
+
+
+def deal_folds(targets: Indices, seed: int) -> Indices:
+    """(n,): which fold each row is in; the rows of a class are dealt out evenly."""
+    folds = np.empty(len(targets), dtype=np.int64)
+    order = np.random.default_rng(seed).permutation(len(targets))
+    order = order[np.argsort(targets[order], kind="stable")]
+    folds[order] = np.arange(len(targets)) % NUM_FOLDS
+    return folds

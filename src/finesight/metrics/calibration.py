@@ -1,0 +1,146 @@
+"""Whether a network is right as often as it is sure: reliability, its error, and the temperature that mends it.
+
+Confidence is the softmax probability of the predicted class. Of all answers given with a confidence of about 80 %, a
+calibrated network has 80 % right.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from finesight.errors import RunError
+from finesight.metrics.confusion import DEFINITIONS
+from finesight.run import RunFolder
+
+NUM_BINS = 15  # as in Guo et al.
+COLDEST, HOTTEST = 0.05, 20.0  # between these a temperature is looked for
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers with a confidence in one fifteenth of 0-1. confidence, accuracy: their means; 0 where there are none."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """ece: expected calibration error, 0-1: see `measure_reliability`."""
+
+    ece: float
+    bins: tuple[Bin, ...]
+
+    @property
+    def confidence(self) -> float:
+        """Mean over all answers."""
+        return sum(each.count * each.confidence for each in self.bins) / sum(each.count for each in self.bins)
+
+    @property
+    def accuracy(self) -> float:
+        return sum(each.count * each.accuracy for each in self.bins) / sum(each.count for each in self.bins)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What dividing logits by `temperature` does to the confidences of a split.
+
+    after: each half of the pictures with the temperature that was fitted on the other half, so that nothing is
+    measured on what it was fitted to. split: of the data. unit: what was counted, `picture` or `pixel`; num_samples:
+    how many of them.
+    """
+
+    temperature: float
+    split: str
+    unit: str
+    num_samples: int
+    before: Reliability
+    after: Reliability
+
+    def save(self, run: RunFolder) -> None:
+        """Writes calibration.json."""
+        run.write_json("calibration.json", {**asdict(self), "definitions": {"ece": DEFINITIONS["ece"]}})
+
+    @classmethod
+    def load(cls, run: RunFolder) -> "Calibration | None":
+        """None where the run was not calibrated yet. Raises RunError where the file is damaged."""
+        if not (run.path / "calibration.json").exists():
+            return None
+        value = run.read_json("calibration.json")
+        value.pop("definitions", None)
+        try:
+            for side in ("before", "after"):
+                bins = tuple(Bin(**each) for each in value[side]["bins"])
+                value[side] = Reliability(float(value[side]["ece"]), bins)
+            return cls(**value)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{run.path / 'calibration.json'} is damaged: {error!r}. Remove it; `finesight evaluate` makes another."
+            ) from None
+
+
+def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split: str) -> Calibration:
+    """Temperature and reliability of logits (n, C) with class indices (n,), n > 0.
+
+    groups: int (n,), the number of the picture each sample is from; pictures are what the halves are made of.
+    """
+    logits, targets = logits.float(), targets.long()
+    even = groups % 2 == 0
+    scaled = logits / fit_temperature(logits, targets)
+    if even.any() and not even.all():
+        for half in (even, ~even):
+            scaled[half] = logits[half] / fit_temperature(logits[~half], targets[~half])
+    return Calibration(
+        fit_temperature(logits, targets),
+        split,
+        unit,
+        len(targets),
+        measure_reliability(logits, targets),
+        measure_reliability(scaled, targets),
+    )
+
+
+def fit_temperature(logits: Tensor, targets: Tensor) -> float:
+    """The T for which softmax(logits / T) makes the targets most likely. Guo et al. 2017, arXiv:1706.04599, 4.2.
+
+    Above 1 the network was too sure. Likelihood has one optimum in 1 / T, where its slope is 0. It has none where
+    every target has the highest logit: confidences can only be too low then, by how much is unknown, and T is 1.
+    """
+    from scipy.optimize import brentq
+
+    if bool((logits.argmax(1) == targets).all()):
+        return 1.0
+    true = logits.gather(1, targets[:, None])[:, 0]
+
+    def slope(log_temperature: float) -> float:
+        """Of the mean log-likelihood in 1 / T."""
+        probabilities = (logits / math.exp(log_temperature)).softmax(1)
+        return float((true - (probabilities * logits).sum(1)).double().mean())
+
+    low, high = math.log(COLDEST), math.log(HOTTEST)
+    if slope(low) >= 0:
+        return COLDEST
+    if slope(high) <= 0:
+        return HOTTEST
+    return math.exp(brentq(slope, low, high, xtol=1e-4))
+
+
+def measure_reliability(logits: Tensor, targets: Tensor) -> Reliability:
+    """Expected calibration error over bins of confidence. Naeini et al. 2015, AAAI 29; Guo et al. 2017, eq. 3.
+
+    ECE = sum over bins of (answers in the bin / all answers) · |accuracy - mean confidence of the bin|, with 15 bins of
+    equal width.
+    """
+    confidence, prediction = logits.softmax(1).max(1)
+    place = (confidence * NUM_BINS).ceil().long().sub(1).clamp(0, NUM_BINS - 1)  # a bin holds its upper end
+    counts = torch.bincount(place, minlength=NUM_BINS)
+    sums = [
+        torch.bincount(place, weights=values.double(), minlength=NUM_BINS) / counts.clamp(min=1)
+        for values in (confidence, prediction == targets)
+    ]
+    bins = tuple(Bin(*each) for each in zip(counts.tolist(), sums[0].tolist(), sums[1].tolist(), strict=True))
+    error = sum(each.count * abs(each.accuracy - each.confidence) for each in bins) / max(len(targets), 1)
+    return Reliability(error, bins)

@@ -1,0 +1,131 @@
+"""`finesight labels` on pictures and masks some of whose labels are wrong; `--calibrated`."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import draw, finesight, train
+from PIL import Image
+from test_segmentation import COLOURS as MASK_COLOURS
+from test_segmentation import NETWORK, draw_pairs
+
+from finesight.metrics.calibration import Calibration
+from finesight.run import RunFolder
+
+WRONG = "blue_red-3.png"  # a red picture
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wrong label among the validation pictures and one among the training pictures; read only."""
+    root = tmp_path_factory.mktemp("wrong")
+    for split in ("train", "val"):
+        for colour in ("red", "green", "blue"):
+            for number in range(12):
+                wrong = (colour, number) == ("red", 3)
+                name = WRONG if wrong else f"{colour}_{colour}-{number}.png"
+                draw(root / split / name, colour, seed=number)
+    answer = train(root, root / "run", epochs=6)
+    assert answer.code == 0, answer.err
+    return root / "run"
+
+
+@pytest.mark.parametrize("split", ["val", "train"])
+def test_a_wrong_picture_is_the_first_of_the_list(run: Path, split: str, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    result = finesight("labels", copy, "--split", split, "--out", tmp_path / "list.csv", "--json").json()
+    first = result["errors"][0]
+    assert (first["key"], first["given"], first["suggested"]) == (f"{split}/{WRONG}", "blue", "red")
+    assert result["num_errors"] == len(result["errors"]) <= 3
+    assert result["num_samples"] == 36
+    rows = rows_of(tmp_path / "list.csv")
+    assert [row["key"] for row in rows] == [error["key"] for error in result["errors"]]
+    assert (copy / f"label_errors/{split}.csv").read_bytes() == (tmp_path / "list.csv").read_bytes()
+
+
+def test_what_a_person_reads(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    answer = finesight("labels", copy)
+    assert answer.code == 0, answer.err
+    table, _, summary = answer.out.partition("\n\n")
+    assert table.splitlines()[0].split() == ["key", "given", "suggested", "score"]
+    assert table.splitlines()[1].split()[:3] == [f"val/{WRONG}", "blue", "red"]
+    assert "suspected labels on 36 pictures, split val" in summary
+
+
+@pytest.mark.parametrize("split", ["../val", "nothing"])
+def test_splits_that_are_not_there(run: Path, split: str) -> None:
+    before = sorted(run.rglob("*"))
+    assert split in finesight("labels", run, "--split", split).error()
+    assert sorted(run.rglob("*")) == before
+
+
+def test_probabilities_on_request_are_scaled(run: Path, tmp_path: Path) -> None:
+    found = Calibration.load(RunFolder(run))
+    assert found is not None
+    pictures = run.parent / "val"
+    for name, flags in (("plain", ()), ("scaled", ("--calibrated",))):
+        assert finesight("predict", run, pictures, "--out", tmp_path / f"{name}.csv", *flags).code == 0
+    plain, scaled = (rows_of(tmp_path / f"{name}.csv") for name in ("plain", "scaled"))
+    assert [row["label"] for row in plain] == [row["label"] for row in scaled]
+    means = [np.mean([float(row["probability"]) for row in rows]) for rows in (plain, scaled)]
+    assert found.temperature != 1
+    assert (means[0] > means[1]) == (found.temperature > 1)
+
+
+def test_a_run_of_before_is_calibrated_by_evaluate(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    whole = (copy / "calibration.json").read_bytes()
+    (copy / "calibration.json").unlink()
+    answer = finesight("predict", copy, run.parent / "val", "--out", tmp_path / "x.csv", "--calibrated")
+    assert "finesight evaluate" in answer.error()
+    assert not (tmp_path / "x.csv").exists()
+    assert finesight("evaluate", copy, "--split", "train").code == 0
+    assert not (copy / "calibration.json").exists()  # the training part was not held out
+    assert finesight("evaluate", copy).code == 0
+    assert (copy / "calibration.json").read_bytes() == whole
+
+
+# -- masks
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In the second validation picture a corner of the dark class is labelled as the bright one."""
+    root = tmp_path_factory.mktemp("land")
+    draw_pairs(root / "train", 12)
+    draw_pairs(root / "val", 4, first=100)
+    path = root / "val/0101_mask.png"
+    mask = np.array(Image.open(path))
+    mask[-14:, -14:] = MASK_COLOURS[1]
+    Image.fromarray(mask).save(path)
+    answer = train(root, root / "run", epochs=6, batch_size=4, optim__lr=0.02, **NETWORK)
+    assert answer.code == 0, answer.err
+    return root / "run"
+
+
+def test_a_wrong_region_is_found(land: Path) -> None:
+    result = finesight("labels", land, "--json").json()
+    first = result["errors"][0]
+    assert (first["key"], first["given"], first["suggested"]) == ("val/0101_sat.jpg", "agriculture", "urban")
+    assert first["bottom"] > 30
+    assert first["right"] > 38
+    numbers = np.array(Image.open(land / "label_errors/val/val/0101_sat.png"))
+    assert np.mean(numbers == first["region"]) == pytest.approx(first["share"], abs=1e-4)
+    assert rows_of(land / "label_errors/val.csv")[0]["region"] == str(first["region"])
+
+
+def test_masks_are_calibrated_and_refuse_what_changes_nothing(land: Path, tmp_path: Path) -> None:
+    saved = json.loads((land / "calibration.json").read_text(encoding="utf-8"))
+    assert saved["unit"] == "pixel"
+    assert saved["num_samples"] > 100
+    answer = finesight("predict", land, land.parent / "val", "--out", tmp_path / "masks", "--calibrated")
+    assert "never which class is the most likely" in answer.error()

@@ -1,0 +1,86 @@
+"""The reliability diagram and its words, for both tasks."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rendering import render_report
+from synthetic_masks import MaskRun, write_mask_run
+from synthetic_run import SyntheticRun
+
+from finesight.insight.evidence import Evidence, read_evidence
+from finesight.metrics.calibration import Calibration, calibrate
+from finesight.metrics.confusion import DEFINITIONS
+from finesight.reporting.calibration import SIDE, draw_reliability, judge, tell_calibration
+from finesight.reporting.charts import TOP
+from finesight.run import RunFolder
+
+
+@pytest.fixture(scope="module")
+def evidence(synthetic: SyntheticRun) -> Evidence:
+    return read_evidence(synthetic.run, "val")
+
+
+def measure(too_sure: float) -> Calibration:
+    random = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(4000, 4, generator=random)
+    targets = torch.multinomial(logits.softmax(1), 1, generator=random)[:, 0]
+    return calibrate(too_sure * logits, targets, torch.arange(4000), "picture", "val")
+
+
+@pytest.mark.parametrize(
+    ("too_sure", "verdict"),
+    [(1.0, "about as often as it is sure"), (3.0, "surer than it should be"), (0.3, "less sure than it could be")],
+)
+def test_the_verdict_follows_the_numbers(too_sure: float, verdict: str) -> None:
+    assert verdict in judge(measure(too_sure))
+
+
+def test_bars_stand_where_their_numbers_say() -> None:
+    found = measure(3.0).before
+    diagram = draw_reliability("Before", found, "picture")
+    filled = [each for each in found.bins if each.count]
+    assert len(diagram.bars) == len(filled)
+    for bar, each in zip(diagram.bars, filled, strict=True):
+        assert bar.top == pytest.approx(TOP + SIDE * (1 - each.accuracy), abs=0.1)
+        assert bar.top + bar.height == pytest.approx(diagram.bottom, abs=0.2)
+        assert bar.gap_height == pytest.approx(SIDE * abs(each.accuracy - each.confidence), abs=0.1)
+        assert f"{each.count:,} pictures" in bar.label
+    assert f"{found.ece:.4f}" in diagram.summary
+
+
+def test_the_page_shows_what_the_run_holds(synthetic: SyntheticRun, evidence: Evidence, page: str) -> None:
+    found = Calibration.load(synthetic.run)
+    assert found is not None
+    assert evidence.calibration == found
+    section = page.partition('<section id="calibration"')[2].partition("</section>")[0]
+    for text in (f"{found.before.ece:.4f}", f"{found.after.ece:.4f}", f"{found.temperature:.3f}", "--calibrated"):
+        assert text in section
+    assert section.count('<svg class="reliability"') == 2
+    assert DEFINITIONS["ece"].split("|")[2].split(";")[0].replace("'", "&#39;") in section
+
+
+def test_masks_have_it_too(tmp_path: Path) -> None:
+    made = write_mask_run(tmp_path)
+    story = tell_calibration(read_evidence(made.run, "val"))
+    assert story is not None
+    assert "pixels" in story.paragraphs[1]
+    assert "No mask changes" in story.paragraphs[1]
+    assert "reliability" in render(made)
+
+
+def render(made: MaskRun) -> str:
+    originals = made.originals
+    out = render_report(made.run, made.run.path / "r.html", originals.find_picture, originals.read_truth)
+    return out.read_text(encoding="utf-8")
+
+
+def test_a_run_that_was_not_calibrated_says_how(synthetic: SyntheticRun, evidence: Evidence, tmp_path: Path) -> None:
+    assert tell_calibration(replace(evidence, calibration=None)) is None
+    shutil.copytree(synthetic.run.path, tmp_path / "run")
+    (tmp_path / "run" / "calibration.json").unlink()
+    run = RunFolder(tmp_path / "run")
+    html = render_report(run, tmp_path / "r.html", synthetic.find_picture).read_text(encoding="utf-8")
+    assert "not calibrated yet" in html
