@@ -42,7 +42,7 @@ def list_answers(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def list_elsewhere(evidence: Evidence, keys: Iterable[str]) -> list[Answer]:
-    """Those of `keys` that the split does not hold, such as doubles in the training part; nobody asked what they are."""
+    """Those of `keys` that the split does not hold, such as doubles in the training part."""
     named = set(keys) - {answer.key for answer in evidence.pictures}
     index = {label: number for number, label in enumerate(evidence.classes.ids)}
     return [

@@ -143,7 +143,7 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
     html = out.read_text(encoding="utf-8")
     assert not Page(html).unbalanced
     assert "3 runs compared" in html
-    assert "F1 of each class" in html
+    assert "F1</a> of each class" in html
 
 
 def test_runs_of_one_name_are_told_apart_by_path(answers: tuple[SyntheticRun, list[Evidence]]) -> None:

@@ -140,7 +140,7 @@ def test_gone_pictures_leave_a_placeholder_and_a_note(synthetic: SyntheticRun, t
     )
     html = out.read_text(encoding="utf-8")
     assert "2 pictures of 60 could not be read any more" in html
-    assert 'aria-label="no picture: class 0/000.png"' in html
+    assert 'aria-label="no picture: wolf, class 0/000.png"' in html
     assert [place for place in read_data(html)["pictures"]["place"] if place is None] == [None, None]
 
 
