@@ -20,6 +20,7 @@ from finesight.insight.label_errors import LabelError, Region
 
 THICKNESS = 0.02  # of a picture's shorter side: what is thinner is a border
 SMALLEST = 0.002  # of a picture's pixels
+TOLERANCE = 1e-6  # of means of float32
 MOST_REGIONS = 255  # a picture: their numbers are the values of a grey PNG
 
 
@@ -68,7 +69,7 @@ class RegionFinder:
     def finish(self) -> tuple[list[LabelError], dict[str, bytes]]:
         """(suspected regions, those with the highest score first; key → PNG whose values are their numbers)."""
         thresholds = np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.inf)
-        errors = [error for error, sure in self.candidates if sure >= thresholds[error.suggested]]
+        errors = [error for error, sure in self.candidates if sure >= thresholds[error.suggested] - TOLERANCE]
         errors.sort(key=lambda error: (-error.score, error.key))
         keys = {error.key for error in errors}
         return errors, {key: outline for key, outline in self.outlines.items() if key in keys}

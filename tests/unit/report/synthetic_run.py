@@ -126,7 +126,8 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     score.update(logits, torch.from_numpy(labels))
     score.save(run.evaluation("val"), list(keys))
     score.calibrate("val").save(run)
-    errors = find_label_errors(logits.softmax(1).numpy(), labels, list(keys))
+    wrong = (labels + (np.arange(len(labels)) % 15 == 3)) % num_classes  # the fourth picture of each class
+    errors = find_label_errors(logits.softmax(1).numpy(), wrong, list(keys))
     save_label_errors(run, LabelErrors("val", len(keys), "a simulated network", tuple(errors)), classes)
     folder = run.embedding("val")
     predictions = logits.argmax(1).tolist()
