@@ -79,7 +79,7 @@ class Term:
 
 
 class Glossary:
-    """The terms a page uses, in the order in which it does."""
+    """The terms a page uses."""
 
     def __init__(self, definitions: Mapping[str, str]) -> None:
         """definitions: metric → what it is, of metrics.json; those of a class, such as `f1/wolf`, under `f1`."""
@@ -98,4 +98,4 @@ class Glossary:
 
     @property
     def terms(self) -> list[Term]:
-        return list(self._used.values())
+        return sorted(self._used.values(), key=lambda term: term.title.casefold())

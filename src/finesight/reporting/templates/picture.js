@@ -14,7 +14,7 @@ function addFact(list, name, ...content) {
 }
 
 function showProbability(confidence) {
-  const shown = element("span", "soft", confidence === null ? "" : `${(100 * confidence).toFixed(1)} %`);
+  const shown = element("span", "soft", confidence === null ? "" : percent(confidence));
   shown.dataset.term = "probability";
   return shown;
 }

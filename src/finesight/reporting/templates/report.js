@@ -13,6 +13,11 @@ function element(tag, className, text) {
   return made;
 }
 
+// Only what is all is 100 %.
+function percent(share) {
+  return `${(share < 1 ? Math.min(100 * share, 99.9) : 100).toFixed(1)} %`;
+}
+
 function className(index) {
   return index === null ? "unknown" : report.names[index];
 }
