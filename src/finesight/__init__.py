@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from finesight.app.compare import compare
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
+    from finesight.app.findings import findings
     from finesight.app.labels import labels
     from finesight.app.predict import predict
     from finesight.app.report import report
     from finesight.app.train import train
 
-__all__ = ["FinesightError", "compare", "embed", "evaluate", "labels", "predict", "report", "train"]
+__all__ = ["FinesightError", "compare", "embed", "evaluate", "findings", "labels", "predict", "report", "train"]
 
 
 def __getattr__(name: str) -> Any:

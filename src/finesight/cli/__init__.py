@@ -12,6 +12,7 @@ from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
 from finesight.cli.evaluate import evaluate
+from finesight.cli.findings import findings
 from finesight.cli.labels import labels
 from finesight.cli.models import models
 from finesight.cli.predict import predict
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, models, train, evaluate, predict, embed, labels, report, compare):
+for command in (demo, models, train, evaluate, predict, embed, findings, labels, report, compare):
     app.command()(command)
 
 

@@ -111,6 +111,7 @@ class Evidence:
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     findings: dict[str, Any]  # findings/SPLIT.json; empty if never looked for
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
+    findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -126,7 +127,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
     if model.get("task") not in TASKS:
         raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
     try:
-        evaluation = _read_evaluation(run, split, classes)
+        evaluation = read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
             embedding = _with_confidence(embedding, evaluation)
@@ -156,6 +157,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             findings=_read_optional(run, f"findings/{split}.json"),
             class_counts=_read_optional(run, "class_counts.json"),
+            findings=_read_optional(run, f"findings/{split}.json"),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(
@@ -163,7 +165,8 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
         ) from None
 
 
-def _read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+    """What `finesight evaluate` saved of a split; None where it was never evaluated."""
     folder = run.evaluation(split)
     if not (folder / "metrics.json").exists():
         return None

@@ -1,0 +1,147 @@
+"""Pictures that are the same, pixel for pixel, or nearly so: saved anew, rescaled, brightened, or the next of a series.
+
+Alike is what has nearly the same thumbnail: 16x16 colours, of which each channel's mean is taken off (a common
+background makes no likeness) and that are scaled to length one; likeness is their scalar product. Not found are
+pictures that were mirrored, turned, or cut by more than a few pixels in a hundred.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from PIL import Image
+
+from finesight.data.pictures import Progress, UnreadablePicture, map_in_threads, read_picture
+from finesight.data.sample import Item
+
+SIDE = 16  # of a thumbnail
+# Looked at on 25,000 pictures of 32 px: of the 118 pairs from 0.96 up, 109 are one photograph twice and nine things of
+# one kind photographed alike, such as two clocks; around 0.95 every second pair is not one photograph. Above it stay
+# 99 % of copies saved as JPEG of quality 75, 94 % of quality 40, and all halved or enlarged ones. Of the two million
+# pairs of 2,000 satellite pictures none reaches it.
+NEAR = 0.96
+MIN_CONTRAST = 2.0  # standard deviation in levels; what is flatter has no motif to compare, only noise
+COARSE = 4  # side of the thumbnail's thumbnail, which is compared first
+BLOCK = 256  # pictures compared at once with all others
+MAX_PAIRS = 100_000  # after which the search for near pairs ends: nobody reads on
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """digest: of all pixels. thumbnail: uint8 RGB (SIDE, SIDE, 3)."""
+
+    digest: bytes
+    thumbnail: np.ndarray
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Keys of pictures that are the same pixel for pixel, two or more; or of two that are nearly the same.
+
+    likeness: 1.0 for the same pixels, from NEAR for nearly the same.
+    """
+
+    keys: tuple[str, ...]
+    identical: bool
+    likeness: float
+
+
+def find_duplicates(items: Sequence[Item], progress: Progress | None = None) -> list[Duplicates]:
+    """Decodes every picture once and finds those that are alike; unreadable ones are passed over.
+
+    First all groups of identical pictures, then pairs of near ones, the most alike first. Of identical pictures only
+    the first takes part in near pairs. The order of `items` is that of keys within a group. About 1 kB a picture.
+    """
+
+    def take(item: Item) -> Fingerprint | None:
+        try:
+            return take_fingerprint(read_picture(item.path, item.key))
+        except UnreadablePicture:
+            return None
+
+    prints: dict[str, Fingerprint] = {}
+    for item, fingerprint in zip(items, map_in_threads(take, items), strict=True):
+        if fingerprint is not None:
+            prints[item.key] = fingerprint
+        if progress:
+            progress(1)
+    return match_fingerprints(prints)
+
+
+def take_fingerprint(picture: np.ndarray) -> Fingerprint:
+    """picture: uint8 RGB (h, w, 3)."""
+    digest = blake2b(str(picture.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(picture).data)
+    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX)
+    return Fingerprint(digest.digest(), np.asarray(small))
+
+
+def match_fingerprints(prints: dict[str, Fingerprint]) -> list[Duplicates]:
+    """prints: by key. As `find_duplicates`."""
+    by_digest: dict[bytes, list[str]] = {}
+    for key, fingerprint in prints.items():
+        by_digest.setdefault(fingerprint.digest, []).append(key)
+    found = [Duplicates(tuple(keys), True, 1.0) for keys in by_digest.values() if len(keys) > 1]
+    firsts = [keys[0] for keys in by_digest.values()]
+    near = [
+        Duplicates((firsts[one], firsts[other]), False, likeness)
+        for one, other, likeness in _find_near([prints[key].thumbnail for key in firsts])
+    ]
+    return [*found, *sorted(near, key=lambda pair: -pair.likeness)]
+
+
+def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+    """(one, other, likeness) of all pairs that are near.
+
+    Shrinking is a projection, which can only bring two closer: what is far apart when coarse is far apart. So all pairs
+    are compared by 48 numbers, and few by 768; none is lost.
+    """
+    if len(thumbnails) < 2:
+        return []
+    packed = np.stack(thumbnails)
+    coarse = np.concatenate([_shrink(_normalise(packed[i : i + BLOCK])) for i in range(0, len(packed), BLOCK)])
+    pairs: list[tuple[int, int, float]] = []
+    for one, other in _candidates(coarse):
+        likeness = np.einsum("ij,ij->i", _normalise(packed[one]), _normalise(packed[other]))
+        for place in np.flatnonzero(likeness >= NEAR):
+            pairs.append((int(one[place]), int(other[place]), float(likeness[place])))
+        if len(pairs) >= MAX_PAIRS:
+            break
+    return pairs
+
+
+def _candidates(coarse: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices (one, other) of pairs, one < other, whose coarse thumbnails are no farther apart than near ones can be.
+
+    For vectors of length one |a - b|^2 = 2 - 2ab, so near ones are at most 2 - 2 NEAR apart.
+    """
+    lengths = np.einsum("ij,ij->i", coarse, coarse)
+    for start in range(0, len(coarse), BLOCK):
+        rows = coarse[start : start + BLOCK]
+        apart = rows @ coarse[start:].T
+        apart *= -2
+        apart += lengths[start : start + BLOCK, None]
+        apart += lengths[None, start:]
+        one, other = np.nonzero(apart <= 2 - 2 * NEAR)
+        one, other = one[one < other] + start, other[one < other] + start
+        for part in range(0, len(one), BLOCK):
+            yield one[part : part + BLOCK], other[part : part + BLOCK]
+
+
+def _normalise(thumbnails: np.ndarray) -> np.ndarray:
+    """float32 (n, SIDE·SIDE·3) of length one; shorter, and so like nothing, where there is no contrast."""
+    values = thumbnails.astype(np.float32)
+    values -= values.mean(axis=(1, 2), keepdims=True)
+    flat: np.ndarray = values.reshape(len(values), -1)
+    contrast = MIN_CONTRAST * np.sqrt(flat.shape[1])
+    normalised: np.ndarray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), contrast)
+    return normalised
+
+
+def _shrink(normalised: np.ndarray) -> np.ndarray:
+    """Sums of blocks, so scaled that no vector grows: (n, COARSE·COARSE·3)."""
+    factor = SIDE // COARSE
+    blocks = normalised.reshape(len(normalised), COARSE, factor, COARSE, factor, 3)
+    sums: np.ndarray = blocks.sum(axis=(2, 4)).reshape(len(normalised), -1)
+    return sums / factor

@@ -1,0 +1,161 @@
+"""Findings about labels, from what the network sees: labels that may be wrong, and classes that are two."""
+
+import numpy as np
+
+from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.insight.label_errors import class_thresholds, confident_classes
+from finesight.insight.label_errors import find_label_errors as confident_learning
+from finesight.insight.quality import elect
+from finesight.insight.wording import count_of, join_some, percent
+
+NEIGHBOURS = 10
+BELIEVED = 0.85  # share of labels that agree with sure answers; planted wrong labels are some in a hundred, so that a
+# network that contradicts more is more often wrong itself
+FEWEST_IN_GROUPS = 30  # pictures of a class: two halves of 15 show a valley, where there is one
+BY_CHANCE = 0.05  # of seeing groups where there are none, in any of the classes together
+STARTS, STEPS = 5, 50  # of two-means: it converges in a few steps, and one of five starts is good
+
+
+def find_label_errors(case: Case) -> Explanation | None:
+    """Labels that confident learning suspects, where the neighbours agree and the network may be believed."""
+    if case.split == "train":
+        raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
+    if case.has_masks:
+        return _find_wrong_regions(case)
+    votes = dict(zip(case.keys, _vote_of_neighbours(case), strict=True))
+    known = case.targets >= 0
+    keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
+    probabilities, targets = case.probabilities[known], case.targets[known]
+    suspected = confident_learning(probabilities, targets, keys)
+    doubtful = [error for error in suspected if votes[error.key] == error.suggested]
+    sure = confident_classes(probabilities, class_thresholds(probabilities, targets))
+    agreed = int(((sure == targets) & (sure == [votes[key] for key in keys])).sum())
+    if not doubtful:
+        return None
+    believed = agreed / (agreed + len(doubtful))
+    if believed < BELIEVED:
+        raise NotApplicable(
+            f"Where network and neighbours are sure, only {percent(believed)} of the labels agree: too few to doubt a "
+            "label by."
+        )
+    labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in doubtful]
+    return Explanation(
+        f"{count_of(len(doubtful), 'picture')} of {len(keys):,} ({percent(len(doubtful) / len(keys))}) "
+        f"{'has' if len(doubtful) == 1 else 'have'} a label that network and neighbours agree is another: "
+        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Where they are that sure, {percent(believed)} of the "
+        "labels agree with them. Each is a wrong label or an honest mistake of both: look.",
+        tuple(error.key for error in doubtful[:NUM_EXAMPLES]),
+    )
+
+
+def _find_wrong_regions(case: Case) -> Explanation | None:
+    found = next((each for each in case.evidence.label_errors if each.split == case.split), None)
+    if found is None:
+        raise NotApplicable("The masks were not searched: `finesight labels RUN` does it.")
+    accuracy = case.evaluation.metrics.get("pixel_accuracy", 0.0)
+    if accuracy < BELIEVED:
+        raise NotApplicable(f"The network is right on {percent(accuracy)} of pixels: too few to doubt a mask by.")
+    if not found.errors:
+        return None
+    labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in found.errors]
+    keys = list(dict.fromkeys(error.key for error in found.errors))
+    return Explanation(
+        f"{count_of(len(found.errors), 'region')} in {len(keys)} of {found.num_samples:,} masks may be of another "
+        f"class: {join_some(list(dict.fromkeys(labels)), limit=3)}. Look: `finesight labels RUN` lists them.",
+        tuple(keys[:NUM_EXAMPLES]),
+    )
+
+
+def _vote_of_neighbours(case: Case) -> Indices:
+    """The most frequent class among the nearest pictures of each answer, -1 where there are none."""
+    place = {key: i for i, key in enumerate(case.features.keys)}
+    if len(place) <= NEIGHBOURS:
+        raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
+    votes = elect(case.feature_targets[find_nearest(normalise_rows(case.features.features), NEIGHBOURS)])
+    return np.array([votes[place[key]] if key in place else -1 for key in case.keys])
+
+
+def find_split_classes(case: Case) -> Explanation | None:
+    features, targets = normalise_rows(case.features.features), case.feature_targets
+    judged = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
+    if not judged:
+        raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} pictures here.")
+    split = [c for c in judged if valley_chance(features[targets == c]) < BY_CHANCE / len(judged)]
+    if not split:
+        return None
+    sentences, keys = [], []
+    for c in split:
+        own = np.flatnonzero(targets == c)
+        centres = find_two_means(features[own], np.random.default_rng(0))
+        assert centres is not None
+        along = _project(centres, features[own])
+        sizes = sorted((int((along < 0.5).sum()), int((along >= 0.5).sum())), reverse=True)
+        sentences.append(f"{case.label(c)} into groups of {sizes[0]} and {sizes[1]} pictures")
+        ends = np.argsort(along, kind="stable")
+        each = max(1, NUM_EXAMPLES // (2 * len(split)))
+        keys += [case.features.keys[own[i]] for i in (*ends[:each], *ends[-each:])]
+    verb = "falls" if len(split) == 1 else "fall"
+    return Explanation(
+        f"In feature space {count_of(len(split), 'class')} of {len(judged)} {verb} apart, with a valley between: "
+        f"{join_some(sentences)}. Each may hold two kinds of thing.",
+        tuple(keys[:NUM_EXAMPLES]),
+    )
+
+
+def valley_chance(points: Floats, seed: int = 0) -> float:
+    """How probable so clear a valley between two halves of points (n, d) is, were they one group.
+
+    Two-means is run on a random half of the points, and the other half is projected onto the line between its centres,
+    so that no group is seen only because it was looked for; then the halves change roles. On the line three windows of
+    one width are counted: around the middle of either group, and midway. One hump of any shape has at least as many
+    points midway as in the emptier of the other two, so the chance is that of a binomial with one half, the larger one
+    of both sides.
+    """
+    from scipy.stats import binom
+
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(points))
+    halves = np.split(order, [len(order) // 2])
+    counts = np.zeros(3, dtype=int)
+    for fitted, asked in (halves, halves[::-1]):
+        centres = find_two_means(points[fitted], random)
+        if centres is None:
+            return 1.0
+        along = _project(centres, points[asked])
+        sides = along[along < 0.5], along[along >= 0.5]
+        if min(map(len, sides)) < 2:
+            return 1.0
+        first, last = map(np.median, sides)
+        windows = np.abs((along - first) / (last - first) - np.array([[0.0], [0.5], [1.0]])) < 1 / 6
+        counts += windows.sum(1)
+    left, midway, right = counts
+    return float(max(binom.cdf(midway, midway + side, 0.5) for side in (left, right)))
+
+
+def find_two_means(points: Floats, random: np.random.Generator) -> tuple[Floats, Floats] | None:
+    """Centres (d,) of the best split of points (n, d) in two. Lloyd 1982; None where all points are the same."""
+    best: tuple[float, tuple[Floats, Floats]] | None = None
+    for _ in range(STARTS):
+        first, second = points[random.choice(len(points), 2, replace=False)]
+        for _ in range(STEPS):
+            far = ((points - first) ** 2).sum(1) > ((points - second) ** 2).sum(1)
+            if far.all() or not far.any():
+                break
+            before = first, second
+            first, second = points[~far].mean(0), points[far].mean(0)
+            if np.array_equal(before[0], first) and np.array_equal(before[1], second):
+                break
+        if far.all() or not far.any():
+            continue
+        spread = float(((points[~far] - first) ** 2).sum() + ((points[far] - second) ** 2).sum())
+        if best is None or spread < best[0]:
+            best = spread, (first, second)
+    return best[1] if best else None
+
+
+def _project(centres: tuple[Floats, Floats], points: Floats) -> Floats:
+    """Place of points (n, d) on the line between the centres: 0 at the first, 1 at the second."""
+    line = centres[1] - centres[0]
+    along: Floats = (points - centres[0]) @ line / (line @ line)
+    return along

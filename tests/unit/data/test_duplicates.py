@@ -1,0 +1,125 @@
+"""Identical and nearly identical pictures are found among others, and nothing else is."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finesight.data import duplicates
+from finesight.data.duplicates import NEAR, find_duplicates, match_fingerprints, take_fingerprint
+from finesight.data.sample import Item
+
+
+def paint(seed: int, size: int = 64) -> np.ndarray:
+    """A motif of its own: eight soft blobs of colour."""
+    random = np.random.default_rng(seed)
+    small = random.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def as_jpeg(picture: np.ndarray) -> np.ndarray:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=60)
+    return np.array(Image.open(file))
+
+
+def match(**pictures: np.ndarray) -> list[tuple[tuple[str, ...], bool]]:
+    found = match_fingerprints({name: take_fingerprint(picture) for name, picture in pictures.items()})
+    return [(each.keys, each.identical) for each in found]
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "saved as JPEG": as_jpeg,
+    "half as large": lambda picture: np.array(Image.fromarray(picture).resize((32, 32))),
+    "brighter": lambda picture: np.clip(picture * 1.1 + 8, 0, 255).astype(np.uint8),
+    "one pixel changed": lambda picture: np.where(np.arange(picture.size).reshape(picture.shape) == 0, 9, picture),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_near(change: str) -> None:
+    picture = paint(0)
+    others = {f"other{seed}": paint(seed) for seed in range(1, 30)}
+    copy = CHANGES[change](picture).astype(np.uint8)
+    assert match(picture=picture, **others, copy=copy) == [(("picture", "copy"), False)]
+
+
+@pytest.mark.parametrize("change", [np.fliplr, np.flipud, lambda picture: 255 - picture])
+def test_another_motif_is_not(change: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert match(picture=paint(0), other=np.ascontiguousarray(change(paint(0)))) == []
+
+
+def test_a_common_background_is_no_likeness() -> None:
+    """Two small things on the same blue."""
+    sea = np.full((64, 64, 3), (20, 90, 200), np.uint8)
+    fish, ship = sea.copy(), sea.copy()
+    fish[40:48, 10:20] = 250
+    ship[8:16, 40:50] = 250
+    assert match(fish=fish, ship=ship) == []
+
+
+def test_flat_pictures_are_only_ever_identical() -> None:
+    white, grey = np.full((8, 8, 3), 255, np.uint8), np.full((8, 8, 3), 100, np.uint8)
+    speck = white.copy()
+    speck[3, 3] = 254
+    assert match(a=white, b=grey, c=speck, d=white) == [(("a", "d"), True)]
+
+
+def test_of_identical_pictures_the_first_stands_for_all() -> None:
+    picture = paint(0)
+    found = match(a=picture, b=picture, c=as_jpeg(picture), d=picture)
+    assert found == [(("a", "b", "d"), True), (("a", "c"), False)]
+
+
+def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
+    picture = np.zeros((4, 8, 3), np.uint8)
+    assert match(wide=picture, high=picture.reshape(8, 4, 3)) == []
+
+
+def test_comparing_coarsely_first_loses_no_pair() -> None:
+    """All pairs, compared directly; enough of them to fill several blocks, at every likeness."""
+    random = np.random.default_rng(0)
+    pictures = []
+    for seed in range(80):
+        picture = paint(seed, 16).astype(float)
+        pictures += [picture + random.normal(0, noise, picture.shape) for noise in (0, 5, 15, 25, 40)]
+    small = [np.clip(picture, 0, 255).astype(np.uint8) for picture in pictures]
+    prints = {str(index): take_fingerprint(picture) for index, picture in enumerate(small)}
+    found = {each.keys: each.likeness for each in match_fingerprints(prints)}
+    values = np.stack(small).astype(np.float64)
+    values -= values.mean((1, 2), keepdims=True)
+    flat = values.reshape(len(values), -1)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    likeness = flat @ flat.T
+    near = {(str(a), str(b)): likeness[a, b] for a, b in zip(*np.nonzero(np.triu(likeness, 1) >= NEAR), strict=True)}
+    assert len(near) > 100
+    assert found == pytest.approx(near, abs=1e-5)
+    assert len(small) > duplicates.BLOCK
+
+
+def test_a_set_of_nothing_but_copies_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "MAX_PAIRS", 50)
+    monkeypatch.setattr(duplicates, "BLOCK", 16)
+    picture = paint(0)
+    frames = {}
+    for number in range(40):
+        frame = picture.copy()
+        frame[0, 0] = number
+        frames[f"frame{number}"] = frame
+    assert 50 <= len(match(**frames)) < 100
+
+
+def test_files_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
+    for name, picture in (("a.png", paint(0)), ("b.bmp", paint(0)), ("c.png", as_jpeg(paint(0)))):
+        Image.fromarray(picture).save(tmp_path / name)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    names = ("a.png", "b.bmp", "broken.png", "c.png", "gone.png")
+    told: list[int] = []
+    found = find_duplicates([Item(name, tmp_path / name) for name in names], told.append)
+    assert [(each.keys, each.identical) for each in found] == [(("a.png", "b.bmp"), True), (("a.png", "c.png"), False)]
+    assert NEAR <= found[1].likeness < 1
+    assert sum(told) == len(names)
+    assert find_duplicates([]) == []
