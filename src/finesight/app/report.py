@@ -9,6 +9,7 @@ import numpy as np
 from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
+from finesight.app.findings import findings
 from finesight.app.preparation import read_data
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
@@ -55,7 +56,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     if len(folders) > 1:
         check_comparable([read_evidence(folder, split) for folder in folders])
     for folder in folders:
-        complete(folder, split, with_map=len(folders) == 1)
+        complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
         return make_page(folders[0], originals, split)
@@ -63,22 +64,24 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     return make_comparison_page([read_evidence(folder, split) for folder in folders], originals, comparisons)
 
 
-def complete(run: RunFolder, split: str, with_map: bool) -> None:
-    """Makes what a report needs and the run has not yet: evaluation, map where the task has one, and what they miss."""
+def complete(run: RunFolder, split: str, is_alone: bool) -> None:
+    """Makes what a report needs and the run has not yet: evaluation and film's scores; alone also map and findings."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
     task = TASKS.get(run.read_json("model.json").get("task", ""))
     if task is None:
         raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
-    if with_map and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
+    if is_alone and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:
         evaluate(run.path, split=split)
     folder = run.embedding(split)
     if (
-        with_map and (folder / FEATURES_FILE).exists() and not (folder / NEIGHBOURS_FILE).exists()
+        is_alone and (folder / FEATURES_FILE).exists() and not (folder / NEIGHBOURS_FILE).exists()
     ):  # of an older version
         save_similar(folder, find_similar(load_features(folder).features))
     score_film(run)
+    if is_alone and not (run.path / "findings" / f"{split}.json").exists():
+        findings(run.path, split=split)
 
 
 def find_originals(run: RunFolder, split: str) -> Originals:

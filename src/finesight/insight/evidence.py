@@ -109,7 +109,6 @@ class Evidence:
     label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
-    findings: dict[str, Any]  # findings/SPLIT.json; empty if never looked for
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
 
@@ -155,7 +154,6 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             ),
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
-            findings=_read_optional(run, f"findings/{split}.json"),
             class_counts=_read_optional(run, "class_counts.json"),
             findings=_read_optional(run, f"findings/{split}.json"),
         )
