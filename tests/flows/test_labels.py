@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(12):
                 wrong = (colour, number) == ("red", 3)
                 name = WRONG if wrong else f"{colour}_{colour}-{number}.png"
-                draw(root / split / name, colour, seed=number)
+                draw(root / split / name, colour, seed=number + 100 * (split == "val"))
     answer = train(root, root / "run", epochs=6)
     assert answer.code == 0, answer.err
     return root / "run"
@@ -100,21 +100,23 @@ def test_a_run_of_before_is_calibrated_by_evaluate(run: Path, tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In the second validation picture a corner of the dark class is labelled as the bright one."""
-    root = tmp_path_factory.mktemp("land")
+    folder = tmp_path_factory.mktemp("land")
+    root = folder / "data"
     draw_pairs(root / "train", 12)
     draw_pairs(root / "val", 4, first=100)
     path = root / "val/0101_mask.png"
     mask = np.array(Image.open(path))
     mask[-14:, -14:] = MASK_COLOURS[1]
     Image.fromarray(mask).save(path)
-    answer = train(root, root / "run", epochs=6, batch_size=4, optim__lr=0.02, **NETWORK)
+    answer = train(root, folder / "run", epochs=6, batch_size=4, optim__lr=0.02, **NETWORK)
     assert answer.code == 0, answer.err
-    return root / "run"
+    return folder / "run"
 
 
 def test_a_wrong_region_is_found(land: Path) -> None:
-    result = finesight("labels", land, "--json").json()
-    first = result["errors"][0]
+    answer = finesight("labels", land, "--json")
+    assert answer.code == 0, answer.err
+    first = answer.json()["errors"][0]
     assert (first["key"], first["given"], first["suggested"]) == ("val/0101_sat.jpg", "agriculture", "urban")
     assert first["bottom"] > 30
     assert first["right"] > 38
@@ -127,5 +129,5 @@ def test_masks_are_calibrated_and_refuse_what_changes_nothing(land: Path, tmp_pa
     saved = json.loads((land / "calibration.json").read_text(encoding="utf-8"))
     assert saved["unit"] == "pixel"
     assert saved["num_samples"] > 100
-    answer = finesight("predict", land, land.parent / "val", "--out", tmp_path / "masks", "--calibrated")
+    answer = finesight("predict", land, land.parent / "data/val", "--out", tmp_path / "masks", "--calibrated")
     assert "never which class is the most likely" in answer.error()

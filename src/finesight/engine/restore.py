@@ -71,7 +71,7 @@ def read_preprocessing(value: dict[str, object]) -> Preprocessing:
 
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
     """Keeps stored pictures, uint8 (n, 3, h, w), and their float32 logits."""
-    tensors = {"images": images.contiguous(), "logits": _answer(model, images)}
+    tensors = {"images": images.contiguous(), "logits": _answer(model, images).contiguous()}
     content = save(tensors, {"arithmetic": describe_arithmetic()})
     write_atomically(run.path / "selftest.safetensors", content)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.insight.distance import Floats
-from finesight.insight.label_errors import LabelError, Region
+from finesight.insight.label_errors import LabelError, Region, class_thresholds
 
 THICKNESS = 0.02  # of a picture's shorter side: what is thinner is a border
 SMALLEST = 0.002  # of a picture's pixels
@@ -33,7 +33,7 @@ class RegionFinder:
     def __init__(self, num_classes: int, unknown: int | None) -> None:
         self.unknown = unknown
         self.sums = np.zeros(num_classes)  # of each class's probability where it is the label
-        self.counts = np.zeros(num_classes)
+        self.counts = np.zeros(num_classes, np.int64)
         self.candidates: list[tuple[LabelError, float]] = []  # with the mean probability of what is suggested
         self.outlines: dict[str, bytes] = {}
 
@@ -68,7 +68,7 @@ class RegionFinder:
 
     def finish(self) -> tuple[list[LabelError], dict[str, bytes]]:
         """(suspected regions, those with the highest score first; key → PNG whose values are their numbers)."""
-        thresholds = np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.inf)
+        thresholds = class_thresholds(self.sums, self.counts)
         errors = [error for error, sure in self.candidates if sure >= thresholds[error.suggested] - TOLERANCE]
         errors.sort(key=lambda error: (-error.score, error.key))
         keys = {error.key for error in errors}

@@ -29,15 +29,21 @@ TARGETS = np.array([0, 0, 1, 1, 1])
 
 
 def test_thresholds_and_confident_classes_by_hand():
-    thresholds = class_thresholds(PROBABILITIES, TARGETS)
-    assert thresholds.tolist() == pytest.approx([0.8, (0.9 + 0.8 + 0.05) / 3, np.inf])
-    assert confident_classes(PROBABILITIES, thresholds).tolist() == [0, -1, 1, 1, 0]
+    thresholds = class_thresholds(np.array([0.8, 1.6, 0.0]), np.array([2, 2, 0]))
+    assert thresholds.tolist() == [0.4, 0.5, np.inf]
+    probabilities = np.array([[0.45, 0.55, 0], [0.41, 0.3, 0.29], [0.3, 0.3, 0.4], [0.1, 0.5, 0.4]])
+    assert confident_classes(probabilities, thresholds).tolist() == [1, 0, -1, 1]
 
 
 def test_errors_by_hand():
     (error,) = find_label_errors(PROBABILITIES, TARGETS, list("abcde"))
     assert (error.key, error.given, error.suggested) == ("e", 1, 0)
-    assert error.score == pytest.approx(0.9)
+    assert error.score == pytest.approx(np.log10(0.95 / 0.05))
+
+
+def test_a_label_likelier_than_by_guessing_is_not_suspected():
+    unsure = np.array([[0.4, 0.6, 0.0], [0.9, 0.1, 0.0], [0.1, 0.9, 0.0]])
+    assert not find_label_errors(unsure, np.array([0, 0, 1]), list("abc"))
 
 
 def test_a_class_no_label_names_is_never_suggested():
