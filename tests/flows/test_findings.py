@@ -76,3 +76,20 @@ def test_a_part_of_other_data_is_checked_as_far_as_it_goes(run: Path, small: Pat
     assert answer["split"] == "new"
     assert "finesight embed" in answer["not_applicable"]["V010"]
     assert "V008" in answer["not_applicable"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("freezing.jsonl", '{"epoch": 1}\n'),
+        ("class_counts.json", '{"train": [1]}'),
+        ("evaluation/val/logits.safetensors", "nothing"),
+        ("embedding/val/features.safetensors", "nothing"),
+    ],
+)
+def test_a_damaged_file_is_a_sentence(run: Path, tmp_path: Path, name: str, content: str) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "findings" / "val.json").unlink()
+    (copy / name).write_text(content, encoding="utf-8")
+    assert "damaged" in (error := finesight("findings", copy).error()) or "readable" in error
+    assert not (copy / "findings" / "val.json").exists()

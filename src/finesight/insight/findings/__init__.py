@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from finesight.errors import RunError
 from finesight.insight.findings import borders, calibration, classes, data, freezing, labels, learning_rate, training
 from finesight.insight.findings.contract import Case, Check, Explanation, NotApplicable, Severity
 
@@ -58,7 +59,7 @@ class Findings:
 
 
 def find_all(case: Case) -> Findings:
-    """Makes every check of the table."""
+    """Makes every check of the table. Raises RunError where a file is damaged."""
     findings: list[Finding] = []
     silent: dict[str, str] = {}
     not_applicable: dict[str, str] = {}
@@ -68,6 +69,10 @@ def find_all(case: Case) -> Findings:
         except NotApplicable as reason:
             not_applicable[code] = str(reason)
             continue
+        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
+            raise RunError(
+                f"{case.run.path} cannot be checked for {code}: a file is damaged ({error!r}). Evaluate or embed again."
+            ) from None
         if found is None:
             silent[code] = check.title
         else:

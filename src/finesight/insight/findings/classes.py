@@ -68,10 +68,10 @@ def find_never_predicted(case: Case) -> Explanation | None:
         return None
     missed.sort(key=lambda c: -truth[c])
     names = join_some([f"{case.label(c)} ({count_of(int(holders[c]), 'picture')})" for c in missed])
-    some = "as good as never" if case.has_masks else "never"
-    verb = "class is" if len(missed) == 1 else "classes are"
+    never = "as good as never" if case.has_masks else "never"
+    verb = "is" if len(missed) == 1 else "are"
     return Explanation(
-        f"{count_of(len(missed), verb).replace('iss', 'is')} {some} predicted, though the truth has them: {names}.",
+        f"{count_of(len(missed), 'class')} of {len(enough)} {verb} {never} predicted, though the truth has: {names}.",
         _example_of_each(case, missed),
     )
 
@@ -113,12 +113,12 @@ def find_confused_pairs(case: Case) -> Explanation | None:
     if len(present) < 3:
         raise NotApplicable("With fewer than three classes every mistake is between the same two.")
     shares = {}
-    for a in present:
-        for b in present:
-            if a != b and counts[a, b] >= CONFUSED * counts[a].sum():
-                share = _measure_confusion(case, counts, a, b, len(present))
-                if share and share.low >= CONFUSED:
-                    shares[a, b] = share
+    many = counts >= np.maximum(CONFUSED * counts.sum(1, keepdims=True), 1)
+    np.fill_diagonal(many, False)
+    for a, b in np.argwhere(many).tolist():
+        share = _measure_confusion(case, counts, a, b, len(present))
+        if share and share.low >= CONFUSED:
+            shares[a, b] = share
     if not shares:
         return None
     worst = sorted(shares, key=lambda pair: -shares[pair].low)

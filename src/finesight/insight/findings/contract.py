@@ -130,7 +130,7 @@ class Case:
     @cached_property
     def features(self) -> Features:
         if not self.has_masks and self.evidence.embedding is None:
-            raise NotApplicable("There are no features yet: `finesight embed RUN` computes them.")
+            raise NotApplicable("There are no features of this part: `finesight embed` computes them.")
         if self.has_masks:
             raise NotApplicable("It judges features of whole pictures, which are not kept of pictures with masks.")
         return load_features(self.run.embedding(self.split))

@@ -4,14 +4,14 @@ import numpy as np
 
 from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
-from finesight.insight.label_errors import class_thresholds, confident_classes
 from finesight.insight.label_errors import find_label_errors as confident_learning
 from finesight.insight.quality import elect
 from finesight.insight.wording import count_of, join_some, percent
 
 NEIGHBOURS = 10
-BELIEVED = 0.85  # share of labels that agree with sure answers; planted wrong labels are some in a hundred, so that a
-# network that contradicts more is more often wrong itself
+BELIEVED = 0.85  # share of labels that network and neighbours, where they agree, do not contradict: wrong labels are
+# some in a hundred, so that whoever contradicts more is more often wrong than right about it
+SEPARATE = 0.5  # of a class's pictures, for which neighbours vote for it: else its groups are the network's confusion
 FEWEST_IN_GROUPS = 30  # pictures of a class: two halves of 15 show a valley, where there is one
 BY_CHANCE = 0.05  # of seeing groups where there are none, in any of the classes together
 STARTS, STEPS = 5, 50  # of two-means: it converges in a few steps, and one of five starts is good
@@ -23,28 +23,26 @@ def find_label_errors(case: Case) -> Explanation | None:
         raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
     if case.has_masks:
         return _find_wrong_regions(case)
-    votes = dict(zip(case.keys, _vote_of_neighbours(case), strict=True))
+    votes = dict(zip(case.features.keys, _vote_of_neighbours(case).tolist(), strict=True))
     known = case.targets >= 0
     keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
-    probabilities, targets = case.probabilities[known], case.targets[known]
-    suspected = confident_learning(probabilities, targets, keys)
-    doubtful = [error for error in suspected if votes[error.key] == error.suggested]
-    sure = confident_classes(probabilities, class_thresholds(probabilities, targets))
-    agreed = int(((sure == targets) & (sure == [votes[key] for key in keys])).sum())
+    suspected = confident_learning(case.probabilities[known], case.targets[known], keys)
+    doubtful = [error for error in suspected if votes.get(error.key) == error.suggested]
     if not doubtful:
         return None
-    believed = agreed / (agreed + len(doubtful))
+    unanimous = [answer for answer in case.answers if votes.get(answer.key) == answer.prediction]
+    believed = sum(not answer.is_mistake for answer in unanimous) / len(unanimous)
     if believed < BELIEVED:
         raise NotApplicable(
-            f"Where network and neighbours are sure, only {percent(believed)} of the labels agree: too few to doubt a "
-            "label by."
+            f"Where network and neighbours agree, only {percent(believed)} of the labels do: too few to doubt a label "
+            "by."
         )
     labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in doubtful]
     return Explanation(
         f"{count_of(len(doubtful), 'picture')} of {len(keys):,} ({percent(len(doubtful) / len(keys))}) "
         f"{'has' if len(doubtful) == 1 else 'have'} a label that network and neighbours agree is another: "
-        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Where they are that sure, {percent(believed)} of the "
-        "labels agree with them. Each is a wrong label or an honest mistake of both: look.",
+        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Of all labels on which the two agree, "
+        f"{percent(believed)} are the same. Each is a wrong label or an honest mistake of both: look.",
         tuple(error.key for error in doubtful[:NUM_EXAMPLES]),
     )
 
@@ -68,19 +66,21 @@ def _find_wrong_regions(case: Case) -> Explanation | None:
 
 
 def _vote_of_neighbours(case: Case) -> Indices:
-    """The most frequent class among the nearest pictures of each answer, -1 where there are none."""
-    place = {key: i for i, key in enumerate(case.features.keys)}
-    if len(place) <= NEIGHBOURS:
+    """The most frequent class among the nearest pictures of each picture of `features`."""
+    if len(case.features.keys) <= NEIGHBOURS:
         raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
-    votes = elect(case.feature_targets[find_nearest(normalise_rows(case.features.features), NEIGHBOURS)])
-    return np.array([votes[place[key]] if key in place else -1 for key in case.keys])
+    return elect(case.feature_targets[find_nearest(normalise_rows(case.features.features), NEIGHBOURS)])
 
 
 def find_split_classes(case: Case) -> Explanation | None:
     features, targets = normalise_rows(case.features.features), case.feature_targets
-    judged = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
-    if not judged:
+    enough = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
+    if not enough:
         raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} pictures here.")
+    right = _vote_of_neighbours(case) == targets
+    judged = [c for c in enough if right[targets == c].mean() >= SEPARATE]
+    if not judged:
+        raise NotApplicable("In feature space no class lies apart from the others, so its groups mean nothing.")
     split = [c for c in judged if valley_chance(features[targets == c]) < BY_CHANCE / len(judged)]
     if not split:
         return None

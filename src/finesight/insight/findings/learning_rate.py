@@ -22,8 +22,8 @@ STRAIGHT = 0.65  # of the fall that is done by half of the summed rates; 0.5 is 
 
 
 def find_bad_rate(case: Case) -> Explanation | None:
-    """Too high where the training loss jumps up or stays above that of guessing; too low where the last layer is behind
-    the features, or where the loss falls a little, and straight on.
+    """Too high where the training loss jumps up, or falls to no better than guessing; too low where the last layer is
+    behind the features, or where the loss falls a little, and straight on.
     """
     curve = read_curve(case.evidence, "train/loss")
     check_length(len(curve))
@@ -34,7 +34,7 @@ def find_bad_rate(case: Case) -> Explanation | None:
     return (
         _find_jump(case, curve, NOISE * error)
         or _find_lag(case)
-        or _find_worse_than_guessing(case, curve, NOISE * error)
+        or _find_nothing_learned(case, curve, error)
         or _find_crawl(case, curve, error)
     )
 
@@ -73,14 +73,18 @@ def _find_lag(case: Case) -> Explanation | None:
     )
 
 
-def _find_worse_than_guessing(case: Case, curve: list[tuple[int, float]], noise: float) -> Explanation | None:
-    guessing, lowest = guessing_loss(case), min(loss for _, loss in curve)
-    if guessing is None or lowest < (1 + noise) * guessing:
+def _find_nothing_learned(case: Case, curve: list[tuple[int, float]], error: float) -> Explanation | None:
+    guessing, losses = guessing_loss(case), [loss for _, loss in curve]
+    if guessing is None or min(losses) < (1 - error) * guessing:
         return None
+    if losses[0] - losses[-1] > LITTLE_FALL * losses[0]:
+        verdict = "probably too high: the network was thrown off"
+    else:
+        verdict = "far too low, or so high that the network broke in the first epoch"
     return Explanation(
-        f"The training loss was never below {lowest:.2f}, where guessing by how frequent classes are has "
-        f"{guessing:.2f}: the network was thrown off. The learning rate, {_highest_rate(case):.1g} at most, is "
-        "probably too high."
+        f"The training loss, {losses[0]:.2f} in the first epoch and {losses[-1]:.2f} in the last, was never below "
+        f"{min(losses):.2f}, where guessing by how frequent classes are has {guessing:.2f}. The learning rate, "
+        f"{_highest_rate(case):.1g} at most, is {verdict}."
     )
 
 
@@ -90,13 +94,7 @@ def _find_crawl(case: Case, curve: list[tuple[int, float]], error: float) -> Exp
     if first - last > LITTLE_FALL * first or (guessing is not None and last < FAR * guessing):
         return None
     if first - last < error * first:
-        if guessing is None or last < (1 - error) * guessing:
-            return None  # as low at the start as at the end, and low: nothing was left to learn
-        return Explanation(
-            f"The training loss hardly moved: {first:.3f} after the first epoch, {last:.3f} after the last, where "
-            f"guessing by how frequent classes are has {guessing:.3f}. The learning rate, {_highest_rate(case):.1g} "
-            "at most, is far too low, or so high that the network broke in the first epoch."
-        )
+        return None  # no fall at all has no shape
     share = _share_by_half(case, losses)
     if share is None or share > STRAIGHT:
         return None

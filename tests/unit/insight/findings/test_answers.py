@@ -186,7 +186,11 @@ def test_classes_of_one_kind(tmp_path: Path) -> None:
 def test_few_pictures_show_no_groups(tmp_path: Path) -> None:
     few = np.repeat(np.arange(4), 20)
     with pytest.raises(NotApplicable, match="30 pictures"):
-        judge("V010", answered(tmp_path, few, sure_logits(few, 4, 5.0), features=draw_features(few)))
+        judge("V010", answered(tmp_path / "a", few, sure_logits(few, 4, 5.0), features=draw_features(few)))
+    mixed = np.random.default_rng(0).normal(size=(160, 12)).astype(np.float32)
+    mixed[::3] += 20
+    with pytest.raises(NotApplicable, match="lies apart"):
+        judge("V010", answered(tmp_path / "b", TARGETS, sure_logits(TARGETS, 4, 5.0), features=mixed))
 
 
 @pytest.mark.parametrize("shape", ["normal", "uniform", "exponential", "flat"])

@@ -65,7 +65,7 @@ def test_masks_of_nothing_but_the_largest_class_are_guessing(tmp_path: Path) -> 
 def test_a_class_that_is_never_predicted(tmp_path: Path) -> None:
     case = classify(tmp_path, BALANCED, confuse(BALANCED, {(2, 1): 40}))
     found = fired("V003", case)
-    assert found.message == "1 class is never predicted, though the truth has them: c2 (name 2) (40 pictures)."
+    assert found.message == "1 class of 4 is never predicted, though the truth has: c2 (name 2) (40 pictures)."
     assert found.keys == ("val/0080.png",)
 
 
