@@ -72,7 +72,7 @@ def _make_tile(path: Path | None, most: int) -> np.ndarray | None:
     if path is None:
         return None
     try:
-        picture = read_picture(path)
+        picture = read_picture(path, least=2 * most)
         side = min(most, *picture.shape[:2])
         return fit_picture(picture, (side, side), "crop", "bicubic")
     except UnreadablePicture:
