@@ -1,6 +1,6 @@
 """Fine-tune a pretrained vision network on your own pictures, and see what it learned.
 
-The same verbs as the command line: `from finesight import train, evaluate, predict, embed, report, compare`.
+The same verbs as the command line: `from finesight import inspect, train, evaluate, predict, report, compare`.
 """
 
 from importlib import import_module
@@ -13,12 +13,26 @@ if TYPE_CHECKING:
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
     from finesight.app.findings import findings
+    from finesight.app.inspect import inspect
     from finesight.app.labels import labels
     from finesight.app.predict import predict
+    from finesight.app.prove_resume import prove_resume
     from finesight.app.report import report
     from finesight.app.train import train
 
-__all__ = ["FinesightError", "compare", "embed", "evaluate", "findings", "labels", "predict", "report", "train"]
+__all__ = [
+    "FinesightError",
+    "compare",
+    "embed",
+    "evaluate",
+    "findings",
+    "inspect",
+    "labels",
+    "predict",
+    "prove_resume",
+    "report",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

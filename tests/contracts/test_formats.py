@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from finesight.config import DataSettings
 from finesight.data.formats import FORMATS, detect_format, list_pictures, list_unmasked, read_listing
+from finesight.data.inspection import inspect_data
 from finesight.errors import DataError
 
 NAMES = ["willow tree", 'a "b", c', "<script>alert(1)</script>".replace("/", "⁄"), "狐狸"]
@@ -101,6 +103,20 @@ def test_is_detected_as_itself(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     assert detect_format(tmp_path / "data") == name
     assert FORMATS[name].title
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_is_inspected_as_itself(name: str, tmp_path: Path) -> None:
+    MAKERS[name](tmp_path / "data")
+    inspection = inspect_data(DataSettings(root=str(tmp_path / "data")))
+    assert (inspection.format, inspection.task) == (name, FORMATS[name].task)
+    assert not inspection.split_is_made
+    assert not [key for key, portrait in inspection.portraits.items() if portrait.fault]
+    if name != "unlabelled":
+        listing = read_listing(tmp_path / "data")
+        assert inspection.splits == listing.splits
+        assert inspection.classes == listing.classes
+        assert inspection.rule == listing.masks
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)

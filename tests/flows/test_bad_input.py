@@ -171,7 +171,7 @@ def test_out_of_memory(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) 
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
     monkeypatch.setattr("finesight.engine.loop.Trainer._train_step", step)
-    assert "optim.accumulate" in train(small, out).error()
+    assert "lower image.size" in train(small, out).error()
 
 
 def test_pictures_in_the_place_of_a_recipe(small: Path, out: Path) -> None:
@@ -365,6 +365,21 @@ def test_maps_that_cannot_be_drawn(copy: Path, small: Path, flags: list[str]) ->
 def test_models_that_do_not_exist() -> None:
     assert "Did you mean 'resnet50'?" in finesight("models", "resnet5O").error()
     assert "layer9" in finesight("models", "timm/test_resnet", "--freeze-before", "layer9").error()
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/x", "/".join(["x" * 200] * 40)])
+def test_names_that_no_file_can_have(trained: Path, small: Path, tmp_path: Path, name: str) -> None:
+    for flags in (["--out", tmp_path / name], ["--weights", name], ["--classes", f"{name}.csv"], ["--val", name]):
+        if flags[0] != "--out":
+            flags = [*flags, "--out", tmp_path / "run"]
+        elif name.startswith("~"):
+            continue
+        assert finesight("train", "--data", small, *flags).error()
+    assert finesight("train", "--data", name, "--out", tmp_path / "run").error()
+    assert finesight("train", f"{name}.toml", "--data", small, "--out", tmp_path / "run").error()
+    assert finesight("predict", trained, name).error()
+    assert finesight("evaluate", name).error()
+    assert not (tmp_path / "run").exists()
 
 
 def test_small_settings_are_known() -> None:

@@ -1,103 +1,199 @@
-"""Real processes, killed by kill -9 at random moments, and a disk that is really full."""
+"""Killed by SIGKILL at any moment and resumed any number of times, a run is the one that nothing disturbed."""
 
 import json
 import os
 import random
-import subprocess
+import shutil
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, draw_classes, finesight, train
-from test_interruption import SAME
+from commands import SMALL, draw_classes, finesight
+from killing import AtWrite, InCall, Process, run, start
 
-from finesight.engine.checkpoint import load_tensors, save_checkpoint
+from finesight.app.prove_resume import compare_files
+from finesight.engine.checkpoint import Training
 from finesight.errors import RunError
-from finesight.run import RunFolder
+from finesight.run import RunFolder, read_csv
+from reliability import Tally
 
-SETTINGS = SMALL | {"epochs": 3, "ema": 0.9, "model.dropout": 0.2, "data.store": "off", "checkpoint.minutes": 0}
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "error", "-m", "finesight", "train", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+pytestmark = pytest.mark.timeout(900)  # many processes, on a machine that may have other things to do
+SETTINGS = SMALL | {"epochs": 2, "ema": 0.9, "model.dropout": 0.2, "data.store": "off", "checkpoint.minutes": 0}
+MOST_WRITES = 45  # from one kill to the next; a resumed run writes a dozen times before its first step
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end
-        time.sleep(0.01)
+def flags(**changed: object) -> list[str]:
+    settings = SETTINGS | {name.replace("__", "."): value for name, value in changed.items()}
+    return [f"--set={name}={json.dumps(value)}" for name, value in settings.items()]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_classes(tmp_path_factory.mktemp("data") / "pictures", per_class=10)  # 27 to train on: four steps
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert run("train", "--data", data, "--out", out, *flags(data__workers=0)) == 0
+    return out
+
+
+def assert_nothing_lost(out: Path, whole: Path, reliability: Tally, what: str, kills: int) -> None:
+    _, different = compare_files(whole, out)
+    assert [name for name in different if name != "config.toml"] == []  # which tells the number of workers
+    epochs = [len(RunFolder(each).read_lines("journal.jsonl")) for each in (whole, out)]
+    header = ("key", "target", "prediction", "confidence")
+    answered = [len(list(read_csv(each / "evaluation/val/predictions.csv", header))) for each in (whole, out)]
+    lost = {"epochs_lost": epochs[0] - epochs[1], "pictures_lost": answered[0] - answered[1]}
+    reliability("kill", what, kills, **lost)
 
 
 @pytest.mark.parametrize(
-    ("workers", "kills"),
-    [(2, 1), pytest.param(0, 6, marks=pytest.mark.slow), pytest.param(2, 6, marks=pytest.mark.slow)],
+    ("workers", "seed", "most_kills"),
+    [(0, 1, 6), (1, 2, 2), (2, 3, 2), *(pytest.param(n % 3, n, 99, marks=pytest.mark.slow) for n in range(4, 22))],
 )
-def test_killed_at_random_moments(workers: int, kills: int, tmp_path: Path) -> None:
-    data = draw_classes(tmp_path / "pictures", per_class=10)
-    settings = SETTINGS | {"data.workers": workers}
-    whole, out = tmp_path / "whole", tmp_path / "run"
-    assert train(data, whole, **settings).code == 0
-    moments = random.Random(workers)
-    arguments: list[object] = ["--data", data, *(f"--set={name}={json.dumps(v)}" for name, v in settings.items())]
-    for _ in range(kills):
-        process = start("--out", out, *arguments)
-        try:
-            wait_for(out / "checkpoints/last/training.safetensors", process)
-            time.sleep(moments.uniform(0, 0.3))
-        finally:
-            process.kill()
-        process.communicate()
-        arguments = ["--resume"]
-    answer = finesight("train", "--resume", "--out", out)
-    assert answer.code == 0, answer.err  # its lock died with the process, and not with the workers
-    assert [name for name in SAME if (out / name).read_bytes() != (whole / name).read_bytes()] == []
+def test_killed_again_and_again_before_a_write(
+    workers: int, seed: int, most_kills: int, data: Path, whole: Path, tmp_path: Path, reliability: Tally
+) -> None:
+    """At random ones of all the moments at which a file or folder is about to be made, renamed or deleted."""
+    moments, kills, out = random.Random(seed), 0, tmp_path / "run"
+    begin = ["train", "--data", data, "--out", out, *flags(data__workers=workers)]
+    go_on = ["train", "--resume", "--out", out]
+    while True:
+        number = moments.randint(1, MOST_WRITES) if kills < most_kills else sys.maxsize
+        code = run(*(go_on if RunFolder(out).is_run() else begin), prepare=AtWrite(out, number))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        kills += 1
+    assert kills
+    what = f"before a write, {workers or 'no'} loader worker{'s' * (workers != 1)}"
+    assert_nothing_lost(out, whole, reliability, what, kills)
 
 
 @pytest.mark.slow
-def test_a_second_process_is_refused(tmp_path: Path) -> None:
-    data, out = draw_classes(tmp_path / "pictures", per_class=10), tmp_path / "run"
-    flags = [f"--set={name}={json.dumps(value)}" for name, value in (SETTINGS | {"epochs": 500}).items()]
-    process = start("--data", data, "--out", out, *flags)
+def test_killed_before_every_write(data: Path, whole: Path, tmp_path: Path, reliability: Tally) -> None:
+    """One run after the other, killed once each, until one comes to its end."""
+    number, code = 0, -signal.SIGKILL
+    while code:
+        number += 1
+        out = tmp_path / f"run-{number}"
+        begin = ["train", "--data", data, "--out", out, *flags(data__workers=0)]
+        code = run(*begin, prepare=AtWrite(out, number))
+        if code:
+            assert code == -signal.SIGKILL
+            assert run(*(["train", "--resume", "--out", out] if RunFolder(out).is_run() else begin)) == 0
+            assert_nothing_lost(out, whole, reliability, "before every write of a run, one after the other", 1)
+        shutil.rmtree(out)
+    assert number > 80
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "number"),
+    [
+        ("inside a step", "finesight.engine.loop:Trainer._back_propagate", 3),
+        ("inside an evaluation", "finesight.engine.loop:_answer", 2),
+        ("between the files of a checkpoint", "finesight.engine.checkpoint:save_tensors", 6),
+        ("between the two renames of a checkpoint", "finesight.run:sync_folder", 3),
+        ("inside the last evaluation", "finesight.app.train:write_selftest", 1),
+    ],
+)
+def test_killed_inside(
+    what: str, where: str, number: int, data: Path, whole: Path, tmp_path: Path, reliability: Tally
+) -> None:
+    out = tmp_path / "run"
+    begin = ["train", "--data", data, "--out", out, *flags(data__workers=0)]
+    assert run(*begin, prepare=InCall(where, number)) == -signal.SIGKILL
+    assert run("train", "--resume", "--out", out) == 0
+    assert_nothing_lost(out, whole, reliability, what, 1)
+
+
+@pytest.mark.parametrize(("workers", "kills"), [(2, 2), pytest.param(0, 12, marks=pytest.mark.slow)])
+def test_killed_at_random_times(
+    workers: int, kills: int, data: Path, whole: Path, tmp_path: Path, reliability: Tally
+) -> None:
+    """From outside, wherever it is: also where no line of Python could tell."""
+    out, moments = tmp_path / "run", random.Random(workers)
+    begin = ["train", "--data", data, "--out", out, *flags(data__workers=workers)]
+    survived = 0
+    for _ in range(kills):
+        process = start(*begin)
+        wait_for(out / "checkpoints/last/training.safetensors", process)
+        process.join(moments.uniform(0, 0.3))
+        process.kill()
+        process.join()
+        survived += process.exitcode == -signal.SIGKILL
+        begin = ["train", "--resume", "--out", out]
+    assert run(*begin) == 0  # the lock died with the process, and not with the workers
+    assert_nothing_lost(out, whole, reliability, "at a random time", survived)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_killed_inside_the_line_of_a_journal(
+    share: float, data: Path, whole: Path, tmp_path: Path, reliability: Tally
+) -> None:
+    """A line that is only partly on the disk, up to all but its end."""
+    out = tmp_path / "run"
+    begin = ["train", "--data", data, "--out", out, *flags(data__workers=0)]
+    assert run(*begin, prepare=InCall("finesight.engine.loop:save_checkpoint", 5)) == -signal.SIGKILL
+    for name in ("journal.jsonl", "freezing.jsonl", "timings.jsonl"):
+        line = (whole / name).read_bytes().splitlines()[0]
+        with (out / name).open("ab") as file:
+            file.write(line[: 1 + round(share * (len(line) - 1))])
+    assert run("train", "--resume", "--out", out) == 0
+    assert_nothing_lost(out, whole, reliability, "inside a line of the journal", 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_after_the_step(
+    number: signal.Signals, data: Path, whole: Path, tmp_path: Path, reliability: Tally
+) -> None:
+    """With checkpoints hours apart, what is kept is kept because of the signal."""
+    out = tmp_path / "run"
+    process = start("train", "--data", data, "--out", out, *flags(data__workers=2), "--checkpoint-every", "2h")
+    wait_for(out / "model.json", process)
+    assert process.pid
+    os.kill(process.pid, number)
+    process.join()
+    if process.exitcode == -number:  # it came between the folder's making and the first step
+        pytest.skip("too early to be asked to stop")
+    assert process.exitcode == 128 + number
+    assert Training.load(RunFolder(out)).values["step"] >= 1
+    assert run("train", "--resume", "--out", out) == 0
+    _, different = compare_files(whole, out)
+    assert [name for name in different if name != "config.toml"] == []
+    reliability("fault", f"{number.name} during training")
+
+
+def test_a_second_process_is_refused_until_the_first_is_dead(data: Path, tmp_path: Path, reliability: Tally) -> None:
+    out = tmp_path / "run"
+    process = start("train", "--data", data, "--out", out, *flags(epochs=500))
     try:
         wait_for(out / "checkpoints/last/training.safetensors", process)
         assert "is being trained by another process" in finesight("train", "--resume", "--out", out).error()
     finally:
         process.kill()
-        process.communicate()
+        process.join()
+    with RunFolder(out).lock():
+        pass
+    reliability("fault", "a second run on the same folder")
 
 
 def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    with run.lock(), pytest.raises(RunError, match="is being trained by another process"), run.lock():
+    folder = RunFolder(tmp_path)
+    with folder.lock(), pytest.raises(RunError, match="is being trained by another process"), folder.lock():
         pass
-    with run.lock():
+    with folder.lock():
         pass
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root mounts a small disk")
-def test_a_full_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a small disk")
-    try:
-        data, out = draw_classes(tmp_path / "pictures", per_class=10), disk / "run"
-        assert train(data, out, epochs=1).code == 0
-        kept = {path: path.read_bytes() for path in (out / "checkpoints").rglob("*.safetensors")}
-        with (disk / "filler").open("ab", buffering=0) as filler:
-            try:
-                while filler.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
-        weights, _ = load_tensors(out / "checkpoints/last/weights.safetensors")
-        with pytest.raises(RunError, match="cannot be written"):
-            save_checkpoint(RunFolder(out), "last", weights)
-        assert {path: path.read_bytes() for path in (out / "checkpoints").rglob("*.safetensors")} == kept
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+def wait_for(path: Path, process: Process) -> None:
+    end = time.monotonic() + 600
+    while not path.exists():
+        assert process.is_alive()
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -16,7 +16,7 @@ from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
-from finesight.errors import ConfigError, DataError, RunError
+from finesight.errors import ConfigError, DataError, blame_files
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import FEATURES_FILE, load_features
 from finesight.insight.similar import NEIGHBOURS_FILE, find_similar, save_similar
@@ -25,7 +25,7 @@ from finesight.reporting import Page, make_comparison_page, make_page, write_boo
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.masks import Originals
 from finesight.run import RunFolder
-from finesight.tasks import TASKS
+from finesight.tasks import find_task
 from finesight.tasks.film_scores import score_film
 
 
@@ -61,15 +61,15 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     if len(folders) == 1:
         return make_page(folders[0], originals, split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals, comparisons)
+    evidences = [read_evidence(folder, split) for folder in folders]
+    with blame_files(folders[-1].path):
+        return make_comparison_page(evidences, originals, comparisons)
 
 
 def complete(run: RunFolder, split: str, is_alone: bool) -> None:
     """Makes what a report needs and the run has not yet: evaluation and film's scores; alone also map and findings."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
-    task = TASKS.get(run.read_json("model.json").get("task", ""))
-    if task is None:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+    task = find_task(run)
     if is_alone and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:
@@ -95,7 +95,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:
         say(f"Note: the report has no pictures: {error}")
-    fit = read_preprocessing(run.read_json("model.json")["preprocessing"]).fit
+    fit = read_preprocessing(run).fit
 
     def find_picture(key: str) -> Path | None:
         return items[key].path if key in items else None

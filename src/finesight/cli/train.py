@@ -1,9 +1,11 @@
+import re
 import shlex
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from finesight.cli.options import JsonOption, print_json, print_line, print_metrics
+from finesight.errors import ConfigError
 
 
 def train(
@@ -18,8 +20,14 @@ def train(
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pictures a step.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Fixes split, order and augmentation.")] = None,
     on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable pictures.")] = "",
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="WHEN", help="5m, 30s or 1h, also inside an epoch; or a number of epochs.")
+    ] = "",
     out: Annotated[str, typer.Option(metavar="RUN", help="Run folder to write; runs/NAME-1, … by default.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    prove_resume: Annotated[
+        bool, typer.Option("--prove-resume", help="Only show that a run that is killed here loses nothing.")
+    ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeat.")] = None,
     settings: Annotated[bool, typer.Option("--settings", help="List recipes and all settings, and stop.")] = False,
     json_output: JsonOption = False,
@@ -35,6 +43,8 @@ def train(
     `finesight train --data birds.csv --model resnet50 --set model.freeze_before=layer1.1 --set optim.lr=1e-4`
 
     `finesight train --resume --out runs/p1`
+
+    `finesight train p1-cpu --data train_50 --val val_50 --prove-resume`
     """
     if settings:
         print_settings()
@@ -53,6 +63,11 @@ def train(
     values = dict(parse_override(text) for text in set_ or []) | {
         name: value for name, value in named.items() if value not in ("", None)
     }
+    if checkpoint_every:
+        values |= parse_checkpoint_every(checkpoint_every)
+    if prove_resume:
+        prove(recipe, data, val, model, values, json_output)
+        return
     result = run_training(
         recipe or None, data=data, val=val, model=model, epochs=epochs, out=out, settings=values, resume=resume
     )
@@ -63,6 +78,35 @@ def train(
     print_line()
     print_line(f"Best epoch {result['best_epoch']}, {result['images_per_second']:.0f} images/s. Run: {result['run']}")
     print_line(f"What it learned:  finesight report {shlex.quote(result['run'])}")
+
+
+def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any], json_output: bool) -> None:
+    """Prints the verdict. Exit code 1 where a resumed run is another than one that nothing disturbed."""
+    from finesight.app.prove_resume import prove_resume
+
+    result = prove_resume(recipe or None, data=data, val=val, model=model, settings=settings)
+    if json_output:
+        print_json(result)
+    elif result["same"]:
+        print_line(
+            f"Proven: killed {len(result['kills'])} times and resumed, the run is the one that nothing disturbed, bit "
+            f"for bit: weights, optimiser, journal, metrics ({result['num_files']} files)."
+        )
+    else:
+        print_line(f"Not so here: killed and resumed, the run differs in {', '.join(result['different'])}.")
+    if not result["same"]:
+        raise typer.Exit(1)
+
+
+def parse_checkpoint_every(text: str) -> dict[str, float]:
+    """`5m` → {"checkpoint.minutes": 5}; `2` → {"checkpoint.every": 2}. Raises ConfigError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])|(\d+)", text.strip())
+    if not found:
+        raise ConfigError(f"--checkpoint-every takes 5m, 30s, 1h or a number of epochs; got {text!r}.")
+    amount, unit, epochs = found.groups()
+    if epochs:
+        return {"checkpoint.every": int(epochs)}
+    return {"checkpoint.minutes": float(amount) * {"s": 1 / 60, "m": 1, "h": 60}[unit]}
 
 
 def print_settings() -> None:

@@ -14,14 +14,14 @@ from typing import Literal
 from finesight.classes import ClassList, natural_key
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
-from finesight.data.manifest import MASK_COLUMNS, is_manifest, read_manifest
+from finesight.data.manifest import MASK_COLUMNS, UnusableRows, is_manifest, read_manifest
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
 from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_name, split_train_val
-from finesight.data.survey import Survey, describe, quote_some, survey_folder
+from finesight.data.survey import Survey, describe, locate, quote_some, survey_folder
 from finesight.errors import DataError
 
 ORDER = ("train", "val", "test")
@@ -172,18 +172,11 @@ def read_listing(
     aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: how masks are
     read (ignore, stray_share, colour_tolerance); every mask is looked at. Raises DataError.
     """
-    survey = survey_folder(root)
-    name = _detect(survey) if format == "auto" else format
-    splits, base = _read(survey, name), survey.root
-    if val:
-        val_survey = survey_folder(val)
-        val_name = _detect(val_survey) if format == "auto" else format
-        # pictures of a single class look unlabelled; beside training pictures they are not
-        splits["val"] = _only_val(_read(val_survey, name if val_name == "unlabelled" else val_name), val_survey.root)
-        base = Path(os.path.commonpath([survey.root, val_survey.root]))
-    if "train" not in splits:
-        raise DataError(f"{str(survey.root)!r} holds pictures of {', '.join(splits)} but none to train on.")
-    ordered = {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
+    name, base, ordered = read_splits(root, val, format)
+    if "train" not in ordered:
+        raise DataError(
+            f"{str(survey_folder(root).root)!r} holds pictures of {', '.join(ordered)} but none to train on."
+        )
     known = load_classes(classes) if classes else None
     if FORMATS[name].task == "segmentation":
         class_list, rule, notes = _read_mask_classes(ordered, known, masks)
@@ -197,6 +190,26 @@ def read_listing(
     elif not ordered["val"]:
         raise DataError("A single pair leaves none to validate on; add pairs or give --val.")
     return Listing(name, base, ordered, class_list, notes, rule)
+
+
+def read_splits(
+    root: str | Path, val: str | Path = "", format: str = "auto", faults: list[str] | None = None
+) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
+    """(name of the format, root of all keys, items by split) as they stand on disk; nothing is opened or held back.
+
+    faults: takes what is wrong with single rows of a manifest, and that pictures have no label; else both are raised.
+    """
+    survey = survey_folder(root)
+    name = _detect(survey) if format == "auto" else format
+    splits, base = _read(survey, name, faults=faults), survey.root
+    if val:
+        val_survey = survey_folder(val)
+        val_name = _detect(val_survey) if format == "auto" else format
+        # pictures of a single class look unlabelled; beside training pictures they are not
+        val_splits = _read(val_survey, name if val_name == "unlabelled" else val_name, faults=faults)
+        splits["val"] = _only_val(val_splits, val_survey.root)
+        base = Path(os.path.commonpath([survey.root, val_survey.root]))
+    return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
 
 
 def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:
@@ -236,7 +249,7 @@ def detect_format(root: str | Path) -> str:
 
 def list_pictures(folder: str | Path) -> list[Item]:
     """All pictures under a folder, or a single picture file, without labels, in natural order of keys (2 before 10)."""
-    path = Path(folder).expanduser().absolute()
+    path = locate(folder)
     if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
         return [Item(path.name, path)]
     survey = survey_folder(folder)
@@ -263,14 +276,23 @@ def _detect(survey: Survey) -> str:
     return labelled[0]
 
 
-def _read(survey: Survey, name: str, needs_target: bool = True) -> Splits:
+def _read(survey: Survey, name: str, needs_target: bool = True, faults: list[str] | None = None) -> Splits:
     if name not in FORMATS:
         near = difflib.get_close_matches(name, FORMATS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(FORMATS)}."
         raise DataError(f"No data format {name!r}. {hint}")
     if needs_target and FORMATS[name].task == "none":
-        raise DataError(f"{describe(survey)} None tells its class. {_expected()}")
-    splits = FORMATS[name].read(survey)
+        reason = f"{describe(survey)} None tells its class. {_expected()}"
+        if faults is None:
+            raise DataError(reason)
+        faults.append(reason)
+    try:
+        splits = FORMATS[name].read(survey)
+    except UnusableRows as error:
+        if faults is None:
+            raise
+        faults += error.reasons
+        splits = error.splits
     if not splits:
         raise DataError(f"{describe(survey)} {_expected()}")
     return splits

@@ -12,8 +12,19 @@ from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 
+NUM_LISTED = 20  # rows an error names
 COLUMNS = ("path", "label")
 MASK_COLUMNS = ("image", "mask")
+
+
+class UnusableRows(DataError):
+    """Rows that cannot be used. reasons: a sentence each; splits: the items of all other rows."""
+
+    def __init__(self, reasons: list[str], splits: dict[str, list[Item]]) -> None:
+        more = [f"and {len(reasons) - NUM_LISTED:,} more rows"] if len(reasons) > NUM_LISTED else []
+        super().__init__("\n  ".join([*reasons[:NUM_LISTED], *more]))
+        self.reasons = reasons
+        self.splits = splits
 
 
 def is_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> bool:
@@ -29,7 +40,7 @@ def read_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> dict[str, 
 
     columns: those of the picture and of its target.
 
-    Raises DataError: not UTF-8, no such column, a row with too few or many fields, an empty label, an unknown split,
+    Raises DataError: not UTF-8, no such column; UnusableRows: too few or many fields, an empty label, an unknown split,
     a picture that does not exist, that two rows name, or that lies outside the file's folder.
     """
     header, *rows = _read_rows(table)
@@ -42,27 +53,41 @@ def read_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> dict[str, 
         raise DataError(f"Manifest {str(table)!r} has a column twice; its first row reads {','.join(header)!r}.")
     splits: dict[str, list[Item]] = {}
     seen: dict[str, int] = {}
+    reasons: list[str] = []
     for number, fields in enumerate(rows, start=2):
         if not fields:
             continue
         where = f"Manifest {str(table)!r}, row {number}"
-        if len(fields) != len(header):
-            raise DataError(
-                f"{where}: {len(fields)} fields where the first row has {len(header)}; quote names with commas."
-            )
-        row = dict(zip(header, fields, strict=True))
-        key = _key(row[columns[0]], table.parent, where)
-        if key in seen:
-            raise DataError(f"{where}: {key!r} already stands in row {seen[key]}; remove one of them.")
-        seen[key] = number
-        target = row[columns[1]].strip()
-        if not target:
-            raise DataError(f"{where}: {key!r} has no {columns[1]}; add one or remove the row.")
-        split = split_name(row.get("split", "train").strip())
-        if not split:
-            raise DataError(f"{where}: split {row['split']!r} should be train, val or test.")
-        splits.setdefault(split, []).append(_item(key, target, table.parent, columns, where))
+        try:
+            split, item = _read_row(header, fields, table.parent, columns, where)
+            if seen.setdefault(item.key, number) != number:
+                raise DataError(f"{where}: {item.key!r} already stands in row {seen[item.key]}; remove one of them.")
+        except DataError as error:
+            reasons.append(str(error))
+            continue
+        splits.setdefault(split, []).append(item)
+    if reasons:
+        raise UnusableRows(reasons, splits)
     return splits
+
+
+def _read_row(
+    header: list[str], fields: list[str], folder: Path, columns: tuple[str, str], where: str
+) -> tuple[str, Item]:
+    """(split, item)."""
+    if len(fields) != len(header):
+        raise DataError(
+            f"{where}: {len(fields)} fields where the first row has {len(header)}; quote names with commas."
+        )
+    row = dict(zip(header, fields, strict=True))
+    key = _key(row[columns[0]], folder, where)
+    target = row[columns[1]].strip()
+    if not target:
+        raise DataError(f"{where}: {key!r} has no {columns[1]}; add one or remove the row.")
+    split = split_name(row.get("split", "train").strip())
+    if not split:
+        raise DataError(f"{where}: split {row['split']!r} should be train, val or test.")
+    return split, _item(key, target, folder, columns, where)
 
 
 def _item(key: str, target: str, folder: Path, columns: tuple[str, str], where: str) -> Item:
@@ -76,9 +101,16 @@ def _key(path: str, folder: Path, where: str) -> str:
     relative = os.path.relpath(os.path.normpath(folder / path), folder)
     if Path(relative).parts[:1] == ("..",):
         raise DataError(f"{where}: {path!r} leads out of the manifest's folder; put the CSV above all its pictures.")
-    if not path or not (folder / relative).is_file():
+    if not path or not _is_file(folder / relative):
         raise DataError(f"{where}: there is no picture {path!r}; paths are relative to the manifest's folder.")
     return relative.replace(os.sep, "/")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from finesight import ranks
 from finesight.config import MachineSettings
 from finesight.errors import ConfigError
 from finesight.progress import say
@@ -28,14 +29,20 @@ class Machine:
 
     @classmethod
     def resolve(cls, settings: MachineSettings) -> "Machine":
-        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there."""
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there.
+
+        Several ranks on a machine take a GPU each, or divide its cores.
+        """
+        if settings.threads or ranks.num_ranks() > 1:
+            torch.set_num_threads(settings.threads or ranks.num_cores())
         name = settings.device if settings.device != "auto" else _best_device()
         if settings.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
         try:
             device = torch.device(name)
+            if ranks.num_ranks() > 1 and device.type == "cuda":
+                device = torch.device("cuda", ranks.local_rank())
+                torch.cuda.set_device(device)
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
@@ -46,6 +53,11 @@ class Machine:
             _make_deterministic(device)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
+
+    @property
+    def name(self) -> str:
+        """What machine.device is set to for this one; of several ranks each has its own GPU."""
+        return str(self.device) if ranks.num_ranks() == 1 else self.device.type
 
     @classmethod
     def resolve_here(cls, settings: MachineSettings) -> "Machine":
@@ -82,6 +94,7 @@ class Machine:
             "channels_last": self.channels_last,
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
+            "ranks": ranks.num_ranks(),
             "platform": platform.platform(),
         }
 
@@ -101,7 +114,7 @@ def computes_bf16(device: torch.device) -> bool:
 def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return "mps" if torch.backends.mps.is_available() and ranks.num_ranks() == 1 else "cpu"
 
 
 def describe_arithmetic() -> str:

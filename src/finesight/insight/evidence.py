@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from finesight.classes import ClassList
-from finesight.config import Settings
-from finesight.errors import RunError
+from finesight.config import Preprocessing, Settings, check
+from finesight.errors import RunError, blame_files
 from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
 from finesight.insight.similar import Similar, load_similar
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run import RunFolder, read_csv
-from finesight.tasks import TASKS
+from finesight.tasks import TASKS, find_task
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ class Evidence:
 def read_evidence(run: RunFolder, split: str) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
     classes, model = run.read_classes(), run.read_json("model.json")
-    if model.get("task") not in TASKS:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
-    try:
+    find_task(run)
+    with blame_files(run.path):
+        check(Preprocessing, model.get("preprocessing"))
         evaluation = read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
@@ -157,10 +157,6 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             class_counts=_read_optional(run, "class_counts.json"),
             findings=_read_optional(run, f"findings/{split}.json"),
         )
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(
-            f"{run.path} cannot be reported: a file is damaged ({error!r}). Evaluate or embed again."
-        ) from None
 
 
 def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
@@ -171,6 +167,8 @@ def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluatio
     summary = run.read_json(f"evaluation/{split}/metrics.json")
     rows = read_csv(folder / "confusion.csv", ("truth", *classes.names))
     counts = tuple(tuple(int(count) for count in row[1:]) for row in rows)
+    if len(counts) != len(classes) or min(map(min, counts)) < 0:
+        raise RunError(f"{folder / 'confusion.csv'} does not count {len(classes)} classes. Evaluate again.")
     found = Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts)
     if (folder / "pictures.csv").exists():
         return replace(found, scenes=_read_scenes(folder / "pictures.csv"))
@@ -197,7 +195,7 @@ def _read_film(run: RunFolder) -> Film | None:
     return Film(
         folder=run.path / "film",
         truth=Path(index["truth"]).name,
-        epochs=tuple(index["epochs"]),
+        epochs=tuple(int(epoch) for epoch in index["epochs"]),
         frames={picture["key"]: Path(picture["frame"]).name for picture in index["pictures"]},
         scores=_read_optional(run, "film/scores.json").get("miou", {}),
     )

@@ -51,7 +51,8 @@ def load_similar(folder: Path, num_pictures: int) -> Similar | None:
         similar = Similar(tensors["indices"].astype(np.int64), tensors["similarities"])
     except (OSError, KeyError, SafetensorError) as error:
         raise RunError(f"{folder / NEIGHBOURS_FILE} is damaged: {error}. `finesight embed` makes it anew.") from None
-    if len(similar.indices) != num_pictures or similar.indices.shape != similar.similarities.shape:
+    inside = ((similar.indices >= 0) & (similar.indices < num_pictures)).all()
+    if len(similar.indices) != num_pictures or similar.indices.shape != similar.similarities.shape or not inside:
         raise RunError(
             f"{folder / NEIGHBOURS_FILE} is not of the {num_pictures} pictures of its map; run `finesight embed` again."
         )

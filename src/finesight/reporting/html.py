@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, blame_files
 from finesight.insight.wording import count_of
 from finesight.reporting.glossary import Glossary
 from finesight.reporting.pictures import Sprites
@@ -59,7 +59,8 @@ def _render(page: Page) -> str:
     # Globals, for macros see no context.
     environment.globals["glossary"] = Glossary(page.definitions)
     environment.globals["number_of"] = {key: number for number, key in enumerate(pictures)}.get
-    return environment.get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+    with blame_files(Path(page.sources[-1])):
+        return environment.get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
 
 
 def _write(html: str, out: Path) -> Path:

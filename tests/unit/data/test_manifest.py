@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finesight.data.manifest import is_manifest, read_manifest
+from finesight.data.manifest import UnusableRows, is_manifest, read_manifest
 from finesight.errors import DataError
 
 LABELS = st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool)
@@ -93,3 +93,12 @@ def test_any_text_is_a_manifest_or_a_data_error(tmp_path: Path, text: str) -> No
         return
     with suppress(DataError):
         assert isinstance(read_manifest(table), dict)
+
+
+def test_all_unusable_rows_are_named_and_the_others_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    rows = ["a.png,cat", *["gone.png,cat"] * 24, "a.png,dog"]
+    with pytest.raises(UnusableRows, match=r"(?s)row 3: .*row 22: .*and 5 more rows$") as error:
+        read_manifest(_manifest(tmp_path, "\n".join(["path,label", *rows])))
+    assert len(error.value.reasons) == 25
+    assert [(item.key, item.label) for item in error.value.splits["train"]] == [("a.png", "cat")]

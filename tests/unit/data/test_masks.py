@@ -12,7 +12,7 @@ from finesight.config import DataSettings
 from finesight.data.class_files import PRESETS
 from finesight.data.mask_files import encode_colours, encode_mask, encode_overlay, encode_values, mask_colours
 from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import UnreadableMask, count_codes, look_at_masks, read_mask
+from finesight.data.masks import Look, UnreadableMask, count_codes, look_at_masks, read_mask
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
@@ -181,3 +181,11 @@ def test_files_written_are_read_back(tmp_path: Path) -> None:
     assert encode_overlay(TRUTH, COLOURS[TRUTH], THREE)[:2] == b"\xff\xd8"
     many = ClassList.from_labels(map(str, range(30)))
     assert len(set(mask_colours(many))) == 30
+
+
+def test_strays_count_in_every_mask_of_one_name(tmp_path: Path) -> None:
+    """train/0_mask.png and val/0_mask.png are two masks."""
+    classes = ClassList(("a", "b"), ("a", "b"), ((255, 0, 0), (0, 255, 0)))
+    looks = [Look("0_mask.png", "colour", counts, {}) for counts in ({255: 9, 7: 1}, {255: 5, 65280: 5})]
+    with pytest.raises(DataError, match=r"1 pixels \(0.05 of all\) in 1 masks"):
+        choose_rule(looks, classes, DataSettings())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, Settings, load_settings
-from finesight.data.loader import PictureDataset
+from finesight.data.loader import Batch, PictureDataset
 from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.device import Machine
 from finesight.engine.loop import Job, Trainer, evaluation_batch, score_split
@@ -141,6 +141,41 @@ def test_a_loss_that_is_no_number_ends_training(make: Make) -> None:
     trainer = make(optim__name="sgd", optim__lr=100, optim__momentum=0.99, epochs=40)
     trainer.job.loss = lambda logits, targets: logits.sum() * math.nan
     with pytest.raises(FinesightError, match=r"no longer a number in epoch 1, step 1\..*lower optim\.lr"):
+        trainer.run()
+    assert not (trainer.job.run.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_the_pictures_of_a_loss_that_is_no_number_are_named(make: Make, step: int) -> None:
+    """Those of that very step, though the loss is looked at once in ten steps and all later ones are no numbers."""
+    trainer = make()
+    loss, batches = trainer.job.loss, list[Batch]()
+    learn = trainer._back_propagate
+
+    def watched(batch: Batch, num_parts: int) -> Tensor:
+        batches.append(batch)
+        return learn(batch, num_parts)
+
+    trainer._back_propagate = watched  # type: ignore[method-assign]
+    trainer.job.loss = lambda logits, targets: loss(logits, targets) * (math.nan if len(batches) == step else 1)
+    with pytest.raises(FinesightError, match=rf"in epoch 1, step {step}\.") as raised:
+        trainer.run()
+    named = [line.strip(" '") for line in str(raised.value).splitlines()[1:]]
+    assert named == [trainer.job.train.keys[index] for index in batches[step - 1].indices]
+
+
+def test_weights_that_are_no_numbers_are_not_kept(make: Make) -> None:
+    """The last step's loss may be a number while what it made of the weights is none."""
+    trainer = make(epochs=1)
+    step = trainer.optimiser.step
+
+    def broken_step() -> None:
+        step()
+        if trainer.at.step == 2:
+            trainer.optimiser.param_groups[0]["params"][0].data[0] = math.inf
+
+    trainer.optimiser.step = broken_step  # type: ignore[method-assign, assignment]
+    with pytest.raises(FinesightError, match="weights are no longer a number in epoch 1, step 3"):
         trainer.run()
     assert not (trainer.job.run.path / "checkpoints").exists()
 

@@ -1,6 +1,6 @@
 """A network restored from its run answers as it did, or says why it does not."""
 
-import json
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from finesight.classes import ClassList
 from finesight.config import Preprocessing
 from finesight.engine.checkpoint import save_checkpoint
 from finesight.engine.restore import (
@@ -22,6 +23,7 @@ from finesight.errors import RunError
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.run import RunFolder
+from reliability import Tally
 
 
 @pytest.fixture
@@ -59,6 +61,7 @@ def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model.preprocessing = Preprocessing(size=(32, 48), stored=(40, 60), fit="squash", interpolation="bicubic")
     run.write_json("model.json", describe_model(model))
+    run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     save_checkpoint(run, "best", model.network.state_dict())
     restored = restore_model(run)
     assert restored.preprocessing == model.preprocessing
@@ -68,14 +71,21 @@ def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stored", [None, (40, 60)])
-def test_preprocessing_survives_json(stored: tuple[int, int] | None) -> None:
+def test_preprocessing_survives_json(stored: tuple[int, int] | None, tmp_path: Path) -> None:
     value = Preprocessing(size=(1, 2), mean=(0.1, 0.2, 0.3), stored=stored)
-    card = json.loads(json.dumps({**value.__dict__}))
-    assert read_preprocessing(card) == value
+    RunFolder(tmp_path).write_json("model.json", {"preprocessing": dataclasses.asdict(value)})
+    assert read_preprocessing(RunFolder(tmp_path)) == value
 
 
 @pytest.mark.parametrize(
-    "change", [{"preprocessing": {"sise": [32, 32]}}, {"preprocessing": None}, {"num_classes": "three"}, {"name": None}]
+    "change",
+    [
+        {"preprocessing": {"sise": [32, 32]}},
+        {"preprocessing": None},
+        {"num_classes": 4},
+        {"num_classes": "three"},
+        {"name": None},
+    ],
 )
 def test_a_damaged_card(run: RunFolder, change: dict[str, object]) -> None:
     run.write_json("model.json", run.read_json("model.json") | change)
@@ -96,6 +106,30 @@ def test_the_selftest_is_replayed(run: RunFolder) -> None:
     save_file(weights, path)
     with pytest.raises(RunError, match="does not answer as it did"):
         restore_model(run)
+
+
+@pytest.mark.parametrize("is_same_machine", [True, False])
+def test_the_selftest_is_exact_where_it_was_made(run: RunFolder, is_same_machine: bool, reliability: Tally) -> None:
+    """One weight, off by one bit: told on the same machine; elsewhere no more than arithmetic may differ by."""
+    if not is_same_machine:
+        stored = load_file(run.path / "selftest.safetensors")
+        save_file(stored, run.path / "selftest.safetensors", {"arithmetic": "another machine"})
+    path = run.checkpoint("best") / "weights.safetensors"
+    weights = load_file(path)
+    weights["fc.bias"][0] = weights["fc.bias"][0].nextafter(torch.tensor(9.0)) + 1e-6
+    save_file(weights, path)
+    if is_same_machine:
+        with pytest.raises(RunError, match="on the machine and with the packages it was trained with"):
+            restore_model(run)
+    else:
+        restore_model(run)
+    reliability("fault", "a weight off by a millionth in a run folder" if is_same_machine else "a run from elsewhere")
+
+
+def test_the_selftest_answers_the_same_every_time(run: RunFolder, reliability: Tally) -> None:
+    for _ in range(10):
+        restore_model(run)
+    reliability("repetition", "self-tests of a run, on the machine that trained it", 10)
 
 
 def test_answers_that_are_no_numbers_fail_the_selftest(run: RunFolder) -> None:

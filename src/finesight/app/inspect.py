@@ -1,0 +1,81 @@
+"""Inspect: what is in a data set, and what in it would hurt a training."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finesight.classes import IGNORE_INDEX
+from finesight.config import load_settings
+from finesight.data.inspection import Inspection, inspect_data
+from finesight.data.mask_rules import MAX_INFERRED
+from finesight.data.masks import spell
+from finesight.insight.data_checks import find_problems
+
+
+def inspect(
+    data: str | Path,
+    *,
+    val: str | Path = "",
+    format: str = "",
+    classes: str = "",
+    html: str | Path = "",
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Looks at every picture and mask of a data set once; writes nothing but `html`, a page with the pictures.
+
+    data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
+    of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
+    (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
+    told), `sizes`, `modes`, `num_bytes`, `problems` (`code`, `severity`, `title`,
+    `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError where there is
+    nothing to inspect.
+    """
+    given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
+    chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
+    inspection = inspect_data(chosen.data, chosen.seed)
+    problems = find_problems(inspection)
+    summary = summarise(inspection)
+    if html:
+        from finesight.reporting import make_inspection_page, write_page  # and with them torch
+
+        write_page(make_inspection_page(inspection, problems, summary), Path(html))
+    return summary | {
+        "problems": [problem.to_dict() for problem in problems],
+        "is_fit": all(problem.severity == "note" for problem in problems),
+    }
+
+
+def summarise(inspection: Inspection) -> dict[str, Any]:
+    """What is in it, without a judgement."""
+    names = inspection.classes.names if inspection.classes else ()
+    ignored = inspection.classes.ignore if inspection.classes and inspection.task == "segmentation" else None
+    read = [portrait for portrait in inspection.portraits.values() if not portrait.fault]
+    sizes = Counter(f"{each.size[0]}x{each.size[1]}" for each in read)
+    return {
+        "data": str(inspection.root),
+        "format": inspection.format,
+        "task": inspection.task,
+        "num_samples": len(inspection.portraits),
+        "splits": {split: len(items) for split, items in inspection.splits.items()},
+        "split_is_made": inspection.split_is_made,
+        "classes": list(names),
+        "class_counts": {
+            split: {name: counts[IGNORE_INDEX if index == ignored else index] for index, name in enumerate(names)}
+            for split, counts in inspection.class_counts.items()
+        },
+        "unknown_pixels": sum(counts[IGNORE_INDEX] for counts in inspection.class_counts.values()),
+        "sizes": dict(sizes.most_common()),
+        "modes": dict(Counter(each.mode for each in read).most_common()),
+        "mask_kinds": dict(Counter(look.kind for look in inspection.looks.values()).most_common()),
+        "codes": dict(_count_codes(inspection).most_common(MAX_INFERRED)) if inspection.rule is None else {},
+        "num_bytes": sum(each.num_bytes for each in inspection.portraits.values()),
+    }
+
+
+def _count_codes(inspection: Inspection) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for look in inspection.looks.values():
+        for code, count in look.counts.items():
+            total[spell(code) if look.kind == "colour" else str(code)] += count
+    return total

@@ -1,0 +1,105 @@
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from finesight.cli.options import JsonOption, print_json, print_line
+
+EXAMPLES_SHOWN = 5
+CLASSES_SHOWN = 12
+
+
+def inspect(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your pictures.")],
+    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
+    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
+    classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the pictures.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
+    ] = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Say what is in a data set and what in it would hurt a training, without training.
+
+    Exit code 1 if something would hurt, 0 if not, 2 if it cannot be inspected.
+
+    Examples:
+
+    `finesight inspect pictures/`
+
+    `finesight inspect tiles/ --classes deepglobe --html tiles.html`
+    """
+    from finesight.app.inspect import inspect as run_inspection
+    from finesight.config import parse_override
+
+    settings = dict(parse_override(text) for text in set_ or [])
+    result = run_inspection(data, val=val, format=format, classes=classes, html=html, settings=settings)
+    if json_output:
+        print_json(result)
+    else:
+        print_summary(result)
+        print_problems(result["problems"])
+        if html:
+            print_line(f"With pictures: {html}")
+    if not result["is_fit"]:
+        raise typer.Exit(1)
+
+
+def print_summary(result: Mapping[str, Any]) -> None:
+    parts = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
+    made = " (as training would split them)" if result["split_is_made"] else ""
+    print_line(f"{result['data']}: {result['format']}, {result['task']}")
+    print_line(f"{result['num_samples']:,} pictures: {parts}{made}; {result['num_bytes'] / 1e6:,.0f} MB")
+    print_line(f"size (height x width): {_list_counts(result['sizes'])}; stored as {_list_counts(result['modes'])}")
+    if result["mask_kinds"]:
+        print_line(f"masks by {_list_counts(result['mask_kinds'])}; {result['unknown_pixels']:,} pixels of no class")
+    if result["codes"]:
+        print_line("masks hold, in pixels:")
+        print_shares(list(result["codes"]), {"all": result["codes"]})
+    elif result["classes"]:
+        print_line(f"{len(result['classes'])} classes:")
+        print_shares(result["classes"], result["class_counts"])
+
+
+def print_shares(names: list[str], counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Share of each class in each part; of many classes the largest and the smallest."""
+    first = next(iter(counts))
+    order = sorted(names, key=lambda name: -counts[first][name])
+    half = CLASSES_SHOWN // 2
+    shown = order if len(order) <= CLASSES_SHOWN else [*order[:half], "", *order[-half:]]
+    width = max(map(len, shown))
+    print_line("  " + " " * width + "".join(f"{split:>22}" for split in counts))
+    for name in shown:
+        cells = (f"{count[name]:>14,}{_share(count, name):>8}" if name else f"{'…':>22}" for count in counts.values())
+        print_line(f"  {name:{width}}{''.join(cells)}")
+
+
+def print_problems(problems: list[dict[str, Any]]) -> None:
+    for problem in problems:
+        print_line()
+        print_line(f"{problem['severity']} {problem['code']}: {problem['title']}")
+        print_line(f"  {problem['message']}")
+        for example in problem["examples"][:EXAMPLES_SHOWN]:
+            print_line(f"    {example['text']}")
+        if (more := len(problem["examples"]) - EXAMPLES_SHOWN) > 0:
+            print_line(f"    and {more:,} more")
+    print_line()
+    tally = {severity: sum(problem["severity"] == severity for problem in problems) for severity in SEVERITIES}
+    print_line(", ".join(f"{tally[severity]} {noun}" for severity, noun in SEVERITIES.items()) + ".")
+
+
+SEVERITIES = {"error": "that stop a training", "warning": "that spoil its result or its score", "note": "worth knowing"}
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    if len(counts) == 1:
+        return next(iter(counts))
+    listed = [f"{name} ({count:,})" for name, count in list(counts.items())[:4]]
+    more = [f"{len(counts) - 4:,} others"] if len(counts) > 4 else []
+    return ", ".join([*listed, *more]) or "none"
+
+
+def _share(counts: Mapping[str, int], name: str) -> str:
+    total = sum(counts.values())
+    return f"{100 * counts[name] / total:.1f} %" if total else ""

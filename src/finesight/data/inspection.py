@@ -1,0 +1,167 @@
+"""A data set looked at from all sides in one pass, whatever is wrong with it: what the checks of the doctor judge."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from finesight.classes import ClassList
+from finesight.config import DataSettings
+from finesight.data.class_files import load_classes
+from finesight.data.duplicates import Duplicates, match_fingerprints
+from finesight.data.formats import FORMATS, read_splits
+from finesight.data.mask_rules import choose_rule
+from finesight.data.masks import Look, MaskRule
+from finesight.data.pictures import map_in_threads
+from finesight.data.portraits import Portrait, take_portrait
+from finesight.data.sample import Item
+from finesight.data.seams import Seam, find_seams
+from finesight.data.splits import split_train_val
+from finesight.errors import DataError
+from finesight.progress import progress_bar, track
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """splits: as they come, or, if split_is_made, as `train` would make them. portraits: by key, of every item.
+
+    classes: None where none can be told. rule: how masks are read; None of pictures without, or with rule_fault, the
+    sentence that says why they cannot be. faults: what is wrong with the layout, a sentence each.
+    """
+
+    format: str
+    root: Path
+    splits: Mapping[str, tuple[Item, ...]]
+    split_is_made: bool
+    settings: DataSettings
+    classes: ClassList | None
+    rule: MaskRule | None
+    rule_fault: str
+    faults: tuple[str, ...]
+    portraits: Mapping[str, Portrait]
+    duplicates: tuple[Duplicates, ...]
+    seams: tuple[Seam, ...]
+
+    @property
+    def task(self) -> Literal["classification", "segmentation", "none"]:
+        return FORMATS[self.format].task
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        return {item.key: item for items in self.splits.values() for item in items}
+
+    @cached_property
+    def splits_of(self) -> dict[str, tuple[str, ...]]:
+        """The parts a picture is in, by key; one, if all is well."""
+        found: dict[str, tuple[str, ...]] = {}
+        for split, items in self.splits.items():
+            for item in items:
+                found[item.key] = (*found.get(item.key, ()), split)
+        return found
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """What the masks hold that can be read, by key of their pictures."""
+        pairs = ((key, portrait.mask) for key, portrait in self.portraits.items())
+        return {key: mask.look for key, mask in pairs if mask and mask.look}
+
+    def class_of(self, key: str) -> int | None:
+        """Index of a picture's label; None where it has none that is a class."""
+        label = self.items[key].label
+        return None if label is None else self._indices.get(label)
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        """By label; as ClassList.index finds them."""
+        if self.classes is None:
+            return {}
+        return {label: index for labels in (self.classes.names, self.classes.ids) for index, label in enumerate(labels)}
+
+    @cached_property
+    def class_counts(self) -> dict[str, Counter[int]]:
+        """Pictures of each class, or, with masks, pixels, by part. IGNORE_INDEX counts pixels of no known class."""
+        if self.task == "classification":
+            return {
+                split: Counter(index for item in items if (index := self.class_of(item.key)) is not None)
+                for split, items in self.splits.items()
+            }
+        counts: dict[str, Counter[int]] = {split: Counter() for split in self.splits}
+        if self.rule is None:
+            return counts
+        for key, look in self.looks.items():
+            for code, count in look.counts.items():
+                for split in self.splits_of[key]:
+                    counts[split][self.rule.find(look.kind, code, look.palette)] += count
+        return counts
+
+
+def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
+    """Decodes every picture and mask once. Raises DataError only where there is nothing to look at.
+
+    seed: of the split that is made where the data bring none. Keeps about two kilobytes a picture.
+    """
+    faults: list[str] = []
+    name, root, splits = read_splits(settings.root, settings.val, settings.format, faults)
+    known = load_classes(settings.classes) if settings.classes else None
+    split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits
+    if split_is_made:
+        train, val = split_train_val(splits["train"], settings.val_share, seed)
+        splits = {"train": train, "val": val} | {split: splits[split] for split in splits if split != "train"}
+    items = list({item.key: item for items in splits.values() for item in items}.values())
+    taken = map_in_threads(take_portrait, items)
+    portraits = {
+        item.key: portrait
+        for item, portrait in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)
+    }
+    inspection = Inspection(
+        format=name,
+        root=root,
+        splits=splits,
+        split_is_made=split_is_made,
+        settings=settings,
+        classes=known,
+        rule=None,
+        rule_fault="",
+        faults=tuple(faults),
+        portraits=portraits,
+        duplicates=tuple(_match(portraits)),
+        seams=tuple(_find_seams(portraits)),
+    )
+    return _read_masks(inspection) if inspection.task == "segmentation" else _read_labels(inspection)
+
+
+def _read_labels(inspection: Inspection) -> Inspection:
+    labels = {item.label for item in inspection.items.values() if item.label is not None}
+    if inspection.classes is None and labels:
+        return replace(inspection, classes=ClassList.from_labels(labels))
+    return inspection
+
+
+def _read_masks(inspection: Inspection) -> Inspection:
+    """With the rule that training would choose, or the reason why it would stop."""
+    looks = list(inspection.looks.values())
+    if not looks:
+        return replace(inspection, rule_fault="No mask can be read.")
+    try:
+        rule, classes, _ = choose_rule(looks, inspection.classes, inspection.settings)
+    except DataError as error:
+        return replace(inspection, rule_fault=str(error))
+    return replace(inspection, rule=rule, classes=classes)
+
+
+def _match(portraits: Mapping[str, Portrait]) -> Iterable[Duplicates]:
+    with progress_bar("Comparing pictures", 1):
+        return match_fingerprints({key: each.fingerprint for key, each in portraits.items() if each.fingerprint})
+
+
+def _find_seams(portraits: Mapping[str, Portrait]) -> list[Seam]:
+    """Among the pictures of the most common size."""
+    sizes = Counter(portrait.size for portrait in portraits.values() if portrait.edges is not None)
+    if not sizes:
+        return []
+    ((size, _),) = sizes.most_common(1)
+    return find_seams(
+        {key: each.edges for key, each in portraits.items() if each.edges is not None and each.size == size}
+    )

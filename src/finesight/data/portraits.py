@@ -1,0 +1,106 @@
+"""All that the doctor needs to know of a picture and its mask, in about two kilobytes, from decoding each once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from finesight.data.duplicates import Fingerprint, take_fingerprint
+from finesight.data.masks import Look, RawMask, UnreadableMask, count_codes, read_mask, summarise, to_colour
+from finesight.data.pictures import UnreadablePicture, open_picture, read_picture
+from finesight.data.sample import Item
+from finesight.data.seams import take_edges
+
+NUM_COLOURS = 6  # that are told of a mask, the most frequent ones
+NUM_POSITIONS = 5  # and of each of them
+
+
+@dataclass(frozen=True)
+class MaskPortrait:
+    """fault: why it cannot be read, or "". digest: of all codes."""
+
+    fault: str
+    size: tuple[int, int] = (0, 0)
+    look: Look | None = None
+    digest: bytes = b""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """fault: why the picture cannot be read, or "". size: (height, width), upright. mode: Pillow's, as stored.
+
+    is_missing: there is no such file. mask: None where there is none, or no file.
+    """
+
+    fault: str
+    is_missing: bool = False
+    size: tuple[int, int] = (0, 0)
+    mode: str = ""
+    num_bytes: int = 0
+    fingerprint: Fingerprint | None = None
+    edges: np.ndarray | None = None
+    mask: MaskPortrait | None = None
+
+
+@dataclass(frozen=True)
+class Stray:
+    """Pixels of one colour in one mask that are no class. positions: (row, column) of the first of them."""
+
+    colour: int
+    count: int
+    positions: tuple[tuple[int, int], ...]
+
+
+def take_portrait(item: Item) -> Portrait:
+    """Never raises on account of a file."""
+    mask = _take_mask(item.mask) if item.mask and item.mask.is_file() else None
+    if not item.path.is_file():
+        return Portrait("does not exist", is_missing=True, mask=mask)
+    try:
+        picture = read_picture(item.path, item.key)
+        with open_picture(item.path) as image:
+            mode = image.mode
+    except UnreadablePicture as error:
+        return Portrait(error.reason, num_bytes=item.path.stat().st_size, mask=mask)
+    return Portrait(
+        fault="",
+        size=(picture.shape[0], picture.shape[1]),
+        mode=mode,
+        num_bytes=item.path.stat().st_size,
+        fingerprint=take_fingerprint(picture),
+        edges=take_edges(picture),
+        mask=mask,
+    )
+
+
+def _take_mask(path: Path) -> MaskPortrait:
+    try:
+        raw = read_mask(path, path.name)
+    except UnreadableMask as error:
+        return MaskPortrait(error.reason)
+    digest = blake2b(f"{raw.kind}{raw.codes.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(raw.codes).data)
+    look = summarise(raw, path.name, count_codes(raw.codes))
+    return MaskPortrait("", (raw.codes.shape[0], raw.codes.shape[1]), look, digest.digest())
+
+
+def find_strays(path: Path, look: Look, known: Mapping[int, int]) -> list[Stray]:
+    """Where a mask holds colours that are not among `known`; reads it anew. Empty if it cannot be read any more."""
+    counts: Counter[int] = Counter()
+    for code, count in look.counts.items():
+        counts[to_colour(look, code)] += count
+    colours = [colour for colour, _ in counts.most_common() if colour not in known]
+    try:
+        raw = read_mask(path)
+    except UnreadableMask:
+        return []
+    return [_locate(raw, colour) for colour in colours[:NUM_COLOURS]]
+
+
+def _locate(raw: RawMask, colour: int) -> Stray:
+    rows, columns = np.nonzero(raw.colours() == colour)
+    positions = zip(rows[:NUM_POSITIONS].tolist(), columns[:NUM_POSITIONS].tolist(), strict=True)
+    return Stray(colour, len(rows), tuple(positions))

@@ -1,0 +1,45 @@
+"""Numbered checks over a data set: what would hurt a training, and what is worth knowing."""
+
+from finesight.data.inspection import Inspection
+from finesight.insight.data_checks import copies, files, labels, masks
+from finesight.insight.data_checks.contract import SEVERITIES, Check, Example, Explanation, Problem, Severity
+
+__all__ = ["CHECKS", "SEVERITIES", "Check", "Example", "Explanation", "Problem", "Severity", "find_problems"]
+
+CHECKS: dict[str, Check] = {
+    "D001": Check("The layout cannot be read as it is", "error", files.find_unusable_layout),
+    "D101": Check("Pictures that cannot be read", "error", files.find_unreadable),
+    "D102": Check("Pictures or masks without partner", "error", files.find_partnerless),
+    "D103": Check("Masks that cannot be read", "error", files.find_unreadable_masks),
+    "D104": Check("Masks of another size than their pictures", "error", files.find_misfits),
+    "D105": Check("Oversized pictures", "note", files.find_outsized),
+    "D106": Check("Pictures of a single colour", "note", files.find_flat),
+    "D201": Check("The same picture with two labels", "warning", copies.find_two_labels),
+    "D202": Check("Nearly the same picture with two labels", "warning", copies.find_two_labels_nearly),
+    "D203": Check("The same picture in two parts", "warning", copies.find_copies_across),
+    "D204": Check("Nearly the same picture in two parts", "warning", copies.find_near_copies_across),
+    "D205": Check("Neighbouring crops of one scene in two parts", "warning", copies.find_neighbours_across),
+    "D206": Check("A file in two parts", "error", copies.find_listed_twice),
+    "D207": Check("The same picture more than once", "note", copies.find_copies_within),
+    "D208": Check("Nearly the same picture more than once", "note", copies.find_near_copies_within),
+    "D301": Check("Labels that are no class", "error", labels.find_unknown_labels),
+    "D302": Check("Classes without training pictures", "error", labels.find_untrained),
+    "D303": Check("Classes missing where they should be scored", "warning", labels.find_unvalidated),
+    "D304": Check("Classes that occur nowhere", "note", labels.find_unused),
+    "D305": Check("Rare classes", "note", labels.find_rare),
+    "D401": Check("Colours that are no class", "note", masks.find_stray_colours),
+    "D402": Check("Value 255 that no rule explains", "error", masks.find_borders),
+    "D403": Check("Values that are no class", "error", masks.find_unknown_values),
+    "D404": Check("Masks that seem to count from one", "warning", masks.find_shift),
+    "D405": Check("Masks whose meaning cannot be told", "error", masks.find_unreadable_rule),
+    "D406": Check("Masks without a known class", "note", masks.find_unlabelled_masks),
+}
+
+
+def find_problems(inspection: Inspection) -> list[Problem]:
+    """Makes every check; the gravest problems first."""
+    problems = []
+    for code, check in CHECKS.items():
+        if found := check.judge(inspection):
+            problems.append(Problem(code, check.title, check.severity, found.message, found.examples))
+    return sorted(problems, key=lambda problem: (SEVERITIES.index(problem.severity), problem.code))

@@ -1,0 +1,92 @@
+"""Labels without a class, classes without a picture."""
+
+from collections import defaultdict
+
+from finesight.classes import IGNORE_INDEX
+from finesight.data.inspection import Inspection
+from finesight.data.survey import quote_some
+from finesight.insight.data_checks.contract import Example, Explanation
+from finesight.insight.wording import count_of, percent
+
+FEW_PICTURES = 10  # of a class to train on
+RARE = 0.001  # share of the training pixels
+
+
+def find_unknown_labels(inspection: Inspection) -> Explanation | None:
+    keys: dict[str, list[str]] = defaultdict(list)
+    for key, item in inspection.items.items():
+        if item.label is not None and inspection.class_of(key) is None:
+            keys[item.label].append(key)
+    if not keys:
+        return None
+    examples = [
+        Example(tuple(found), f"{label!r}: {count_of(len(found), 'picture')}, such as {found[0]}")
+        for label, found in keys.items()
+    ]
+    pictures = count_of(sum(map(len, keys.values())), "picture")
+    message = f"{pictures} with a label that is not in the class list: {quote_some(list(keys))}. Add or correct them."
+    return Explanation(message, tuple(examples))
+
+
+def find_untrained(inspection: Inspection) -> Explanation | None:
+    """Classes of a held-out part that training has not."""
+    present = _present(inspection)
+    if inspection.classes is None or "train" not in inspection.splits:
+        return None
+    if inspection.task == "classification" and len(present["train"]) < 2:
+        return Explanation(f"All training pictures are of {len(present['train'])} class; two at least are needed.")
+    lines = [
+        f"{split} has {_names(inspection, missing)}, of which there is nothing to train on"
+        for split, found in present.items()
+        if (missing := found - present["train"])
+    ]
+    return Explanation(f"{'; '.join(lines)}. Add some, or move them.") if lines else None
+
+
+def find_unvalidated(inspection: Inspection) -> Explanation | None:
+    """Classes of the training part that a held-out part has not."""
+    present = _present(inspection)
+    lines = [
+        f"{split} has nothing of {_names(inspection, missing)}"
+        for split, found in present.items()
+        if split != "train" and found and (missing := present.get("train", set()) - found)
+    ]
+    return Explanation(f"{'; '.join(lines)}: no score will tell how well it is known.") if lines else None
+
+
+def find_unused(inspection: Inspection) -> Explanation | None:
+    if inspection.classes is None or (inspection.task == "segmentation" and inspection.rule is None):
+        return None
+    used = set().union(*_present(inspection).values())
+    unused = set(range(len(inspection.classes))) - used - {inspection.classes.ignore}
+    return Explanation(f"In the class list, but nowhere in the data: {_names(inspection, unused)}.") if unused else None
+
+
+def find_rare(inspection: Inspection) -> Explanation | None:
+    classes = inspection.classes
+    if classes is None or "train" not in inspection.splits:
+        return None
+    counts = inspection.class_counts["train"]
+    known = {index: count for index, count in counts.items() if index != IGNORE_INDEX}
+    total = sum(known.values())
+    if inspection.task == "segmentation":
+        rare = {index: percent(count / total) for index, count in known.items() if count < RARE * total}
+        what = f"less than {percent(RARE)} of the training pixels"
+    else:
+        rare = {index: count_of(count, "picture") for index, count in known.items() if count < FEW_PICTURES}
+        what = f"fewer than {FEW_PICTURES} training pictures"
+    if not rare:
+        return None
+    names = quote_some([classes.names[index] for index in sorted(rare)])
+    examples = tuple(Example((), f"{classes.names[index]}: {text}") for index, text in sorted(rare.items()))
+    return Explanation(f"{count_of(len(rare), 'class')} with {what}: {names}. Expect little of them.", examples)
+
+
+def _present(inspection: Inspection) -> dict[str, set[int]]:
+    """Indices of the classes that occur, by part."""
+    return {split: set(counts) - {IGNORE_INDEX} for split, counts in inspection.class_counts.items()}
+
+
+def _names(inspection: Inspection, indices: set[int]) -> str:
+    names = inspection.classes.names if inspection.classes else ()
+    return quote_some([names[index] for index in sorted(indices)])

@@ -1,0 +1,151 @@
+"""Masks that hold what no class is."""
+
+from collections.abc import Mapping
+
+from finesight.classes import IGNORE_INDEX
+from finesight.data.inspection import Inspection
+from finesight.data.masks import spell, to_colour
+from finesight.data.portraits import Stray, find_strays
+from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
+from finesight.insight.wording import count_of
+
+MASKS_READ_AGAIN = 100  # to say where their stray pixels are
+BORDER = 255  # what many tools write where no class is known
+
+
+def find_stray_colours(inspection: Inspection) -> Explanation | None:
+    """Where there are too many, there is no rule, and `find_unreadable_rule` speaks."""
+    if inspection.rule is None or inspection.rule.palette_as != "colour":
+        return None
+    known = dict(inspection.rule.colours)
+    strays: dict[str, int] = {}
+    pixels = 0
+    for key, look in inspection.looks.items():
+        pixels += sum(look.counts.values())
+        if count := sum(n for code, n in look.counts.items() if to_colour(look, code) not in known):
+            strays[key] = count
+    if not strays:
+        return None
+    total = sum(strays.values())
+    examples = []
+    for key in sorted(strays, key=lambda key: -strays[key])[:MASKS_READ_AGAIN]:
+        mask = inspection.items[key].mask
+        assert mask is not None
+        found = find_strays(mask, inspection.looks[key], known)
+        examples.append(Example((key,), f"{mask.name}: {'; '.join(map(_tell, found))}"))
+    return Explanation(
+        f"{count_of(total, 'pixel')} ({total / pixels:.2g} of all) in {count_of(len(strays), 'mask')} of a colour "
+        "that is no class. They will count nowhere; correct them, or add the class.",
+        tuple(examples),
+    )
+
+
+def find_borders(inspection: Inspection) -> Explanation | None:
+    """Masks with 255, where no rule says what it is."""
+    if inspection.rule is not None or BORDER not in _unknown_values(inspection):
+        return None
+    examples = _list_holders(inspection, {BORDER})
+    message = "with value 255, which is no class: usually a border that counts nowhere. If so, set data.ignore = 255."
+    return explain_if_any(examples, "mask", message)
+
+
+def find_unknown_values(inspection: Inspection) -> Explanation | None:
+    """Values beyond the class list. One beyond its end: masks that count from one, or a background it lacks."""
+    if inspection.rule is not None or inspection.classes is None:
+        return None
+    unknown = _unknown_values(inspection) - {BORDER}
+    if not unknown:
+        return None
+    examples = _list_holders(inspection, unknown)
+    last = len(inspection.classes) - 1
+    hint = "Add the class, or set data.ignore to the value."
+    if unknown == {last + 1}:
+        holders = [inspection.looks[key] for example in examples for key in example.keys]
+        hint = (
+            f"That is one beyond the end, {last}, and none of these masks holds 0: off by one? Subtract 1."
+            if not any(0 in look.counts for look in holders)
+            else f"That is one beyond the end, {last}: the masks seem to be off by one. If they count from 1 and 0 is "
+            "background, put the background first in the class list, or set data.ignore = 0 and give ids from 1."
+        )
+    return explain_if_any(examples, "mask", f"with values that are no class: {_list_values(unknown)}. {hint}")
+
+
+def find_shift(inspection: Inspection) -> Explanation | None:
+    """Masks that may count from one without that their values tell: 0 occurs nowhere, and neither does the last."""
+    rule, classes = inspection.rule, inspection.classes
+    if rule is None or classes is None or not inspection.settings.classes or rule.palette_as == "colour":
+        return None
+    if all(id_.isascii() and id_.isdigit() for id_ in classes.ids):
+        return None  # ids say what the values mean
+    values = _values(inspection)
+    if 0 in values or not values or max(values) >= len(classes):
+        return None
+    return Explanation(
+        f"No mask holds value 0, which is read as {classes.names[0]!r}; the values are {min(values)} to {max(values)}, "
+        f"of {count_of(len(classes), 'class')}. If the masks count from 1, every class is taken for the next one: "
+        "give ids in the class list, from 1."
+    )
+
+
+def find_unreadable_rule(inspection: Inspection) -> Explanation | None:
+    """Whatever else keeps masks from being read."""
+    if not inspection.rule_fault or find_borders(inspection) or find_unknown_values(inspection):
+        return None
+    first, *lines = inspection.rule_fault.split("\n")
+    keys: dict[str, tuple[str, ...]] = {}
+    for key, look in inspection.looks.items():
+        keys[look.name] = (*keys.get(look.name, ()), key)
+    examples = [Example(_keys_of(line.strip(), keys), line.strip()) for line in lines]
+    return Explanation(f"{first.rstrip(':.')}.", tuple(examples))
+
+
+def find_unlabelled_masks(inspection: Inspection) -> Explanation | None:
+    rule = inspection.rule
+    if rule is None:
+        return None
+    examples = [
+        Example((key,), look.name)
+        for key, look in inspection.looks.items()
+        if all(rule.find(look.kind, code, look.palette) == IGNORE_INDEX for code in look.counts)
+    ]
+    return explain_if_any(examples, "mask", "without a pixel of a known class. Nothing is learned from them.")
+
+
+def _tell(stray: Stray) -> str:
+    places = ", ".join(f"({row}, {column})" for row, column in stray.positions)
+    more = ", …" if stray.count > len(stray.positions) else ""
+    return f"{count_of(stray.count, 'pixel')} of {spell(stray.colour)} at (row, column) {places}{more}"
+
+
+def _values(inspection: Inspection) -> set[int]:
+    return {code for look in inspection.looks.values() if look.kind != "colour" for code in look.counts}
+
+
+def _unknown_values(inspection: Inspection) -> set[int]:
+    """Values that are no class, as far as that can be said; without a class list only 255 among others."""
+    values = _values(inspection)
+    if inspection.classes is None:
+        return {BORDER} & values if len(values) > 2 else set()
+    ids = inspection.classes.ids
+    numbered = all(id_.isascii() and id_.isdigit() for id_ in ids)
+    return values - (set(map(int, ids)) if numbered else set(range(len(ids))))
+
+
+def _list_values(values: set[int]) -> str:
+    listed = ", ".join(map(str, sorted(values)[:5]))
+    return f"{listed} and {len(values) - 5:,} more" if len(values) > 5 else listed
+
+
+def _list_holders(inspection: Inspection, values: set[int]) -> list[Example]:
+    examples = []
+    for key, look in inspection.looks.items():
+        found = {code: count for code, count in look.counts.items() if look.kind != "colour" and code in values}
+        if found:
+            told = ", ".join(f"{count_of(count, 'pixel')} of {code}" for code, count in sorted(found.items()))
+            examples.append(Example((key,), f"{look.name}: {told}"))
+    return sorted(examples, key=lambda example: example.text)
+
+
+def _keys_of(line: str, keys: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """A line of `choose_rule` begins with the name of the mask it is about, which two folders may have."""
+    return keys.get(line.partition(": ")[0], ())

@@ -1,0 +1,24 @@
+"""The page of `finesight inspect` in a browser: it opens without a word, and its pictures and tables work."""
+
+from pathlib import Path
+from typing import Any
+
+from visiting import open_page
+
+from finesight import inspect
+
+
+def test_the_page_opens_and_sorts(chromium: Any, pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    codes = [problem["code"] for problem in inspect(pictures, html=file)["problems"]]
+    visit = open_page(chromium, file)
+    assert visit.page.locator("section").count() == 1 + len(codes)
+    for code in codes:
+        visit.page.click(f'nav a[href="#{code}"]')
+    names = visit.page.locator("tbody .name")
+    assert names.all_inner_texts() == ["blue", "green", "red"]
+    visit.page.click("th >> text=Class")
+    visit.page.click("th >> text=Class")
+    assert names.all_inner_texts() == ["red", "green", "blue"]
+    assert not visit.errors
+    assert visit.requests == [file.as_uri()]

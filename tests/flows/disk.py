@@ -1,0 +1,50 @@
+"""A small disk of one's own, which can be full or be read only; mounted for real."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+class Disk:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fill(self) -> None:
+        """To the last byte."""
+        with (self.path / "filler").open("ab", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def empty(self) -> None:
+        (self.path / "filler").unlink()
+
+    def allow_writing(self, allowed: bool) -> None:
+        _mount("-o", f"remount,{'rw' if allowed else 'ro'}", str(self.path))
+
+
+@contextmanager
+def small_disk(path: Path, size: str = "16m") -> Iterator[Disk]:
+    """Skips the test where nobody may mount one."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root mounts a small disk")
+    path.mkdir()
+    try:
+        _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path))
+    except subprocess.CalledProcessError:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        yield Disk(path)
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True)

@@ -1,0 +1,175 @@
+"""`finesight inspect`: what is said of a data set, in three forms, and with which exit code."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import draw_classes, finesight
+from PIL import Image
+
+from finesight import inspect
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    """Three classes in train and val, with everything wrong that labelled pictures can have."""
+    root = tmp_path / "faulty"
+    draw_classes(root / "train", per_class=12)
+    draw_classes(root / "val", per_class=2, first=100, classes=("red", "green"))
+    train = root / "train"
+    (train / "red_3.png").write_bytes((train / "red_3.png").read_bytes()[:200])
+    shutil.copy(train / "red_0.png", train / "green_0.png")
+    shutil.copy(train / "blue_5.png", root / "val" / "blue_5.png")
+    Image.new("RGB", (24, 24), "white").save(train / "blue_7.png")
+    return root
+
+
+def test_what_is_well_is_said_to_be_well(tmp_path: Path) -> None:
+    answer = finesight("inspect", draw_noise(tmp_path / "well"))
+    assert answer.code == 0, answer.out
+    assert "name_prefix, classification" in answer.out
+    assert "24 pictures: 22 train, 2 val (as training would split them)" in answer.out
+    assert "0 that stop a training, 0 that spoil its result or its score, 0 worth knowing." in answer.out
+
+
+def draw_noise(folder: Path) -> Path:
+    folder.mkdir()
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{'cat' if number % 2 else 'dog'}_{number}.png")
+    return folder
+
+
+def test_all_faults_are_told_at_once(faulty: Path) -> None:
+    answer = finesight("inspect", faulty, "--json")
+    assert answer.code == 1
+    result = answer.json()
+    assert {"format", "num_samples", "classes", "problems"} <= set(result)
+    assert (result["format"], result["num_samples"]) == ("name_prefix", 41)
+    assert result["classes"] == ["blue", "green", "red"]
+    assert result["class_counts"]["val"] == {"blue": 1, "green": 2, "red": 2}
+    problems = {problem["code"]: problem for problem in result["problems"]}
+    assert problems["D101"]["keys"] == ["train/red_3.png"]
+    assert problems["D106"]["keys"] == ["train/blue_7.png"]
+    assert problems["D201"]["keys"] == ["train/green_0.png", "train/red_0.png"]
+    assert problems["D203"]["keys"] == ["train/blue_5.png", "val/blue_5.png"]
+    severities = [problem["severity"] for problem in result["problems"]]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+    assert inspect(faulty) == result
+
+
+def test_the_text_says_the_same(faulty: Path) -> None:
+    text = finesight("inspect", faulty).out
+    for problem in finesight("inspect", faulty, "--json").json()["problems"]:
+        assert f"{problem['severity']} {problem['code']}: {problem['title']}" in text
+        assert problem["message"] in text
+    assert "train/green_0.png (train, green) = train/red_0.png (train, red)" in text
+
+
+def test_the_page_shows_the_pictures(faulty: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "page.html"
+    out.parent.mkdir()
+    answer = finesight("inspect", faulty, "--html", out)
+    assert answer.code == 1
+    page = out.read_text(encoding="utf-8")
+    assert 'class="tile sheet-0"' in page
+    assert "train/green_0.png (train, green) = train/red_0.png (train, red)" in page
+    assert "no picture: train/red_3.png" in page
+    assert not [word for word in ("http://", "https://") if f'src="{word}' in page or f'href="{word}' in page]
+
+
+def test_masks_with_every_fault(tmp_path: Path) -> None:
+    root = tmp_path / "tiles"
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        mask = np.zeros((40, 40, 3), np.uint8)
+        mask[:, 20:] = (255, 255, 0)
+        if number == 2:
+            mask[7, 9] = (255, 0, 0)
+        folder = root / ("val" if number > 5 else "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number:04}_sat.jpg", quality=95)
+        Image.fromarray(mask[: 30 if number == 3 else 40]).save(folder / f"{number:04}_mask.png")
+    (root / "train" / "0000_mask.png").unlink()
+    (root / "train" / "0001_sat.jpg").write_bytes(b"\xff\xd8\xff")
+    answer = finesight("inspect", root, "--classes", "deepglobe", "--json")
+    assert answer.code == 1
+    problems = {problem["code"]: problem for problem in answer.json()["problems"]}
+    assert problems["D101"]["keys"] == ["train/0001_sat.jpg"]
+    assert problems["D102"]["keys"] == ["train/0000_sat.jpg"]
+    assert problems["D104"]["keys"] == ["train/0003_sat.jpg"]
+    assert problems["D401"]["keys"] == ["train/0002_sat.jpg"]
+    assert "1 pixel of #ff0000 at (row, column) (7, 9)" in problems["D401"]["examples"][0]["text"]
+    page = tmp_path / "page.html"
+    finesight("inspect", root, "--classes", "deepglobe", "--html", page)
+    assert 'title="mask of train/0002_sat.jpg"' in page.read_text(encoding="utf-8")
+
+
+def test_rows_of_a_manifest_are_all_told(small: Path) -> None:
+    rows = [f"{path.name},{path.stem.split('_')[0]}" for path in sorted(small.glob("*.png"))]
+    table = small / "list.csv"
+    table.write_text("path,label\n" + "\n".join([*rows, "gone.png,red", "../away.png,red", f"{rows[0]}"]) + "\n")
+    result = finesight("inspect", table, "--json").json()
+    assert result["num_samples"] == 12
+    (problem,) = [problem for problem in result["problems"] if problem["code"] == "D001"]
+    assert [example["text"].split(", row ")[1][:2] for example in problem["examples"]] == ["14", "15", "16"]
+
+
+def test_pictures_without_labels_are_inspected_all_the_same(tmp_path: Path) -> None:
+    root = tmp_path / "unlabelled"
+    root.mkdir()
+    for number in range(3):
+        shutil.copy(draw_noise(tmp_path / f"noise{number}") / "dog_0.png", root / f"IMG {number}.png")
+    answer = finesight("inspect", root, "--json")
+    assert answer.code == 1
+    assert {problem["code"] for problem in answer.json()["problems"]} == {"D001", "D207"}
+
+
+def test_settings_of_the_data_are_heeded(tmp_path: Path) -> None:
+    root = tmp_path / "tiles"
+    root.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        mask = np.zeros((20, 20), np.uint8)
+        mask[:, 10:] = 1
+        mask[0, 0] = 255
+        Image.fromarray(pixels).save(root / f"{number}_sat.png")
+        Image.fromarray(mask).save(root / f"{number}_mask.png")
+    page = tmp_path / "page.html"
+    answer = finesight("inspect", root, "--html", page)
+    assert "Value 255 that no rule explains" in answer.out
+    assert "800  50.0 %" in answer.out  # pixels of value 1, of which no class can be made yet
+    assert 'data-value="255"' in page.read_text(encoding="utf-8")
+    assert finesight("inspect", root, "--set", "data.ignore=255").code == 0
+
+
+def test_what_cannot_be_inspected_is_one_sentence(tmp_path: Path) -> None:
+    assert "does not exist" in finesight("inspect", tmp_path / "nowhere").error()
+    (tmp_path / "empty").mkdir()
+    assert "no pictures" in finesight("inspect", tmp_path / "empty").error()
+    draw_classes(tmp_path / "data", per_class=2)
+    nowhere = tmp_path / "data" / "red_0.png" / "page.html"
+    assert "cannot be written" in finesight("inspect", tmp_path / "data", "--html", nowhere).error()
+
+
+def test_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    root = draw_noise(tmp_path / "hostile")
+    name = "cat_\x1b[31m<b>1.png"
+    shutil.copy(root / "dog_0.png", root / name)
+    page = tmp_path / "page.html"
+    answer = finesight("inspect", root, "--html", page)
+    assert answer.code == 1
+    assert "\x1b" not in answer.out
+    assert "<b>1.png" not in page.read_text(encoding="utf-8")
+    assert json.loads(finesight("inspect", root, "--json").out)["problems"][0]["keys"] == [name, "dog_0.png"]
+
+
+def test_it_does_not_wait_for_torch(tmp_path: Path) -> None:
+    """Nor hold its memory: only the page needs what else a report needs."""
+    folder = str(draw_noise(tmp_path / "well"))
+    program = f"import sys, finesight; finesight.inspect({folder!r}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
