@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-# torch.OutOfMemoryError is the accelerators'; of the processor's memory only words tell: those of c10 and C++, and those
-# of oneDNN, which says no more where it finds no room for a kernel or for what that works on.
-SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation")
+# torch.OutOfMemoryError is the accelerators'; of the processor's memory only words tell: those of c10 and C++, and
+# those of oneDNN, which says no more where it finds no room for a kernel or for what that works on.
+SIGNS: tuple[str, ...] = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation")
 SIGNS += ("could not create a primitive", "could not create a memory")
 
 

@@ -15,15 +15,17 @@ from finesight.data.pictures import Fit, UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.errors import RunError
-from finesight.insight.distance import Floats, Indices
+from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.insight.evidence import Answer, Evaluation, Evidence
 from finesight.insight.features import Features, load_features
+from finesight.insight.quality import elect
 from finesight.insight.wording import label_class
 from finesight.progress import progress_bar
 from finesight.run import RunFolder
 
 Severity = Literal["error", "warning", "note"]  # the result is not what it seems | act on it | know it
 
+NEIGHBOURS = 10  # that vote on a picture's class, as many as a map's quality is measured by
 NUM_EXAMPLES = 12  # pictures a finding names
 
 
@@ -140,6 +142,17 @@ class Case:
         """Class index of each picture of `features`, -1 where it is unknown."""
         index = {label: i for i, label in enumerate(self.evidence.classes.ids)}
         return _to_indices([index.get(target) for target in self.features.targets])
+
+    @cached_property
+    def votes(self) -> Indices:
+        """Class index that the nearest pictures of each picture of `features` vote for."""
+        return self.ask_neighbours(self.features.features)
+
+    def ask_neighbours(self, features: Floats) -> Indices:
+        """The same in other features of the same pictures: the most frequent class of the ten nearest, by cosine."""
+        if len(features) <= NEIGHBOURS:
+            raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
+        return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS)])
 
     @cached_property
     def duplicates(self) -> list[Duplicates]:

@@ -1,14 +1,10 @@
 """Whether too much or too little of the network stood still, from the curve, the ledger and the features."""
 
-import numpy as np
-
-from finesight.insight.distance import Floats, Indices, find_nearest
 from finesight.insight.evidence import read_curve
 from finesight.insight.findings.contract import Case, Explanation, NotApplicable
 from finesight.insight.findings.learning_rate import guessing_loss
 from finesight.insight.findings.training import FEWEST_EPOCHS, LAST_PART, find_gap, given_losses, measure_score
 from finesight.insight.intervals import measure_share, subtract
-from finesight.insight.quality import elect
 from finesight.insight.wording import interval_of, percent
 from finesight.metrics.significance import mcnemar
 
@@ -17,7 +13,6 @@ FLAT = 0.05  # of the training loss, its fall over the last part of the epochs: 
 NO_GAP = 0.2  # nats that other pictures' loss may be above the training loss while nothing is learned by heart
 GOOD = 0.95  # accuracy, upper end of its interval, from which there is nothing to mend
 READY = 0.05  # accuracy by which neighbours in feature space beat the last layer: the features do, it does not use them
-NEIGHBOURS = 10
 SURE = 0.05
 
 
@@ -26,39 +21,36 @@ def find_too_deep(case: Case) -> Explanation | None:
     frozen, tuned = _count_layers(case)
     if not frozen:
         raise NotApplicable("No layer was frozen.")
-    quality = case.features and case.evidence.embedding and case.evidence.embedding.map.quality
+    near = measure_share(int((case.votes == case.feature_targets).sum()), len(case.votes))
     losses = [loss for _, loss in read_curve(case.evidence, "train/loss")]
     guessing = guessing_loss(case)
-    if len(losses) < FEWEST_EPOCHS or guessing is None or not quality:
+    if len(losses) < FEWEST_EPOCHS or guessing is None:
         raise NotApplicable(f"It takes {FEWEST_EPOCHS} epochs of cross-entropy without class weights.")
     last, part = losses[-1], max(1, round(LAST_PART * len(losses)))
     is_stuck = last > UNFITTED * guessing and losses[-1 - part] - last < FLAT * last
-    by_head, by_neighbours = measure_score(case), quality.get("knn_accuracy_features", 0.0)
+    by_head = measure_score(case)
     held = float(given_losses(case).mean())
-    if not is_stuck or held - last > NO_GAP or by_head.high > GOOD or by_neighbours > by_head.value + READY:
+    if not is_stuck or held - last > NO_GAP or by_head.high > GOOD or near.value > by_head.value + READY:
         return None
     return Explanation(
         f"With everything before {_first_tuned(case)} frozen ({frozen} of {frozen + tuned} layers), the training loss "
         f"came to rest at {last:.2f}, where guessing has {guessing:.2f}; part {case.split} has {held:.2f}, so nothing "
-        f"was learned by heart. The features do not separate the classes: neighbours name {percent(by_neighbours)} of "
+        f"was learned by heart. The features do not separate the classes: neighbours name {percent(near.value)} of "
         f"pictures right, the last layer {percent(by_head.value)}."
     )
 
 
 def find_too_shallow(case: Case) -> Explanation | None:
     """Training pictures are far ahead, and the features separate the classes no better than before training."""
+    right_now = case.votes == case.feature_targets
     _, tuned = _count_layers(case)
-    if case.features is not None and tuned < 2:
+    if tuned < 2:
         raise NotApplicable("Only the last layer was tuned.")
     if find_gap(case) is None:
         return None
     if case.start_features is None:
         raise NotApplicable("The weights it started from are not at hand, or it started from none.")
-    targets = case.feature_targets
-    if len(targets) <= NEIGHBOURS:
-        raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
-    now, before = (_vote(features) for features in (case.features.features, case.start_features()))
-    right_now, right_before = (elect(targets[near]) == targets for near in (now, before))
+    right_before = case.ask_neighbours(case.start_features()) == case.feature_targets
     won, lost = int((right_now & ~right_before).sum()), int((right_before & ~right_now).sum())
     if won > lost and mcnemar(lost, won) < SURE:
         return None
@@ -69,10 +61,6 @@ def find_too_shallow(case: Case) -> Explanation | None:
         f"({interval_of(after.low, after.high)}), and {percent(start.value)} in the features of the network that "
         f"training started from, {100 * subtract(after, start).value:+.0f} points."
     )
-
-
-def _vote(features: Floats) -> Indices:
-    return find_nearest(np.asarray(features), NEIGHBOURS)
 
 
 def _count_layers(case: Case) -> tuple[int, int]:

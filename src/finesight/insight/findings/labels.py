@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.distance import Floats, normalise_rows
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.insight.label_errors import find_label_errors as confident_learning
-from finesight.insight.quality import elect
 from finesight.insight.wording import count_of, join_some, percent
 
-NEIGHBOURS = 10
 BELIEVED = 0.85  # share of labels that network and neighbours, where they agree, do not contradict: wrong labels are
 # some in a hundred, so that whoever contradicts more is more often wrong than right about it
+ODDS = 100  # how much more probable the suggested class is than the label, at least
+BY_LUCK = 0.01  # of that many honest contradictions
 SEPARATE = 0.5  # of a class's pictures, for which neighbours vote for it: else its groups are the network's confusion
 FEWEST_IN_GROUPS = 30  # pictures of a class: two halves of 15 show a valley, where there is one
 BY_CHANCE = 0.05  # of seeing groups where there are none, in any of the classes together
@@ -18,17 +18,28 @@ STARTS, STEPS = 5, 50  # of two-means: it converges in a few steps, and one of f
 
 
 def find_label_errors(case: Case) -> Explanation | None:
-    """Labels that confident learning suspects, where the neighbours agree and the network may be believed."""
+    """Labels that confident learning suspects and the neighbours, too, where there are more of them than an honest
+    network of such probabilities would have, and where it may be believed.
+    """
+    from scipy.stats import poisson
+
     if case.split == "train":
         raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
     if case.has_masks:
         return _find_wrong_regions(case)
-    votes = dict(zip(case.features.keys, _vote_of_neighbours(case).tolist(), strict=True))
+    votes = dict(zip(case.features.keys, case.votes.tolist(), strict=True))
     known = case.targets >= 0
     keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
     suspected = confident_learning(case.probabilities[known], case.targets[known], keys)
-    doubtful = [error for error in suspected if votes.get(error.key) == error.suggested]
-    if not doubtful:
+    probabilities = dict(zip(case.keys, _temper(case), strict=True))
+    doubtful = [
+        error
+        for error in suspected
+        if votes.get(error.key) == error.suggested
+        and ODDS * probabilities[error.key][error.given] <= probabilities[error.key][error.suggested]
+    ]
+    honest = sum(_chance_of_contradiction(probabilities[answer.key]) for answer in case.answers)
+    if poisson.sf(len(doubtful) - 1, honest) > BY_LUCK:
         return None
     unanimous = [answer for answer in case.answers if votes.get(answer.key) == answer.prediction]
     believed = sum(not answer.is_mistake for answer in unanimous) / len(unanimous)
@@ -41,10 +52,23 @@ def find_label_errors(case: Case) -> Explanation | None:
     return Explanation(
         f"{count_of(len(doubtful), 'picture')} of {len(keys):,} ({percent(len(doubtful) / len(keys))}) "
         f"{'has' if len(doubtful) == 1 else 'have'} a label that network and neighbours agree is another: "
-        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Of all labels on which the two agree, "
-        f"{percent(believed)} are the same. Each is a wrong label or an honest mistake of both: look.",
+        f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Were all labels right, about "
+        f"{honest:.1f} would be so contradicted. Each is a wrong label or an honest mistake of both: look.",
         tuple(error.key for error in doubtful[:NUM_EXAMPLES]),
     )
+
+
+def _temper(case: Case) -> Floats:
+    """Probabilities (n, C) at the temperature that makes them as high as answers are right."""
+    found = case.evidence.calibration
+    raised = case.probabilities ** (1 / found.temperature if found else 1)
+    shares: Floats = raised / raised.sum(1, keepdims=True)
+    return shares
+
+
+def _chance_of_contradiction(shares: Floats) -> float:
+    """That the true class is one so improbable that it would be doubted; shares: (C,) of one picture."""
+    return float(shares[shares * ODDS <= shares.max()].sum())
 
 
 def _find_wrong_regions(case: Case) -> Explanation | None:
@@ -65,19 +89,12 @@ def _find_wrong_regions(case: Case) -> Explanation | None:
     )
 
 
-def _vote_of_neighbours(case: Case) -> Indices:
-    """The most frequent class among the nearest pictures of each picture of `features`."""
-    if len(case.features.keys) <= NEIGHBOURS:
-        raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
-    return elect(case.feature_targets[find_nearest(normalise_rows(case.features.features), NEIGHBOURS)])
-
-
 def find_split_classes(case: Case) -> Explanation | None:
     features, targets = normalise_rows(case.features.features), case.feature_targets
     enough = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
     if not enough:
         raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} pictures here.")
-    right = _vote_of_neighbours(case) == targets
+    right = case.votes == targets
     judged = [c for c in enough if right[targets == c].mean() >= SEPARATE]
     if not judged:
         raise NotApplicable("In feature space no class lies apart from the others, so its groups mean nothing.")

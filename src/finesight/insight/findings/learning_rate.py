@@ -58,12 +58,11 @@ def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Expl
 
 
 def _find_lag(case: Case) -> Explanation | None:
-    embedding, evaluation = case.evidence.embedding, case.evidence.evaluation
-    if embedding is None or evaluation is None or "knn_accuracy_features" not in embedding.map.quality:
+    try:
+        near = measure_share(int((case.votes == case.feature_targets).sum()), len(case.votes))
+    except NotApplicable:  # the curve has still something to say
         return None
-    quality = embedding.map.quality
-    asked = int(quality["num_queries"])
-    near, head = measure_share(round(quality["knn_accuracy_features"] * asked), asked), measure_score(case)
+    head = measure_score(case)
     if subtract(near, head).low < LAG:
         return None
     return Explanation(

@@ -75,7 +75,7 @@ def test_planted_wrong_labels_are_found(tmp_path: Path) -> None:
     labels = TARGETS.copy()
     planted = [3, 50, 99]
     labels[planted] = (labels[planted] + 1) % 4
-    margins = np.where(np.isin(np.arange(160), planted), 7.0, np.random.default_rng(0).uniform(4, 6, 160))
+    margins = np.where(np.isin(np.arange(160), planted), 9.0, np.random.default_rng(0).uniform(7, 8.5, 160))
     case = answered(tmp_path, labels, sure_logits(TARGETS, 4, margins), features=draw_features(TARGETS))
     found = fired("V007", case)
     assert set(found.keys) == {f"val/{n:04}.png" for n in planted}
