@@ -1,7 +1,7 @@
 """Templates → one HTML file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,10 @@ class Page:
     sources: Sequence[str]
     data: Mapping[str, Any]
     context: Mapping[str, Any]
-    definitions: Mapping[str, str]
     scripts: Sequence[str] = ()
     groundwork: str = ""  # script that `scripts` build on
     sprites: Sprites = NO_SPRITES
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_page(page: Page, out: Path) -> Path:
