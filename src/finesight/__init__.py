@@ -1,6 +1,6 @@
 """Fine-tune a pretrained vision network on your own pictures, and see what it learned.
 
-The same verbs as the command line: `from finesight import inspect, train, evaluate, predict, report, compare`.
+The same verbs as the command line: `from finesight import inspect, train, evaluate, explain, predict, report, compare`.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from finesight.app.compare import compare
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
+    from finesight.app.explain import explain
     from finesight.app.findings import findings
     from finesight.app.inspect import inspect
     from finesight.app.labels import labels
@@ -25,6 +26,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "explain",
     "findings",
     "inspect",
     "labels",

@@ -113,11 +113,12 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class FilmSettings:
-    """Masks only: validation pictures whose predicted mask is kept every epoch."""
+    """What is kept while training, to see afterwards how the network came to it."""
 
     __pydantic_config__ = STRICT
-    count: Annotated[int, Ge(0), Le(1000)] = 6  # how many, chosen by their mix of classes; 0: no film
-    pictures: tuple[str, ...] = ()  # file names or stems (0010_sat.jpg, 0010_sat) to watch instead
+    count: Annotated[int, Ge(0), Le(1000)] = 6  # masks: pictures whose prediction is kept every epoch; 0: none
+    pictures: tuple[str, ...] = ()  # masks: file names or stems (0010_sat.jpg, 0010_sat) to watch instead
+    features: bool = True  # classes: what the last layer sees of validation after the first, middle and last epoch
 
 
 @dataclass(frozen=True)

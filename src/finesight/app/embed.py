@@ -16,11 +16,13 @@ from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError
 from finesight.insight.features import load_features, save_features
+from finesight.insight.film_maps import draw_film
 from finesight.insight.neighbours import find_close_classes
 from finesight.insight.projection import load_map, place, project, save_map
 from finesight.insight.quality import describe_map, map_quality
 from finesight.insight.scatter import draw_map
 from finesight.insight.similar import find_similar, save_similar
+from finesight.insight.stability import check_stability
 from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
@@ -38,13 +40,16 @@ def embed(
     perplexity: float | None = None,
     seed: int | None = None,
     onto: str = "",
+    stability: bool = False,
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
     method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults.
     onto: a split whose map is there already: the pictures are placed on it, and it does not move.
+    stability: draw six more maps, and say on how many of them each group of close classes is still one.
     Returns `split`, `num_samples`, `dimensions`, `map` (settings), `map_in_words`, `quality` (how far the map can be
-    trusted), `close_classes` and `picture` (the drawn map).
+    trusted), `close_classes`, `through_training` (how classes drew apart, None where training did not keep it) and
+    `picture` (the drawn map).
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
@@ -73,7 +78,7 @@ def embed(
     save_map(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} pictures"
     draw_map(drawn.points, dataset.targets, classes.ids, classes.names, where / "map.png", title, describe_map(drawn))
-    close = find_close(dataset, features, predictions, classes)
+    close = find_close(dataset, features, predictions, classes, stability)
     folder.write_json(f"embedding/{split}/close_classes.json", close)
     return {
         "split": split,
@@ -83,6 +88,7 @@ def embed(
         "map_in_words": describe_map(drawn),
         "quality": drawn.quality,
         "close_classes": close,
+        "through_training": draw_film(folder, classes) if split == "val" and not data else None,
         "picture": str(where / "map.png"),
     }
 
@@ -106,14 +112,16 @@ def compute_features(
 
 
 def find_close(
-    dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList
+    dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList, stability: bool
 ) -> dict[str, object]:
     """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it."""
     targets = np.asarray(dataset.targets)
     guesses = torch.from_numpy(predictions)
     confusion = count_confusion(torch.from_numpy(targets), guesses, len(classes), ignore_index=None).numpy()
     close = find_close_classes(features, targets, confusion, classes.names, classes.ids, dataset.keys)
-    return close.to_dict()
+    if not stability:
+        return close.to_dict()
+    return close.to_dict() | {"stability": check_stability(features, targets, close).to_dict(close)}
 
 
 def pick(classes: ClassList, indices: np.ndarray) -> list[str]:

@@ -17,6 +17,7 @@ from finesight.engine.device import Machine
 from finesight.engine.loop import SMALLEST_PART, Job
 from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
+from finesight.insight.feature_film import start_feature_film
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
@@ -66,7 +67,8 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     if settings.augment.mixup or settings.augment.cutmix:
         loss(torch.zeros(1, len(listing.classes)), torch.ones(1, len(listing.classes)))  # raises if it cannot mix
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
-    return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film)
+    feature_film = start_feature_film(run, val, listing.classes, settings) if task.has_map else None
+    return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film, feature_film)
 
 
 def check_ranks(settings: Settings) -> None:

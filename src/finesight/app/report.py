@@ -1,6 +1,7 @@
 """Report: one offline HTML file of what a run is, how good it is, and what it learned; or of how runs differ."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
+from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.preparation import read_data
 from finesight.data.masks import MaskRule
@@ -59,7 +61,8 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
-        return make_page(folders[0], originals, split)
+        looked = look_at_mistakes(folders[0], split, originals.find_picture)
+        return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
     evidences = [read_evidence(folder, split) for folder in folders]
     with blame_files(folders[-1].path):

@@ -67,7 +67,7 @@ def train(
                     raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
                 return _finish(trainer)
             except DataError as error:
-                raise DataError(f"{error} Nothing is lost. When it is as it was: {resume_command(run.path)}") from None
+                raise DataError(f"{error} Nothing is lost; to go on then: {resume_command(run.path)}") from None
 
 
 @contextmanager
@@ -83,11 +83,11 @@ def _explained(run: RunFolder) -> Iterator[None]:
             ) from None
         if is_out_of_memory(error):
             raise FinesightError(
-                "Memory is too small for this, in however small parts a batch is computed: lower image.size, or choose "
-                "a smaller network."
+                f"Memory is too small, in however small parts a batch is computed ({_first_line(error)}): lower "
+                "image.size, or choose a smaller network."
             ) from None
         if "deterministic" in str(error):  # torch names the operation
-            reason = str(error).split(". ")[0]
+            reason = _first_line(error).split(". ")[0]
             raise ConfigError(f"machine.deterministic cannot be kept: {reason}. Set it to false.") from None
         raise
     except OSError as error:

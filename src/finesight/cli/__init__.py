@@ -16,6 +16,7 @@ from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
 from finesight.cli.evaluate import evaluate
+from finesight.cli.explain import explain
 from finesight.cli.findings import findings
 from finesight.cli.inspect import inspect
 from finesight.cli.labels import labels
@@ -35,7 +36,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, models, train, evaluate, predict, embed, findings, labels, report, compare):
+COMMANDS = (*(demo, inspect, models, train, evaluate, predict, embed, explain), *(findings, labels, report, compare))
+for command in COMMANDS:
     app.command()(command)
 
 

@@ -16,6 +16,9 @@ def embed(
     perplexity: Annotated[float | None, typer.Option(help="t-SNE: about how many neighbours count.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the map.")] = None,
     onto: Annotated[str, typer.Option(metavar="SPLIT", help="Place the pictures on this split's map.")] = "",
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Draw six more maps: are close classes close on each? Takes a minute.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Save what the last layer sees, draw a map of it, and say which classes lie close.
@@ -24,18 +27,22 @@ def embed(
 
     `finesight embed runs/p1`
 
-    `finesight embed runs/p1 --engine sklearn`
+    `finesight embed runs/p1 --engine sklearn --stability`
 
     `finesight embed runs/p1 --data new/ --split new --onto val`
     """
     from finesight.app.embed import embed as run_embedding
 
     result = run_embedding(
-        run, data=data, split=split, method=method, engine=engine, perplexity=perplexity, seed=seed, onto=onto
-    )
+        run, data=data, split=split, method=method, engine=engine, perplexity=perplexity, seed=seed, onto=onto,
+        stability=stability,
+    )  # fmt: skip
     if json_output:
         print_json(result)
         return
     print_line(f"{result['num_samples']} pictures × {result['dimensions']} features, split {result['split']}")
-    for line in (result["map_in_words"], "", *result["close_classes"]["paragraphs"], "", result["picture"]):
+    close, film = result["close_classes"], result["through_training"]
+    more = [close["stability"]["paragraph"]] if stability else []
+    more += [film["paragraph"]] if film else []
+    for line in (result["map_in_words"], "", *close["paragraphs"], *more, "", result["picture"]):
         print_line(line)

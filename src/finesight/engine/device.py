@@ -166,8 +166,9 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
 
     Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
-    And where a feature map is narrower than the stride, as in a ResNet on 16 px pictures, the gradient of the
-    weights that see only padding is never written: it is whatever lay in memory (torch 2.15).
+    And where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
+    that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
+    in memory.
     And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
     classes, is written past its end, which crashes sooner or later (torch 2.14).
     """
@@ -179,7 +180,7 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
         if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         elif min(module.stride) > 1 and min(module.kernel_size) > 1:
-            module.forward = _Float32Forward(module, module.stride[1])  # type: ignore[method-assign, assignment]
+            module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]
 
 
 class _Float32Forward:

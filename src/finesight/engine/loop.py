@@ -4,6 +4,7 @@ import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -51,6 +52,17 @@ class Job:
     val: PictureDataset
     class_counts: np.ndarray  # of the training targets
     film: Film | None = None
+    feature_film: "FeatureFilm | None" = None
+
+
+class FeatureFilm(Protocol):
+    """Keeps what the last layer sees of the validation pictures after a few epochs."""
+
+    def watch(self, model: Model) -> AbstractContextManager[None]:
+        """Within the block the pictures of the validation part go through the model once, in order."""
+
+    def keep(self, epoch: int, is_last: bool) -> None:
+        """After the block: saves what was seen, if this is one of the epochs to keep."""
 
 
 @dataclass
@@ -293,7 +305,8 @@ class Trainer:
         started = time.perf_counter()
         with swapped_weights(self.network, weights):
             empty = job.task.new_score(job.classes, answers=False)
-            score = score_split(job.model, job.val, empty, job.machine, job.settings)
+            with job.feature_film.watch(job.model) if job.feature_film else nullcontext():
+                score = score_split(job.model, job.val, empty, job.machine, job.settings)
             if job.film and ranks.is_main():
                 watched = job.val.__getitems__(list(job.film.indices))
                 job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
@@ -314,6 +327,8 @@ class Trainer:
         if is_best:
             save_checkpoint(job.run, "best", weights or self.network.state_dict())
         last_epoch = self.at.epoch > job.settings.epochs or self._is_out_of_patience()
+        if job.feature_film:
+            job.feature_film.keep(at.epoch, last_epoch)
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
             self._save()
 

@@ -15,17 +15,43 @@ def find_nearest(points: Floats, k: int, queries: Indices | None = None) -> Indi
 
     points: (n, d) with n > k. queries: indices of the points asked about; None: all.
     """
-    cloud = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-    cloud = cloud - cloud.mean(0)  # far from the origin, float32 would lose the small distances
+    return measure_nearest(points, k, queries)[0]
+
+
+def measure_nearest(points: Floats, k: int, queries: Indices | None = None) -> tuple[Indices, Floats]:
+    """As `find_nearest`, with the distances: both (queries, k)."""
+    cloud = _centre(points)
     asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
+    return _search(cloud[asked], cloud, k, itself=asked)
+
+
+def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> tuple[Indices, Floats]:
+    """Indices and distances of the k points (n, d) that lie nearest to each of the new ones (m, d): both (m, k)."""
+    both = _centre(np.concatenate([points, new]))
+    return _search(both[len(points) :], both[: len(points)], k)
+
+
+def _centre(points: Floats) -> torch.Tensor:
+    """Far from the origin, float32 would lose the small distances."""
+    cloud = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    return cloud - cloud.mean(0)
+
+
+def _search(
+    asked: torch.Tensor, cloud: torch.Tensor, k: int, itself: torch.Tensor | None = None
+) -> tuple[Indices, Floats]:
+    """itself: where in the cloud each asked point lies, if it does: a point is no neighbour of itself."""
     few_dimensions = cloud.shape[1] <= 8  # there the direct formula costs little and is exact
     mode = "donot_use_mm_for_euclid_dist" if few_dimensions else "use_mm_for_euclid_dist"
-    found = []
-    for block in torch.split(asked, BLOCK):
-        distances = torch.cdist(cloud[block], cloud, compute_mode=mode)  # (block, n)
-        distances[range(len(block)), block] = float("inf")  # a point is no neighbour of itself
-        found.append(distances.topk(k, largest=False).indices)
-    return torch.cat(found).numpy() if found else np.empty((0, k), dtype=np.int64)
+    indices, lengths = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
+    for start in range(0, len(asked), BLOCK):
+        part = slice(start, start + BLOCK)
+        distances = torch.cdist(asked[part], cloud, compute_mode=mode)  # (block, n)
+        if itself is not None:
+            distances[range(len(distances)), itself[part]] = float("inf")
+        nearest = distances.topk(k, largest=False)
+        indices[part], lengths[part] = nearest.indices, nearest.values
+    return indices, lengths
 
 
 def normalise_rows(features: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, Settings, check
 from finesight.errors import RunError, blame_files
+from finesight.insight.film_maps import FilmMaps, read_film_maps
 from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
 from finesight.insight.similar import Similar, load_similar
@@ -111,6 +112,7 @@ class Evidence:
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
+    film_maps: FilmMaps | None = None
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
@@ -156,6 +158,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),
             findings=_read_optional(run, f"findings/{split}.json"),
+            film_maps=read_film_maps(run, classes) if split == "val" else None,
         )
 
 

@@ -17,11 +17,18 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finesight.insight.agreement import measure_agreement
+from finesight.insight.close_words import (
+    FEWEST_PICTURES,
+    describe_agreement,
+    describe_groups,
+    describe_method,
+    describe_separation,
+)
 from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
-from finesight.insight.wording import join_words, label_class, percent, spell
+from finesight.insight.wording import label_class
 
 NEIGHBOURS = 10
-FEWEST_PICTURES = 3  # a class with fewer is not judged
 CLOSE, CLOSE_AT_LEAST, TIMES_AVERAGE = 0.10, 0.05, 10.0
 NUM_EXAMPLES = 4  # pictures a class and group
 NUM_PAIRS = 10
@@ -65,8 +72,9 @@ class CloseClasses:
     own_shares: per class, the share of its pictures' neighbours that are of the class; None where not judged.
     own_share: the same over all pictures; chance_share: what it would be if pictures lay anywhere.
     affinity: C x C, symmetric. order: judged classes so that close ones stand side by side. threshold: of close.
-    pairs: the closest, closest first. groups: those first that mix most. rank_correlation: Spearman's, over num_pairs
-    pairs, between affinity and how often the two are confused; None where either is the same for all pairs.
+    tree: average linkage, closest first: (left, right, mean affinity between them); a class is its index, what the
+    m-th row joins is C + m. pairs: the closest, closest first. groups: those first that mix most.
+    rank_correlation, p_value: see `measure_agreement`, over num_pairs pairs; None where there is nothing to compare.
     """
 
     labels: tuple[str, ...]
@@ -79,9 +87,11 @@ class CloseClasses:
     threshold: float
     affinity: tuple[tuple[float, ...], ...]
     order: tuple[int, ...]
+    tree: tuple[tuple[int, int, float], ...]
     pairs: tuple[ClosePair, ...]
     groups: tuple[CloseGroup, ...]
     rank_correlation: float | None
+    p_value: float | None
     num_pairs: int
 
     @property
@@ -117,16 +127,17 @@ def find_close_classes(
     chosen = np.isin(targets, judged)
     features, targets = normalise_rows(features[chosen]), targets[chosen]
     keys = [key for key, keep in zip(keys, chosen, strict=True) if keep]
-    shares, own_share = _neighbour_shares(features, targets, len(names))
-    affinity = (shares + shares.T) / 2
-    np.fill_diagonal(affinity, 0.0)
+    shares, own_share = neighbour_shares(features, targets, len(names))
+    affinity = to_affinity(shares)
     mistakes = np.array(confusion)
     np.fill_diagonal(mistakes, 0)
     first, second = (judged[side] for side in np.triu_indices(len(judged), 1))
-    closeness, confused = affinity[first, second], (mistakes + mistakes.T)[first, second]
+    closeness = affinity[first, second]
+    block = np.ix_(judged, judged)
+    agreement = measure_agreement(affinity[block], (mistakes + mistakes.T)[block])
     average = float(closeness.mean()) if len(closeness) else 0.0
     threshold = min(max(TIMES_AVERAGE * average, CLOSE_AT_LEAST), CLOSE)
-    order, members = _cluster(affinity, judged, threshold)
+    order, tree, members = _cluster(affinity, judged, threshold)
     groups = [_describe_group(group, features, targets, keys, shares, affinity, mistakes) for group in members]
     chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(len(targets) * (len(targets) - 1), 1))
     return CloseClasses(
@@ -140,20 +151,25 @@ def find_close_classes(
         threshold=threshold,
         affinity=tuple(tuple(row) for row in affinity.round(5).tolist()),
         order=order,
+        tree=tree,
         pairs=_closest_pairs(first, second, closeness, mistakes),
         groups=tuple(sorted(groups, key=lambda group: -group.neighbour_share * len(group.classes))),
-        rank_correlation=_rank_correlation(closeness, confused),
+        rank_correlation=agreement.rank_correlation if agreement else None,
+        p_value=agreement.p_value if agreement else None,
         num_pairs=len(closeness),
     )
 
 
-def _neighbour_shares(features: Floats, targets: Indices, num_classes: int) -> tuple[Floats, float]:
-    """(C, C) mean share of class j among the nearest pictures of a picture of class i, and the mean own share."""
+def neighbour_shares(points: Floats, targets: Indices, num_classes: int) -> tuple[Floats, float]:
+    """(C, C) mean share of class j among the nearest pictures of a picture of class i, and the mean own share.
+
+    points: normalised features (n, d), or places on a map.
+    """
     sums = np.zeros((num_classes, num_classes))
     if not len(targets):
         return sums, 0.0
     sizes = np.bincount(targets, minlength=num_classes)
-    near = targets[find_nearest(features, min(NEIGHBOURS, len(targets) - 1))]  # (n, k) classes
+    near = targets[find_nearest(points, min(NEIGHBOURS, len(targets) - 1))]  # (n, k) classes
     asked = np.minimum(sizes[targets] - 1, near.shape[1])  # (n,)
     weights = (np.arange(near.shape[1]) < asked[:, None]) / asked[:, None]  # (n, k), rows sum to 1
     np.add.at(sums, (targets[:, None], near), weights)
@@ -161,13 +177,29 @@ def _neighbour_shares(features: Floats, targets: Indices, num_classes: int) -> t
     return (sums / np.maximum(sizes, 1)[:, None]).round(6), own_share  # thirds summed up are not quite 1
 
 
-def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], list[Indices]]:
-    """(order of the judged classes, groups of two and more), from one average-linkage tree."""
+def to_affinity(shares: Floats) -> Floats:
+    """Mean of both directions; 0 on the diagonal."""
+    affinity: Floats = (shares + shares.T) / 2
+    np.fill_diagonal(affinity, 0.0)
+    return affinity
+
+
+def mean_affinity(affinity: Floats, classes: Sequence[int] | Indices) -> float:
+    """Over all pairs of the classes."""
+    members = np.asarray(classes)
+    return float(affinity[np.ix_(members, members)].sum() / (len(members) * (len(members) - 1)))
+
+
+Tree = tuple[tuple[int, int, float], ...]
+
+
+def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], Tree, list[Indices]]:
+    """(order of the judged classes, tree, groups of two and more), from one average linkage."""
     from scipy.cluster import hierarchy
     from scipy.spatial.distance import squareform
 
     if len(judged) < 2:
-        return tuple(judged.tolist()), []
+        return tuple(judged.tolist()), (), []
     distances = 1 - affinity[np.ix_(judged, judged)]
     np.fill_diagonal(distances, 0.0)
     condensed = squareform(distances, checks=False)
@@ -176,7 +208,10 @@ def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple
         tree = hierarchy.optimal_leaf_ordering(tree, condensed)
     group_of = hierarchy.fcluster(tree, 1 - threshold + 1e-9, "distance")
     groups = [judged[group_of == group] for group in np.unique(group_of)]
-    return tuple(judged[hierarchy.leaves_list(tree)].tolist()), [group for group in groups if len(group) > 1]
+    nodes = [*judged.tolist(), *range(len(affinity), len(affinity) + len(tree))]
+    joins = tuple((nodes[int(left)], nodes[int(right)], round(1 - height, 5)) for left, right, height, _ in tree)
+    order = tuple(judged[hierarchy.leaves_list(tree)].tolist())
+    return order, joins, [group for group in groups if len(group) > 1]
 
 
 def _describe_group(
@@ -193,7 +228,7 @@ def _describe_group(
     to_others = shares[block].sum(1) - shares[group, group]
     return CloseGroup(
         classes=tuple(group.tolist()),
-        affinity=round(float(affinity[block].sum() / (len(group) * (len(group) - 1))), 5),
+        affinity=round(mean_affinity(affinity, group), 5),
         neighbour_share=round(float((to_others * pictures).sum() / pictures.sum()), 5),
         mistakes=int(mistakes[group].sum()),
         mistakes_inside=int(mistakes[block].sum()),
@@ -221,95 +256,3 @@ def _closest_pairs(
                 ClosePair(a, b, round(float(closeness[index]), 5), confusions, confusions / made if made else None)
             )
     return tuple(pairs)
-
-
-def _rank_correlation(closeness: Floats, confused: NDArray[np.int64]) -> float | None:
-    from scipy.stats import spearmanr
-
-    if len(closeness) < 3 or np.ptp(closeness) == 0 or np.ptp(confused) == 0:
-        return None
-    return float(spearmanr(closeness, confused).statistic)
-
-
-def describe_separation(found: CloseClasses) -> str:
-    """How well classes separate at all; a class separates when most neighbours of its pictures are its own."""
-    num_judged, left_out = len(found.judged), len(found.labels) - len(found.judged)
-    if num_judged < 2:
-        return (
-            "Which classes lie close cannot be said: it takes two classes "
-            f"with at least {spell(FEWEST_PICTURES)} pictures each."
-        )
-    separate = sum(share is not None and share > 0.5 for share in found.own_shares)
-    if separate == num_judged:
-        lead = "Both classes separate" if num_judged == 2 else f"All {spell(num_judged)} classes separate"
-    elif separate > num_judged / 2:
-        lead = "Most classes separate"
-    elif separate:
-        lead = f"Only {spell(separate)} of {spell(num_judged)} classes {'separates' if separate == 1 else 'separate'}"
-    else:
-        lead = "No class separates"
-    text = (
-        f"{lead}: a picture's {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} of "
-        f"cases; chance would give {percent(found.chance_share)}."
-    )
-    if left_out:
-        classes = "One class" if left_out == 1 else f"{spell(left_out).capitalize()} classes"
-        verb = "is" if left_out == 1 else "are"
-        text += f" {classes} with fewer than {spell(FEWEST_PICTURES)} pictures {verb} left out."
-    return text
-
-
-def describe_groups(found: CloseClasses, limit: int | None = None) -> list[str]:
-    """A sentence for each group, or that there is none."""
-    if len(found.judged) < 2:
-        return []
-    if not found.groups:
-        return ["No classes lie close."]
-    sentences = [_describe_mixing(found, group) for group in found.groups[:limit]]
-    more = len(found.groups) - len(sentences)
-    if more:
-        verb = "group of classes lies" if more == 1 else "groups of classes lie"
-        sentences.append(f"{spell(more).capitalize()} more {verb} close.")
-    return sentences
-
-
-def _describe_mixing(found: CloseClasses, group: CloseGroup) -> str:
-    pair = len(group.classes) == 2
-    text = (
-        f"Classes {join_words([found.labels[c] for c in group.classes])} lie close: "
-        f"{percent(group.neighbour_share)} of their pictures' neighbours belong to "
-        f"{'the other one' if pair else 'another of them'}, and "
-    )
-    if not group.mistakes:
-        return text + "yet none of their pictures is mistaken."
-    share = percent(group.mistakes_inside / group.mistakes)
-    inside = "are between the two" if pair else "stay inside the group"
-    return text + f"{share} of their mistakes {inside} ({group.mistakes_inside} of {group.mistakes})."
-
-
-def describe_agreement(found: CloseClasses) -> str:
-    """Whether the classes that lie close are those that are confused; empty where there is nothing to compare."""
-    rho = found.rank_correlation
-    if rho is None:
-        return ""
-    if rho >= 0.5:
-        lead = "The closer two classes lie, the more often they are confused"
-    elif rho >= 0.2:
-        lead = "Classes that lie closer tend to be confused more often"
-    else:
-        lead = "How close two classes lie says little about how often they are confused"
-    text = f"{lead}: Spearman rank correlation {rho:.2f} of affinity and confusions over {found.num_pairs:,} pairs."
-    closest = found.pairs[0]
-    first, second = found.labels[closest.first], found.labels[closest.second]
-    times = "once" if closest.confusions == 1 else f"{spell(closest.confusions)} times"
-    return f"{text} Closest are {first} and {second}, confused {times}."
-
-
-def describe_method(found: CloseClasses) -> str:
-    """What the words mean."""
-    return (
-        f"Affinity of two classes is the share of a picture's {spell(found.k)} nearest other pictures, by cosine "
-        "similarity of their features, that belong to the other class, averaged over both directions. Classes count "
-        f"as close from an affinity of {percent(found.threshold)} on, averaged over all pairs of a group. "
-        f"Measured on {found.num_pictures:,} pictures."
-    )

@@ -16,10 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from finesight.errors import ConfigError, DataError, RunError
-from finesight.insight.distance import Floats
+from finesight.insight.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.run import write_atomically
 
-PCA_DIMENSIONS = 50  # what neighbours are looked up in: removes noise, and is quick
+PCA_DIMENSIONS = 400  # what neighbours are looked up in; with 50 some are lost (benchmarks/README.md)
+LARGE = 10_000  # pictures from which on t-SNE interpolates its forces and uses all cores
+# (iterations, side of a cell of the grid that interpolates): coarse is quick, and a fine end sets neighbours right.
+STEPS, LARGE_STEPS = ((750, 1),), ((900, 2), (100, 1))
+EXAGGERATED = 250  # iterations with early exaggeration
 FEWEST_PICTURES = 4  # for t-SNE and UMAP; below, PCA draws the map
 
 T = TypeVar("T")
@@ -49,6 +53,7 @@ class Options:
     engine: str
     perplexity: float | None  # None: the engine's default
     seed: int | None
+    start: Floats | None = None  # of the points (n, 2); None: the method's own
 
 
 def project(
@@ -57,11 +62,13 @@ def project(
     engine: str = "opentsne",
     perplexity: float | None = None,
     seed: int | None = None,
+    start: Floats | None = None,
 ) -> Map:
     """A map of features (n, d), the same for the same seed on one machine.
 
     engine: of t-SNE only, a name of TSNE_ENGINES. perplexity: about how many neighbours a point heeds; by default 30,
     and 40 with engine "sklearn", which has the settings of many a published plot (seed 1, random start).
+    start: points (n, 2), such as an earlier map's, from which t-SNE by openTSNE goes out; their scale does not count.
     Raises ConfigError for an unknown name, DataError for features that cannot be mapped.
     """
     if features.ndim != 2 or not features.size:
@@ -70,12 +77,13 @@ def project(
         raise DataError("Some features are not finite numbers; no map can be drawn of them. Check the weights.")
     if perplexity is not None and not perplexity > 0:
         raise ConfigError(f"Perplexity must be above 0, not {perplexity}.")
+    options = Options(engine, perplexity, seed, start)
     if len(features) < FEWEST_PICTURES and method != "pca":
         _find("projection", method, PROJECTIONS)
-        few = project_pca(features, Options(engine, perplexity, seed))
+        few = project_pca(features, options)
         few.settings["note"] = f"{method} needs at least {FEWEST_PICTURES} pictures; PCA drew these {len(features)}"
         return few
-    return _find("projection", method, PROJECTIONS)(features, Options(engine, perplexity, seed))
+    return _find("projection", method, PROJECTIONS)(features, options)
 
 
 def project_pca(features: Floats, options: Options) -> Map:
@@ -98,18 +106,28 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Map:
     mean, components, kept = _fit_pca(features, PCA_DIMENSIONS, seed)
     reduced = _apply_pca(features, mean, components)
     settings = _settle_perplexity(options.perplexity or 30.0, len(features))
+    start = reduced if options.start is None else options.start
+    steps = LARGE_STEPS if len(features) >= LARGE else STEPS
     with _quiet():
-        embedding = openTSNE.TSNE(n_jobs=_count_jobs(reduced), random_state=seed).fit(
-            affinities=_affinities(reduced, settings["perplexity"]), initialization=_start(reduced, spread=1e-4)
+        embedding = openTSNE.TSNEEmbedding(
+            _start(start, spread=1e-4),
+            _affinities(reduced, settings["perplexity"]),
+            n_jobs=_count_jobs(reduced),
+            random_state=seed,
+            negative_gradient_method="fft" if len(features) >= LARGE else "bh",
         )
+        embedding = embedding.optimize(n_iter=EXAGGERATED, exaggeration=12, ints_in_interval=steps[0][1])
+        for iterations, side in steps:
+            embedding = embedding.optimize(n_iter=iterations, ints_in_interval=side)
     settings |= {
         "seed": seed,
         "pca_dimensions": len(components),
         "pca_variance": kept,
-        "initialisation": "first two principal components, standard deviation 0.0001",
+        "initialisation": f"{'first two principal components' if options.start is None else 'given'}, "
+        "standard deviation 0.0001",
         "learning_rate": "pictures / exaggeration",
         "early_exaggeration": 12,
-        "iterations": [250, 500],
+        "iterations": [EXAGGERATED, *(iterations for iterations, _ in steps)],
         "neighbours": "exact, Euclidean",
         "version": importlib.metadata.version("openTSNE"),
     }
@@ -266,17 +284,30 @@ def _settle_perplexity(asked: float, num_pictures: int) -> dict[str, Any]:
 
 
 def _affinities(features: Floats, perplexity: float) -> Any:
+    """How near each picture is to its neighbours."""
     from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import KNNIndex
 
-    return PerplexityBasedNN(
-        features, perplexity=perplexity, method="exact", n_jobs=_count_jobs(features), random_state=0
-    )
+    class Neighbours(KNNIndex):  # type: ignore[misc]
+        def __init__(self, k: int) -> None:
+            self.k, self.n_samples = k, len(features)
+
+        def build(self) -> tuple[Indices, Floats]:
+            indices, distances = measure_nearest(features, self.k)
+            return indices, distances.astype(np.float64)
+
+        def query(self, query: Floats, k: int) -> tuple[Indices, Floats]:
+            indices, distances = measure_nearest_of_new(features, query, k)
+            return indices, distances.astype(np.float64)
+
+    k = min(len(features) - 1, int(3 * perplexity))
+    return PerplexityBasedNN(perplexity=perplexity, knn_index=Neighbours(k), n_jobs=_count_jobs(features))
 
 
 def _count_jobs(features: Floats) -> int:
     """All cores for large maps only: below, one is as quick (five times quicker where others compute too, as openTSNE's
     threads wait for each other), and the map does not depend on how many cores there are."""
-    return -1 if len(features) >= 10_000 else 1
+    return -1 if len(features) >= LARGE else 1
 
 
 def _find(what: str, name: str, table: Mapping[str, T]) -> T:

@@ -6,6 +6,8 @@ from typing import Any
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.dendrogram import draw_dendrogram
+from finesight.reporting.film_panels import draw_panels
 from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
@@ -30,11 +32,11 @@ EXAMPLES_A_CLASS = 3
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
     ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
-    ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"), ("architecture", "Architecture"),
-    ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("film-maps", "Through training"), ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"),
+    ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2",
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "film_maps.html.j2",
     "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2", "record.html.j2",
 )  # fmt: skip
 
@@ -48,7 +50,7 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
         parts=PARTS,
         sources=[str(evidence.run)],
         data=_page_data(evidence, story, sprites),
-        context=_context(evidence, story, sprites),
+        context=_context(evidence, story, sprites, originals),
         definitions=evidence.evaluation.definitions if evidence.evaluation else {},
         scripts=["map.js"] if evidence.embedding else [],
         groundwork=bokeh_script() if evidence.embedding else "",
@@ -84,7 +86,7 @@ def _tell(evidence: Evidence) -> Story:
     return Story(pictures, mistakes, examples, list(everything))
 
 
-def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
     evaluation, embedding = evidence.evaluation, evidence.embedding
     order = order_classes(evidence)
     rows = list_classes(evidence)
@@ -103,6 +105,10 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, An
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_pictures(evidence),
         "close": embedding.close_classes if embedding else {},
+        "dendrogram": draw_dendrogram(embedding.close_classes, evidence.classes.names) if embedding else None,
+        "film_panels": draw_panels(evidence),
+        "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
+        "attention": originals.attention,
         "ordered_by_closeness": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),

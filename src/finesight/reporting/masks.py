@@ -1,8 +1,8 @@
 """Pictures, masks and what differs between masks, as small images inside the page."""
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -29,10 +29,14 @@ ReadTruth = Callable[
 
 @dataclass(frozen=True)
 class Originals:
-    """What the run folder does not hold: the pictures, and their true masks."""
+    """What the run folder does not hold: the pictures, their true masks, and where the network looked in some.
+
+    attention: key → data: address of a small picture.
+    """
 
     find_picture: FindPicture
     read_truth: ReadTruth
+    attention: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_colours(classes: ClassList) -> list[str]:

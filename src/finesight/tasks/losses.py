@@ -31,16 +31,14 @@ def cross_entropy(
     index 255 is a class like any other where there are so many.
     """
     weights = None if weights is None else weights.to(logits.device, torch.float32)
-    loss = partial(F.cross_entropy, logits.float(), weight=weights, reduction="sum", label_smoothing=label_smoothing)
+    rows, aims = logits.float(), targets
+    if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA adds masks up in any order, rows in one
+        rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
+    loss = partial(F.cross_entropy, rows, weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
         summed = loss(targets.float())
         return _divide(summed, summed.new_tensor(len(targets)))
-    if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA sums masks in any order, rows in one
-        rows = logits.float().movedim(1, -1).flatten(0, -2)
-        loss, flat = partial(loss.func, rows, **loss.keywords), targets.flatten()
-    else:
-        flat = targets
-    total = loss(flat, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
+    total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
 
 

@@ -154,7 +154,9 @@ def test_without_embedding_the_map_says_how_to_make_one(synthetic: SyntheticRun,
     made = copy_run(synthetic, tmp_path)
     shutil.rmtree(made.run.path / "embedding")
     html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
-    assert html.count(f"<code>finesight embed {made.run.path}</code>") == 2  # map and close classes
+    assert (
+        html.count(f"<code>finesight embed {made.run.path}</code>") == 3
+    )  # map, close classes, the map through training
     assert read_data(html)["map"] is None
     assert "Bokeh" not in html
     assert "Most frequent confusions" in html

@@ -1,0 +1,161 @@
+"""Explain: where a run's network looks in pictures, as heat over them and in words."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from finesight.config import Preprocessing, Settings
+from finesight.data.formats import list_unmasked
+from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.sample import Item
+from finesight.data.transforms import prepare
+from finesight.engine.device import Machine
+from finesight.engine.restore import restore_model
+from finesight.errors import ConfigError, DataError, ModelError
+from finesight.insight.attention import find_attention, find_focus
+from finesight.insight.evidence import find_mistakes, read_evidence
+from finesight.insight.heat import encode_png, encode_webp, lay_heat, spread_map
+from finesight.metrics.segmentation import enlarge
+from finesight.models.contract import Model
+from finesight.progress import progress_bar, say, track
+from finesight.reporting.classification_page import MISTAKES_SHOWN
+from finesight.reporting.pictures import FindPicture, data_uri
+from finesight.run import RunFolder, write_atomically
+
+SIDE = 96  # pixels of an overlay in the report
+LARGEST_CLASSES = 3  # of a mask, where no class was asked for
+SMALLEST_REGION = 0.01  # of a picture: classes with less are not looked at then
+
+
+def explain(
+    run: str | Path, *pictures: str | Path, out: str | Path = "explained", classes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Writes each picture under the heat of where the network looks: Grad-CAM, at the picture's size.
+
+    pictures: files or folders. classes: ids or names to look for; by default the predicted class, of masks the largest.
+    Returns `out`, `layer` (where the gradient was taken), `unreadable` and `pictures`: `key`, `class`, `probability`
+    (of masks the share of pixels), `half_area` (share of the picture that holds half of the attention, None where
+    nothing speaks for the class), `where`, `inside` (of masks: share of the attention inside the class's region) and
+    `file`. Raises ModelError for a network that keeps no height and width, as many transformers do not.
+    """
+    folder = RunFolder.open(run)
+    settings, model, names = folder.read_settings(), restore_model(folder), folder.read_classes()
+    asked = [names.index(label) for label in classes]
+    items = [item for path in pictures for item in list_unmasked(path)]
+    if not items:
+        raise ConfigError("Name a picture, or a folder of pictures, to explain.")
+    machine = place_model(model, settings)
+    found: list[dict[str, Any]] = []
+    unreadable: list[tuple[str, str]] = []
+    layer = ""
+    with progress_bar("Explaining", len(items), "images") as bar:
+        for item in items:
+            try:
+                picture = read_picture(item.path, item.key)
+            except UnreadablePicture as error:
+                unreadable.append((item.key, error.reason))
+                continue
+            for told, heat in look_at(model, picture, asked, machine):
+                layer = told.pop("layer")
+                label = names.names[told["class"]]
+                file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(picture, heat))
+                found.append({"key": item.key, **told, "class": label, "file": str(file)})
+            bar.advance()
+    if not found:
+        key, reason = unreadable[0]
+        raise DataError(f"None of the {len(items)} pictures could be read: {key!r} {reason}.")
+    return {"out": str(out), "layer": layer, "pictures": found, "unreadable": unreadable}
+
+
+def place_model(model: Model, settings: Settings) -> Machine:
+    machine = Machine.resolve_here(settings.machine)
+    machine.place(model.network)
+    return machine
+
+
+def look_at(
+    model: Model, picture: np.ndarray, asked: Sequence[int], machine: Machine
+) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """What was seen of each class, and its heat, float32 (h, w) of the picture uint8 (h, w, 3)."""
+    images = show(picture, model.preprocessing).to(machine.device)
+    with torch.inference_mode():
+        logits = model(images).float()
+    for c in asked or _choose(logits):
+        attention = find_attention(model, images, [c])
+        map_ = attention.maps[0].cpu().numpy()
+        area, where = find_focus(map_)
+        told: dict[str, Any] = {"class": c, "half_area": area, "where": where, "inside": None, "layer": attention.layer}
+        if logits.ndim == 2:
+            told["probability"] = float(logits.softmax(1)[0, c])
+        else:
+            size = images.shape[-2], images.shape[-1]
+            region = (enlarge(logits, size).argmax(1)[0] == c).cpu().numpy()
+            told["probability"] = float(region.mean())
+            told["inside"] = _share_inside(map_, region)
+        yield told, spread_map(map_, picture.shape[:2], model.preprocessing)
+
+
+def show(picture: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+    """A picture uint8 (h, w, 3) as the network sees it, (1, 3, *size), on the path of validation."""
+    stored = fit_picture(
+        picture, preprocessing.stored or preprocessing.size, preprocessing.fit, preprocessing.interpolation
+    )
+    return prepare(torch.from_numpy(stored).permute(2, 0, 1)[None], preprocessing)
+
+
+def _choose(logits: torch.Tensor) -> list[int]:
+    """The predicted class; of a mask the largest ones."""
+    predicted = logits.argmax(1)
+    if predicted.ndim == 1:
+        return [int(predicted[0])]
+    shares = torch.bincount(predicted.flatten(), minlength=logits.shape[1]) / predicted.numel()
+    order = shares.argsort(descending=True)[:LARGEST_CLASSES].tolist()
+    return [c for c in order if shares[c] >= SMALLEST_REGION]
+
+
+def _share_inside(map_: np.ndarray, region: np.ndarray) -> float | None:
+    heat = np.asarray(Image.fromarray(map_).resize(region.shape[::-1], Image.Resampling.BILINEAR))
+    return float(heat[region].sum() / heat.sum()) if heat.sum() > 0 else None
+
+
+def _write(out: Path, item: Item, class_id: str, number: int, picture: np.ndarray) -> Path:
+    """OUT/PICTURE-CLASS.png; a class's id may hold what a file's name cannot."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in class_id)[:40]
+    path = out / PurePosixPath(item.key).with_suffix("")
+    path = path.with_name(f"{path.name}-{safe}.png")
+    if path.resolve() == item.path.resolve():
+        raise ConfigError(f"{path} is the picture itself; name another --out.")
+    try:
+        write_atomically(path, encode_png(picture))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}. Name another --out.") from None
+    return path
+
+
+def look_at_mistakes(run: RunFolder, split: str, find_picture: FindPicture) -> dict[str, str]:
+    """Small overlays, as data: addresses by key, of the mistakes a report shows: where it looked for what it said.
+
+    Empty for masks, and for a network that cannot be looked into.
+    """
+    mistakes = find_mistakes(read_evidence(run, split).pictures)[:MISTAKES_SHOWN]
+    paths = {mistake.key: path for mistake in mistakes if (path := find_picture(mistake.key))}
+    if not paths:
+        return {}
+    model = restore_model(run)
+    machine = place_model(model, run.read_settings())
+    looked = {}
+    for key, path in track(paths.items(), "Where it looked", len(paths), "pictures"):
+        try:
+            picture = read_picture(path, key)
+            ((_, heat),) = look_at(model, picture, (), machine)
+        except UnreadablePicture:
+            continue
+        except ModelError as error:
+            say(f"Note: the report does not show where the network looks: {error}")
+            break
+        looked[key] = data_uri("image/webp", encode_webp(lay_heat(picture, heat), SIDE))
+    return looked
