@@ -43,7 +43,7 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     elif not evaluated:
         evaluate(folder.path, split=split)
     evidence = read_evidence(folder, split)
-    fit = read_preprocessing(evidence.model["preprocessing"]).fit
+    fit = read_preprocessing(folder).fit
     start = _start_features(folder, settings, split) if items else None
     result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
     folder.write_json(f"findings/{split}.json", result)
@@ -70,7 +70,7 @@ def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[
 
     def compute() -> np.ndarray:
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
-        model.preprocessing = read_preprocessing(run.read_json("model.json")["preprocessing"])
+        model.preprocessing = read_preprocessing(run)
         _, dataset = open_run_split(run, settings, model, "", split)
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)

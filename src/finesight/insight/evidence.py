@@ -12,6 +12,7 @@ from finesight.errors import RunError, blame_files
 from finesight.insight.film_maps import FilmMaps, read_film_maps
 from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
+from finesight.insight.similar import Similar, load_similar
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run import RunFolder, read_csv
@@ -76,12 +77,16 @@ class Film:
 
 @dataclass(frozen=True)
 class Embedding:
-    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none."""
+    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none.
+
+    similar: the nearest pictures of each, as places in `answers`; None where they were never looked for.
+    """
 
     answers: tuple[Answer, ...]
     map: Map
     close_classes: dict[str, Any]
     picture: bytes
+    similar: Similar | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Evidence:
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
-        """Every picture of the split that any file names, with what is known of it; evaluated ones first."""
+        """Every picture of the split that any file names, with what is known of it; embedded ones first."""
         evaluated = self.evaluation.answers if self.evaluation else ()
         embedded = self.embedding.answers if self.embedding else ()
         return tuple({answer.key: answer for answer in (*embedded, *evaluated)}.values())
@@ -215,6 +220,7 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
         map=drawn,
         close_classes=_read_optional(run, f"embedding/{split}/close_classes.json"),
         picture=picture.read_bytes() if picture.exists() else b"",
+        similar=load_similar(folder, len(answers)),
     )
 
 

@@ -14,25 +14,26 @@ SCENES_SHOWN = 8  # at either end
 
 @dataclass(frozen=True)
 class MaskVerdict:
+    """classes: (name, colour, IoU) of each class that has one. kept: which epoch's weights these are."""
+
     miou: float
-    definition: str
     unmasked: float
-    unmasked_definition: str
     num_samples: int
-    details: str
+    classes: tuple[tuple[str, str, float], ...]
+    kept: str
 
 
 def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
     evaluation = evidence.evaluation
     if evaluation is None or not {"miou", "miou_unmasked"} <= evaluation.metrics.keys():
         return None
-    metrics, definitions = evaluation.metrics, evaluation.definitions
+    metrics = evaluation.metrics
+    classes = zip(evidence.classes.names, list_colours(evidence.classes), strict=True)
     return MaskVerdict(
         metrics["miou"],
-        definitions.get("miou", ""),
         metrics["miou_unmasked"],
-        definitions.get("miou_unmasked", ""),
         evaluation.num_samples,
+        tuple((name, colour, metrics[f"iou/{name}"]) for name, colour in classes if f"iou/{name}" in metrics),
         describe_kept_epoch(evidence),
     )
 

@@ -66,8 +66,8 @@ def test_numbers_are_those_of_the_evaluation(made: MaskRun, page: str) -> None:
     metrics = made.run.read_json("evaluation/val/metrics.json")["metrics"]
     shown = re.findall(r'<data value="([^"]+)" data-metric="([^"]+)">', page)
     assert {name: float(value) for value, name in shown} == {n: v for n, v in metrics.items() if "/" not in n}
-    assert f'<h1>Mean IoU <data value="{metrics["miou"]}">' in page
-    assert f'<code>miou_unmasked</code> is <data value="{metrics["miou_unmasked"]}">' in page
+    assert f'<h1>Mean IoU <a class="number" href="#term-miou"><data value="{metrics["miou"]}">' in page
+    assert f'<a class="number" href="#term-miou_unmasked"><data value="{metrics["miou_unmasked"]}">' in page
     for name in ("iou/meadow", "recall/城市"):
         assert f'<data value="{metrics[name]}">' in page
 
