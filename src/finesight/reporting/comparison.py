@@ -154,7 +154,7 @@ def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], l
 
 
 def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str], list[str]]:
-    """Keys of the pictures whose mIoU rose and fell most from the first run to the other; at most `limit` each."""
+    """Keys of the pictures whose share of right pixels rose and fell most between two runs; at most `limit` each."""
     base = _known_scores(first.evaluation.scenes if first.evaluation else ())
     after = _known_scores(other.evaluation.scenes if other.evaluation else ())
     change = {key: after[key] - base[key] for key in base if key in after}
@@ -165,4 +165,4 @@ def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str
 
 
 def _known_scores(scenes: Sequence[Scene]) -> dict[str, float]:
-    return {scene.key: scene.miou for scene in scenes if scene.miou is not None}
+    return {scene.key: scene.pixel_accuracy for scene in scenes if scene.pixel_accuracy is not None}

@@ -76,7 +76,7 @@ def test_both_films_share_one_slider(page: str) -> None:
 
 
 def test_pictures_that_changed_most_come_first(pair: list[Evidence]) -> None:
-    scores = [{s.key: s.miou or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
+    scores = [{s.key: s.pixel_accuracy or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
     risen, fallen = rank_changes(pair[0], pair[1], limit=2)
     change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
     assert risen == sorted(change, key=lambda key: -change[key])[:2]

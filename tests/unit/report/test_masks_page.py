@@ -86,7 +86,7 @@ def test_shares_of_classes_add_up(evidence: Evidence) -> None:
 def test_best_and_worst_pictures(evidence: Evidence) -> None:
     best, worst = rank_scenes(evidence)
     assert len(best) == len(worst) == 3
-    scores = [scene.miou or 0 for scene in (*best, *worst[::-1])]
+    scores = [scene.pixel_accuracy or 0 for scene in (*best, *worst[::-1])]
     assert scores == sorted(scores, reverse=True)
     assert not {scene.key for scene in best} & {scene.key for scene in worst}
 
@@ -175,9 +175,9 @@ def test_large_masks_are_thinned_by_whole_pixels() -> None:
 def test_view_holds_picture_and_masks_of_one_size(evidence: Evidence, made: MaskRun) -> None:
     view = make_view(next(iter(made.truths)), [evidence], made.originals)
     assert view
-    ((mask, errors, miou),) = view.predictions
+    ((mask, errors, accuracy),) = view.predictions
     assert {decode(uri).size for uri in (view.picture, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
-    assert miou is not None
+    assert accuracy is not None
 
 
 def test_broken_saved_mask_leaves_its_picture_out(made: MaskRun, tmp_path: Path) -> None:

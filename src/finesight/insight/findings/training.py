@@ -75,8 +75,10 @@ def given_losses(case: Case) -> Floats:
 
 def _find_worst(case: Case) -> tuple[str, ...]:
     if case.has_masks:
-        scenes = [scene for scene in case.evaluation.scenes if scene.miou is not None]
-        return tuple(scene.key for scene in sorted(scenes, key=lambda scene: scene.miou or 0.0)[:NUM_EXAMPLES])
+        scenes = [scene for scene in case.evaluation.scenes if scene.pixel_accuracy is not None]
+        return tuple(
+            scene.key for scene in sorted(scenes, key=lambda scene: scene.pixel_accuracy or 0.0)[:NUM_EXAMPLES]
+        )
     mistakes = sorted((a for a in case.answers if a.is_mistake), key=lambda a: -(a.confidence or 0.0))
     return tuple(answer.key for answer in mistakes[:NUM_EXAMPLES])
 
