@@ -171,8 +171,11 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
     in memory.
     And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
     classes, is written past its end, which crashes sooner or later (torch 2.14).
+    Transposed convolutions take up to sixty times as long (benchmarks/README.md).
     """
     for module in network.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         if not isinstance(module, nn.Conv2d):
             continue
         is_depthwise = module.groups == module.in_channels > 1
@@ -189,7 +192,7 @@ class _Float32Forward:
     below: width in pixels from which on bf16 serves.
     """
 
-    def __init__(self, module: nn.Conv2d, below: float = math.inf) -> None:
+    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, below: float = math.inf) -> None:
         self.module = module
         self.below = below
 
