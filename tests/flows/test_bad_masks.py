@@ -135,7 +135,7 @@ def test_batches_in_which_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_20000_by_20000(tmp_path: Path) -> None:
-    """Training refuses it from its header, before any of its 400 million pixels is decoded."""
+    """Training and predicting refuse it from its header, before any of its 400 million pixels is decoded."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -150,3 +150,10 @@ def test_a_picture_of_20000_by_20000(tmp_path: Path) -> None:
     answer = train(data, out, **NETWORK)
     refused(answer, out, "1 of 4 pairs")
     assert "200 million pixels" in answer.err
+    fine = draw_pairs(tmp_path / "fine", lambda lake: Image.fromarray(lake))
+    assert train(fine, tmp_path / "run", **NETWORK).code == 0
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "large.png").write_bytes(large)
+    answer = finesight("predict", tmp_path / "run", tmp_path / "one", "--out", tmp_path / "masks")
+    assert "200 million pixels" in answer.error()
+    assert not list((tmp_path / "masks").rglob("*.png"))

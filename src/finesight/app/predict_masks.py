@@ -23,7 +23,7 @@ from finesight.classes import ClassList
 from finesight.data.formats import list_unmasked
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.pairs import mask_name
-from finesight.data.pictures import MAX_PIXELS, MOST_ALONE, UnreadablePicture, map_in_threads, read_picture
+from finesight.data.pictures import UnreadablePicture, map_in_threads, read_picture
 from finesight.data.sample import Item
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
@@ -66,8 +66,6 @@ def predict_masks(
     unreadable: Unreadable = []
     with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
         for item, picture in map_in_threads(_read, left, workers=min(2, ranks.num_cores()), chunk=1):
-            if isinstance(picture, str):  # perhaps too large to lie in memory with those that are read ahead
-                _, picture = _read(item, MOST_ALONE)
             if isinstance(picture, str):
                 unreadable.append((item.key, picture))
             else:
@@ -100,9 +98,9 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
     return {item.key for item in items if is_done(item)}
 
 
-def _read(item: Item, most: int = MAX_PIXELS) -> tuple[Item, np.ndarray | str]:
+def _read(item: Item) -> tuple[Item, np.ndarray | str]:
     try:
-        return item, read_picture(item.path, item.key, most)
+        return item, read_picture(item.path, item.key)
     except UnreadablePicture as error:
         return item, error.reason
 

@@ -20,8 +20,7 @@ PICTURE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".ppm", ".pgm"}
 )
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
-MOST_ALONE = 2 * MAX_PIXELS  # 20,000 x 20,000: of a picture that is read while no other is
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is lower and would speak first; from twice as many on it does
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is lower and would speak first
 MAX_STRETCH = 16  # how many times longer than the crop a picture may be before its ends are cut off
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
 DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")
@@ -63,17 +62,17 @@ class BadPicture:
     reason: str
 
 
-def read_picture(path: Path, key: str = "", most: int = MAX_PIXELS, least: int = 0) -> np.ndarray:
+def read_picture(path: Path, key: str = "", least: int = 0) -> np.ndarray:
     """Decodes a picture to uint8 RGB (h, w, 3), upright as EXIF says; of several frames the first.
 
     Transparent pixels lie over white. 16-bit values are divided by 257. 32-bit and float greys are divided by the
     first of 1 (floats only), 255, 65535 and their own maximum that holds all of them; negative ones are 0.
     least: for a thumbnail, of a JPEG only a half, quarter or eighth is decoded as long as no side gets shorter than
     that, which is several times quicker; 0: always all of it.
-    Raises UnreadablePicture, which calls the picture `key`, or by its path; also for one of more than `most` pixels.
+    Raises UnreadablePicture, which calls the picture `key`, or by its path.
     """
     try:
-        with open_picture(path, most) as image:
+        with open_picture(path) as image:
             if least:
                 image.draft(None, (least, least))
             image.load()
@@ -180,11 +179,11 @@ def map_in_threads(
             yield from waiting.popleft().result()
 
 
-def open_picture(path: Path, most: int = MAX_PIXELS) -> Image.Image:
-    """Reads a picture's header. Raises DecompressionBombError for one that claims more than `most` pixels."""
+def open_picture(path: Path) -> Image.Image:
+    """Reads a picture's header. Raises ValueError for one that claims more than MAX_PIXELS."""
     _silence_pillow()
     image = Image.open(path, formats=DECODERS)
-    if image.width * image.height > most:
+    if image.width * image.height > MAX_PIXELS:
         image.close()
         raise Image.DecompressionBombError
     return image

@@ -66,13 +66,18 @@ class FeatureFilm:
 
         if not (is_last or epoch in (1, self.middle)):
             return
-        seen, predicted = (torch.cat(ranks.gather(torch.cat(each))) for each in (self._seen, self._predicted))
+        seen, predicted = (_join(ranks.gather(batches)) for batches in (self._seen, self._predicted))
         if not ranks.is_main() or len(seen) != self.num_pictures:  # more where memory was too small for a whole batch
             return
         features = seen[self.rows].clamp(-LARGEST, LARGEST).half()
         tensors = {"features": features.contiguous(), "predictions": predicted[self.rows]}
         write_csv(self.run.path / SAMPLES, COLUMNS, self.samples)
         write_atomically(self.run.path / f"film/{epoch}.safetensors", save(tensors))
+
+
+def _join(parts: list[list[Tensor]]) -> Tensor:
+    """Of all ranks, of which some may have had no batch."""
+    return torch.cat([batch for part in parts for batch in part])
 
 
 def start_feature_film(

@@ -19,7 +19,9 @@ from finesight.errors import ConfigError, DataError, RunError
 from finesight.insight.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.run import write_atomically
 
-PCA_DIMENSIONS = 400  # what neighbours are looked up in; with 50 some are lost (benchmarks/README.md)
+PCA_DIMENSIONS = (
+    200  # what neighbours are looked up in: with 50 some are lost, with all of them more (benchmarks/README.md)
+)
 LARGE = 10_000  # pictures from which on t-SNE interpolates its forces and uses all cores
 # (iterations, side of a cell of the grid that interpolates): coarse is quick, and a fine end sets neighbours right.
 STEPS, LARGE_STEPS = ((750, 1),), ((900, 2), (100, 1))
