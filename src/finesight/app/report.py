@@ -12,6 +12,7 @@ from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
 from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
+from finesight.app.labels import labels
 from finesight.app.preparation import read_data
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
@@ -20,8 +21,6 @@ from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.insight.evidence import read_evidence
-from finesight.insight.features import FEATURES_FILE, load_features
-from finesight.insight.similar import NEIGHBOURS_FILE, find_similar, save_similar
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
@@ -70,21 +69,18 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
 
 
 def complete(run: RunFolder, split: str, is_alone: bool) -> None:
-    """Makes what a report needs and the run has not yet: evaluation and film's scores; alone also map and findings."""
+    """Makes what a report needs and the run has not yet; what compares runs needs no map, findings or labels."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
     task = find_task(run)
     if is_alone and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:
         evaluate(run.path, split=split)
-    folder = run.embedding(split)
-    if (
-        is_alone and (folder / FEATURES_FILE).exists() and not (folder / NEIGHBOURS_FILE).exists()
-    ):  # of an older version
-        save_similar(folder, find_similar(load_features(folder).features))
     score_film(run)
     if is_alone and not (run.path / "findings" / f"{split}.json").exists():
         findings(run.path, split=split)
+    if is_alone and task.has_map and split == "val" and not (run.path / "label_errors/val.json").exists():
+        labels(run.path)  # of masks it would take a pass over all pictures
 
 
 def find_originals(run: RunFolder, split: str) -> Originals:
