@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench reliability clean
 
 demo: $(VENV)/installed
 	$(RUN)finesight demo
@@ -21,6 +21,10 @@ bench: $(VENV)/installed
 	$(RUN)python benchmarks/classification.py
 	$(RUN)python benchmarks/segmentation.py
 	$(RUN)python benchmarks/comparison.py
+
+# Every fault and kill, 10,000 fuzzed inputs a reader; writes the table of docs/reliability.md
+reliability: $(VENV)/tested
+	$(RUN)pytest -m "not gpu" --reliability docs/reliability.md
 
 # One environment for all: a second call only looks at the time stamps.
 $(VENV)/installed: pyproject.toml

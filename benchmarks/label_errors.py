@@ -38,7 +38,7 @@ PER_CLASS = {"train": 100, "val": 40}
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
 PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "seed": 1}
 MASK_SETTINGS = {
-    "epochs": 12, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash", "seed": 1,
+    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash", "seed": 1,
     "batch_size": 16, "optim.lr": 1e-3, "augment.vertical_flip": 0.5, "augment.quarter_turns": True,
 }  # fmt: skip
 
@@ -172,6 +172,7 @@ def main() -> None:
     score = RunFolder.open(run).read_json("evaluation/val/metrics.json")["metrics"]
     metric = "miou" if of_masks else "accuracy"
     result: dict[str, Any] = {"date": date.today().isoformat(), "torch": torch.__version__, metric: score[metric]}
+    result["epochs"] = len(RunFolder.open(run).read_lines("journal.jsonl"))
     for split in ("val", "train"):
         found = labels(run, split=split)
         if of_masks:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from finesight.app.embed import embed
     from finesight.app.evaluate import evaluate
     from finesight.app.explain import explain
+    from finesight.app.findings import findings
     from finesight.app.inspect import inspect
     from finesight.app.labels import labels
     from finesight.app.predict import predict
@@ -26,6 +27,7 @@ __all__ = [
     "embed",
     "evaluate",
     "explain",
+    "findings",
     "inspect",
     "labels",
     "predict",

@@ -1,12 +1,14 @@
 """The class list: what the numbers in a target mean. Matched by id or name, never by folder order."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from finesight.errors import DataError
 
 IGNORE_INDEX = 255  # the target value that no loss and no metric looks at; defined here and nowhere else
+MOST_CLASSES = 100_000  # a last layer of more would fill the memory before its weights are read
 
 Colour = tuple[int, int, int]
 
@@ -28,11 +30,27 @@ class ClassList:
 
     def __post_init__(self) -> None:
         for what, values in (("ids", self.ids), ("names", self.names), ("colours", self.colours or ())):
-            doubles = sorted({str(value) for value in values if values.count(value) > 1})
+            doubles = sorted(str(value) for value, count in Counter(values).items() if count > 1)
             if doubles:
                 raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Each needs its own.")
         if len(self.names) != len(self.ids):
             raise DataError(f"{len(self.ids)} class ids but {len(self.names)} names.")
+        if len(self.ids) > MOST_CLASSES:
+            raise DataError(f"{len(self.ids):,} classes are more than {MOST_CLASSES:,}.")
+        if self.colours is not None:
+            self._check_colours(self.colours)
+        if self.ignore is not None and not 0 <= self.ignore < len(self.ids):
+            raise DataError(f"The ignored class is number {self.ignore} of {len(self.ids)} classes.")
+        for text in (*self.ids, *self.names):
+            if not text.isascii() and text != text.encode("utf-8", "replace").decode():
+                raise DataError(f"Class {text!r} holds what is no character; rename it.")
+
+    def _check_colours(self, colours: tuple[Colour, ...]) -> None:
+        if len(colours) != len(self.ids):
+            raise DataError(f"{len(self.ids)} class ids but {len(colours)} colours.")
+        for colour in colours:
+            if not all(0 <= part <= 255 for part in colour):
+                raise DataError(f"Colour {list(colour)} should be three numbers from 0 to 255.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -43,7 +61,7 @@ class ClassList:
             return self.ids.index(label)
         if label in self.names:
             return self.names.index(label)
-        near = difflib.get_close_matches(label, [*self.names, *self.ids], n=1)
+        near = difflib.get_close_matches(label[:100], [*self.names, *self.ids], n=1)  # its time grows with the square
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
 
@@ -61,19 +79,9 @@ class ClassList:
             "ignore": self.ignore,
         }
 
-    @classmethod
-    def from_dict(cls, value: dict) -> "ClassList":  # type: ignore[type-arg]
-        colours = value.get("colours")
-        return cls(
-            ids=tuple(value["ids"]),
-            names=tuple(value["names"]),
-            colours=None if colours is None else tuple((c[0], c[1], c[2]) for c in colours),
-            ignore=value.get("ignore"),
-        )
-
 
 def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that reads digits as numbers: `9_10` before `10_2`."""
+    """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`."""
     parts: list[tuple[int, int, str]] = []
     digits = ""
     for character in [*label, ""]:
@@ -81,7 +89,8 @@ def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:
             digits += character
             continue
         if digits:
-            parts.append((0, int(digits), ""))
+            number = digits.lstrip("0")
+            parts.append((0, len(number), number))
             digits = ""
         if character:
             parts.append((1, 0, character))

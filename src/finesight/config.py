@@ -8,13 +8,15 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from finesight.errors import ConfigError
 
+T = TypeVar("T")
 Share = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
 STRICT: dict[str, Any] = {"extra": "forbid"}
@@ -136,7 +138,8 @@ class MachineSettings:
     device: str = "auto"  # cpu, cuda, cuda:1, mps
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 where the processor computes in it; losses stay fp32
     channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
-    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads; 0: torch's own choice
+    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads of a process; 0: torch's own choice
+    sync_norm: bool = False  # torchrun: batch normalisation sees the whole batch, not each process its part; slower
     compile: bool = False  # torch.compile; pays on long runs only
     deterministic: bool = False  # CUDA: the same numbers twice, at some speed; a CPU's are the same twice anyway
 
@@ -147,7 +150,7 @@ class Settings:
     task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32
+    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32  # pictures a step, of all processes together
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off
     data: DataSettings = field(default_factory=DataSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
@@ -169,12 +172,13 @@ class Preprocessing:
     fit: with `whole` nothing is interpolated: training sees pieces of `size`, everything else the picture as it is.
     """
 
-    size: tuple[int, int] = (224, 224)
+    __pydantic_config__ = STRICT
+    size: Size = (224, 224)
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     fit: Literal["crop", "squash", "whole"] = "crop"
-    stored: tuple[int, int] | None = None
+    stored: Size | None = None
 
 
 def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -190,20 +194,40 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
     """Checks a nested mapping, as TOML gives it, and builds Settings from it."""
-    from pydantic import TypeAdapter, ValidationError  # 0.1 s: only when settings are read
-
     known = dict(dotted_settings(Settings()))
-    unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
+    try:
+        unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
+    except RecursionError:
+        raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
     if unknown:
         near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else " `finesight train --help` says where settings are listed."
         raise ConfigError(f"Unknown setting {unknown[0]!r}.{hint}")
     try:
-        return TypeAdapter(Settings).validate_python(dict(values))
+        return check(Settings, dict(values))
+    except ValueError as error:
+        raise ConfigError(f"Setting {error}.") from None
+
+
+def check(shape: type[T], value: object) -> T:
+    """What JSON or TOML gave, as a dataclass. Raises ValueError that names the first part that cannot be so."""
+    from pydantic import ValidationError
+
+    try:
+        result: T = _adapter(shape).validate_python(value)  # type: ignore[arg-type] # every class can be hashed
+        return result
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"Setting {path} cannot be {first['input']!r}: {first['msg']}.") from None
+        raise ValueError(f"{path} cannot be {first['input']!r}: {first['msg']}") from None
+
+
+@cache
+def _adapter(shape: type) -> Any:
+    """A shape takes 5 ms to prepare."""
+    from pydantic import TypeAdapter  # 0.1 s: only when a file is read
+
+    return TypeAdapter(shape)
 
 
 def read_recipe(recipe: str | Path) -> dict[str, Any]:
@@ -222,7 +246,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"Recipe file {path} does not exist.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, RecursionError, OSError) as error:  # not only TOML's own: numbers and nesting without end
         raise ConfigError(f"Recipe {path} cannot be read as TOML: {error}.") from None
 
 
@@ -244,7 +268,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set takes NAME=VALUE, e.g. optim.lr=1e-4; got {text!r}.")
     try:
         value = tomllib.loads(f"value = {raw.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = raw.strip()
     return path.strip(), value
 

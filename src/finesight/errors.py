@@ -1,8 +1,20 @@
 """Errors a user can act on: one clear sentence (what, where, what to do), exit code 2, no traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class FinesightError(Exception):
     """Root of all errors finesight raises on purpose."""
+
+
+class Interrupted(FinesightError):
+    """A signal ended the work early; what was done is kept. signal: its number."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal  # what a shell expects
 
 
 class ConfigError(FinesightError):
@@ -27,3 +39,15 @@ class WeightsError(FinesightError):
 
 class RunError(FinesightError):
     """A run folder that is missing something, is in use, or is of another kind."""
+
+
+@contextmanager
+def blame_files(folder: Path) -> Iterator[None]:
+    """Within the block only files of `folder` can be wrong. One that was damaged, or made to harm, can raise anything
+    where its content is used: that becomes a RunError."""
+    try:
+        yield
+    except FinesightError:
+        raise
+    except Exception as error:
+        raise RunError(f"A file in {folder} is damaged ({error!r}): make it again, or leave this folder.") from error

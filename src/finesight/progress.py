@@ -5,12 +5,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from finesight import ranks
+
 T = TypeVar("T")
 
 
-def say(text: str) -> None:
-    """One line for the person at the terminal; control characters in names cannot act on it."""
-    print(sanitise(text), file=sys.stderr, flush=True)
+def say(text: str, every_rank: bool = False) -> None:
+    """One line for the person at the terminal; control characters in names cannot act on it.
+
+    Of several ranks the main one speaks; with every_rank the others too, with their number.
+    """
+    if ranks.is_main():
+        print(sanitise(text), file=sys.stderr, flush=True)
+    elif every_rank:
+        print(sanitise(f"Rank {ranks.rank()}: {text}"), file=sys.stderr, flush=True)
 
 
 def sanitise(text: str) -> str:
@@ -30,7 +38,7 @@ class _Silent:
 @contextmanager
 def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
     """A bar over `total` pieces with rate and time left: `with progress_bar("Reading", n) as bar: bar.advance()`."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and ranks.is_main()):
         yield _Silent()
         return
     from rich import progress
@@ -54,13 +62,13 @@ def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
         progress.TextColumn("{task.fields[note]}"),
     )
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(escape(label), total=total, note="")
+        task = bars.add_task(escape(sanitise(label)), total=total, note="")
 
         class _Shown:
             def advance(self, count: int = 1, note: str = "") -> None:
                 bars.advance(task, count)
                 if note:
-                    bars.update(task, note=escape(note))
+                    bars.update(task, note=escape(sanitise(note)))
 
         yield _Shown()
 

@@ -9,17 +9,21 @@ import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from finesight import ranks
 from finesight.classes import ClassList
-from finesight.config import Settings, parse_settings, to_toml
-from finesight.errors import RunError
+from finesight.config import Settings, check, parse_settings, to_toml
+from finesight.errors import DataError, RunError
 
 FORMAT_VERSION = 1
+TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # read at one go
+MOST_TEXT = 256 * 2**20  # bytes of one
 STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
 START = {"config.toml", "environment.json", "classes.json", "splits.csv", "class_counts.json", "stride_ceiling.json"}
 START |= {"architecture.json", "architecture.txt"}
@@ -82,6 +86,7 @@ class RunFolder:
             raise RunError(f"There is no run folder {run.path}.")
         if not run.is_run():
             raise RunError(f"{run.path} is not a run folder: it has no model.json. `finesight train` writes one.")
+        run.check_safe()
         version = run.read_json("environment.json").get("format")
         if version != FORMAT_VERSION:
             raise RunError(
@@ -92,6 +97,23 @@ class RunFolder:
 
     def is_run(self) -> bool:
         return (self.path / "model.json").is_file()
+
+    def check_safe(self) -> None:
+        """Raises RunError for what a folder from elsewhere could do harm with, and `train` never writes.
+
+        A link that leads out would let a report show any file of this machine, and a command overwrite it; what is no
+        file, such as a pipe, and a text without end would never be read to their end.
+        """
+        home = os.path.realpath(self.path)
+        for folder, folders, files in os.walk(self.path):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                kind = path.lstat().st_mode
+                if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
+                    raise RunError(f"{path} is a link that leads out of the run; put what it names in its place.")
+                if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                    raise RunError(f"{path} is neither a file nor a folder. Remove it.")
+                if path.suffix in TEXTS and path.stat().st_size > MOST_TEXT:
+                    raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -122,7 +144,7 @@ class RunFolder:
 
         try:
             return parse_settings(tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{self.path / 'config.toml'} cannot be read: {error}.") from None
 
     def write_settings(self, settings: Settings) -> None:
@@ -130,9 +152,9 @@ class RunFolder:
 
     def read_classes(self) -> ClassList:
         try:
-            return ClassList.from_dict(self.read_json("classes.json"))
-        except (KeyError, TypeError, IndexError) as error:
-            raise RunError(f"{self.path / 'classes.json'} is damaged: {error!r}.") from None
+            return check(ClassList, self.read_json("classes.json"))
+        except (ValueError, DataError) as error:
+            raise RunError(f"{self.path / 'classes.json'} is damaged: {error}.") from None
 
     def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
         """splits.csv from {split: [(key, class id), …]}."""
@@ -159,27 +181,25 @@ class RunFolder:
         write_atomically(self.path / name, text.encode())
 
     def append_line(self, name: str, value: Mapping[str, Any]) -> None:
-        """One more line of a .jsonl file, on disk when this returns."""
+        """One more line of a .jsonl file, on disk when this returns. Of several ranks the main one writes."""
+        if not ranks.is_main():
+            return
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
     def write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        """A whole .jsonl file in the place of the one that is there."""
+        """A whole .jsonl file in the place of the one that is there. Of several ranks the main one writes."""
+        if not ranks.is_main():
+            return
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomically(self.path / name, text.encode())
 
     def read_lines(self, name: str) -> list[dict[str, Any]]:
         """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
         path = self.path / name
-        if not path.exists():
-            return []
-        whole, _, _ = path.read_bytes().rpartition(b"\n")
-        try:
-            return [json.loads(line) for line in whole.split(b"\n") if line]
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{path} is damaged: {error}.") from None
+        return read_json_lines(path) if path.exists() else []
 
     # Where a command's files are
 
@@ -194,6 +214,15 @@ class RunFolder:
 
     def embedding(self, split: str) -> Path:
         return self.path / "embedding" / split
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """The values of a .jsonl file; a last line without its end is left out. Raises RunError."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        return [json.loads(line) for line in whole.split(b"\n") if line]
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
 
 
 def _is_running(process: int) -> bool:

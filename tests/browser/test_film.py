@@ -83,6 +83,21 @@ def test_tip_of_the_confusion_counts_pixels(chromium: Any, pages: dict[str, Path
     visit.page.close()
 
 
+def test_a_picture_with_its_masks_enlarges(chromium: Any, pages: dict[str, Path]) -> None:
+    visit = open_page(chromium, pages["both"], viewport={"width": 1400, "height": 1000})
+    page = visit.page
+    button = page.locator(".view .enlarge").first
+    button.focus()
+    small = page.locator(".view img").first.bounding_box()["width"]
+    page.keyboard.press("Enter")
+    assert page.text_content("#view-name") == page.locator(".view .key").first.text_content()
+    assert page.locator("#view img").first.bounding_box()["width"] > 1.5 * small
+    page.keyboard.press("Escape")
+    assert page.locator("#view").is_hidden()
+    assert visit.errors == []
+    page.close()
+
+
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("name", ["one", "both"])
 def test_no_sideways_scrolling(chromium: Any, pages: dict[str, Path], width: int, name: str) -> None:

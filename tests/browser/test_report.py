@@ -131,6 +131,37 @@ def test_only_mistakes(visit: Visit) -> None:
     assert sorted(shown_keys(page, "#map-gallery")) == sorted(wrong)
 
 
+def test_lasso_lists_what_it_holds_and_nothing_else(visit: Visit, keys: list[str]) -> None:
+    page = visit.page
+    page.click('button[data-tool="lasso"]')
+    dots = [page.evaluate(LOCATE, dot) for dot in range(len(keys))]
+    across = sorted(x for x, _ in dots)
+    middle = len(dots) // 3
+    edge = (across[middle - 1] + across[middle]) / 2  # a third of the dots lies left of it
+    box = page.locator("#plot").bounding_box()
+    left, top, bottom = box["x"] + 4, box["y"] + 4, box["y"] + box["height"] - 4
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in [(edge, top), (edge, bottom), (left, bottom), (left, top + 2)]:
+        page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+    page.wait_for_selector("#map-gallery:not([hidden])")
+    inside = [key for key, (x, _) in zip(keys, dots, strict=True) if x < edge]
+    assert len(inside) == middle
+    assert sorted(shown_keys(page, "#map-gallery")) == sorted(inside)
+
+
+def test_click_on_a_dot_opens_its_picture(visit: Visit, keys: list[str]) -> None:
+    page = visit.page
+    dot = page.evaluate(LONELIEST)
+    page.mouse.move(*page.evaluate(LOCATE, dot))
+    page.wait_for_selector("#tip:not([hidden])")
+    page.mouse.down()
+    page.mouse.up()
+    assert page.text_content("#picture-name") == keys[dot]
+    assert page.locator("#picture").is_visible()
+
+
 def test_click_on_a_cell_shows_its_pictures(visit: Visit, keys: list[str]) -> None:
     page = visit.page
     cell = page.locator('.matrix .cell[data-truth="2"][data-prediction="2"]')

@@ -367,6 +367,21 @@ def test_models_that_do_not_exist() -> None:
     assert "layer9" in finesight("models", "timm/test_resnet", "--freeze-before", "layer9").error()
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/x", "/".join(["x" * 200] * 40)])
+def test_names_that_no_file_can_have(trained: Path, small: Path, tmp_path: Path, name: str) -> None:
+    for flags in (["--out", tmp_path / name], ["--weights", name], ["--classes", f"{name}.csv"], ["--val", name]):
+        if flags[0] != "--out":
+            flags = [*flags, "--out", tmp_path / "run"]
+        elif name.startswith("~"):
+            continue
+        assert finesight("train", "--data", small, *flags).error()
+    assert finesight("train", "--data", name, "--out", tmp_path / "run").error()
+    assert finesight("train", f"{name}.toml", "--data", small, "--out", tmp_path / "run").error()
+    assert finesight("predict", trained, name).error()
+    assert finesight("evaluate", name).error()
+    assert not (tmp_path / "run").exists()
+
+
 def test_small_settings_are_known() -> None:
     """SMALL holds for every test of this folder: a renamed setting would make them all pass for a wrong reason."""
     from finesight.config import load_settings

@@ -43,6 +43,7 @@ def test_the_same_command_twice(workers: int, data: Path, first: Path, tmp_path:
     reliability("repetition", f"training with {workers or 'no'} loader worker{'s' * (workers != 1)}")
 
 
+@pytest.mark.slow  # two threads that wait for each other, where others want the cores too
 def test_the_same_command_twice_on_two_threads(data: Path, tmp_path: Path, reliability: Tally) -> None:
     runs = [train(data, tmp_path / name, machine__threads=2, data__workers=2) for name in ("one", "two")]
     assert compare_files(*runs)[1] == []

@@ -28,7 +28,9 @@ def test_report_of_a_segmentation_needs_no_map(runs: tuple[Path, Path], tmp_path
     assert (run / "evaluation/val/pictures.csv").is_file()  # made, for it was not there
     assert not (run / "embedding").exists()
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert page.count('alt="True mask"') == 2 + 2 + 4  # film, its table, best and worst
+    assert (run / "findings/val.json").is_file()
+    after_findings = page.partition('id="metrics"')[2]
+    assert after_findings.count('alt="True mask"') == 2 + 2 + 4  # film, its table, best and worst
     assert "not there" not in page
     assert "finesight embed" not in page
 

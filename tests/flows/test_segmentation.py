@@ -106,7 +106,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: 
 def test_predictions_are_validations_answers_under_the_masks_names(run: Path, pairs: Path, tmp_path: Path) -> None:
     answer = finesight("predict", run, pairs / "validation", "--out", tmp_path / "out", "--json")
     assert answer.json()["num_samples"] == 4
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert names == [f"{n:04}_mask.png" for n in range(100, 104)]
     for name in names:
         saved = run / "evaluation/val/masks/validation" / name.replace("_mask", "_sat")

@@ -15,7 +15,7 @@ from commands import SMALL, finesight
 import finesight as package
 from finesight.cli import main
 
-VERBS = ("inspect", "train", "evaluate", "predict", "embed", "explain", "labels", "report")
+VERBS = ("inspect", "train", "evaluate", "predict", "embed", "explain", "findings", "labels", "report")
 COMMANDS = ("demo", "models", *VERBS, "compare")
 
 

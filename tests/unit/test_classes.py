@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finesight.classes import ClassList, natural_key
+from finesight.config import check
 from finesight.errors import DataError
 
 
@@ -89,4 +90,4 @@ def test_classes_that_cannot_be_told_apart() -> None:
 def test_survives_json(classes: ClassList) -> None:
     import json
 
-    assert ClassList.from_dict(json.loads(json.dumps(classes.to_dict()))) == classes
+    assert check(ClassList, json.loads(json.dumps(classes.to_dict()))) == classes

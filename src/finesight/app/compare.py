@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from finesight.app.evaluate import evaluate
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, blame_files
 from finesight.insight.evidence import Evidence, read_evidence
 from finesight.metrics.significance import (
     Difference,
@@ -100,19 +100,20 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
 
 def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Counts of each picture, in the order of `keys`, and its truth: a class index, or pixels of each class."""
-    assert run.evaluation is not None
-    place = {key: index for index, key in enumerate(run.evaluation.keys)}
-    order = [place[key] for key in keys]
-    if run.evaluation.scenes:
-        counts = load_file(RunFolder(run.run).evaluation(run.split) / "counts.safetensors")["counts"][order]
-        known = [i for i in range(len(run.classes)) if i != run.classes.ignore]
-        return mask_rows(counts, known), counts.sum(2)
-    answers = [run.evaluation.answers[index] for index in order]
-    targets, predictions = (
-        np.array([-1 if value is None else value for value in values])
-        for values in zip(*((answer.truth, answer.prediction) for answer in answers), strict=True)
-    )
-    return answer_rows(targets, predictions, len(run.classes)), targets[:, None]
+    with blame_files(run.run):
+        assert run.evaluation is not None
+        place = {key: index for index, key in enumerate(run.evaluation.keys)}
+        order = [place[key] for key in keys]
+        if run.evaluation.scenes:
+            counts = load_file(RunFolder(run.run).evaluation(run.split) / "counts.safetensors")["counts"][order]
+            known = [i for i in range(len(run.classes)) if i != run.classes.ignore]
+            return mask_rows(counts, known), counts.sum(2)
+        answers = [run.evaluation.answers[index] for index in order]
+        targets, predictions = (
+            np.array([-1 if value is None else value for value in values])
+            for values in zip(*((answer.truth, answer.prediction) for answer in answers), strict=True)
+        )
+        return answer_rows(targets, predictions, len(run.classes)), targets[:, None]
 
 
 def _check_truth(runs: Sequence[Evidence], truths: Sequence[np.ndarray]) -> None:

@@ -21,6 +21,7 @@ from finesight.insight.neighbours import find_close_classes
 from finesight.insight.projection import load_map, place, project, save_map
 from finesight.insight.quality import describe_map, map_quality
 from finesight.insight.scatter import draw_map
+from finesight.insight.similar import find_similar, save_similar
 from finesight.insight.stability import check_stability
 from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import Model
@@ -67,6 +68,7 @@ def embed(
     predictions = logits.argmax(1).numpy()
     where = folder.embedding(split)
     save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions))
+    save_similar(where, find_similar(features))
     if base:
         drawn = replace(base[0], points=place(*base, features), settings=base[0].settings | {"placed_on": onto})
     else:

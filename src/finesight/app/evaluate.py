@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from finesight import ranks
 from finesight.app.preparation import open_split, read_data
 from finesight.config import Settings
 from finesight.data.formats import read_labelled
@@ -31,13 +32,15 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict
     """
     folder = RunFolder.open(run)
     settings, model = folder.read_settings(), restore_model(folder)
-    split, dataset = open_run_split(folder, settings, model, data, split)
+    with ranks.first_on_machine():
+        split, dataset = open_run_split(folder, settings, model, data, split)
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     score = score_split(model, dataset, TASKS[model.task].new_score(folder.read_classes()), machine, settings)
-    score.save(folder.evaluation(split), dataset.keys)
-    if split == "val" and not data and not (folder.path / "calibration.json").exists():
-        keep_calibration(folder, score, split)
+    if ranks.is_main():
+        score.save(folder.evaluation(split), dataset.keys)
+        if split == "val" and not data and not (folder.path / "calibration.json").exists():
+            keep_calibration(folder, score, split)
     return {"split": split, **score.metrics().to_dict()}
 
 

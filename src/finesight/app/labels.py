@@ -16,12 +16,13 @@ from finesight.data.loader import load_batches, order_batches
 from finesight.engine.device import Machine
 from finesight.engine.loop import answer, evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, RunError
+from finesight.errors import ConfigError, blame_files
 from finesight.insight.label_errors import LabelErrors, cross_fit_probabilities, find_label_errors, save_label_errors
 from finesight.insight.label_regions import RegionFinder
 from finesight.metrics.segmentation import enlarge
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder, read_csv, replace_folder, write_atomically
+from finesight.tasks import find_task
 
 HELD_OUT = "the network itself, which has not learned from these labels"
 CROSS_FITTED = (
@@ -42,10 +43,7 @@ def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict
     """
     folder = RunFolder.open(run)
     check_split_name(split)
-    task = folder.read_json("model.json").get("task")
-    if task not in FINDERS:
-        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
-    found = FINDERS[task](folder, folder.read_settings(), split)
+    found = FINDERS[find_task(folder).name](folder, folder.read_settings(), split)
     classes = folder.read_classes()
     path = save_label_errors(folder, found, classes)
     if out:
@@ -66,9 +64,10 @@ def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> Label
         evaluate(run.path, split=split)
     index = {label: number for number, label in enumerate(run.read_classes().ids)}
     columns = ("key", "target", "prediction", "confidence")
-    rows = list(read_csv(run.evaluation(split) / "predictions.csv", columns))
-    logits = load_file(run.evaluation(split) / "logits.safetensors")["logits"]
-    targets = np.array([index[row[1]] for row in rows])
+    with blame_files(run.path):
+        rows = list(read_csv(run.evaluation(split) / "predictions.csv", columns))
+        logits = load_file(run.evaluation(split) / "logits.safetensors")["logits"]
+        targets = np.array([index[row[1]] for row in rows])
     errors = find_label_errors(logits.double().softmax(1).numpy(), targets, [row[0] for row in rows])
     return LabelErrors(split, len(rows), HELD_OUT, tuple(errors))
 

@@ -1,15 +1,24 @@
 """Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
 
 import inspect
-import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from finesight import ranks
+from finesight.app.continuation import (
+    Rows,
+    Unreadable,
+    claim,
+    divide,
+    gather_unreadable,
+    identify,
+    refuse_nothing,
+    stopped,
+)
 from finesight.app.predict_masks import predict_masks
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
@@ -18,13 +27,15 @@ from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
-from finesight.errors import ConfigError, DataError, RunError
+from finesight.errors import ConfigError, RunError
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
-from finesight.run import RunFolder, write_rows
+from finesight.run import RunFolder, write_csv
+from finesight.tasks import find_task
 
 WHY_NOT = {
     ("segmentation", "calibrated"): " Calibration changes how sure an answer is, never which class is the most likely, "
@@ -33,24 +44,13 @@ WHY_NOT = {
 COLUMNS = ("filename", "label", "probability")
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """key: the picture's file name under the folder that was read. label: its class. probability: the softmax's."""
-
-    key: str
-    label: str
-    probability: float
-
-
 def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, Any]:
     """Answers for every picture under a folder: `predict_labels`, or `predict_masks`, as the run was trained for.
 
     options: of that function. Raises ConfigError for one that it does not have.
     """
     folder = RunFolder.open(run)
-    task = folder.read_json("model.json").get("task")
-    if task not in PREDICTORS:
-        raise RunError(f"{folder.path / 'model.json'} is damaged: it names no task.")
+    task = find_task(folder).name
     answer = PREDICTORS[task]
     for name in options.keys() - inspect.signature(answer).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")
@@ -68,6 +68,7 @@ def predict_labels(
 ) -> dict[str, Any]:
     """Classifies every picture under a folder, in file-name order, and writes a CSV file.
 
+    Answers are kept as they are made: called again after a stop it goes on, with any number of ranks.
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
     calibrated: probabilities after the temperature scaling of the run's calibration.json; labels stay what they are.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
@@ -84,25 +85,33 @@ def predict_labels(
     labels = classes.ids if ids else classes.names
     temperature = read_temperature(folder) if calibrated else 1.0
     items = list_pictures(pictures)
-    unreadable: list[tuple[str, str]] = []
-    predictions = predict_items(model, settings, labels, items, unreadable, temperature)
-    rows = ((each.key, each.label, f"{each.probability:.6f}")[: len(header)] for each in predictions)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    rows = Rows(out.with_name(f".{out.name}.rows"))
+
+    def find_done() -> set[str]:
+        claim(rows.folder, identify(folder, pictures, temperature=temperature))
+        return {key for key, (is_current, _) in rows.read(items).items() if is_current}
+
+    unreadable: Unreadable = []
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            write_rows(file, [header])
-            num_samples = write_rows(file, rows)
-        if not num_samples:
-            key, reason = unreadable[0]
-            raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
-        beside.replace(out)
+        left = divide(items, ranks.share(find_done))
+        with StopRequest() as stop, rows.open() as file:
+            for batch in predict_items(model, settings, left, unreadable, temperature):
+                rows.write(file, batch)
+                if stop.signal:
+                    raise stopped(stop.signal)
+        unreadable = gather_unreadable(unreadable, items)
+        if ranks.is_main():
+            answers = rows.read(items)
+            table = [(item.key, *answers[item.key][1]) for item in items if item.key in answers]
+            if table:
+                cells = ((key, labels[index], f"{share:.6f}") for key, index, share in table)
+                write_csv(out, header, (row[: len(header)] for row in cells))
+            shutil.rmtree(rows.folder)
+        ranks.wait()
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-    return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
+    refuse_nothing(pictures, items, unreadable)
+    return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
 
 
 def read_temperature(run: RunFolder) -> float:
@@ -114,17 +123,12 @@ def read_temperature(run: RunFolder) -> float:
 
 
 def predict_items(
-    model: Model,
-    settings: Settings,
-    labels: Sequence[str],
-    items: Sequence[Item],
-    unreadable: list[tuple[str, str]],
-    temperature: float = 1.0,
-) -> Iterator[Prediction]:
-    """Predictions in the order of items, as they are made; those that cannot be read are added to `unreadable`."""
+    model: Model, settings: Settings, items: Sequence[Item], unreadable: Unreadable, temperature: float = 1.0
+) -> Iterator[list[tuple[Item, tuple[int, float]]]]:
+    """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), os.cpu_count() or 1)
+    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
             unreadable += [(item.key, reason) for item, reason in batch.bad]
@@ -135,8 +139,7 @@ def predict_items(
             with machine.autocast():
                 logits = model(prepare(images, model.preprocessing))
             confidence, best = (logits.float() / temperature).softmax(1).max(1)
-            for item, index, share in zip(batch.items, best.tolist(), confidence.tolist(), strict=True):
-                yield Prediction(item.key, labels[index], share)
+            yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
 
 
 PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

@@ -1,6 +1,5 @@
 """Predict masks: a folder of pictures in, a folder of mask files out."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from finesight import ranks
+from finesight.app.continuation import (
+    CLAIM,
+    Unreadable,
+    claim,
+    divide,
+    gather_unreadable,
+    identify,
+    last_change,
+    refuse_nothing,
+    stopped,
+)
 from finesight.classes import ClassList
 from finesight.data.formats import list_unmasked
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
@@ -15,6 +26,7 @@ from finesight.data.pairs import mask_name
 from finesight.data.pictures import UnreadablePicture, map_in_threads, read_picture
 from finesight.data.sample import Item
 from finesight.engine.device import Machine
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
 from finesight.engine.tiles import predict_mask
 from finesight.errors import ConfigError, DataError
@@ -36,29 +48,54 @@ def predict_masks(
     `7_sat.jpg` becomes `7_mask.png`, `7.jpg` becomes `7.png`. Masks that lie beside the pictures are passed over.
     index: grey masks of class values, not colours. overlay: folder for pictures under their masks.
     tta: mean over flips and quarter turns, eight times as slow.
+    Masks that the same command wrote before are kept, so that it goes on after a stop, with any number of ranks.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     items = list_unmasked(pictures)
-    _refuse_collisions(items, Path(out))
+    out, over = Path(out), Path(overlay) if overlay else None
+    _refuse_collisions(items, out)
+
+    def find_done() -> set[str]:
+        return _find_done(items, out, over, identify(folder, pictures, index=index, tta=tta))
+
+    left = divide(items, ranks.share(find_done))
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    unreadable: list[tuple[str, str]] = []
-    num_samples = 0
-    with progress_bar("Predicting", len(items), "images") as bar:
-        for item, picture in map_in_threads(_read, items, workers=min(2, os.cpu_count() or 1), chunk=1):
+    unreadable: Unreadable = []
+    with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
+        for item, picture in map_in_threads(_read, left, workers=min(2, ranks.num_cores()), chunk=1):
             if isinstance(picture, str):
                 unreadable.append((item.key, picture))
             else:
                 mask = predict_mask(model, picture, machine, tta)
-                _write(item.key, picture, mask, classes, Path(out), index, Path(overlay) if overlay else None)
-                num_samples += 1
+                _write(item.key, picture, mask, classes, out, index, over)
             bar.advance()
-    if not num_samples:
-        key, reason = unreadable[0]
-        raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
-    return {"out": str(out), "num_samples": num_samples, "unreadable": unreadable}
+            if stop.signal:
+                raise stopped(stop.signal)
+    unreadable = gather_unreadable(unreadable, items)
+    refuse_nothing(pictures, items, unreadable)
+    return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
+
+
+def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity: dict[str, object]) -> set[str]:
+    """Keys whose files are there and no older than the picture. Raises ConfigError where they are of something else."""
+
+    def is_done(item: Item) -> bool:
+        name = mask_name(item.key)
+        files = [out / name, *([(overlay / name).with_suffix(".jpg")] if overlay else [])]
+        return all(file.exists() and file.stat().st_mtime_ns >= last_change(item) for file in files)
+
+    if not (out / CLAIM).exists():
+        strange = [name for item in items if (out / (name := mask_name(item.key))).exists()]
+        if strange:
+            raise ConfigError(f"{out} holds {strange[0]!r}, which this command did not write; name another --out.")
+    try:
+        claim(out, identity)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    return {item.key for item in items if is_done(item)}
 
 
 def _read(item: Item) -> tuple[Item, np.ndarray | str]:

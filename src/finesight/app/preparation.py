@@ -2,19 +2,19 @@
 
 import dataclasses
 import difflib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from finesight import ranks
 from finesight.config import Preprocessing, Settings
 from finesight.data.formats import read_listing
 from finesight.data.loader import PictureDataset
 from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.device import Machine
-from finesight.engine.loop import Job
+from finesight.engine.loop import SMALLEST_PART, Job
 from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.insight.feature_film import start_feature_film
@@ -42,7 +42,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
     model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
     if start:
-        seen = read_preprocessing(start.read_json("model.json")["preprocessing"])
+        seen = read_preprocessing(start)
         model.preprocessing = dataclasses.replace(model.preprocessing, mean=seen.mean, std=seen.std)
         model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
     if model.task != task.name:
@@ -52,7 +52,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     if pretrained:
         model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
     else:
-        model.preprocessing = read_preprocessing(run.read_json("model.json")["preprocessing"])
+        model.preprocessing = read_preprocessing(run)
         model.new_layers = read_new_layers(run)
     train, val = open_splits(listing, settings, model.preprocessing, task)
     if settings.batch_size > len(train):
@@ -60,6 +60,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
             f"A batch of {settings.batch_size} is larger than the {len(train)} training pictures: "
             f"set batch_size to at most {len(train)}."
         )
+    check_ranks(settings)
     class_counts = task.count_classes(train.targets, listing.classes)
     loss = task.make_loss(settings.loss, class_counts, listing.classes)
     film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
@@ -68,6 +69,17 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
     feature_film = start_feature_film(run, val, listing.classes, settings) if task.has_map else None
     return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film, feature_film)
+
+
+def check_ranks(settings: Settings) -> None:
+    """Raises ConfigError where a batch is too small to be divided."""
+    each = SMALLEST_PART * settings.optim.accumulate
+    least = ranks.num_ranks() * each
+    if ranks.num_ranks() > 1 and settings.batch_size < least:
+        raise ConfigError(
+            f"batch_size = {settings.batch_size} is of all {ranks.num_ranks()} processes together, each of which needs "
+            f"at least {each} pictures: raise it to {least} or more, or start fewer processes."
+        )
 
 
 def read_data(settings: Settings) -> Listing:
@@ -171,7 +183,7 @@ def choose_workers(settings: Settings, train: PictureDataset) -> int:
     """Stored pixels are read at once; decoding wants a process a core."""
     if settings.data.workers >= 0:
         return settings.data.workers
-    return (os.cpu_count() or 1) if train.pixels.note else 0
+    return ranks.num_cores() if train.pixels.note else 0
 
 
 def record_choices(
@@ -185,5 +197,5 @@ def record_choices(
         image=dataclasses.replace(settings.image, size=model.preprocessing.size, fit=model.preprocessing.fit),
         model=dataclasses.replace(settings.model, name=model.name),
         checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
-        machine=dataclasses.replace(settings.machine, device=str(machine.device), precision=machine.precision),
+        machine=dataclasses.replace(settings.machine, device=machine.name, precision=machine.precision),
     )

@@ -11,20 +11,22 @@ from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
 from finesight.app.explain import look_at_mistakes
+from finesight.app.findings import findings
+from finesight.app.labels import labels
 from finesight.app.preparation import read_data
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
 from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
-from finesight.errors import ConfigError, DataError, RunError
+from finesight.errors import ConfigError, DataError, blame_files
 from finesight.insight.evidence import read_evidence
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.masks import Originals
 from finesight.run import RunFolder
-from finesight.tasks import TASKS
+from finesight.tasks import find_task
 from finesight.tasks.film_scores import score_film
 
 
@@ -55,26 +57,30 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     if len(folders) > 1:
         check_comparable([read_evidence(folder, split) for folder in folders])
     for folder in folders:
-        complete(folder, split, with_map=len(folders) == 1)
+        complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
         looked = look_at_mistakes(folders[0], split, originals.find_picture)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    return make_comparison_page([read_evidence(folder, split) for folder in folders], originals, comparisons)
+    evidences = [read_evidence(folder, split) for folder in folders]
+    with blame_files(folders[-1].path):
+        return make_comparison_page(evidences, originals, comparisons)
 
 
-def complete(run: RunFolder, split: str, with_map: bool) -> None:
-    """Makes what a report needs and the run has not yet: evaluation, map where the task has one, scores of the film."""
+def complete(run: RunFolder, split: str, is_alone: bool) -> None:
+    """Makes what a report needs and the run has not yet; what compares runs needs no map, findings or labels."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
-    task = TASKS.get(run.read_json("model.json").get("task", ""))
-    if task is None:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
-    if with_map and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
+    task = find_task(run)
+    if is_alone and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
         embed(run.path, split=split)
     elif not evaluated:
         evaluate(run.path, split=split)
     score_film(run)
+    if is_alone and not (run.path / "findings" / f"{split}.json").exists():
+        findings(run.path, split=split)
+    if is_alone and task.has_map and split == "val" and not (run.path / "label_errors/val.json").exists():
+        labels(run.path)  # of masks it would take a pass over all pictures
 
 
 def find_originals(run: RunFolder, split: str) -> Originals:
@@ -88,7 +94,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:
         say(f"Note: the report has no pictures: {error}")
-    fit = read_preprocessing(run.read_json("model.json")["preprocessing"]).fit
+    fit = read_preprocessing(run).fit
 
     def find_picture(key: str) -> Path | None:
         return items[key].path if key in items else None

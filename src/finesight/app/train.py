@@ -13,26 +13,19 @@ from typing import Any
 
 import torch
 
+from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.loop import Job, Trainer, score_split
 from finesight.engine.memory import is_out_of_memory
 from finesight.engine.restore import describe_model, restore_model, write_selftest
-from finesight.errors import ConfigError, DataError, FinesightError, RunError
+from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 
 FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
-
-
-class Interrupted(FinesightError):
-    """Training was stopped by a signal; everything up to then is in the run folder."""
-
-    def __init__(self, run: Path, signal: int) -> None:
-        super().__init__(f"Stopped; nothing is lost. To go on: {resume_command(run)}")
-        self.exit_code = 128 + signal
 
 
 def resume_command(run: Path) -> str:
@@ -53,6 +46,7 @@ def train(
     """Fine-tunes a network on pictures and leaves a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
+    Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
     Returns `run`, `best_epoch`, `metrics` of that epoch on the validation part, `images_per_second` of training.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
@@ -60,6 +54,9 @@ def train(
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     if resume and not str(out):
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
+    if ranks.launch() and not str(out):
+        raise ConfigError("Under torchrun name the run folder, --out RUN: all processes must mean the same one.")
+    resume = resume or _is_begun(RunFolder(Path(out)))
     with ExitStack() as locks:
         trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
         run = trainer.job.run
@@ -67,10 +64,10 @@ def train(
             try:
                 signal = trainer.run()
                 if signal:
-                    raise Interrupted(run.path, signal)
+                    raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
                 return _finish(trainer)
             except DataError as error:
-                raise DataError(f"{error} Nothing is lost. When it is as it was: {resume_command(run.path)}") from None
+                raise DataError(f"{error} Nothing is lost; to go on then: {resume_command(run.path)}") from None
 
 
 @contextmanager
@@ -79,13 +76,18 @@ def _explained(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error) and ranks.num_ranks() > 1:  # where one cannot divide its part alone
+            raise FinesightError(
+                "Memory is too small for this: raise optim.accumulate, which computes a batch in so many parts, or "
+                "lower batch_size or image.size."
+            ) from None
         if is_out_of_memory(error):
             raise FinesightError(
-                "Memory is too small for this, in however small parts a batch is computed: lower image.size, or choose "
-                "a smaller network."
+                f"Memory is too small, in however small parts a batch is computed ({_first_line(error)}): lower "
+                "image.size, or choose a smaller network."
             ) from None
         if "deterministic" in str(error):  # torch names the operation
-            reason = str(error).split(". ")[0]
+            reason = _first_line(error).split(". ")[0]
             raise ConfigError(f"machine.deterministic cannot be kept: {reason}. Set it to false.") from None
         raise
     except OSError as error:
@@ -99,16 +101,33 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
+def _is_begun(run: RunFolder) -> bool:
+    """Whether this launch of torchrun began the run with this very command, and is now at it again.
+
+    A restart after a failure counts up; one after machines came or went does not, but keeps the launch's name, as a
+    job does that Slurm puts back into its queue. "none" is the name of launches without one.
+    """
+    if not ranks.launch() or not run.is_run():
+        return False
+    made = run.read_json("environment.json")
+    is_same = made.get("launch") == ranks.launch() != "none"
+    return made.get("command") == sys.argv and (is_same or ranks.num_restarts() > 0)
+
+
 def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
-    run.check_free()
-    job = prepare_job(settings, run)
-    ceilings = job.task.find_ceilings(job.train.targets, job.classes)
+    if ranks.is_main():
+        run.check_free()
+    with ranks.first_on_machine():
+        job = prepare_job(settings, run)
+    ceilings = job.task.find_ceilings(job.train.targets, job.classes) if ranks.is_main() else {}
     if ceilings:
         say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
     trainer = Trainer(job)
+    if not ranks.is_main():
+        return trainer
     run.create()
     locks.enter_context(run.lock())
     with _explained(run):
@@ -125,7 +144,8 @@ def describe_ceilings(ceilings: Mapping[str, float]) -> str:
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
     """The run as it was; a setting that would change the result is refused."""
     run = RunFolder.open(out)
-    locks.enter_context(run.lock())
+    if ranks.is_main():
+        locks.enter_context(run.lock())
     free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
     settings = load_settings(run.path / "config.toml", free)
     asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
@@ -135,7 +155,8 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
             raise ConfigError(
                 f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
             )
-    job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
+    with ranks.first_on_machine():
+        job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     recorded = run.read_splits()
     for split, dataset in (("train", job.train), ("val", job.val)):
         before = [key for key, _ in recorded.get(split, [])]
@@ -147,7 +168,8 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
             )
     trainer = Trainer(job)
     with _explained(run):
-        run.remove_leftovers()
+        if ranks.is_main():
+            run.remove_leftovers()
         trainer.resume()
     say(f"Going on after {trainer.at.epoch - 1} of {settings.epochs} epochs.")
     return trainer
@@ -204,19 +226,22 @@ def describe_environment(job: Job) -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "command": sys.argv,
+        "launch": ranks.launch(),
     }
 
 
 def _finish(trainer: Trainer) -> dict[str, Any]:
     """Best weights: self-test kept, validation answers saved, confidences calibrated."""
     job = trainer.job
+    ranks.wait()  # until the main rank has written the last checkpoint
     model = restore_model(job.run, "best")
-    images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
-    write_selftest(job.run, model, images)
+    if ranks.is_main():
+        write_selftest(job.run, model, torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2))
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
-    score.save(job.run.evaluation("val"), job.val.keys)
-    keep_calibration(job.run, score, "val")
+    if ranks.is_main():
+        score.save(job.run.evaluation("val"), job.val.keys)
+        keep_calibration(job.run, score, "val")
     timings = job.run.read_lines("timings.jsonl")
     rates = sorted(line["images_per_second"] for line in timings)
     return {

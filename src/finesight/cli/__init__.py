@@ -4,22 +4,27 @@ Nothing heavy is imported before a command runs, so that --help answers at once.
 """
 
 import io
+import os
 import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import typer
 
+from finesight import ranks
 from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
 from finesight.cli.evaluate import evaluate
 from finesight.cli.explain import explain
+from finesight.cli.findings import findings
 from finesight.cli.inspect import inspect
 from finesight.cli.labels import labels
 from finesight.cli.models import models
 from finesight.cli.predict import predict
 from finesight.cli.report import report
 from finesight.cli.train import train
-from finesight.errors import FinesightError
+from finesight.errors import ConfigError, FinesightError, Interrupted
 from finesight.progress import say
 
 app = typer.Typer(
@@ -31,8 +36,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, inspect, models, train, evaluate, predict, embed, explain, labels, report, compare):
+COMMANDS = (*(demo, inspect, models, train, evaluate, predict, embed, explain), *(findings, labels, report, compare))
+for command in COMMANDS:
     app.command()(command)
+
+
+SHARED = ("train", "evaluate", "predict")  # what several processes can do together
 
 
 def main() -> None:
@@ -40,11 +49,17 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a name's letters is no error
     try:
-        app()
+        if ranks.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
+            raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if ranks.is_main() else nowhere):
+            app()
     except FinesightError as error:
         for line in f"Error: {error}".split("\n"):
-            say(line)
+            say(line, every_rank=not isinstance(error, Interrupted))
         sys.exit(getattr(error, "exit_code", 2))
+    except OSError as error:  # a name too long, a disk that fails: not as asked, and no bug
+        say(f"Error: {error}.")
+        sys.exit(2)
     except KeyboardInterrupt:
         say("Stopped.")
         sys.exit(130)

@@ -2,7 +2,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finesight.cli.options import DataOption, JsonOption, SplitOption, print_json, print_metrics
+from finesight.cli.options import DataOption, JsonOption, SplitOption, print_json, print_line, print_metrics
 from finesight.errors import ConfigError
 
 
@@ -31,7 +31,8 @@ def evaluate(
     if json_output:
         print_json(result)
         return
-    print(f"{heading}\n")
+    print_line(heading)
+    print_line()
     print_metrics(result["metrics"], result["definitions"])
 
 

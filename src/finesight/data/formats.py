@@ -21,7 +21,7 @@ from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_ha
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_name, split_train_val
-from finesight.data.survey import Survey, describe, quote_some, survey_folder
+from finesight.data.survey import Survey, describe, locate, quote_some, survey_folder
 from finesight.errors import DataError
 
 ORDER = ("train", "val", "test")
@@ -249,7 +249,7 @@ def detect_format(root: str | Path) -> str:
 
 def list_pictures(folder: str | Path) -> list[Item]:
     """All pictures under a folder, or a single picture file, without labels, in natural order of keys (2 before 10)."""
-    path = Path(folder).expanduser().absolute()
+    path = locate(folder)
     if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
         return [Item(path.name, path)]
     survey = survey_folder(folder)

@@ -1,5 +1,6 @@
 """Batches of stored pixels and targets, in an order that is a function of seed and epoch."""
 
+import os
 import signal
 import threading
 import warnings
@@ -169,7 +170,12 @@ def _signals_untouched() -> Iterator[None]:
 
 
 def _leave_interrupts_to_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; only the parent knows what to do about it."""
+    """Ctrl-C reaches every process of a terminal; only the parent knows what to do about it.
+
+    torchrun and Slurm send SIGTERM to a whole group of processes: this one leaves it.
+    """
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -101,9 +101,16 @@ def _key(path: str, folder: Path, where: str) -> str:
     relative = os.path.relpath(os.path.normpath(folder / path), folder)
     if Path(relative).parts[:1] == ("..",):
         raise DataError(f"{where}: {path!r} leads out of the manifest's folder; put the CSV above all its pictures.")
-    if not path or not (folder / relative).is_file():
+    if not path or not _is_file(folder / relative):
         raise DataError(f"{where}: there is no picture {path!r}; paths are relative to the manifest's folder.")
     return relative.replace(os.sep, "/")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour, natural_key
 from finesight.config import DataSettings
-from finesight.data.masks import Look, MaskRule, list_problems, pack, spell, to_colour, total_counts, unpack
+from finesight.data.masks import NUM_VALUES, Look, MaskRule, list_problems, pack, spell, to_colour, total_counts, unpack
 from finesight.errors import DataError
 
 MAX_INFERRED = 64  # more different codes than that are no classes
@@ -28,6 +28,8 @@ def choose_rule(
         classes = _infer_classes(looks, ignored, settings)
     elif ignored is None and settings.ignore != "":
         classes = dataclasses.replace(classes, ignore=classes.index(str(settings.ignore)))
+    if len(classes) > IGNORE_INDEX:
+        raise DataError(f"Masks can hold {IGNORE_INDEX} classes; the class list has {len(classes):,}.")
     by_colour = classes.colours is not None and _are_colours(looks, classes.colours)
     rule, strays = (
         _read_colours(looks, classes, ignored, settings.colour_tolerance)
@@ -46,7 +48,7 @@ def _ignored_code(ignore: int | str, classes: ClassList | None) -> int | str | N
         return None
     if re.fullmatch("#[0-9A-Fa-f]{6}", text):
         return text.lower()
-    if text.isdigit():
+    if re.fullmatch("[0-9]{1,5}", text):
         return int(text)
     raise DataError(f"data.ignore = {ignore!r} is no class, no value and no colour such as #ff0000.")
 
@@ -55,6 +57,8 @@ def _are_colours(looks: Sequence[Look], colours: Sequence[Colour]) -> bool:
     """Whether masks are read by colour where the class list has colours: not if all are values that are no colours."""
     if any(look.kind == "colour" for look in looks):
         return True
+    if any(code > 255 for look in looks for code in look.counts):  # of a 16-bit mask: no grey that a colour can name
+        return False
     known = set(pack(np.array(colours)).tolist())
     return set(total_counts(looks, ("palette", "value"), as_colours=True)) <= known
 
@@ -108,8 +112,11 @@ def _read_values(looks: Sequence[Look], classes: ClassList, ignored: int | str |
 
 def _match_values(found: set[int], classes: ClassList) -> dict[int, int]:
     """Value → class index: by ids that are numbers, else 0..C-1, else 1..C, else 0/255 for two classes."""
-    if all(id_.isascii() and id_.isdigit() for id_ in classes.ids):
-        return {int(id_): index for index, id_ in enumerate(classes.ids)}
+    if all(re.fullmatch("[0-9]+", id_) for id_ in classes.ids):
+        table = {int(id_[-9:]): index for index, id_ in enumerate(classes.ids)}
+        if max(table) >= NUM_VALUES or len(table) < len(classes) or max(map(len, classes.ids)) > 9:
+            raise DataError(f"Class ids that are numbers are values of masks: different ones up to {NUM_VALUES - 1}.")
+        return table
     count = len(classes)
     if count == 2 and found == {0, 255}:
         return {0: 0, 255: 1}

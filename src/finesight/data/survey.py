@@ -23,7 +23,7 @@ def survey_folder(root: str | Path) -> Survey:
     """Walks a folder, or takes a CSV file for the manifest it should be. Hidden files and folders are passed over."""
     if not str(root):
         raise DataError("No data is given; name a folder or a CSV manifest with --data.")
-    path = Path(os.path.normpath(Path(root).expanduser().absolute()))
+    path = locate(root)
     if path.is_file():
         if path.suffix.lower() != ".csv":
             raise DataError(f"{str(path)!r} is a file; give a folder with pictures, or a CSV manifest.")
@@ -38,6 +38,16 @@ def survey_folder(root: str | Path) -> Survey:
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
     pictures = tuple(key for key in keys if PurePosixPath(key).suffix.lower() in PICTURE_SUFFIXES)
     return Survey(path, pictures, tuple(path / key for key in keys if "/" not in key and key.lower().endswith(".csv")))
+
+
+def locate(path: str | Path) -> Path:
+    """The absolute path, `~` resolved. Raises DataError for what no file can be called."""
+    try:
+        located = Path(os.path.normpath(Path(path).expanduser().absolute()))
+        located.is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, the home of nobody
+        raise DataError(f"{str(path)!r} cannot be opened: {error}.") from None
+    return located
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -11,15 +11,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from finesight.errors import RunError
+from finesight import ranks
+from finesight.errors import RunError, blame_files
 from finesight.run import RunFolder, replace_folder
 
 
 def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None) -> None:
     """Writes checkpoint `last` or `best` beside its place, synced, then renames it in.
 
-    Raises RunError where it cannot be written; the one before it is unharmed then.
+    Raises RunError where it cannot be written; the one before it is unharmed then. All ranks hold the same weights,
+    and the main one writes.
     """
+    if not ranks.is_main():
+        return
     folder = run.path / "checkpoints" / name
     fresh = folder.with_name(f".{name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -75,7 +79,8 @@ class Training:
     @classmethod
     def load(cls, run: RunFolder) -> "Training":
         tensors, metadata = load_tensors(run.checkpoint("last") / "training.safetensors")
-        return cls(tensors, json.loads(metadata["training"]))
+        with blame_files(run.path):
+            return cls(tensors, json.loads(metadata["training"]))
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

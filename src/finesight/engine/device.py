@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from finesight import ranks
 from finesight.config import MachineSettings
 from finesight.errors import ConfigError
 from finesight.progress import say
@@ -28,14 +29,20 @@ class Machine:
 
     @classmethod
     def resolve(cls, settings: MachineSettings) -> "Machine":
-        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there."""
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there.
+
+        Several ranks on a machine take a GPU each, or divide its cores.
+        """
+        if settings.threads or ranks.num_ranks() > 1:
+            torch.set_num_threads(settings.threads or ranks.num_cores())
         name = settings.device if settings.device != "auto" else _best_device()
         if settings.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
         try:
             device = torch.device(name)
+            if ranks.num_ranks() > 1 and device.type == "cuda":
+                device = torch.device("cuda", ranks.local_rank())
+                torch.cuda.set_device(device)
             torch.empty(1, device=device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
@@ -46,6 +53,11 @@ class Machine:
             _make_deterministic(device)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
+
+    @property
+    def name(self) -> str:
+        """What machine.device is set to for this one; of several ranks each has its own GPU."""
+        return str(self.device) if ranks.num_ranks() == 1 else self.device.type
 
     @classmethod
     def resolve_here(cls, settings: MachineSettings) -> "Machine":
@@ -82,6 +94,7 @@ class Machine:
             "channels_last": self.channels_last,
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
+            "ranks": ranks.num_ranks(),
             "platform": platform.platform(),
         }
 
@@ -101,7 +114,7 @@ def computes_bf16(device: torch.device) -> bool:
 def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return "mps" if torch.backends.mps.is_available() and ranks.num_ranks() == 1 else "cpu"
 
 
 def describe_arithmetic() -> str:
@@ -153,12 +166,16 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
 
     Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
     EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
-    And where a feature map is narrower than the stride, as in a ResNet on 16 px pictures, the gradient of the
-    weights that see only padding is never written: it is whatever lay in memory (torch 2.15).
+    And where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
+    that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
+    in memory.
     And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
     classes, is written past its end, which crashes sooner or later (torch 2.14).
+    Transposed convolutions take up to sixty times as long (benchmarks/README.md).
     """
     for module in network.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         if not isinstance(module, nn.Conv2d):
             continue
         is_depthwise = module.groups == module.in_channels > 1
@@ -166,7 +183,7 @@ def _avoid_bf16_traps(network: nn.Module) -> None:
         if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         elif min(module.stride) > 1 and min(module.kernel_size) > 1:
-            module.forward = _Float32Forward(module, module.stride[1])  # type: ignore[method-assign, assignment]
+            module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]
 
 
 class _Float32Forward:
@@ -175,7 +192,7 @@ class _Float32Forward:
     below: width in pixels from which on bf16 serves.
     """
 
-    def __init__(self, module: nn.Conv2d, below: float = math.inf) -> None:
+    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, below: float = math.inf) -> None:
         self.module = module
         self.below = below
 

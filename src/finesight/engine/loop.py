@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
@@ -23,6 +24,7 @@ from finesight.engine.interrupt import StopRequest
 from finesight.engine.loss_watch import LossWatch, are_finite
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
+from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, DataError, FinesightError
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.contract import Model
@@ -32,6 +34,7 @@ from finesight.tasks.contract import Film, Loss, Score, Task
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
 NUM_LISTED = 20  # pictures an error names
+SMALLEST_PART = 2  # pictures that a rank computes at a time: statistics of one mean nothing
 
 
 @dataclass
@@ -84,6 +87,8 @@ class Trainer:
         self.job = job
         settings = job.settings
         self.network = job.machine.place(job.model.network)
+        ranks.spread(list(self.network.state_dict().values()))
+        self.norm: AbstractContextManager[object] = nullcontext()
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
         self.plan.apply(job.model, 1)
@@ -104,16 +109,17 @@ class Trainer:
         with StopRequest() as stop:
             while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
                 try:
-                    self._train_epoch(stop)
-                    if not stop.signal:
+                    stopped = self._train_epoch(stop)
+                    if not stopped:
                         self._finish_epoch()
+                        stopped = ranks.largest(stop.signal)
                 except DataError:
                     self._check_numbers()
                     self._save()
                     raise
-                if stop.signal:
+                if stopped:
                     self._save()
-                    return stop.signal
+                    return stopped
         return 0
 
     def resume(self) -> None:
@@ -142,7 +148,8 @@ class Trainer:
         patience = self.job.settings.checkpoint.patience
         return bool(patience) and self.at.epoch - 1 - self.at.best_epoch >= patience
 
-    def _train_epoch(self, stop: StopRequest) -> None:
+    def _train_epoch(self, stop: StopRequest) -> int:
+        """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
         job, at, settings = self.job, self.at, self.job.settings
         self.plan.apply(job.model, at.epoch)
         self.ledger.watch(job.model, at.epoch)
@@ -150,30 +157,41 @@ class Trainer:
         workers = settings.data.workers
         pinned = job.machine.device.type == "cuda"
         self.started, self.num_timed = time.perf_counter(), 0
+        stopped = 0
+        parts = [ranks.part(batch, SMALLEST_PART * self._num_parts()) for batch in batches[at.step :]]
         self.watch = LossWatch(job.machine.device, at.loss_sum)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
-            for batch in load_batches(job.train, batches[at.step :], workers, pinned):
-                self.watch.add(self._train_step(batch), len(batch.indices), at.step)
+            for batch in load_batches(job.train, parts, workers, pinned):
+                count = len(batches[at.step])  # of all ranks
+                is_divided = len(batch.indices) < count
+                self.norm = SyncedNorm() if settings.machine.sync_norm and is_divided else nullcontext()
+                self.watch.add(self._train_step(batch), count, at.step)
                 at.step += 1
-                at.num_seen += len(batch.indices)
-                self.num_timed += len(batch.indices)
+                at.num_seen += count
+                self.num_timed += count
                 note = ""
                 if at.step % LOOK_EVERY == 0 or at.step == len(batches):
                     self._look()
                     note = f"loss {at.loss_sum / at.num_seen:.3f}"
-                bar.advance(len(batch.indices), note)
-                if stop.signal:
+                bar.advance(count, note)
+                if stopped := ranks.largest(stop.signal):
                     break
                 if self._is_time_to_save() and at.step < len(batches):  # the last step's epoch is saved when scored
                     self._check_numbers()
                     self._save()
         self._check_numbers()
+        return stopped
 
     def _train_step(self, batch: Batch) -> Tensor:
-        """One optimiser step. Returns the batch's mean loss, still on the device."""
+        """One optimiser step, after which all ranks hold the same numbers. batch: this rank's part.
+
+        Returns the whole batch's mean loss, still on the device.
+        """
         self._set_learning_rate(self.at.step)
         loss = self._find_gradients(batch)
+        ranks.add_up([parameter.grad for parameter in self.network.parameters() if parameter.grad is not None])
+        average_statistics(self.network)
         if self.job.settings.optim.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.job.settings.optim.clip_norm)
         self.optimiser.step()
@@ -183,7 +201,10 @@ class Trainer:
         return loss
 
     def _find_gradients(self, batch: Batch) -> Tensor:
-        """Gradients of the batch's mean loss, which it returns: in more parts from now on where memory is too small."""
+        """Gradients of the batch's mean loss, which it returns: in more parts from now on where memory is too small.
+
+        Several ranks wait for each other in every part: there one alone cannot make more of them.
+        """
         at, before = self.at, self.at.halvings
         self.buffers.keep()
         while True:
@@ -191,7 +212,8 @@ class Trainer:
                 loss = self._back_propagate(batch, self._num_parts())
                 break
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self._num_parts() >= len(batch.indices):
+                is_smallest = self._num_parts() >= len(batch.indices) or ranks.num_ranks() > 1
+                if not is_out_of_memory(error) or is_smallest:
                     raise
             self.optimiser.zero_grad(set_to_none=True)
             self.buffers.restore()
@@ -209,19 +231,22 @@ class Trainer:
 
     def _back_propagate(self, batch: Batch, num_parts: int) -> Tensor:
         job, at = self.job, self.at
-        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step))  # of dropout and mixing
+        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, ranks.rank()))  # of dropout and mixing
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
-        for part, aims in zip(images.chunk(num_parts), targets.chunk(num_parts), strict=True):
+        num_parts = min(num_parts, len(images))  # the same on all ranks
+        parts = list(zip(images.tensor_split(num_parts), targets.tensor_split(num_parts), strict=True))
+        lengths = ranks.total(torch.tensor([len(part) for part, _ in parts], dtype=torch.float64))
+        for (part, aims), share in zip(parts, (lengths / lengths.sum()).tolist(), strict=True):
             try:
-                with job.machine.autocast():
+                with job.machine.autocast(), self.norm:
                     logits = job.model(part)
             except ValueError as error:  # torch's batch normalisation, of one picture and a map of one pixel
                 raise ConfigError(
                     f"{job.model.name} cannot learn from so few pictures at a time: {error}. "
                     "Raise batch_size or lower optim.accumulate."
                 ) from None
-            loss = job.loss(logits.float(), aims) * (len(part) / len(images))
+            loss: Tensor = job.loss(logits.float(), aims) * share
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
@@ -282,7 +307,7 @@ class Trainer:
             empty = job.task.new_score(job.classes, answers=False)
             with job.feature_film.watch(job.model) if job.feature_film else nullcontext():
                 score = score_split(job.model, job.val, empty, job.machine, job.settings)
-            if job.film:
+            if job.film and ranks.is_main():
                 watched = job.val.__getitems__(list(job.film.indices))
                 job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
         metrics = score.metrics().values
@@ -324,13 +349,19 @@ class Trainer:
 
 @torch.inference_mode()
 def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
-    """Runs the network over a split, in order, and collects its answers."""
+    """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
+
+    score: an empty one. Returns the score of the whole split, on every rank.
+    """
     model.eval()
-    batches = order_batches(len(dataset), evaluation_batch(settings))
-    with progress_bar("Scoring", len(dataset), "images") as bar:
+    batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
+    with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
             score.update(answer(model, batch, machine), batch.targets)
             bar.advance(len(batch.indices))
+    score, *others = ranks.gather(score)
+    for other in others:
+        score.extend(other)
     return score
 
 
@@ -360,8 +391,9 @@ def evaluation_batch(settings: Settings) -> int:
     return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
 
 
-def _step_seed(seed: int, epoch: int, step: int) -> int:
-    return int(np.random.SeedSequence((seed, epoch, step)).generate_state(1)[0])
+def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """Ranks hold other pictures of a batch, and drop other features of them."""
+    return int(np.random.SeedSequence((seed, epoch, step, *([rank] if rank else []))).generate_state(1)[0])
 
 
 def _describe_epoch(

@@ -1,12 +1,17 @@
 """Too little memory: how it shows, and what a step needs to be done again in smaller parts."""
 
+import ctypes
+import platform
+
 import torch
 from torch import nn
 
-# torch.OutOfMemoryError is the accelerators'; of the processor's memory only words tell: those of c10 and C++, and those
-# of oneDNN, which says no more where it finds no room for a kernel or for what that works on.
-SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation")
-SIGNS += ("could not create a primitive", "could not create a memory")
+# torch.OutOfMemoryError is the accelerators'; of the processor's memory only words tell: of c10 and C++, and of oneDNN,
+# which says no more than that where it finds no room for a kernel or for what the kernel works on.
+SIGNS = (
+    *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation"),
+    *("could not create a primitive", "could not create a memory"),
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -14,11 +19,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory(device: torch.device) -> None:
-    """Gives back what torch keeps for later, in pieces that may be too small now."""
+    """Gives back what torch, or the C library, keeps for later, in pieces that may be too small now."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class KeptBuffers:

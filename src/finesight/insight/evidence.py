@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from finesight.classes import ClassList
-from finesight.config import Settings
-from finesight.errors import RunError
+from finesight.config import Preprocessing, Settings, check
+from finesight.errors import RunError, blame_files
 from finesight.insight.film_maps import FilmMaps, read_film_maps
 from finesight.insight.label_errors import LabelErrors, load_label_errors
 from finesight.insight.projection import Map, load_map
+from finesight.insight.similar import Similar, load_similar
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run import RunFolder, read_csv
-from finesight.tasks import TASKS
+from finesight.tasks import TASKS, find_task
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,16 @@ class Film:
 
 @dataclass(frozen=True)
 class Embedding:
-    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none."""
+    """samples.csv with its map, a point each. picture: the map as PNG, empty where there is none.
+
+    similar: the nearest pictures of each, as places in `answers`; None where they were never looked for.
+    """
 
     answers: tuple[Answer, ...]
     map: Map
     close_classes: dict[str, Any]
     picture: bytes
+    similar: Similar | None = None
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,12 @@ class Evidence:
     film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
+    findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
     film_maps: FilmMaps | None = None
 
     @property
     def pictures(self) -> tuple[Answer, ...]:
-        """Every picture of the split that any file names, with what is known of it; evaluated ones first."""
+        """Every picture of the split that any file names, with what is known of it; embedded ones first."""
         evaluated = self.evaluation.answers if self.evaluation else ()
         embedded = self.embedding.answers if self.embedding else ()
         return tuple({answer.key: answer for answer in (*embedded, *evaluated)}.values())
@@ -119,10 +125,10 @@ class Evidence:
 def read_evidence(run: RunFolder, split: str) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
     classes, model = run.read_classes(), run.read_json("model.json")
-    if model.get("task") not in TASKS:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
-    try:
-        evaluation = _read_evaluation(run, split, classes)
+    find_task(run)
+    with blame_files(run.path):
+        check(Preprocessing, model.get("preprocessing"))
+        evaluation = read_evaluation(run, split, classes)
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
             embedding = _with_confidence(embedding, evaluation)
@@ -151,21 +157,21 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
             film=_read_film(run),
             ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
             class_counts=_read_optional(run, "class_counts.json"),
+            findings=_read_optional(run, f"findings/{split}.json"),
             film_maps=read_film_maps(run, classes) if split == "val" else None,
         )
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(
-            f"{run.path} cannot be reported: a file is damaged ({error!r}). Evaluate or embed again."
-        ) from None
 
 
-def _read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+    """What `finesight evaluate` saved of a split; None where it was never evaluated."""
     folder = run.evaluation(split)
     if not (folder / "metrics.json").exists():
         return None
     summary = run.read_json(f"evaluation/{split}/metrics.json")
     rows = read_csv(folder / "confusion.csv", ("truth", *classes.names))
     counts = tuple(tuple(int(count) for count in row[1:]) for row in rows)
+    if len(counts) != len(classes) or min(map(min, counts)) < 0:
+        raise RunError(f"{folder / 'confusion.csv'} does not count {len(classes)} classes. Evaluate again.")
     found = Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts)
     if (folder / "pictures.csv").exists():
         return replace(found, scenes=_read_scenes(folder / "pictures.csv"))
@@ -192,7 +198,7 @@ def _read_film(run: RunFolder) -> Film | None:
     return Film(
         folder=run.path / "film",
         truth=Path(index["truth"]).name,
-        epochs=tuple(index["epochs"]),
+        epochs=tuple(int(epoch) for epoch in index["epochs"]),
         frames={picture["key"]: Path(picture["frame"]).name for picture in index["pictures"]},
         scores=_read_optional(run, "film/scores.json").get("miou", {}),
     )
@@ -214,6 +220,7 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
         map=drawn,
         close_classes=_read_optional(run, f"embedding/{split}/close_classes.json"),
         picture=picture.read_bytes() if picture.exists() else b"",
+        similar=load_similar(folder, len(answers)),
     )
 
 

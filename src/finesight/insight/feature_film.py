@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import PictureDataset
@@ -29,6 +30,7 @@ class FeatureFilm:
     """rows: of the kept pictures in the validation part. middle: the epoch between first and last that is kept."""
 
     run: RunFolder
+    num_pictures: int  # of the validation part
     rows: Tensor
     samples: list[tuple[str, str]]  # (key, class id) of each row
     middle: int
@@ -64,10 +66,18 @@ class FeatureFilm:
 
         if not (is_last or epoch in (1, self.middle)):
             return
-        features = torch.cat(self._seen)[self.rows].clamp(-LARGEST, LARGEST).half()
-        tensors = {"features": features.contiguous(), "predictions": torch.cat(self._predicted)[self.rows]}
+        seen, predicted = (_join(ranks.gather(batches)) for batches in (self._seen, self._predicted))
+        if not ranks.is_main() or len(seen) != self.num_pictures:  # more where memory was too small for a whole batch
+            return
+        features = seen[self.rows].clamp(-LARGEST, LARGEST).half()
+        tensors = {"features": features.contiguous(), "predictions": predicted[self.rows]}
         write_csv(self.run.path / SAMPLES, COLUMNS, self.samples)
         write_atomically(self.run.path / f"film/{epoch}.safetensors", save(tensors))
+
+
+def _join(parts: list[list[Tensor]]) -> Tensor:
+    """Of all ranks, of which some may have had no batch."""
+    return torch.cat([batch for part in parts for batch in part])
 
 
 def start_feature_film(
@@ -79,4 +89,4 @@ def start_feature_film(
     rows = np.linspace(0, len(val) - 1, min(len(val), MOST_PICTURES)).round().astype(int)
     targets = np.asarray(val.targets[:])
     samples = [(val.keys[row], classes.ids[targets[row]]) for row in rows]
-    return FeatureFilm(run, torch.from_numpy(rows), samples, middle=(settings.epochs + 1) // 2)
+    return FeatureFilm(run, len(val), torch.from_numpy(rows), samples, middle=(settings.epochs + 1) // 2)

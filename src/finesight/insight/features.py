@@ -10,6 +10,7 @@ from finesight.errors import RunError
 from finesight.insight.distance import Floats
 from finesight.run import read_csv, write_atomically, write_csv
 
+FEATURES_FILE = "features.safetensors"
 COLUMNS = ("key", "target", "prediction")
 
 
@@ -30,9 +31,7 @@ def save_features(
     from safetensors.numpy import save
 
     rows = zip(keys, targets, predictions, strict=True)
-    write_atomically(
-        folder / "features.safetensors", save({"features": np.ascontiguousarray(features, dtype=np.float32)})
-    )
+    write_atomically(folder / FEATURES_FILE, save({"features": np.ascontiguousarray(features, dtype=np.float32)}))
     write_csv(folder / "samples.csv", COLUMNS, rows)
 
 
@@ -42,7 +41,7 @@ def load_features(folder: Path) -> Features:
     from safetensors.numpy import load_file
 
     try:
-        features = load_file(folder / "features.safetensors")["features"]
+        features = load_file(folder / FEATURES_FILE)["features"]
     except (OSError, KeyError, SafetensorError) as error:
         raise RunError(f"There are no readable features in {folder}: {error}. `finesight embed` makes them.") from None
     rows = list(read_csv(folder / "samples.csv", COLUMNS))

@@ -27,7 +27,7 @@ from finesight.run import RunFolder, write_csv
 MAJORITY = 0.5
 LEAST = 1e-12  # probability that is told from none
 NUM_FOLDS = 5
-STRENGTH = 0.01  # inverse of the linear classifier's penalty
+STRENGTH = 40.0  # of the linear classifier's fit against its penalty, shared by all pictures
 BOX = ("top", "left", "bottom", "right")
 COLUMNS = ("key", "given", "suggested", "score")
 REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
@@ -122,7 +122,7 @@ def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[st
     """
     own = probabilities[np.arange(len(targets)), targets]
     counts = np.bincount(targets, minlength=probabilities.shape[1])
-    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1])
+    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1]).astype(float)
     suggested = confident_classes(probabilities, class_thresholds(sums, counts))
     guessing = 1 / probabilities.shape[1]
     rows = np.flatnonzero((suggested >= 0) & (suggested != targets) & (own < guessing))
@@ -166,7 +166,7 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
         asked = folds == fold
         if not asked.any() or len(np.unique(targets[~asked])) < 2:
             continue  # nobody to ask, or nothing to tell apart
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=200))
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / (~asked).sum(), max_iter=200))
         classifier.fit(features[~asked], targets[~asked])
         probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])
     return probabilities

@@ -2,8 +2,8 @@
 
 A pixel is contradicted where another class than its label is the most probable. Contradicted pixels of one label and
 one other class that lie together are a region; thin ones are borders drawn a little off, and are left out. A region is
-suspected where the mean probability of its other class reaches that class's threshold: the mean it has on all pixels of
-that label. Its score is its share of the picture times its confidence.
+suspected where the mean probability of its other class reaches that class's threshold (the mean it has on all pixels of
+that label, or a half), and that of its label is unlikely. Its score is its share of the picture times its confidence.
 """
 
 import io
@@ -19,7 +19,8 @@ from finesight.insight.distance import Floats
 from finesight.insight.label_errors import LabelError, Region, class_thresholds
 
 THICKNESS = 0.02  # of a picture's shorter side: what is thinner is a border
-SMALLEST = 0.002  # of a picture's pixels
+SMALLEST = 0.005  # of a picture's pixels
+UNLIKELY = 0.05  # mean probability of the label; with 1 / classes, most of what is found are hard but right pixels
 TOLERANCE = 1e-6  # of means of float32
 MOST_REGIONS = 255  # a picture: their numbers are the values of a grey PNG
 
@@ -57,12 +58,15 @@ class RegionFinder:
         numbers = np.zeros(mask.shape, np.uint8)
         for pair, region in sorted(find_regions(pairs), key=lambda found: -found[1].sum())[:MOST_REGIONS]:
             label, other = divmod(pair, size)
-            confidence = float((probabilities[other][region] - own[region]).mean())
+            own_mean, sure = float(own[region].mean()), float(probabilities[other][region].mean())
+            if own_mean >= UNLIKELY:
+                continue
+            confidence = sure - own_mean
             number = int(numbers.max()) + 1
             numbers[region] = number
             place = Region(number, float(region.mean()), confidence, bounding_box(region))
             error = LabelError(key, label, other, place.share * confidence, place)
-            self.candidates.append((error, float(probabilities[other][region].mean())))
+            self.candidates.append((error, sure))
         if numbers.any():
             self.outlines[key] = _encode(numbers)
 

@@ -47,12 +47,16 @@ def map_quality(
 
 
 def _vote_accuracy(votes: Indices, truth: Indices) -> float:
-    """votes: (queries, k) labels, nearest first."""
+    return float((elect(votes) == truth).mean())
+
+
+def elect(votes: Indices) -> Indices:
+    """The most frequent label of each row (queries, k), whose labels stand nearest first."""
     k = votes.shape[1]
     weights = 1 - np.arange(k) / (k * k + 1)  # so little less for the further ones that only ties are decided
     scores = ((votes[:, :, None] == votes[:, None, :]) * weights).sum(2)  # (queries, k): support of each vote's class
-    winner = np.take_along_axis(votes, scores.argmax(1)[:, None], axis=1)[:, 0]
-    return float((winner == truth).mean())
+    winners: Indices = np.take_along_axis(votes, scores.argmax(1)[:, None], axis=1)[:, 0]
+    return winners
 
 
 def describe_map(drawn: Map) -> str:

@@ -31,3 +31,14 @@ def count_of(number: int, noun: str) -> str:
     """1 picture, 2,500 pictures, 3 classes."""
     plural = noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def join_some(words: Sequence[str], limit: int = 5) -> str:
+    """`a, b, c, d, e and 7 more`."""
+    more = len(words) - limit
+    return join_words([*words[:limit], f"{more:,} more"] if more > 0 else words)
+
+
+def interval_of(low: float, high: float) -> str:
+    """`95 % interval 41 % to 63 %`."""
+    return f"95 % interval {percent(low)} to {percent(high)}"

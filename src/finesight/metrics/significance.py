@@ -41,7 +41,7 @@ def answer_rows(targets: np.ndarray, predictions: np.ndarray, num_classes: int) 
 def score_answers(sums: np.ndarray) -> np.ndarray:
     """(r, 1 + C): accuracy, and the recall of each class."""
     hits, truth = np.split(sums, 2, axis=1)
-    return np.column_stack([_divide(hits.sum(1), truth.sum(1)), _divide(hits, truth)])
+    return np.column_stack([divide(hits.sum(1), truth.sum(1)), divide(hits, truth)])
 
 
 def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
@@ -58,13 +58,14 @@ def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
 
 def score_masks(sums: np.ndarray) -> np.ndarray:
     """(r, 1 + k): miou, and the IoU of each known class."""
-    by_class = _divide(*np.split(sums, 2, axis=1))
+    by_class = divide(*np.split(sums, 2, axis=1))
     there = ~np.isnan(by_class)
-    mean = _divide(np.where(there, by_class, 0).sum(1), there.sum(1))
+    mean = divide(np.where(there, by_class, 0).sum(1), there.sum(1))
     return np.column_stack([mean, by_class])
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """NaN where the whole is 0."""
     quotient = np.full(np.shape(part), np.nan)
     np.divide(part, whole, out=quotient, where=whole > 0)
     return quotient

@@ -1,6 +1,7 @@
 """Files of tensors: reading them without running anything in them, and loading them without losing anything."""
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"Weights file {str(path)!r} does not exist.")
     if path.suffix == ".safetensors":
         try:
-            return _strip_wrappers(load_file(path))
+            state = load_file(path)
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{str(path)!r} cannot be read as safetensors: {error}.") from None
+        return _strip_wrappers(_check_plain(state, path))
+    _refuse_bomb(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged or hostile pickle can raise anything
@@ -52,12 +55,38 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{str(path)!r} is damaged or holds more than tensors (nothing in it was run); "
             "save the state dict alone, best as .safetensors."
         ) from None
-    return _strip_wrappers(_unwrap(content, path))
+    return _strip_wrappers(_check_plain(_unwrap(content, path), path))
+
+
+def _refuse_bomb(path: Path) -> None:
+    """torch's files are zip archives of parts as they are: more in them than they are long was packed to burst."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise WeightsError(f"{str(path)!r} is damaged: {error}.") from None
+    if claimed > path.stat().st_size:
+        raise WeightsError(
+            f"{str(path)!r} is compressed: {claimed:,} bytes out of {path.stat().st_size:,}. torch never compresses "
+            "weights; save them again with torch.save, best as .safetensors."
+        )
+
+
+def _check_plain(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The state itself. Raises WeightsError for tensors that are not plain numbers in memory."""
+    for name, tensor in state.items():
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized:
+            raise WeightsError(f"{str(path)!r} holds {name!r}, which is no plain tensor; save it dense, on the CPU.")
+        if tensor.is_complex():
+            raise WeightsError(f"{str(path)!r} holds complex numbers in {name!r}, which no network here has.")
+    return state
 
 
 def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    while isinstance(content, dict):
-        nest = next((name for name in NESTS if isinstance(content.get(name), dict)), None)
+    for _ in NESTS:  # a dict can hold itself
+        nest = next((name for name in NESTS if isinstance(content, dict) and isinstance(content.get(name), dict)), None)
         if nest is None:
             break
         content = content[nest]

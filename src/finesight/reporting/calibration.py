@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from finesight.insight.evidence import Evidence
 from finesight.metrics.calibration import NUM_BINS, Bin, Calibration, Reliability
-from finesight.metrics.confusion import DEFINITIONS
 from finesight.reporting.charts import BOTTOM, LEFT, TOP, Tick
 from finesight.reporting.html import name_split
 from finesight.reporting.sections import percent
@@ -47,10 +46,9 @@ class Diagram:
 
 @dataclass(frozen=True)
 class CalibrationStory:
-    """paragraphs: what was found. definition: of its number. diagrams: before and after temperature scaling."""
+    """paragraphs: what was found. diagrams: before and after temperature scaling."""
 
     paragraphs: tuple[str, ...]
-    definition: str
     diagrams: tuple[Diagram, ...]
 
 
@@ -64,7 +62,7 @@ def tell_calibration(evidence: Evidence) -> CalibrationStory | None:
         draw_reliability(f"After temperature {found.temperature:.2f}", found.after, found.unit),
     )
     can_use = evidence.model["task"] == "classification"
-    return CalibrationStory((judge(found), describe_scaling(found, can_use)), DEFINITIONS["ece"], diagrams)
+    return CalibrationStory((judge(found), describe_scaling(found, can_use)), diagrams)
 
 
 def judge(found: Calibration) -> str:

@@ -1,8 +1,6 @@
 """The page of a run that classifies pictures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
@@ -10,13 +8,14 @@ from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.dendrogram import draw_dendrogram
 from finesight.reporting.film_panels import draw_panels
+from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
 from finesight.reporting.label_errors import show_wrong_pictures
 from finesight.reporting.masks import Originals
+from finesight.reporting.panel import list_elsewhere, list_nearest, list_pictures
 from finesight.reporting.pictures import Sprites, data_uri, make_sprites
 from finesight.reporting.sections import (
-    define_metric,
     describe_training,
     draw_training,
     give_verdict,
@@ -31,14 +30,14 @@ from finesight.reporting.sections import (
 MISTAKES_SHOWN = 60
 EXAMPLES_A_CLASS = 3
 CONTENTS = (
-    ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
-    ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"), ("calibration", "Calibration"),
-    ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"), ("film-maps", "Through training"),
-    ("labels", "Labels"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
+    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
+    ("film-maps", "Through training"), ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"),
+    ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "overview.html.j2", "training.html.j2", "metrics.html.j2", "results.html.j2", "calibration.html.j2",
-    "map.html.j2", "film_maps.html.j2", "label_errors.html.j2", "record.html.j2",
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "film_maps.html.j2",
+    "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2", "record.html.j2",
 )  # fmt: skip
 
 
@@ -50,8 +49,9 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
         contents=CONTENTS,
         parts=PARTS,
         sources=[str(evidence.run)],
-        data=_page_data(evidence, sprites, order_classes(evidence)),
+        data=_page_data(evidence, story, sprites),
         context=_context(evidence, story, sprites, originals),
+        definitions=evidence.evaluation.definitions if evidence.evaluation else {},
         scripts=["map.js"] if evidence.embedding else [],
         groundwork=bokeh_script() if evidence.embedding else "",
         sprites=sprites,
@@ -60,8 +60,9 @@ def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
 
 @dataclass(frozen=True)
 class Story:
-    """Which pictures are shown where."""
+    """Which pictures are shown where. pictures: all of the split, and those of others that a section names."""
 
+    pictures: list[Answer]
     mistakes: list[Answer]
     examples: dict[int, list[str]]  # class index → keys
     keys_by_need: list[str]  # of all pictures: those shown without a click first
@@ -74,12 +75,15 @@ def _tell(evidence: Evidence) -> Story:
         if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
             keys.append(answer.key)
     groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
-    shown = [key for keys in examples.values() for key in keys]
+    shown = list_keys(evidence)
+    shown += [key for keys in examples.values() for key in keys]
     shown += [key for group in groups for keys in group["examples"] for key in keys]
     shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
     shown += [error.key for gallery in show_wrong_pictures(evidence) for error in gallery.errors]
-    everything = dict.fromkeys([*shown, *(answer.key for answer in evidence.pictures)])
-    return Story(mistakes, examples, list(everything))
+    pictures = [*evidence.pictures, *list_elsewhere(evidence, shown)]
+    known = dict.fromkeys(answer.key for answer in pictures)
+    everything = dict.fromkeys([*(key for key in shown if key in known), *known])
+    return Story(pictures, mistakes, examples, list(everything))
 
 
 def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
@@ -92,6 +96,7 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "names": evidence.classes.names,
         "training": describe_training(evidence),
         "verdict": give_verdict(evidence),
+        "found": show_examples(evidence),
         "curves_drawn": draw_training(evidence),
         "rows": rows,
         "largest": max((max(row.train, row.count) for row in rows), default=0),
@@ -104,38 +109,32 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "film_panels": draw_panels(evidence),
         "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
         "attention": originals.attention,
-        "definition": partial(define_metric, evaluation),
         "ordered_by_closeness": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         "story": story,
+        "seer": "the network",
         "mistakes": story.mistakes[:MISTAKES_SHOWN],
-        "num_pictures": len(evidence.pictures),
+        "nearest": list_nearest(embedding),
+        "num_pictures": len(story.pictures),
         "styles": [class_style(index) for index in range(len(evidence.classes))],
         "map_trust": judge_map(embedding.map) if embedding else None,
         "map_picture": data_uri("image/png", embedding.picture) if embedding and embedding.picture else "",
     }
 
 
-def _page_data(evidence: Evidence, sprites: Sprites, order: Sequence[int]) -> dict[str, Any]:
-    """What the page's scripts read. Pictures are columns; the map names them by their number."""
-    pictures, embedding = evidence.pictures, evidence.embedding
-    number = {answer.key: i for i, answer in enumerate(pictures)}
+def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+    """What the page's scripts read. The dots of the map are the first of its pictures."""
+    embedding = evidence.embedding
     data: dict[str, Any] = {
         "names": evidence.classes.names,
-        "order": order,
+        "order": order_classes(evidence),
         "unit": "picture",
-        "pictures": {
-            "key": [answer.key for answer in pictures],
-            "truth": [answer.truth for answer in pictures],
-            "prediction": [answer.prediction for answer in pictures],
-            "confidence": [answer.confidence for answer in pictures],
-            "place": [sprites.places.get(answer.key) for answer in pictures],
-        },
+        "pictures": list_pictures(story.pictures, sprites, embedding),
         "map": None,
     }
     if embedding:
-        answers = [pictures[number[answer.key]] for answer in embedding.answers]
+        answers = story.pictures[: len(embedding.answers)]
         plot = make_map(embedding.map.points, [a.truth for a in answers], [a.is_mistake for a in answers])
-        data["map"] = {"plot": plot, "picture": [number[answer.key] for answer in answers]}
+        data["map"] = {"plot": plot, "picture": list(range(len(answers)))}
     return data

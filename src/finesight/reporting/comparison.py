@@ -78,6 +78,27 @@ def _contrast(metric: str, name: str, definition: str, measured: Sequence[Mappin
     return Contrast(name, definition, values, differences, gains)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What comparison.json says of the whole. places: of low, difference and high on a scale, 0-100, zero at 50."""
+
+    word: str
+    difference: float
+    interval: tuple[float, float]
+    is_sure: bool
+    places: tuple[float, float, float]
+
+
+def judge_outcome(comparison: Mapping[str, Any]) -> Outcome:
+    low, high = comparison["interval"]
+    difference = comparison["difference"]
+    is_sure = low > 0 or high < 0
+    reach = 1.25 * max(abs(low), abs(high), 1e-9)
+    low_at, at, high_at = (round(50 + 50 * each / reach, 2) for each in (low, difference, high))
+    word = ("Better" if difference > 0 else "Worse") if is_sure else "Not distinguishable"
+    return Outcome(word, difference, (low, high), is_sure, (low_at, at, high_at))
+
+
 def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...]]]:
     """(dotted name, value in each run) of the settings that are not the same in all runs."""
     flat = [dict(dotted_settings(run.settings)) for run in runs]
@@ -133,7 +154,7 @@ def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], l
 
 
 def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str], list[str]]:
-    """Keys of the pictures whose mIoU rose and fell most from the first run to the other; at most `limit` each."""
+    """Keys of the pictures whose share of right pixels rose and fell most between two runs; at most `limit` each."""
     base = _known_scores(first.evaluation.scenes if first.evaluation else ())
     after = _known_scores(other.evaluation.scenes if other.evaluation else ())
     change = {key: after[key] - base[key] for key in base if key in after}
@@ -144,4 +165,4 @@ def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str
 
 
 def _known_scores(scenes: Sequence[Scene]) -> dict[str, float]:
-    return {scene.key: scene.miou for scene in scenes if scene.miou is not None}
+    return {scene.key: scene.pixel_accuracy for scene in scenes if scene.pixel_accuracy is not None}

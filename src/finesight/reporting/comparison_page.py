@@ -1,7 +1,7 @@
 """The page on several runs of one task, each set against the first."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from finesight.errors import ConfigError
@@ -10,6 +10,7 @@ from finesight.reporting.comparison import (
     check_comparable,
     compare_architectures,
     draw_together,
+    judge_outcome,
     list_contrasts,
     list_keys,
     list_settings,
@@ -19,8 +20,10 @@ from finesight.reporting.comparison import (
 )
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.masks import Originals, list_colours
+from finesight.reporting.panel import list_answers, list_pictures
 from finesight.reporting.pictures import Sprites, make_sprites
-from finesight.reporting.screening import Screening, screen_films
+from finesight.reporting.screening import screen_films
+from finesight.reporting.segmentation_page import masks_scripts
 from finesight.reporting.segments import make_view
 
 TURNS_SHOWN = 48  # pictures put right, and as many spoilt
@@ -45,8 +48,9 @@ class Specialty:
 @dataclass(frozen=True)
 class Findings:
     context: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
     sprites: Sprites = NO_SPRITES
-    screening: Screening | None = None
+    scripts: tuple[str, ...] = ()
 
 
 def make_comparison_page(
@@ -67,10 +71,13 @@ def make_comparison_page(
         "split_name": name_split(runs[0].split),
         "num_samples": len(list_keys(runs[0])),
         "comparisons": comparisons,
+        "outcome": judge_outcome(comparisons[-1]) if comparisons else None,
         "headline": next((row for row in scores if row.name == special.best_metric), None),
         "contrasts": scores,
         "class_contrasts": list_contrasts(runs, special.class_score),
         "score_name": special.score_name,
+        "score_term": special.class_score.rstrip("/"),
+        "seer": names[-1],
         "colours": list_colours(runs[0].classes) if runs[0].classes.colours else None,
         "curves_drawn": draw_together(runs, names),
         "architectures": compare_architectures(runs),
@@ -81,18 +88,27 @@ def make_comparison_page(
         contents=(*CONTENTS[:1], *((SURE,) if comparisons else ()), *CONTENTS[1:], *special.contents, *LAST_CONTENTS),
         parts=(*PARTS, *special.parts, *LAST_PARTS),
         sources=[str(run.run) for run in runs],
-        data={"names": runs[0].classes.names, "film": found.screening.to_dict() if found.screening else None},
+        data={"names": runs[0].classes.names, "unit": "picture", **found.data},
         context=context | found.context,
-        scripts=["film.js"] if found.screening else [],
+        definitions=runs[0].evaluation.definitions if runs[0].evaluation else {},
+        scripts=found.scripts,
         sprites=found.sprites,
     )
 
 
 def gather_answers(runs: Sequence[Evidence], originals: Originals) -> Findings:
+    """The pictures whose answer turned; with the neighbours of the last run, if it was embedded, all it has."""
     turns = [list_turned_answers(runs[0], run) for run in runs[1:]]
-    shown = [turn.after.key for pair in turns for part in pair for turn in part[:TURNS_SHOWN]]
-    sprites = make_sprites(list(dict.fromkeys(shown)), originals.find_picture)
-    return Findings({"turns": turns, "turns_shown": TURNS_SHOWN}, sprites)
+    turned = {turn.after.key for pair in turns for part in pair for turn in part[:TURNS_SHOWN]}
+    embedding = runs[-1].embedding if runs[-1].embedding and runs[-1].embedding.similar else None
+    pictures = [answer for answer in runs[-1].pictures if embedding or answer.key in turned]
+    keys = sorted((answer.key for answer in pictures), key=lambda key: key not in turned)
+    sprites = make_sprites(keys, originals.find_picture)
+    columns = list_pictures(pictures, sprites, embedding)
+    columns["answers"] = [
+        {"name": name, **list_answers(run, columns["key"])} for name, run in zip(name_runs(runs), runs, strict=True)
+    ]
+    return Findings({"turns": turns, "turns_shown": TURNS_SHOWN}, {"pictures": columns}, sprites)
 
 
 def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Findings:
@@ -104,7 +120,7 @@ def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Findings:
         "changed_views": list(zip(("Better", "Worse"), views, strict=True)),
         "colours": list_colours(runs[0].classes),
     }
-    return Findings(context, screening=screening)
+    return Findings(context, {"film": screening.to_dict() if screening else None}, scripts=masks_scripts(screening))
 
 
 CONTENTS = (

@@ -1,15 +1,16 @@
 """Templates → one HTML file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, blame_files
 from finesight.insight.wording import count_of
+from finesight.reporting.glossary import Glossary
 from finesight.reporting.pictures import Sprites
 from finesight.reporting.sections import percent
 from finesight.run import write_atomically
@@ -23,7 +24,7 @@ class Page:
     """title: of the window. contents: (anchor, label) of every section. parts: templates, top to bottom.
 
     sources: run folders it is made of. scripts: of templates/, after report.js. data: what the scripts read.
-    context: what the parts need.
+    context: what the parts need. definitions: metric → what it is, of metrics.json.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Page:
     scripts: Sequence[str] = ()
     groundwork: str = ""  # script that `scripts` build on
     sprites: Sprites = NO_SPRITES
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_page(page: Page, out: Path) -> Path:
@@ -52,7 +54,13 @@ def write_book(pages: Mapping[str, Page], out: Path) -> Path:
 
 
 def _render(page: Page) -> str:
-    return _environment().get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+    environment = _environment()
+    pictures = page.data.get("pictures", {}).get("key", ())
+    # Globals, for macros see no context.
+    environment.globals["glossary"] = Glossary(page.definitions)
+    environment.globals["number_of"] = {key: number for number, key in enumerate(pictures)}.get
+    with blame_files(Path(page.sources[-1])):
+        return environment.get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
 
 
 def _write(html: str, out: Path) -> Path:

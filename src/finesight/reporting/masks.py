@@ -10,6 +10,7 @@ from PIL import Image
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.mask_files import encode_mask, mask_colours
+from finesight.data.masks import read_mask
 from finesight.data.pictures import Fit, UnreadablePicture, place_whole, read_picture
 from finesight.insight.evidence import Evidence
 from finesight.reporting.pictures import FindPicture, data_uri
@@ -46,17 +47,19 @@ def list_colours(classes: ClassList) -> list[str]:
 def read_mask_indices(path: Path) -> np.ndarray | None:
     """uint8 (h, w) of a mask that a run wrote; None where it is gone or broken."""
     try:
-        with Image.open(path) as image:
-            indices = np.array(image)
-    except (OSError, ValueError, SyntaxError):  # Pillow's ways to say that it is no picture
+        mask = read_mask(path)
+    except UnreadablePicture:
         return None
-    return indices if indices.ndim == 2 else None
+    is_index = mask.kind != "colour" and mask.codes.max(initial=0) <= IGNORE_INDEX
+    return mask.codes.astype(np.uint8) if is_index else None
 
 
 def read_prediction(evidence: Evidence, key: str) -> np.ndarray | None:
     """The saved mask of one picture, class indices uint8 (h, w)."""
     folder = evidence.run / "evaluation" / evidence.split / "masks"
-    return read_mask_indices(folder / PurePosixPath(key).with_suffix(".png"))
+    path = folder / PurePosixPath(key).with_suffix(".png")
+    is_inside = path.resolve().is_relative_to(folder.resolve())  # a key of a stranger's run can lead anywhere
+    return read_mask_indices(path) if is_inside else None
 
 
 def shrink(indices: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from finesight.errors import blame_files
 from finesight.insight.evidence import Evidence, read_evidence
 from finesight.reporting.classification_page import make_classification_page
 from finesight.reporting.html import Page
@@ -18,4 +19,5 @@ PAGES: dict[str, Callable[[Evidence, Originals], Page]] = {
 def make_page(run: RunFolder, originals: Originals, split: str = "val") -> Page:
     """The report of a run's split. Raises RunError where the run folder is damaged."""
     evidence = read_evidence(run, split)
-    return PAGES[evidence.model["task"]](evidence, originals)
+    with blame_files(run.path):
+        return PAGES[evidence.model["task"]](evidence, originals)

@@ -10,7 +10,7 @@ import numpy as np
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.insight.evidence import Evidence, Film
-from finesight.reporting.masks import Originals, change_uri, mask_uri, picture_uri, read_mask_indices
+from finesight.reporting.masks import SIDE, Originals, change_uri, mask_uri, picture_uri, read_mask_indices
 
 MAX_FRAMES = 40  # of a strip; of a longer film every n-th
 MAX_TAKES = 12  # pictures
@@ -133,7 +133,7 @@ def _read_frames(film: Film, key: str, classes: ClassList) -> tuple[Frame, ...]:
 def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
     path: Path = film.folder / folder / film.frames[key]
     mask = read_mask_indices(path)
-    if mask is None:
+    if mask is None or max(mask.shape) > SIDE:
         raise RunError(
             f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
         )

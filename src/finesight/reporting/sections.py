@@ -35,12 +35,17 @@ def describe_training(evidence: Evidence) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """accuracy: as measured. details: the sentences after it."""
+    """accuracy: as measured. guessing: what answering with the largest class would reach, and a sentence on that.
+
+    kept: which epoch's weights these are.
+    """
 
     accuracy: float
     num_samples: int
     interval: tuple[float, float]
-    details: str
+    guessing: float
+    against_guessing: str
+    kept: str
 
 
 def give_verdict(evidence: Evidence) -> Verdict | None:
@@ -50,12 +55,13 @@ def give_verdict(evidence: Evidence) -> Verdict | None:
     accuracy, total = evaluation.metrics["accuracy"], evaluation.num_samples
     sizes = [sum(row) for row in evaluation.counts]
     guessing = max(sizes, default=0) / max(sum(sizes), 1)
-    details = f"Always guessing the largest class would be right on {percent(guessing)}"
+    text = f"Always guessing the largest class would be right on {percent(guessing)}"
     if guessing > 0 and accuracy > guessing:
-        details += f": this network is right {accuracy / guessing:.1f} times as often."
+        text += f": this network is right {accuracy / guessing:.1f} times as often."
     else:
-        details += ": this network is no better than that."
-    return Verdict(accuracy, total, wilson_interval(accuracy, total), f"{details} {describe_kept_epoch(evidence)}")
+        text += ": this network is no better than that."
+    interval = wilson_interval(accuracy, total)
+    return Verdict(accuracy, total, interval, guessing, text, describe_kept_epoch(evidence))
 
 
 def describe_kept_epoch(evidence: Evidence) -> str:
@@ -93,14 +99,11 @@ def draw_training(evidence: Evidence) -> list[Curves]:
     return [chart for chart in drawn if chart]
 
 
-def define_metric(evaluation: Evaluation | None, metric: str) -> str:
-    """The recorded definition of a score every class has, such as `f1`."""
-    definitions = evaluation.definitions.items() if evaluation else ()
-    return next((text for name, text in definitions if name.split("/", 1)[0] == metric), "no definition was recorded")
-
-
 @dataclass(frozen=True)
 class Fact:
+    """name: of glossary.TERMS."""
+
+    name: str
     label: str
     value: float
     text: str
@@ -123,7 +126,7 @@ def judge_map(drawn: Map) -> MapTrust:
         "knn_accuracy_map": "kNN accuracy, on the map",
     }
     facts = tuple(
-        Fact(label, quality[name], percent(quality[name])) for name, label in labels.items() if name in quality
+        Fact(name, label, quality[name], percent(quality[name])) for name, label in labels.items() if name in quality
     )
     loss = quality.get("knn_accuracy_features", 0.0) - quality.get("knn_accuracy_map", 0.0)
     if "knn_accuracy_map" not in quality:

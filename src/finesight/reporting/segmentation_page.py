@@ -1,18 +1,17 @@
 """The page of a run that segments pictures."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from finesight.insight.evidence import Evidence, Scene
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.findings import show_views
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.label_errors import show_wrong_regions
 from finesight.reporting.masks import Originals, list_colours
 from finesight.reporting.screening import Screening, screen_films
 from finesight.reporting.sections import (
-    define_metric,
     describe_training,
     draw_training,
     list_commands,
@@ -22,15 +21,15 @@ from finesight.reporting.sections import (
 from finesight.reporting.segments import View, give_mask_verdict, list_segments, make_view, rank_scenes
 
 CONTENTS = (
-    ("verdict", "Verdict"), ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"),
-    ("film", "Film"), ("metrics", "Metrics"), ("classes", "Classes"), ("confusion", "Confusion"),
-    ("calibration", "Calibration"), ("best", "Best pictures"),
-    ("worst", "Worst pictures"), ("labels", "Labels"),
-    ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
+    ("confusion", "Confusion"), ("best", "Best pictures"), ("worst", "Worst pictures"), ("film", "Film"),
+    ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"), ("architecture", "Architecture"),
+    ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "mask_overview.html.j2", "training.html.j2", "film.html.j2", "metrics.html.j2", "segments.html.j2",
-    "calibration.html.j2", "scenes.html.j2", "label_errors.html.j2", "record.html.j2",
+    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "scenes.html.j2",
+    "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2", "training.html.j2",
+    "record.html.j2",
 )  # fmt: skip
 
 
@@ -43,8 +42,13 @@ def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
         sources=[str(evidence.run)],
         data=page_data(evidence, screening),
         context=_context(evidence, originals, screening),
-        scripts=["film.js"] if screening else [],
+        definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
+        scripts=masks_scripts(screening),
     )
+
+
+def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
+    return ("view.js", "film.js") if screening else ("view.js",)
 
 
 def page_data(evidence: Evidence, screening: Screening | None) -> dict[str, Any]:
@@ -66,12 +70,12 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "colours": list_colours(evidence.classes),
         "training": describe_training(evidence),
         "verdict": give_mask_verdict(evidence),
+        "found": show_views(evidence, originals),
         "rows": rows,
         "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
         "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
         "curves_drawn": draw_training(evidence),
         "screening": screening,
-        "definition": partial(define_metric, evaluation),
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
         "confusions": list_confusions(evaluation) if evaluation else [],
         "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},

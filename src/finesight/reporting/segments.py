@@ -14,25 +14,26 @@ SCENES_SHOWN = 8  # at either end
 
 @dataclass(frozen=True)
 class MaskVerdict:
+    """classes: (name, colour, IoU) of each class that has one. kept: which epoch's weights these are."""
+
     miou: float
-    definition: str
     unmasked: float
-    unmasked_definition: str
     num_samples: int
-    details: str
+    classes: tuple[tuple[str, str, float], ...]
+    kept: str
 
 
 def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
     evaluation = evidence.evaluation
     if evaluation is None or not {"miou", "miou_unmasked"} <= evaluation.metrics.keys():
         return None
-    metrics, definitions = evaluation.metrics, evaluation.definitions
+    metrics = evaluation.metrics
+    classes = zip(evidence.classes.names, list_colours(evidence.classes), strict=True)
     return MaskVerdict(
         metrics["miou"],
-        definitions.get("miou", ""),
         metrics["miou_unmasked"],
-        definitions.get("miou_unmasked", ""),
         evaluation.num_samples,
+        tuple((name, colour, metrics[f"iou/{name}"]) for name, colour in classes if f"iou/{name}" in metrics),
         describe_kept_epoch(evidence),
     )
 
@@ -90,7 +91,10 @@ def _find_share(evaluation: Evaluation, index: int) -> tuple[int, float] | None:
 
 @dataclass(frozen=True)
 class View:
-    """A picture beside its masks, as images; "" where one is gone. predictions: (image, errors, mIoU) a run."""
+    """A picture beside its masks, as images; "" where one is gone.
+
+    predictions: (image, errors, share of right pixels) a run.
+    """
 
     key: str
     picture: str
@@ -99,9 +103,14 @@ class View:
 
 
 def rank_scenes(evidence: Evidence) -> tuple[list[Scene], list[Scene]]:
-    """(best, worst) by mIoU, the best and the worst first; no picture is in both."""
+    """(best, worst) by the share of right pixels, the best and the worst first; no picture is in both.
+
+    Not by the mIoU of a picture, which a few stray pixels of one more class halve.
+    """
     scenes = evidence.evaluation.scenes if evidence.evaluation else ()
-    ranked = sorted((s for s in scenes if s.miou is not None), key=lambda s: (-(s.miou or 0.0), s.key))
+    ranked = sorted(
+        (s for s in scenes if s.pixel_accuracy is not None), key=lambda s: (-(s.pixel_accuracy or 0.0), s.key)
+    )
     shown = min(SCENES_SHOWN, len(ranked) // 2)
     return ranked[:shown], ranked[::-1][:shown]
 
@@ -134,6 +143,6 @@ def _show_prediction(
 
 
 def find_score(run: Evidence, key: str) -> float | None:
-    """mIoU of one picture."""
+    """Share of right pixels of one picture."""
     scenes = run.evaluation.scenes if run.evaluation else ()
-    return next((scene.miou for scene in scenes if scene.key == key), None)
+    return next((scene.pixel_accuracy for scene in scenes if scene.key == key), None)

@@ -87,6 +87,10 @@ class ClassificationScore:
         self._logits.append(logits.detach().float().cpu())
         self._targets.append(targets.cpu())
 
+    def extend(self, other: "ClassificationScore") -> None:
+        self._logits += other._logits
+        self._targets += other._targets
+
     def metrics(self) -> Metrics:
         values = classification_metrics(self.logits, self.targets, self.classes.names)
         return Metrics(len(self.targets), values, definitions(values))

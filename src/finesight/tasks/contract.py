@@ -41,6 +41,9 @@ class Score(Protocol):
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: (n, C, …) on any device; targets: as the task's, same device or CPU."""
 
+    def extend(self, other: Any) -> None:
+        """Adds a score of the same kind: of the pictures that follow."""
+
     def metrics(self) -> Metrics: ...
 
     def calibrate(self, split: str) -> Calibration | None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from finesight.errors import DataError, RunError
+from finesight.data.masks import read_mask
+from finesight.errors import DataError, blame_files
 from finesight.metrics.confusion import mean_iou
 from finesight.metrics.segmentation import count_pixels
 from finesight.run import RunFolder
@@ -22,20 +22,20 @@ def score_film(run: RunFolder) -> None:
     folder = run.path / "film"
     if not (folder / "index.json").exists():
         return
-    try:
-        run.write_json("film/scores.json", {"miou": _score_frames(run, folder)})
-    except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
-        raise RunError(f"{folder} is damaged ({error!r}). Remove it to report without the film.") from None
+    with blame_files(folder):
+        scores = _score_frames(run, folder)
+    run.write_json("film/scores.json", {"miou": scores})
 
 
 def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
     film, classes = run.read_json("film/index.json"), run.read_classes()
     known = [index for index in range(len(classes)) if index != classes.ignore]
-    scores: dict[str, dict[str, float | None]] = {str(epoch): {} for epoch in film["epochs"]}
+    scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in film["epochs"]}
     for picture in film["pictures"]:
-        truth = _read(folder / film["truth"] / picture["frame"])
+        frame = Path(picture["frame"]).name
+        truth = _read(folder / Path(film["truth"]).name / frame)
         for epoch, of_epoch in scores.items():
-            counts = count_pixels(truth, _read(folder / epoch / picture["frame"]), len(classes)).sum(0)
+            counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
             of_epoch[picture["key"]] = _score(counts, known)
     return scores
 
@@ -49,5 +49,4 @@ def _score(counts: Tensor, known: list[int]) -> float | None:
 
 def _read(path: Path) -> Tensor:
     """Class indices (1, h, w)."""
-    with Image.open(path) as image:
-        return torch.from_numpy(np.array(image))[None]
+    return torch.from_numpy(read_mask(path).codes.astype(np.uint8))[None]

@@ -1,6 +1,7 @@
 """Losses by name. Each takes logits (n, C) or (n, C, h, w) and targets, computes in float32 and returns a scalar.
 
 Targets are class indices, (n,) or (n, h, w). Pixels of IGNORE_INDEX count nowhere; where nothing is left the loss is 0.
+Of several ranks each holds a part of the batch; sums are `ranks.total`, so every loss is that of the whole batch.
 """
 
 import difflib
@@ -13,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from finesight import ranks
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError
 
@@ -29,15 +31,14 @@ def cross_entropy(
     index 255 is a class like any other where there are so many.
     """
     weights = None if weights is None else weights.to(logits.device, torch.float32)
-    loss = partial(F.cross_entropy, logits.float(), weight=weights, reduction="sum", label_smoothing=label_smoothing)
+    rows, aims = logits.float(), targets
+    if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA adds masks up in any order, rows in one
+        rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
+    loss = partial(F.cross_entropy, rows, weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
-        return loss(targets.float()) / len(targets)
-    if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA sums masks in any order, rows in one
-        rows = logits.float().movedim(1, -1).flatten(0, -2)
-        loss, flat = partial(loss.func, rows, **loss.keywords), targets.flatten()
-    else:
-        flat = targets
-    total = loss(flat, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
+        summed = loss(targets.float())
+        return _divide(summed, summed.new_tensor(len(targets)))
+    total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
 
 
@@ -56,7 +57,7 @@ def dice(logits: Tensor, targets: Tensor) -> Tensor:
     """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
     _refuse_soft("dice", targets)
     p, t = _class_rows(logits, targets)
-    overlap = 2 * (p * t).sum(1) / (p.sum(1) + t.sum(1)).clamp(min=1e-6)
+    overlap = 2 * ranks.total((p * t).sum(1)) / ranks.total(p.sum(1) + t.sum(1)).clamp(min=1e-6)
     return _mean_over_present(1 - overlap, t)
 
 
@@ -70,7 +71,7 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
     _refuse_soft("lovasz", targets)
     p, t = _class_rows(logits, targets)  # ignored pixels have error 0: what they weigh does not matter
     errors = (t.float() - p).abs()
-    return _mean_over_present((errors * _lovasz_gains(errors.detach(), t)).sum(1), t)
+    return _mean_over_present(ranks.total((errors * _lovasz_gains(errors.detach(), t)).sum(1)), t)
 
 
 def _lovasz_gains(errors: Tensor, t: Tensor) -> Tensor:
@@ -82,7 +83,8 @@ def _lovasz_gains(errors: Tensor, t: Tensor) -> Tensor:
     level = ((1 - errors) * (LOVASZ_LEVELS - 1)).int()
     row = torch.arange(len(t), dtype=torch.int32, device=t.device)[:, None] * LOVASZ_LEVELS
     code = (row + level) * 2 + t
-    counts = torch.bincount(code.flatten(), minlength=2 * LOVASZ_LEVELS * len(t)).view(len(t), LOVASZ_LEVELS, 2)
+    own = torch.bincount(code.flatten(), minlength=2 * LOVASZ_LEVELS * len(t)).view(len(t), LOVASZ_LEVELS, 2)
+    counts = ranks.total(own)
     after = counts.cumsum(1)
     joined = (after - counts / 2).double()
     wanted = after[:, -1:, 1]
@@ -174,12 +176,13 @@ def _class_rows(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 
 def _mean_over_present(values: Tensor, t: Tensor) -> Tensor:
     """Mean of a value a class over the classes with pixels in truth rows t (C, pixels); 0 without any."""
-    present = t.any(1)
+    present = ranks.total(t.any(1).int()) > 0
     return (values * present).sum() / present.sum().clamp(min=1)
 
 
-def _divide(total: Tensor, by: Tensor) -> Tensor:
-    return total / torch.where(by > 0, by, 1)
+def _divide(own: Tensor, by: Tensor) -> Tensor:
+    summed = ranks.total(torch.stack([own, by]))
+    return summed[0] / torch.where(summed[1] > 0, summed[1], 1)
 
 
 def _refuse_soft(name: str, targets: Tensor) -> None:

@@ -166,6 +166,19 @@ class SegmentationScore:
             self._sample.add(logits, targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
+    def extend(self, other: "SegmentationScore") -> None:
+        for name, answers in vars(self).items():
+            if isinstance(answers, list):
+                answers += getattr(other, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has devices of its own: tensors come from the CPU."""
+        return {
+            **vars(self),
+            "_counts": [counts.cpu() for counts in self._counts],
+            "_finite": [finite.cpu() for finite in self._finite],
+        }
+
     @property
     def counts(self) -> Tensor:
         """int64 (n, C + 1, C)."""

@@ -253,3 +253,14 @@ def test_map_in_threads_keeps_order_and_raises() -> None:
     assert list(map_in_threads(abs, range(-100, 0), workers=3, chunk=7)) == list(range(100, 0, -1))
     with pytest.raises(ZeroDivisionError):
         list(map_in_threads(lambda value: 1 / value, [1, 0]))
+
+
+def test_a_thumbnail_needs_only_a_part_of_a_large_jpeg(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    large = Image.fromarray(rng.integers(0, 255, (8, 12, 3), np.uint8)).resize((1200, 800), Image.Resampling.BICUBIC)
+    path = _save(tmp_path / "large.jpg", large, quality=90)
+    whole, part = read_picture(path), read_picture(path, least=150)
+    assert whole.shape == (800, 1200, 3)
+    assert part.shape == (200, 300, 3)  # a quarter: an eighth would be 100 high
+    thumbnails = [fit_picture(each, (75, 75), "crop", "bicubic").astype(int) for each in (whole, part)]
+    assert np.abs(thumbnails[0] - thumbnails[1]).mean() < 2

@@ -1,5 +1,6 @@
 """The device: what it does to the process."""
 
+import math
 import platform
 import resource
 
@@ -39,3 +40,24 @@ def test_gradient_of_a_layer_that_scores_few_classes(channels: int) -> None:
             scores = layer(images.contiguous(memory_format=torch.channels_last))
         scores.float().square().mean().backward()
     torch.testing.assert_close(layer.weight.grad, right, rtol=0.1, atol=0.02 * right.abs().max().item())
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_strided_layers_on_narrow_maps(width: int) -> None:
+    """In bf16 their answer or gradient was what lay in memory, here made no number."""
+    machine = Machine.resolve(MachineSettings(device="cpu", precision="bf16"))
+    layer = nn.Conv2d(192, 96, 3, stride=2, padding=1, bias=False)
+    images = torch.randn(3, 192, 3, width, generator=torch.Generator().manual_seed(0))
+    right = layer(images)
+    right.square().mean().backward()
+    gradient = layer.weight.grad
+    assert gradient is not None
+    machine.place(layer)
+    layer.zero_grad()
+    dirty = [torch.full((size,), math.nan) for size in (3_000, 30_000, 300_000)]
+    del dirty
+    with machine.autocast():
+        answer = layer(images.contiguous(memory_format=torch.channels_last))
+    answer.float().square().mean().backward()
+    torch.testing.assert_close(answer.float(), right, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(layer.weight.grad, gradient, rtol=0.1, atol=0.05 * gradient.abs().max().item())

@@ -1,6 +1,6 @@
 """A network restored from its run answers as it did, or says why it does not."""
 
-import json
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from finesight.classes import ClassList
 from finesight.config import Preprocessing
 from finesight.engine.checkpoint import save_checkpoint
 from finesight.engine.restore import (
@@ -60,6 +61,7 @@ def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model.preprocessing = Preprocessing(size=(32, 48), stored=(40, 60), fit="squash", interpolation="bicubic")
     run.write_json("model.json", describe_model(model))
+    run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     save_checkpoint(run, "best", model.network.state_dict())
     restored = restore_model(run)
     assert restored.preprocessing == model.preprocessing
@@ -69,14 +71,21 @@ def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stored", [None, (40, 60)])
-def test_preprocessing_survives_json(stored: tuple[int, int] | None) -> None:
+def test_preprocessing_survives_json(stored: tuple[int, int] | None, tmp_path: Path) -> None:
     value = Preprocessing(size=(1, 2), mean=(0.1, 0.2, 0.3), stored=stored)
-    card = json.loads(json.dumps({**value.__dict__}))
-    assert read_preprocessing(card) == value
+    RunFolder(tmp_path).write_json("model.json", {"preprocessing": dataclasses.asdict(value)})
+    assert read_preprocessing(RunFolder(tmp_path)) == value
 
 
 @pytest.mark.parametrize(
-    "change", [{"preprocessing": {"sise": [32, 32]}}, {"preprocessing": None}, {"num_classes": "three"}, {"name": None}]
+    "change",
+    [
+        {"preprocessing": {"sise": [32, 32]}},
+        {"preprocessing": None},
+        {"num_classes": 4},
+        {"num_classes": "three"},
+        {"name": None},
+    ],
 )
 def test_a_damaged_card(run: RunFolder, change: dict[str, object]) -> None:
     run.write_json("model.json", run.read_json("model.json") | change)

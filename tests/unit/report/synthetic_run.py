@@ -11,12 +11,14 @@ from PIL import Image, ImageDraw
 
 from finesight.classes import ClassList
 from finesight.config import load_settings
+from finesight.insight.features import save_features
 from finesight.insight.label_errors import LabelErrors, find_label_errors, save_label_errors
 from finesight.insight.neighbours import find_close_classes
 from finesight.insight.projection import project, save_map
 from finesight.insight.quality import map_quality
+from finesight.insight.similar import find_similar, save_similar
 from finesight.metrics.confusion import count_confusion
-from finesight.run import FORMAT_VERSION, RunFolder, write_atomically, write_csv
+from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 from finesight.tasks.classification import ClassificationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -129,8 +131,9 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     save_label_errors(run, LabelErrors("val", len(keys), "a simulated network", tuple(errors)), classes)
     folder = run.embedding("val")
     predictions = logits.argmax(1).tolist()
-    rows = ((key, classes.ids[t], classes.ids[p]) for (key, t), p in zip(keys.items(), predictions, strict=True))
-    write_csv(folder / "samples.csv", ("key", "target", "prediction"), rows)
+    targets, told = ([classes.ids[index] for index in indices] for indices in (keys.values(), predictions))
+    save_features(folder, features, list(keys), targets, told)
+    save_similar(folder, find_similar(features))
     drawn = project(features, "pca")
     save_map(folder, replace(drawn, quality=map_quality(features, drawn.points, labels)))
     confusion = count_confusion(torch.from_numpy(labels), logits.argmax(1), num_classes).numpy()
@@ -138,3 +141,22 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     run.write_json("embedding/val/close_classes.json", found.to_dict())
     image = Image.new("RGB", (320, 240), "white")
     image.save(folder / "map.png")
+    write_findings(run, list(keys))
+
+
+def write_findings(run: RunFolder, keys: Sequence[str]) -> None:
+    """Two that fired, one that did not, one that did not apply."""
+    found = [
+        ("V003", "error", "A class is never predicted", f"No picture is taken for {HOSTILE}.", keys[30:33]),
+        ("V012", "note", "Still improving when training ended", "The last epoch was the best.", []),
+    ]
+    names = ("code", "severity", "title", "message", "keys")
+    run.write_json(
+        "findings/val.json",
+        {
+            "split": "val",
+            "findings": [dict(zip(names, row, strict=True)) for row in found],
+            "silent": {"V002": "No better than always guessing the largest class"},
+            "not_applicable": {"V011": "It judges masks."},
+        },
+    )

@@ -59,7 +59,8 @@ def test_the_page_shows_what_the_run_holds(synthetic: SyntheticRun, evidence: Ev
     for text in (f"{found.before.ece:.4f}", f"{found.after.ece:.4f}", f"{found.temperature:.3f}", "--calibrated"):
         assert text in section
     assert section.count('<svg class="reliability"') == 2
-    assert DEFINITIONS["ece"].split("|")[2].split(";")[0].replace("'", "&#39;") in section
+    assert '<a class="number" href="#term-ece">' in section
+    assert DEFINITIONS["ece"].split("|")[2].split(";")[0].replace("'", "&#39;") in page
 
 
 def test_masks_have_it_too(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun, write_run
 from test_report_page import Page, read_data
 
+from finesight.app.compare import compare
 from finesight.errors import ConfigError
 from finesight.insight.evidence import Evidence, read_evidence
+from finesight.reporting import make_comparison_page, write_page
 from finesight.reporting.comparison import (
     check_comparable,
+    judge_outcome,
     list_contrasts,
     list_settings,
     list_turned_answers,
@@ -55,7 +58,8 @@ def test_numbers_are_those_of_the_evaluations(masks: tuple[MaskRun, MaskRun], pa
         for value in (before[name], after[name]):
             assert f'<data value="{value}">' in page
         assert f'value="{after[name] - before[name]}"' in page
-    assert f"<h1>miou {before['miou']:.4f} → {after['miou']:.4f}" in page
+    headline = re.sub(r"<.*?>", "", page[page.index("<h1>") : page.index("</h1>")])
+    assert headline == f"miou {before['miou']:.4f} → {after['miou']:.4f}"
 
 
 def test_architectures_and_settings_that_differ(page: str, pair: list[Evidence]) -> None:
@@ -72,7 +76,7 @@ def test_both_films_share_one_slider(page: str) -> None:
 
 
 def test_pictures_that_changed_most_come_first(pair: list[Evidence]) -> None:
-    scores = [{s.key: s.miou or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
+    scores = [{s.key: s.pixel_accuracy or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
     risen, fallen = rank_changes(pair[0], pair[1], limit=2)
     change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
     assert risen == sorted(change, key=lambda key: -change[key])[:2]
@@ -142,7 +146,41 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
     html = out.read_text(encoding="utf-8")
     assert not Page(html).unbalanced
     assert "3 runs compared" in html
-    assert "F1 of each class" in html
+    assert "F1</a> of each class" in html
+    pictures = read_data(html)["pictures"]
+    assert [answers["name"] for answers in pictures["answers"]] == name_runs(
+        [read_evidence(run, "val") for run in (made.run, other.run, made.run)]
+    )
+    assert len(pictures["near"]) == len(pictures["key"]) == 60  # of the last run, which was embedded
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "word"),
+    [
+        (0.02, (0.01, 0.03), "Better"),
+        (-0.02, (-0.03, -0.01), "Worse"),
+        (0.02, (-0.01, 0.05), "Not distinguishable"),
+        (0.0, (0.0, 0.0), "Not distinguishable"),
+    ],
+)
+def test_the_interval_decides_the_outcome(difference: float, interval: tuple[float, float], word: str) -> None:
+    outcome = judge_outcome({"difference": difference, "interval": list(interval)})
+    assert outcome.word == word
+    assert 0 < outcome.places[0] <= outcome.places[1] <= outcome.places[2] < 100
+    assert (outcome.places[1] > 50) == (difference > 0)
+
+
+def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
+    made, pair = answers
+    other = write_run(tmp_path / "other", epochs=7)
+    compared = compare(made.run.path, other.run.path, resamples=200)
+    originals = Originals(made.find_picture, lambda key, size: None)
+    page = make_comparison_page([pair[0], read_evidence(other.run, "val")], originals, [compared])
+    html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
+    head = html[html.index("<header") : html.index("</header>")]
+    assert "<h1>Not distinguishable: accuracy" in head  # both tell the same
+    assert "The interval crosses zero" in head
+    assert not Page(html).unbalanced
 
 
 def test_runs_of_one_name_are_told_apart_by_path(answers: tuple[SyntheticRun, list[Evidence]]) -> None:

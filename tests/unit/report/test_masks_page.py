@@ -66,8 +66,8 @@ def test_numbers_are_those_of_the_evaluation(made: MaskRun, page: str) -> None:
     metrics = made.run.read_json("evaluation/val/metrics.json")["metrics"]
     shown = re.findall(r'<data value="([^"]+)" data-metric="([^"]+)">', page)
     assert {name: float(value) for value, name in shown} == {n: v for n, v in metrics.items() if "/" not in n}
-    assert f'<h1>Mean IoU <data value="{metrics["miou"]}">' in page
-    assert f'<code>miou_unmasked</code> is <data value="{metrics["miou_unmasked"]}">' in page
+    assert f'<h1>Mean IoU <a class="number" href="#term-miou"><data value="{metrics["miou"]}">' in page
+    assert f'<a class="number" href="#term-miou_unmasked"><data value="{metrics["miou_unmasked"]}">' in page
     for name in ("iou/meadow", "recall/城市"):
         assert f'<data value="{metrics[name]}">' in page
 
@@ -86,7 +86,7 @@ def test_shares_of_classes_add_up(evidence: Evidence) -> None:
 def test_best_and_worst_pictures(evidence: Evidence) -> None:
     best, worst = rank_scenes(evidence)
     assert len(best) == len(worst) == 3
-    scores = [scene.miou or 0 for scene in (*best, *worst[::-1])]
+    scores = [scene.pixel_accuracy or 0 for scene in (*best, *worst[::-1])]
     assert scores == sorted(scores, reverse=True)
     assert not {scene.key for scene in best} & {scene.key for scene in worst}
 
@@ -175,9 +175,9 @@ def test_large_masks_are_thinned_by_whole_pixels() -> None:
 def test_view_holds_picture_and_masks_of_one_size(evidence: Evidence, made: MaskRun) -> None:
     view = make_view(next(iter(made.truths)), [evidence], made.originals)
     assert view
-    ((mask, errors, miou),) = view.predictions
+    ((mask, errors, accuracy),) = view.predictions
     assert {decode(uri).size for uri in (view.picture, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
-    assert miou is not None
+    assert accuracy is not None
 
 
 def test_broken_saved_mask_leaves_its_picture_out(made: MaskRun, tmp_path: Path) -> None:

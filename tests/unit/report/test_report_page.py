@@ -103,8 +103,8 @@ def test_metrics_are_those_of_the_evaluation(synthetic: SyntheticRun, page: str)
         name: value for name, value in metrics.items() if "/" not in name
     }
     assert (
-        f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data> of 60 pictures'
-        in page
+        f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data></a>'
+        " of 60 pictures" in page
     )
     for metric in ("precision", "recall", "f1"):
         assert f'<data value="{metrics[f"{metric}/wolf"]}">' in page
@@ -140,7 +140,7 @@ def test_gone_pictures_leave_a_placeholder_and_a_note(synthetic: SyntheticRun, t
     )
     html = out.read_text(encoding="utf-8")
     assert "2 pictures of 60 could not be read any more" in html
-    assert 'aria-label="no picture: class 0/000.png"' in html
+    assert 'aria-label="no picture: wolf, class 0/000.png"' in html
     assert [place for place in read_data(html)["pictures"]["place"] if place is None] == [None, None]
 
 

@@ -34,7 +34,7 @@ def test_verdict_compares_with_guessing(evidence: Evidence) -> None:
     assert evidence.evaluation
     assert verdict.accuracy == evidence.evaluation.metrics["accuracy"]
     assert verdict.interval[0] < verdict.accuracy < verdict.interval[1]
-    assert "right on 25.0\N{NO-BREAK SPACE}%" in verdict.details
+    assert "right on 25.0\N{NO-BREAK SPACE}%" in verdict.against_guessing
 
 
 def test_rows_of_classes(evidence: Evidence) -> None:

@@ -8,6 +8,8 @@ from PIL import Image
 from finesight.reporting import pictures
 from finesight.reporting.pictures import TILE, make_sprites
 
+SIDE = 30  # of the pictures of `folder`, the shorter one
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -27,10 +29,10 @@ def test_each_place_shows_its_picture(folder: Path) -> None:
     sprites = make_sprites([f"{number}.png" for number in range(7)], lambda key: folder / key)
     assert (sprites.sheets[0].columns, sprites.sheets[0].rows) == (3, 3)
     sheet = open_sheet(sprites.sheets[0].uri)
-    assert sheet.size == (3 * TILE, 3 * TILE)
+    assert sheet.size == (3 * SIDE, 3 * SIDE)  # no larger than the pictures are
     for number in range(7):
         _, column, row = sprites.places[f"{number}.png"]
-        seen = sheet.getpixel((column * TILE + TILE // 2, row * TILE + TILE // 2))
+        seen = sheet.getpixel((column * SIDE + SIDE // 2, row * SIDE + SIDE // 2))
         assert all(
             abs(a - b) < 12
             for a, b in zip(seen, (30 * number, 120, 250 - 30 * number), strict=True)  # type: ignore[arg-type]
@@ -44,12 +46,23 @@ def test_gone_and_broken_pictures_have_no_place(folder: Path) -> None:
 
 
 def test_more_pictures_than_a_sheet_or_a_page_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "SHEET_TILES", 2)
+    monkeypatch.setattr(pictures, "SHEET_SIDE", 2 * SIDE)
     monkeypatch.setattr(pictures, "MAX_PICTURES", 6)
     sprites = make_sprites([f"{number}.png" for number in range(7)], lambda key: folder / key)
     assert len(sprites.sheets) == 2
     assert sprites.places["5.png"] == (1, 1, 0)
     assert sprites.left_out == 1
+
+
+def test_tiles_are_as_large_as_the_largest_picture_and_smaller_where_there_are_many(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (300, 200), "red").save(folder / "large.png")
+    keys = ["0.png", "1.png", "2.png", "large.png"]
+    assert open_sheet(make_sprites(keys, lambda key: folder / key).sheets[0].uri).size == (2 * TILE, 2 * TILE)
+    monkeypatch.setattr(pictures, "MANY", 4)
+    small = 2 * pictures.SMALL_TILE
+    assert open_sheet(make_sprites(keys, lambda key: folder / key).sheets[0].uri).size == (small, small)
 
 
 def test_no_picture_at_all() -> None:

@@ -279,3 +279,19 @@ def test_weights_have_mean_one_over_classes_that_occur(kind: str) -> None:
 def test_weights_need_something_to_count() -> None:
     with pytest.raises(DataError, match="training split has none"):
         class_weights(torch.zeros(3), "inverse")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_deterministic_way_is_the_same_loss(smoothing: float) -> None:
+    logits = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.arange(60).reshape(2, 5, 6) % 4
+    targets[0, 0] = IGNORE_INDEX
+    results = []
+    for is_deterministic in (False, True):
+        torch.use_deterministic_algorithms(is_deterministic)
+        try:
+            loss = cross_entropy(logits, targets, weights=torch.tensor([1.0, 2, 3, 4]), label_smoothing=smoothing)
+        finally:
+            torch.use_deterministic_algorithms(False)
+        results.append((loss, *torch.autograd.grad(loss, logits)))
+    torch.testing.assert_close(results[1], results[0])

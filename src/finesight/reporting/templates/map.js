@@ -22,6 +22,16 @@
     else showTip(makeCard(picture[dot]), ...pointer);
   });
 
+  // A click on a dot opens its picture; the end of a drag is no click on a dot
+
+  let pressed = [0, 0];
+  field.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, { capture: true });
+  field.addEventListener("click", (event) => {
+    const [dot] = source.inspected.indices;
+    const moved = Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]);
+    if (dot !== undefined && moved < 4) openPicture(picture[dot]);
+  });
+
   // Selection
 
   source.selected.properties.indices.change.connect(() => {

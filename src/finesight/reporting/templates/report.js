@@ -13,6 +13,11 @@ function element(tag, className, text) {
   return made;
 }
 
+// Only what is all is 100 %.
+function percent(share) {
+  return `${(share < 1 ? Math.min(100 * share, 99.9) : 100).toFixed(1)} %`;
+}
+
 function className(index) {
   return index === null ? "unknown" : report.names[index];
 }
@@ -24,9 +29,22 @@ function makeTile(index) {
     tile.style.setProperty("--x", place[1]);
     tile.style.setProperty("--y", place[2]);
   }
-  tile.setAttribute("role", "img");
-  tile.setAttribute("aria-label", place ? pictures.key[index] : `no picture: ${pictures.key[index]}`);
+  const label = `${className(pictures.truth[index])}, ${pictures.key[index]}`;
+  tile.setAttribute("aria-label", place ? label : `no picture: ${label}`);
+  tile.title = pictures.key[index];
+  tile.dataset.picture = index;
+  prepareTile(tile);
   return tile;
+}
+
+// A tile of a picture that is known to the page is a button; picture.js opens it.
+function prepareTile(tile) {
+  const opens = tile.dataset.picture !== undefined;
+  tile.setAttribute("role", opens ? "button" : "img");
+  if (opens) {
+    tile.setAttribute("aria-haspopup", "dialog");
+    tile.tabIndex = -1;
+  }
 }
 
 function makeCard(index) {
@@ -37,7 +55,11 @@ function makeCard(index) {
   const caption = element("figcaption");
   caption.append(element("span", "name", className(truth)));
   if (prediction !== null && prediction !== truth) caption.append(element("span", "wrong name", `→ ${className(prediction)}`));
-  if (confidence !== null) caption.append(element("span", "soft", `${Math.round(100 * confidence)} % sure`));
+  if (confidence !== null) {
+    const sure = element("span", "soft", `${Math.round(100 * confidence)} % sure`);
+    sure.dataset.term = "probability";
+    caption.append(sure);
+  }
   caption.append(element("span", "key", pictures.key[index]));
   card.append(makeTile(index), caption);
   card.dataset.key = pictures.key[index];
@@ -45,7 +67,9 @@ function makeCard(index) {
 }
 
 function showGallery(box, title, indices) {
-  box.replaceChildren(element("h3", "", title));
+  const heading = element("h3", "", title);
+  heading.tabIndex = -1;
+  box.replaceChildren(heading);
   box.hidden = false;
   const gallery = element("div", "gallery");
   const more = element("button", "more", "Show more");
@@ -55,10 +79,12 @@ function showGallery(box, title, indices) {
     gallery.append(...indices.slice(shown, shown + GALLERY_STEP).map(makeCard));
     shown += GALLERY_STEP;
     more.hidden = shown >= indices.length;
+    letOneBeTabbed(gallery);
   };
   more.addEventListener("click", grow);
   grow();
   box.append(gallery, more);
+  return heading;
 }
 
 function showTip(content, x, y) {
@@ -78,12 +104,53 @@ function pluralise(count) {
   return count === 1 ? `1 ${report.unit}` : `${count.toLocaleString("en")} ${report.unit}s`;
 }
 
+// A click on a number tells what it means
+
+const meaning = document.getElementById("meaning");
+
+function explain(name, at) {
+  const term = document.getElementById(`term-${name}`);
+  const all = element("a", "", "All that numbers mean");
+  all.href = "#glossary";
+  all.addEventListener("click", () => meaning.hidePopover());
+  meaning.replaceChildren(
+    element("strong", "", term.querySelector("dt").textContent),
+    element("p", "", term.querySelector("dd").textContent),
+    all,
+  );
+  const host = at.closest("dialog") ?? document.body; // what is outside an open dialog cannot be reached
+  if (meaning.parentElement !== host) host.append(meaning);
+  meaning.showPopover();
+  const { left, top, bottom } = at.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = meaning;
+  meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+  meaning.style.top = `${bottom + 6 + height > innerHeight ? Math.max(8, top - height - 6) : bottom + 6}px`;
+  meaning.focus();
+}
+
+// The term of a number: its own, or that of its column
+function termOf(target) {
+  const own = target.closest("[data-term], a[href^='#term-']");
+  if (own) return own.dataset.term ?? own.hash.slice("#term-".length);
+  const cell = target.closest("td");
+  if (!cell?.querySelector("data") && !/^[\d,]+$/.test(cell?.textContent.trim() ?? "")) return null;
+  const link = cell.closest("table").tHead?.rows[0].cells[cell.cellIndex]?.querySelector("a.what");
+  return link ? link.hash.slice("#term-".length) : null;
+}
+
+document.addEventListener("click", (event) => {
+  const name = termOf(event.target);
+  if (!name || event.target.closest("button, .tile")) return;
+  event.preventDefault();
+  explain(name, event.target);
+});
+
 // As a chapter of a book, the page is in a frame without an address of its own: links within it would leave it.
 
 if (location.protocol === "about:") {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#']");
-    if (!link) return;
+    if (!link || event.defaultPrevented) return;
     event.preventDefault();
     const target = document.getElementById(link.hash.slice(1));
     target.tabIndex = -1;
@@ -110,9 +177,10 @@ function sortTable(table, column, header) {
 
 for (const table of document.querySelectorAll("table.sortable")) {
   [...table.tHead.rows[0].cells].forEach((header, column) => {
-    const button = element("button", "", header.textContent);
+    const label = header.querySelector(".label") ?? header;
+    const button = element("button", "", label.textContent);
     button.type = "button";
-    header.replaceChildren(button);
+    label.replaceChildren(button);
     button.addEventListener("click", () => sortTable(table, column, header));
   });
 }
@@ -127,11 +195,16 @@ function showConfusion(truth, prediction) {
     .map((_, index) => index)
     .filter((index) => pictures.truth[index] === truth && pictures.prediction[index] === prediction);
   const names = truth === prediction ? `${className(truth)}, told right` : `${className(truth)} taken for ${className(prediction)}`;
-  showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
+  const heading = showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
   for (const cell of matrix.querySelectorAll(".chosen")) cell.classList.remove("chosen");
   const chosen = matrix.querySelector(`.cell[data-truth="${truth}"][data-prediction="${prediction}"]`);
   if (chosen) chosen.classList.add("chosen");
-  cellGallery.scrollIntoView({ block: "nearest" });
+  heading.focus();
+}
+
+function showClass(truth) {
+  const found = pictures.key.map((_, index) => index).filter((index) => pictures.truth[index] === truth);
+  showGallery(document.getElementById("class-gallery"), `${className(truth)}: ${pluralise(found.length)}`, found).focus();
 }
 
 function lightLabels(cell) {
@@ -179,7 +252,8 @@ if (matrix) {
     if (cell && cellGallery) showConfusion(Number(cell.dataset.truth), Number(cell.dataset.prediction));
   });
   for (const button of document.querySelectorAll("button[data-truth]")) {
-    button.addEventListener("click", () => showConfusion(Number(button.dataset.truth), Number(button.dataset.prediction)));
+    const { truth, prediction } = button.dataset;
+    button.addEventListener("click", () => (prediction ? showConfusion(Number(truth), Number(prediction)) : showClass(Number(truth))));
   }
   const orders = { close: report.order, list: report.names.map((_, index) => index) };
   const buttons = document.querySelectorAll("button[data-order]");

@@ -1,0 +1,100 @@
+"""What is done of a bulk prediction, so that the same command goes on after a stop, with any number of ranks."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, Any
+
+from finesight import ranks
+from finesight.data.sample import Item
+from finesight.engine.restore import best_checkpoint
+from finesight.errors import ConfigError, DataError, Interrupted
+from finesight.run import RunFolder, read_json_lines, write_atomically
+
+CLAIM = ".finesight.json"  # in a folder of predictions: what made them
+
+Unreadable = list[tuple[str, str]]  # (key, reason)
+
+
+def identify(run: RunFolder, pictures: str | Path, **options: object) -> dict[str, object]:
+    """All that decides a prediction: the weights, by their hash; the pictures, by their folder; the options."""
+    with (run.checkpoint(best_checkpoint(run)) / "weights.safetensors").open("rb") as file:
+        weights = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    return {"weights": weights, "pictures": str(Path(pictures).absolute()), **options}
+
+
+def claim(folder: Path, identity: Mapping[str, object]) -> None:
+    """Marks a folder as the place of these predictions. Raises ConfigError where it is that of others."""
+    path = folder / CLAIM
+    if not path.exists():
+        write_atomically(path, json.dumps(identity, indent=1).encode())
+        return
+    try:
+        made = json.loads(path.read_bytes())
+        other = [name for name, value in identity.items() if made.get(name) != value]
+    except (ValueError, AttributeError):
+        other = list(identity)
+    if other:
+        raise ConfigError(
+            f"{folder} holds predictions of other {' and '.join(other)}, and the two would be mixed: "
+            "name another --out, or delete that folder first."
+        )
+
+
+def last_change(item: Item) -> int:
+    """Of the picture's file, in nanoseconds; 0 where that cannot be told."""
+    try:
+        return item.path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def divide(items: Sequence[Item], done: set[str]) -> list[Item]:
+    """This rank's share of the items that are not done."""
+    left = [item for item in items if item.key not in done]
+    return left[ranks.rank() :: ranks.num_ranks()]
+
+
+def stopped(signal: int) -> Interrupted:
+    return Interrupted("Stopped; predictions made so far are kept, and the same command goes on with the rest.", signal)
+
+
+def gather_unreadable(own: Unreadable, items: Sequence[Item]) -> Unreadable:
+    """What no rank could read, in the order of items."""
+    reasons = dict(pair for part in ranks.gather(own) for pair in part)
+    return [(item.key, reasons[item.key]) for item in items if item.key in reasons]
+
+
+def refuse_nothing(pictures: str | Path, items: Sequence[Item], unreadable: Unreadable) -> None:
+    """Raises DataError where not one picture could be read."""
+    if len(unreadable) == len(items):
+        key, reason = unreadable[0]
+        raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
+
+
+class Rows:
+    """A folder of answers, kept as they are made: lines `[key, last change of the picture, answer]`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self) -> AbstractContextManager[IO[str]]:
+        """A new file of this process."""
+        return tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".jsonl", delete=False, encoding="ascii")
+
+    def write(self, file: IO[str], rows: Iterable[tuple[Item, Any]]) -> None:
+        file.writelines(json.dumps([item.key, last_change(item), answer]) + "\n" for item, answer in rows)
+        file.flush()
+
+    def read(self, items: Sequence[Item]) -> dict[str, tuple[bool, Any]]:
+        """(whether the picture is still as it was, answer) by key. A last line that was cut off is none."""
+        changed = {item.key: last_change(item) for item in items}
+        answers: dict[str, tuple[bool, Any]] = {}
+        for path in self.folder.glob("*.jsonl"):
+            for key, change, answer in read_json_lines(path):
+                if key in changed and (key not in answers or change == changed[key]):
+                    answers[key] = (change == changed[key], answer)
+        return answers

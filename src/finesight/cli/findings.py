@@ -1,0 +1,33 @@
+from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json, print_line
+
+SHOWN = 4  # example pictures of a finding
+
+
+def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOption = False) -> None:
+    """Check a run: what is wrong with it or worth knowing, each with its numbers.
+
+    Every code has a page in docs/findings that says what it means, how it is judged and what to do.
+
+    Example:
+
+    `finesight findings runs/p1`
+    """
+    from finesight.app.findings import findings as run_findings
+
+    result = run_findings(run, split=split)
+    if json_output:
+        print_json(result)
+        return
+    for finding in result["findings"]:
+        print_line(f"{finding['code']} {finding['severity']}: {finding['title']}")
+        print_line(f"  {finding['message']}")
+        if finding["keys"]:
+            more = len(finding["keys"]) - SHOWN
+            print_line(f"  See {', '.join(finding['keys'][:SHOWN])}{f' and {more} more' if more > 0 else ''}")
+        print_line()
+    count = len(result["findings"])
+    print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on part {result['split']}.")
+    if result["silent"]:
+        print_line(f"Nothing to say: {', '.join(result['silent'])}")
+    for code, reason in result["not_applicable"].items():
+        print_line(f"Not checked: {code}, {reason}")

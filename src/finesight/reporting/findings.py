@@ -1,0 +1,65 @@
+"""Findings as the page shows them: as they were saved, each with its example pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from finesight.insight.evidence import Answer, Evidence
+from finesight.reporting.masks import Originals
+from finesight.reporting.panel import list_elsewhere
+from finesight.reporting.segments import View, make_view
+
+VIEWS_SHOWN = 3  # pictures with masks a finding; one with its masks takes some 40 kB
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding of findings/SPLIT.json. examples: pictures of one class each; views: pictures with masks."""
+
+    code: str
+    title: str
+    severity: str
+    message: str
+    examples: tuple[Answer, ...] = ()
+    views: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """silent: code → what was looked for in vain. not_applicable: code → why it could not be checked."""
+
+    findings: tuple[Shown, ...]
+    silent: dict[str, str]
+    not_applicable: dict[str, str]
+
+
+def show_examples(evidence: Evidence) -> Found | None:
+    """Findings on pictures of one class each; None where nobody has looked."""
+    answers = {answer.key: answer for answer in (*list_elsewhere(evidence, list_keys(evidence)), *evidence.pictures)}
+    return _show(evidence, lambda keys: {"examples": tuple(answers[key] for key in keys if key in answers)})
+
+
+def list_keys(evidence: Evidence) -> list[str]:
+    """Of the pictures that findings name."""
+    return [key for finding in evidence.findings.get("findings", ()) for key in finding["keys"]]
+
+
+def show_views(evidence: Evidence, originals: Originals) -> Found | None:
+    """Findings on pictures with masks; None where nobody has looked."""
+
+    def view(keys: Sequence[str]) -> dict[str, Any]:
+        made = (make_view(key, [evidence], originals) for key in keys[:VIEWS_SHOWN])
+        return {"views": tuple(each for each in made if each)}
+
+    return _show(evidence, view)
+
+
+def _show(evidence: Evidence, illustrate: Callable[[Sequence[str]], dict[str, Any]]) -> Found | None:
+    saved = evidence.findings
+    if not saved:
+        return None
+    findings = (
+        Shown(each["code"], each["title"], each["severity"], each["message"], **illustrate(each["keys"]))
+        for each in saved["findings"]
+    )
+    return Found(tuple(findings), saved.get("silent", {}), saved.get("not_applicable", {}))

@@ -1,0 +1,159 @@
+"""A bulk prediction that was stopped goes on with the same command, and never mixes two predictions."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import draw, draw_classes, finesight, train
+from PIL import Image
+
+from finesight.app import predict as labels
+from finesight.app import predict_masks as masks
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("labels")
+    assert train(draw_classes(home / "pictures", per_class=8), home / "run", batch_size=4).code == 0
+    return home / "run"
+
+
+@pytest.fixture(scope="module")
+def mask_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("masks")
+    for number in range(6):
+        draw(home / f"pairs/{number}_sat.png", "red", seed=number, size=32)
+        mask = np.zeros((32, 32, 3), np.uint8)
+        mask[8:-8, 8:-8] = 255
+        Image.fromarray(mask).save(home / f"pairs/{number}_mask.png")
+    model = {"model__name": "fcn/timm/test_resnet", "film__count": 0, "batch_size": 2}
+    answer = train(home / "pairs", home / "run", **model)
+    assert answer.code == 0, answer.err
+    return home / "run"
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, number: int) -> list[int]:
+    """Ctrl-C in the call of that number; the list grows with every call."""
+    function, calls = getattr(module, name), []
+
+    def interrupted(*arguments):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) == number:
+            signal.raise_signal(signal.SIGINT)
+        return function(*arguments)
+
+    monkeypatch.setattr(module, name, interrupted)
+    return calls
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Twelve for four batches of eight … and one that cannot be read."""
+    folder = draw_classes(tmp_path / "pictures", per_class=6)
+    (folder / "broken.png").touch()
+    return folder
+
+
+def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, whole = tmp_path / "labels.csv", tmp_path / "whole.csv"
+    assert finesight("predict", run, pictures, "--out", whole).code == 1
+    with monkeypatch.context() as patched:
+        calls = stop_after(patched, labels, "prepare", 2)
+        answer = finesight("predict", run, pictures, "--out", out)
+    assert answer.code == 130
+    assert "the same command goes on with the rest" in answer.err
+    assert len(calls) == 2
+    assert not out.exists()
+    rows = tmp_path / ".labels.csv.rows"
+    (kept,) = rows.glob("*.jsonl")
+    assert len(kept.read_text().splitlines()) in (15, 16)  # two batches of eight, one picture of which may be broken
+    other = shutil.copytree(run, tmp_path / "other")
+    (other / "checkpoints/best/weights.safetensors").unlink()
+    shutil.copy(run / "checkpoints/last/weights.safetensors", other / "checkpoints/best")
+    kept.write_text(kept.read_text() + '["red_0.png", 1')  # a line that a power cut left
+    calls = stop_after(monkeypatch, labels, "prepare", 99)
+    answer = finesight("predict", run, pictures, "--out", out, "--json")
+    assert answer.code == 1
+    assert answer.json()["num_samples"] == 18
+    assert answer.json()["unreadable"] == [["broken.png", "is empty (0 bytes)"]]
+    assert len(calls) == 1
+    assert out.read_text().splitlines()[0] == "filename,label,probability"
+    lines, expected = out.read_text().splitlines(), whole.read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines] == [line.split(",")[:2] for line in expected]
+    assert not rows.exists()
+
+
+def test_a_stopped_table_is_not_mixed(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, moved = tmp_path / "labels.csv", tmp_path / "moved"
+    with monkeypatch.context() as patched:
+        stop_after(patched, labels, "prepare", 1)
+        assert finesight("predict", run, pictures, "--out", out).code == 130
+    shutil.copytree(pictures, moved)
+    refused = finesight("predict", run, moved, "--out", out).error()
+    assert "predictions of other pictures" in refused
+    assert str(tmp_path / ".labels.csv.rows") in refused
+    draw(pictures / "red_0.png", "blue")  # changed since: its row is made again
+    os.utime(pictures / "red_0.png", (1, 1))
+    calls = stop_after(monkeypatch, labels, "prepare", 99)
+    assert finesight("predict", run, pictures, "--out", out).code == 1
+    assert len(calls) == 2  # eleven pictures and that one
+    fresh = tmp_path / "fresh.csv"
+    assert finesight("predict", run, pictures, "--out", fresh).code == 1
+    assert labels_of(out) == labels_of(fresh)
+
+
+def labels_of(table: Path) -> list[str]:
+    return [line.rpartition(",")[0] for line in table.read_text().splitlines()]
+
+
+def tell(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in sorted(folder.rglob("*.*")):
+        if path.is_file():
+            yield path.name, path.stat().st_mtime_ns
+
+
+def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, out, over = tmp_path / "pictures", tmp_path / "out", tmp_path / "over"
+    for number in range(4):
+        draw(pictures / f"{number}.png", "red", seed=number, size=32)
+    with monkeypatch.context() as patched:
+        calls = stop_after(patched, masks, "predict_mask", 2)
+        assert finesight("predict", mask_run, pictures, "--out", out).code == 130
+    assert len(calls) == 2
+    before = dict(tell(out))
+    assert list(before) == [".finesight.json", "0.png", "1.png"]
+    with monkeypatch.context() as patched:
+        calls = stop_after(patched, masks, "predict_mask", 99)
+        answer = finesight("predict", mask_run, pictures, "--out", out, "--json")
+        assert answer.json()["num_samples"] == 4
+        assert len(calls) == 2
+        assert before.items() <= dict(tell(out)).items()
+        assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+        assert len(calls) == 2  # all is done
+        os.utime(pictures / "3.png")  # changed since
+        assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+        assert len(calls) == 3
+        assert finesight("predict", mask_run, pictures, "--out", out, "--overlay", over).code == 0
+        assert len(calls) == 7  # overlays are to be made of all
+        assert len(list(over.iterdir())) == 4
+
+
+def test_masks_are_not_mixed(mask_run: Path, tmp_path: Path) -> None:
+    pictures, out = draw(tmp_path / "pictures/a.png", "red", size=32).parent, tmp_path / "out"
+    assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+    before = dict(tell(out))
+    assert "predictions of other tta," in finesight("predict", mask_run, pictures, "--out", out, "--tta").error()
+    moved = shutil.copytree(pictures, tmp_path / "moved")
+    assert "of other pictures," in finesight("predict", mask_run, moved, "--out", out).error()
+    (out / ".finesight.json").unlink()
+    assert "'a.png', which this command did not write" in finesight("predict", mask_run, pictures, "--out", out).error()
+    for damaged in ("", "[]", "{}"):
+        (out / ".finesight.json").write_text(damaged)
+        assert "of other weights and" in finesight("predict", mask_run, pictures, "--out", out).error()
+    assert {name: time for name, time in tell(out) if name != ".finesight.json"}.items() <= before.items()

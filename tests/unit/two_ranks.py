@@ -1,0 +1,113 @@
+"""Run by test_ranks.py under torchrun: what two ranks compute together is what one computes alone."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from finesight import ranks
+from finesight.classes import IGNORE_INDEX
+from finesight.engine.synced_norm import SyncedNorm, average_statistics
+from finesight.tasks.losses import LOSSES, parse_loss
+
+SIZE = 7  # pictures of a batch: an uneven one
+
+
+def check_words() -> None:
+    me = ranks.rank()
+    assert ranks.num_ranks() == 2
+    assert ranks.gather(me) == [0, 1]
+    assert ranks.gather({"score": torch.tensor(me)})[1] == {"score": torch.tensor(1)}
+    assert ranks.share(lambda: f"made by {me}") == "made by 0"
+    assert ranks.largest(me * 15) == 15
+    assert list(chain(*ranks.gather(ranks.part("abcdefg")))) == list("abcdefg")
+    assert ranks.part("abcdefg", smallest=3) == list("abc" if me == 0 else "defg")
+    assert ranks.part("abcdefg", smallest=4) == list("abcdefg")
+    numbers = [torch.full((2, 3), float(me)), torch.tensor(me + 1), torch.full((), 5.0)]
+    ranks.add_up(numbers)
+    assert numbers[0].eq(1).all()
+    assert (int(numbers[1]), float(numbers[2])) == (3, 10.0)
+    ranks.spread([own := torch.tensor([me + 1.5])])
+    assert own.item() == 1.5
+    with ranks.first_on_machine():
+        pass
+
+
+def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, smallest: int) -> None:
+    """The loss's value on each rank, and the sum of the gradients, are those of the whole batch in one process."""
+    mine = torch.tensor(ranks.part(range(len(logits)), smallest))
+    weight = torch.ones(logits.shape[1], requires_grad=True)
+    shape = (1, -1, *[1] * (logits.ndim - 2))
+    value = loss(logits[mine] * weight.view(shape), targets[mine])
+    value.backward()
+    assert weight.grad is not None
+    ranks.add_up([weight.grad])
+    alone = torch.ones(logits.shape[1], requires_grad=True)
+    with alone_for_once():
+        expected = loss(logits * alone.view(shape), targets)
+    expected.backward()
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weight.grad, alone.grad, rtol=1e-4, atol=1e-6)
+
+
+class alone_for_once:  # noqa: N801
+    """Within the block this process is the only one."""
+
+    def __enter__(self) -> None:
+        self.count, ranks.num_ranks = ranks.num_ranks, lambda: 1
+
+    def __exit__(self, *exception: object) -> None:
+        ranks.num_ranks = self.count
+
+
+def check_losses() -> None:
+    torch.manual_seed(1)
+    masks = torch.randint(0, 4, (SIZE, 9, 9))
+    masks[:4, :5] = IGNORE_INDEX  # the ranks have different numbers of known pixels
+    masks[:4][masks[:4] == 2] = 1  # and a class that only one of them sees
+    pictures = torch.randint(0, 4, (SIZE,))
+    weights = torch.tensor([1.0, 0.5, 3.0, 0.0])
+    for smallest in (2, 5):  # 5: the batch is too small to be divided, and every rank computes all of it
+        for name in LOSSES:
+            compare(parse_loss(name), torch.randn(SIZE, 4, 9, 9) * 2, masks, smallest)
+            compare(parse_loss(name), torch.randn(SIZE, 4) * 2, pictures, smallest)
+        weighted = parse_loss("cross_entropy+focal+lovasz", weights=weights, label_smoothing=0.1)
+        compare(weighted, torch.randn(SIZE, 4, 9, 9), masks, smallest)
+        compare(parse_loss("cross_entropy", weights=weights), torch.randn(SIZE, 4), torch.rand(SIZE, 4), smallest)
+
+
+def check_normalisation() -> None:
+    """Two layers of it, so that statistics of statistics are right, too."""
+    torch.manual_seed(2)
+    images = torch.randn(SIZE, 3, 6, 6) * 3 + 50  # far from zero, where sums of squares would lose their digits
+
+    def make() -> nn.Sequential:
+        torch.manual_seed(3)
+        return nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, affine=False), nn.ReLU())
+
+    whole, own = make(), make()
+    whole_images, own_images = images.clone().requires_grad_(), images.clone().requires_grad_()
+    mine = torch.tensor(ranks.part(range(SIZE)))
+    whole(whole_images).square().sum().backward()
+    with SyncedNorm():
+        answer = own(own_images[mine])
+    answer.square().sum().backward()
+    ranks.add_up([each.grad for each in [own_images, *own.parameters()]])
+    for one, other in zip([own_images, *own.parameters()], [whole_images, *whole.parameters()], strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(own.state_dict(), whole.state_dict(), rtol=1e-5, atol=1e-5)
+    with SyncedNorm(), torch.no_grad():
+        torch.testing.assert_close(own.eval()(images), F.relu(own[:3](images)))  # not in training: torch's own
+    local = make()
+    local(images[mine])
+    average_statistics(local)
+    means = ranks.gather(local.get_buffer("0.running_mean"))
+    assert torch.equal(*means)
+
+
+check_words()
+check_losses()
+check_normalisation()
+print(f"rank {ranks.rank()} agrees")
