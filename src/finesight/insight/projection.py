@@ -19,9 +19,8 @@ from finesight.errors import ConfigError, DataError, RunError
 from finesight.insight.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.run import write_atomically
 
-PCA_DIMENSIONS = (
-    200  # what neighbours are looked up in: with 50 some are lost, with all of them more (benchmarks/README.md)
-)
+# What neighbours are looked up in; of many pictures it takes more dimensions to tell them apart (benchmarks/README.md).
+PCA_DIMENSIONS, LARGE_PCA_DIMENSIONS = 200, 400
 LARGE = 10_000  # pictures from which on t-SNE interpolates its forces and uses all cores
 # (iterations, side of a cell of the grid that interpolates): coarse is quick, and a fine end sets neighbours right.
 STEPS, LARGE_STEPS = ((750, 1),), ((900, 2), (100, 1))
