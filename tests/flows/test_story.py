@@ -22,6 +22,7 @@ AFTER_TRAINING = {
     *("class_counts.json", "calibration.json"),
     *("checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"),
     "checkpoints/last/training.safetensors",
+    *(f"film/{name}" for name in ("samples.csv", "1.safetensors", "2.safetensors", "3.safetensors")),
     *(f"evaluation/val/{name}" for name in ("metrics.json", "confusion.csv", "predictions.csv", "logits.safetensors")),
 }
 
@@ -172,7 +173,8 @@ def test_embed_and_report(story: Story, tmp_path: Path) -> None:
     assert (result["split"], result["num_samples"]) == ("val", 12)
     folder = copy / "embedding/val"
     assert {path.name for path in folder.iterdir()} == {
-        *("features.safetensors", "samples.csv", "map.json", "map.safetensors", "map.png", "close_classes.json")
+        *("features.safetensors", "samples.csv", "map.json", "map.safetensors", "map.png", "close_classes.json"),
+        "neighbours.safetensors",
     }
     assert load_file(folder / "features.safetensors")["features"].shape == (12, result["dimensions"])
     assert load_file(folder / "map.safetensors")["points"].shape == (12, 2)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.data.masks import read_mask
-from finesight.errors import DataError, blame_files
+from finesight.data.masks import UnreadableMask, read_mask
+from finesight.errors import DataError, RunError, blame_files
 from finesight.metrics.confusion import mean_iou
 from finesight.metrics.segmentation import count_pixels
 from finesight.run import RunFolder
@@ -49,4 +49,7 @@ def _score(counts: Tensor, known: list[int]) -> float | None:
 
 def _read(path: Path) -> Tensor:
     """Class indices (1, h, w)."""
-    return torch.from_numpy(read_mask(path).codes.astype(np.uint8))[None]
+    try:
+        return torch.from_numpy(read_mask(path).codes.astype(np.uint8))[None]
+    except UnreadableMask as error:
+        raise RunError(f"The film is damaged: {error}") from None
