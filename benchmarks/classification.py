@@ -34,7 +34,8 @@ from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer, score_split
+from finesight.engine.loop import Trainer
+from finesight.engine.scoring import score_split
 from finesight.run import RunFolder
 
 BATCH, SIZE = 32, 224

@@ -34,7 +34,8 @@ from finesight.data.loader import load_batches, order_batches
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer, evaluation_batch, score_split
+from finesight.engine.loop import Trainer
+from finesight.engine.scoring import evaluation_batch, score_split
 from finesight.models import build_model
 from finesight.run import RunFolder
 

@@ -12,8 +12,8 @@ from finesight.classes import ClassList
 from finesight.data.loader import PictureDataset, load_batches, order_batches
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
-from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
+from finesight.engine.scoring import evaluation_batch
 from finesight.errors import ConfigError
 from finesight.insight.features import load_features, save_features
 from finesight.insight.film_maps import draw_film

@@ -11,8 +11,8 @@ from finesight.data.formats import read_labelled
 from finesight.data.loader import PictureDataset
 from finesight.data.sample import Listing
 from finesight.engine.device import Machine
-from finesight.engine.loop import score_split
 from finesight.engine.restore import restore_model
+from finesight.engine.scoring import score_split
 from finesight.errors import DataError
 from finesight.models.contract import Model
 from finesight.progress import say

@@ -13,8 +13,8 @@ from finesight.config import Settings
 from finesight.data.masks import MaskRule
 from finesight.data.sample import Item
 from finesight.engine.device import Machine
-from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import read_preprocessing
+from finesight.engine.scoring import evaluation_batch
 from finesight.errors import DataError
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features

@@ -14,8 +14,8 @@ from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.config import Settings
 from finesight.data.loader import load_batches, order_batches
 from finesight.engine.device import Machine
-from finesight.engine.loop import answer, evaluation_batch
 from finesight.engine.restore import restore_model
+from finesight.engine.scoring import answer, evaluation_batch
 from finesight.errors import ConfigError, blame_files
 from finesight.insight.label_errors import LabelErrors, cross_fit_probabilities, find_label_errors, save_label_errors
 from finesight.insight.label_regions import RegionFinder

@@ -28,8 +28,8 @@ from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import evaluation_batch
 from finesight.engine.restore import restore_model
+from finesight.engine.scoring import evaluation_batch
 from finesight.errors import ConfigError, RunError
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model

@@ -17,9 +17,10 @@ from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
-from finesight.engine.loop import Job, Trainer, score_split
+from finesight.engine.loop import Job, Trainer
 from finesight.engine.memory import is_out_of_memory
 from finesight.engine.restore import describe_model, restore_model, write_selftest
+from finesight.engine.scoring import score_split
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
 from finesight.models.summary import describe_network
 from finesight.progress import say

@@ -1,4 +1,4 @@
-"""The training loop, and the pass that scores a network on a split. Reads from top to bottom."""
+"""The training loop. Reads from top to bottom."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
-from finesight.data.transforms import draw_uniform, prepare
+from finesight.data.transforms import draw_uniform
 from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.device import Machine
@@ -24,13 +24,14 @@ from finesight.engine.interrupt import StopRequest
 from finesight.engine.loss_watch import LossWatch, are_finite
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
+from finesight.engine.scoring import answer, score_split
 from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, DataError, FinesightError
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run import RunFolder
-from finesight.tasks.contract import Film, Loss, Score, Task
+from finesight.tasks.contract import Film, Loss, Task
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
 NUM_LISTED = 20  # pictures an error names
@@ -345,50 +346,6 @@ class Trainer:
         weights = self.average.weights if self.average else state
         save_checkpoint(self.job.run, "last", weights, Training(tensors, values))
         self.saved = time.monotonic()
-
-
-@torch.inference_mode()
-def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
-    """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
-
-    score: an empty one. Returns the score of the whole split, on every rank.
-    """
-    model.eval()
-    batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
-    with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
-        for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
-            score.update(answer(model, batch, machine), batch.targets)
-            bar.advance(len(batch.indices))
-    score, *others = ranks.gather(score)
-    for other in others:
-        score.extend(other)
-    return score
-
-
-@torch.inference_mode()
-def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
-    """Logits of a batch, on the device: in more parts where memory is too small."""
-    num_parts = 1
-    while True:
-        try:
-            return torch.cat([_answer(model, part, machine) for part in batch.images.chunk(num_parts)])
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or num_parts >= len(batch.images):
-                raise
-        free_memory(machine.device)
-        num_parts *= 2
-
-
-def _answer(model: Model, images: Tensor, machine: Machine) -> Tensor:
-    images = prepare(images.to(machine.device, non_blocking=True), model.preprocessing)
-    with machine.autocast():
-        logits: Tensor = model(images)
-    return logits
-
-
-def evaluation_batch(settings: Settings) -> int:
-    """No gradient is kept, so more pictures fit; past some dozens larger is no faster."""
-    return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
 
 
 def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:

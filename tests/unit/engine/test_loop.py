@@ -19,7 +19,8 @@ from finesight.data.transforms import prepare
 from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Job, Trainer, evaluation_batch, score_split
+from finesight.engine.loop import Job, Trainer
+from finesight.engine.scoring import evaluation_batch, score_split
 from finesight.errors import FinesightError
 from finesight.insight.feature_film import start_feature_film
 from finesight.models.contract import Model, WeightsOrigin

@@ -1,0 +1,58 @@
+"""The pass that scores a network on a split."""
+
+import torch
+from torch import Tensor
+
+from finesight import ranks
+from finesight.config import Settings
+from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
+from finesight.data.transforms import prepare
+from finesight.engine.device import Machine
+from finesight.engine.memory import free_memory, is_out_of_memory
+from finesight.models.contract import Model
+from finesight.progress import progress_bar
+from finesight.tasks.contract import Score
+
+
+@torch.inference_mode()
+def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
+    """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
+
+    score: an empty one. Returns the score of the whole split, on every rank.
+    """
+    model.eval()
+    batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
+    with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
+        for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
+            score.update(answer(model, batch, machine), batch.targets)
+            bar.advance(len(batch.indices))
+    score, *others = ranks.gather(score)
+    for other in others:
+        score.extend(other)
+    return score
+
+
+@torch.inference_mode()
+def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
+    """Logits of a batch, on the device: in more parts where memory is too small."""
+    num_parts = 1
+    while True:
+        try:
+            return torch.cat([_answer(model, part, machine) for part in batch.images.chunk(num_parts)])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or num_parts >= len(batch.images):
+                raise
+        free_memory(machine.device)
+        num_parts *= 2
+
+
+def _answer(model: Model, images: Tensor, machine: Machine) -> Tensor:
+    images = prepare(images.to(machine.device, non_blocking=True), model.preprocessing)
+    with machine.autocast():
+        logits: Tensor = model(images)
+    return logits
+
+
+def evaluation_batch(settings: Settings) -> int:
+    """No gradient is kept, so more pictures fit; past some dozens larger is no faster."""
+    return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
