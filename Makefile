@@ -24,7 +24,7 @@ bench: $(VENV)/installed
 
 # Every fault and kill, 10,000 fuzzed inputs a reader; writes the table of docs/reliability.md
 reliability: $(VENV)/tested
-	$(RUN)pytest -m "not gpu" --reliability docs/reliability.md
+	$(RUN)pytest tests -m "not gpu" --reliability docs/reliability.md
 
 # One environment for all: a second call only looks at the time stamps.
 $(VENV)/installed: pyproject.toml
