@@ -1,7 +1,7 @@
 """What the tests did to the package, counted by the tests themselves, and the table of it in docs/reliability.md.
 
-`pytest tests -m "not gpu" --reliability docs/reliability.md` runs every test that asks for the fixture `reliability`, and
-writes the table if all of them pass.
+`pytest tests -m "not gpu" --reliability docs/reliability.md` runs every test that asks for the fixture `reliability`,
+and writes the table if all of them pass.
 """
 
 import os

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from finesight.classes import IGNORE_INDEX, ClassList
@@ -106,7 +105,7 @@ def _look_at_pair(name: str, truth: Path, prediction: Path) -> PairLook | str:
     if one.codes.shape != other.codes.shape:
         sizes = " but ".join(f"{mask.codes.shape[0]}x{mask.codes.shape[1]}" for mask in (one, other))
         return f"{name!r} is {sizes} predicted"
-    joint = count_codes(one.codes.astype(np.int64) | other.codes.astype(np.int64) << CODE_BITS)
+    joint = count_codes(one.codes, other.codes)
     margins: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for code, count in joint.items():
         for margin, part in zip(margins, (code & (1 << CODE_BITS) - 1, code >> CODE_BITS), strict=True):

@@ -130,8 +130,8 @@ def _to_raw(image: Image.Image) -> RawMask:
         return RawMask("value", values.astype(np.uint32))
     if image.mode == "F":
         raise DataError("holds fractions; a mask's values should be whole numbers")
-    pixels = np.asarray(image.convert("RGBA")).view("<u4")[..., 0]
-    return RawMask("colour", pixels & 0xFFFFFF)
+    packed = image.convert("RGB").tobytes("raw", "RGBX")  # four bytes a pixel, of which the last says nothing
+    return RawMask("colour", np.frombuffer(packed, "<u4").reshape(image.height, image.width) & 0xFFFFFF)
 
 
 def pack(colours: np.ndarray) -> np.ndarray:
@@ -153,12 +153,22 @@ def spell(code: int) -> str:
 GREYS = pack(np.repeat(np.arange(256)[:, None], 3, axis=1))
 
 
-def count_codes(codes: np.ndarray) -> dict[int, int]:
-    """How often each code occurs. Masks are flat, so runs of equal pixels are counted, not pixels."""
+def count_codes(codes: np.ndarray, above: np.ndarray | None = None) -> dict[int, int]:
+    """How often each code occurs; with a second mask of the same size each pair of codes, the other CODE_BITS higher.
+
+    Masks are flat, so runs of equal pixels are counted, not pixels.
+    """
     flat = codes.reshape(-1)
-    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1])))
+    changes = flat[1:] != flat[:-1]
+    if above is not None:
+        other = above.reshape(-1)
+        changes |= other[1:] != other[:-1]
+    starts = np.flatnonzero(np.concatenate(([True], changes)))
     lengths = np.diff(starts, append=len(flat))
-    found, where = np.unique(flat[starts], return_inverse=True)
+    values = flat[starts].astype(np.int64)
+    if above is not None:
+        values |= other[starts].astype(np.int64) << CODE_BITS
+    found, where = np.unique(values, return_inverse=True)
     counts = np.bincount(where, weights=lengths).astype(np.int64)
     return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
