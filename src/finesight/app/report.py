@@ -14,10 +14,10 @@ from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.labels import labels
 from finesight.app.preparation import read_data
+from finesight.data.decoders import Masks
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
 from finesight.data.sample import Item
-from finesight.data.store import Masks
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.insight.evidence import read_evidence

@@ -9,7 +9,6 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Literal, Protocol
@@ -18,8 +17,7 @@ import numpy as np
 import PIL
 
 from finesight.cache import cache_folder
-from finesight.classes import IGNORE_INDEX
-from finesight.data.masks import MaskRule, read_mask
+from finesight.data.decoders import Decoder, Pictures
 from finesight.data.pictures import (
     BadPicture,
     Fit,
@@ -27,11 +25,8 @@ from finesight.data.pictures import (
     Progress,
     UnreadablePicture,
     check_pictures,
-    fit_picture,
     map_in_threads,
     picture_sizes,
-    place_whole,
-    read_picture,
 )
 from finesight.data.sample import Item
 from finesight.errors import DataError
@@ -51,78 +46,6 @@ else:
     def _lock(file: IO[bytes], exclusive: bool) -> None:
         """Marks a file as in use until it is closed. Raises BlockingIOError if exclusive and in use elsewhere."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
-
-
-class Decoder(Protocol):
-    """What one item becomes. shape: of its uint8 row; settings: all that decides the row beside the file's bytes."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def settings(self) -> list[object]: ...
-
-    def path(self, item: Item) -> Path:
-        """The file that is read."""
-
-    def decode(self, item: Item) -> np.ndarray:
-        """Raises UnreadablePicture."""
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """RGB pictures (h, w, 3) fitted to `stored` (height, width)."""
-
-    stored: tuple[int, int]
-    fit: Fit
-    interpolation: Interpolation
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.stored, 3)
-
-    @property
-    def settings(self) -> list[object]:
-        return [*self.stored, self.fit, self.interpolation]
-
-    def path(self, item: Item) -> Path:
-        return item.path
-
-    def decode(self, item: Item) -> np.ndarray:
-        return fit_picture(read_picture(item.path, item.key), self.stored, self.fit, self.interpolation)
-
-
-@dataclass(frozen=True)
-class Masks:
-    """Class indices (h, w) of masks, placed as whole pictures are, or squashed by nearest neighbour, to `stored`."""
-
-    stored: tuple[int, int]
-    fit: Fit
-    rule: MaskRule
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.stored
-
-    @property
-    def settings(self) -> list[object]:
-        rule = self.rule
-        return ["masks", *self.stored, self.fit, sorted(rule.colours), sorted(rule.values), rule.palette_as]
-
-    def path(self, item: Item) -> Path:
-        assert item.mask is not None
-        return item.mask
-
-    def decode(self, item: Item) -> np.ndarray:
-        path = self.path(item)
-        indices = self.rule.apply(read_mask(path, path.name))
-        if self.fit == "whole":
-            return place_whole(indices, self.stored, fill=IGNORE_INDEX)
-        rows, columns = (
-            (np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, self.stored, strict=True)
-        )
-        squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
-        return squashed
 
 
 class Pixels(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finesight.data import store
+from finesight.data import decoders, store
 from finesight.data.pictures import BadPicture, UnreadablePicture, fit_picture, read_picture
 from finesight.data.sample import Item
 from finesight.data.store import DecodedPixels, Pixels, StoredPixels, open_pixels, stored_size
@@ -100,7 +100,7 @@ def test_a_picture_that_was_bad_for_a_moment_is_tried_again(items: list[Item], m
         raise UnreadablePicture(key, "is damaged (too many open files)")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "read_picture", fail)
+        patch.setattr(decoders, "read_picture", fail)
         with pytest.raises(DataError, match="too many open files"):
             _open(items)
     np.testing.assert_array_equal(_open(items, mode="on").read(range(40)), _expected(items))
@@ -191,7 +191,7 @@ def test_a_broken_store_is_built_again(items: list[Item]) -> None:
 BUILDER = """
 import sys, time
 from pathlib import Path
-from finesight.data import store
+from finesight.data import decoders, store
 from finesight.data.formats import list_pictures
 if sys.argv[2] == "hang":
     decode = store.Pictures.decode

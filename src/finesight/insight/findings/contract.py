@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import Fit, UnreadablePicture
 from finesight.data.sample import Item
-from finesight.data.store import Masks
 from finesight.errors import RunError
 from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.insight.evidence import Answer, Evaluation, Evidence
