@@ -13,10 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from finesight.classes import ClassList
-from finesight.config import Preprocessing, Settings, load_settings
+from finesight.config import Preprocessing, load_settings
 from finesight.data.loader import Batch, PictureDataset
 from finesight.data.transforms import prepare
-from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import Job, Trainer
@@ -234,20 +233,6 @@ def test_frozen_layers_stand_still(make: Make) -> None:
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"5.weight", "5.bias"}
 
 
-def test_mixed_pictures_have_shares_of_classes() -> None:
-    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).contiguous()
-    targets = torch.tensor([0, 1, 2, 0])
-    settings = load_settings(overrides={"augment.mixup": 1.0})
-    torch.manual_seed(0)
-    mixed, shares = mix_pictures(images, targets, settings, 3)
-    assert shares.shape == (4, 3)
-    torch.testing.assert_close(shares.sum(1), torch.ones(4))
-    assert not torch.equal(mixed, images)
-    same, untouched = mix_pictures(images, targets, Settings(), 3)
-    assert same is images
-    assert untouched is targets
-
-
 def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
     """Whatever was drawn in between."""
     quiet, noisy = (make(name=name, augment__mixup=0.5, augment__cutmix=0.5) for name in ("quiet", "noisy"))
@@ -255,36 +240,6 @@ def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
     quiet.run()
     noisy.run()
     assert all(torch.equal(tensor, weights_of(noisy)[name]) for name, tensor in weights_of(quiet).items())
-
-
-# -- sizes
-
-
-@pytest.mark.parametrize(
-    ("epochs", "expected"),
-    [
-        (1, [(96, 128)]),
-        (2, [(48, 64), (96, 128)]),
-        (6, [(48, 64), (64, 80), (64, 96), (80, 112), (96, 128), (96, 128)]),
-    ],
-)
-def test_sizes_grow_to_the_full_one(epochs: int, expected: list[tuple[int, int]]) -> None:
-    settings = load_settings(overrides={"image.first_size": [48, 64], "epochs": epochs})
-    sizes = [training_size(settings, Preprocessing(size=(96, 128)), epoch) for epoch in range(1, epochs + 1)]
-    assert sizes == expected
-
-
-def test_no_size_is_nothing() -> None:
-    settings = load_settings(overrides={"image.first_size": [1, 1], "epochs": 9})
-    sizes = [training_size(settings, Preprocessing(size=(50, 60)), epoch) for epoch in range(1, 10)]
-    assert min(min(size) for size in sizes) == 16
-    assert sizes[-1] == (50, 60)
-    assert training_size(Settings(), Preprocessing(size=(50, 60)), 1) == (50, 60)
-
-
-@pytest.mark.parametrize(("batch_size", "expected"), [(1, 2), (8, 16), (32, 64), (48, 64), (64, 64), (512, 512)])
-def test_scoring_takes_more_at_once(batch_size: int, expected: int) -> None:
-    assert evaluation_batch(load_settings(overrides={"batch_size": batch_size})) == expected
 
 
 # -- the best epoch
@@ -456,3 +411,11 @@ def test_no_film_where_none_is_wanted_or_can_be(make: Make, setting: dict[str, b
     trainer = make(film__features=setting.get("film__features", True))
     settings = load_settings(overrides={key.replace("__", "."): value for key, value in setting.items()})
     assert start_feature_film(trainer.job.run, trainer.job.val, CLASSES, settings) is None
+
+
+# -- scoring
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, 2), (8, 16), (32, 64), (48, 64), (64, 64), (512, 512)])
+def test_scoring_takes_more_at_once(batch_size: int, expected: int) -> None:
+    assert evaluation_batch(load_settings(overrides={"batch_size": batch_size})) == expected
