@@ -162,6 +162,12 @@ class Settings:
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
 
+    def __post_init__(self) -> None:
+        for path, value in dotted_settings(self):
+            text = "" if value is None else _toml_value(value)
+            if text != text.encode("utf-8", "replace").decode():
+                raise ConfigError(f"Setting {path} holds what is no character, {value!r}; rename what it names.")
+
 
 @dataclass(frozen=True)
 class Preprocessing:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+_TOGETHER: list[bool] = []  # one entry within `together`
 PATIENCE = timedelta(hours=2)  # for a rank that reads data while others wait; torchrun tells of one that died at once
 
 
@@ -71,6 +72,8 @@ def total(own: "Tensor") -> "Tensor":
     if num_ranks() == 1:
         return own
     whole = own.detach().clone()
+    if _TOGETHER:
+        _hear()
     _group().all_reduce(whole)
     return own - own.detach() + whole  # the first two are exactly 0
 
@@ -123,6 +126,33 @@ def gather(value: T) -> list[T]:
 def share(make: Callable[[], T]) -> T:
     """What the main rank makes, told to all."""
     return gather(make() if is_main() else None)[0]  # type: ignore[return-value]
+
+
+class GivenUp(Exception):
+    """Another rank gave up what all were at."""
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within the block one rank may fail: what it does then is `give_up`, and the others get GivenUp from their next
+    `total`, or at the end. Each of these asks first, which is a small message more.
+    """
+    _TOGETHER.append(True)
+    try:
+        yield
+        _hear()
+    finally:
+        _TOGETHER.pop()
+
+
+def give_up() -> None:
+    """After an error in `together`, on the rank that had it: tells the others."""
+    largest(1)
+
+
+def _hear() -> None:
+    if largest(0):
+        raise GivenUp
 
 
 def wait() -> None:

@@ -118,6 +118,6 @@ class LittleMemory:
             lines = Path("/proc/self/status").read_text().splitlines()
             used_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmSize"))
             limit = (used_kb << 10) + (self.spare_mb << 20)
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
         Trainer.__init__ = limited  # type: ignore[method-assign]

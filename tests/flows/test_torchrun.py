@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from commands import SMALL, draw_classes, finesight, train
 from test_interruption import SAME
 
-from finesight.engine.checkpoint import load_tensors
+from finesight.app.prove_resume import compare_files
+from finesight.engine.checkpoint import Training, load_tensors
 from finesight.run import RunFolder
 from reliability import Tally
 from torchrun import TIMEOUT, torchrun
@@ -86,6 +88,22 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliabili
     assert shares[0] == pytest.approx(shares[1], abs=1e-4)
     lost = 3 - len(RunFolder(out).read_lines("journal.jsonl"))
     reliability("kill", "kill -9 of one of two ranks", epochs_lost=lost, pictures_lost=30 - len(rows))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
+def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability: Tally) -> None:
+    """Its four pictures want 400 MB, and it has 330: both ranks compute theirs in two parts from then on."""
+    script, changed = (
+        Path(__file__).parent / "starved.py",
+        {"machine.sync_norm": False, "image.size": [64, 64], "epochs": 1},
+    )
+    done = torchrun(script, data, tmp_path, json.dumps(SETTINGS | changed))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("a batch of 8 is computed in 2 parts by each rank") == 1
+    assert Training.load(RunFolder(tmp_path / "starved")).values["halvings"] == 1
+    different = set(compare_files(tmp_path / "plain", tmp_path / "starved")[1])
+    assert different == {"config.toml", "checkpoints/last/training.safetensors"}  # which tell of parts
+    reliability("fault", "memory of one of two ranks for 1/2 of its part")
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Run folders from elsewhere: a page in which no string became markup, or one sentence; written nowhere else."""
 
 import csv
+import io
 import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from hypothesis.strategies import SearchStrategy
 from synthetic_masks import write_mask_run
 from synthetic_run import write_run
 
+from finesight.app.labels import labels
+from finesight.cli.labels import print_rows
 from finesight.engine.checkpoint import Training
 from finesight.engine.restore import read_new_layers, restore_model
 from finesight.insight.evidence import read_evidence
@@ -139,6 +143,23 @@ def test_what_a_report_shows(kind: str, count: int, request: pytest.FixtureReque
     run: RunFolder = request.getfixturevalue(kind)
     open_with(run, check_page, list_files(run, *TEXTS, ".png"), count)
     reliability("input", "run folders shown", count)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_labels(count: int, labelled: RunFolder, reliability: Tally) -> None:
+    """What `finesight labels` reads of a run that was evaluated, and what it prints of that."""
+
+    def read(run: RunFolder) -> None:
+        result = labels(run.path)
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            print_rows(result["errors"], result["names"])
+        assert ESCAPE[0] not in printed.getvalue()
+
+    names = ["config.toml", "model.json", "classes.json", "environment.json"]
+    names += [f"evaluation/val/{name}" for name in ("metrics.json", "predictions.csv", "logits.safetensors")]
+    open_with(labelled, read, names, count)
+    reliability("input", "run folders searched for wrong labels", count)
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -216,3 +216,13 @@ def test_what_cannot_be_is_named_by_its_path(values: dict[str, object], words: s
 def test_settings_cannot_be_changed_in_passing() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"data.root": "a\udcff"}, {"film.pictures": ["\ud800"]}, {"optim.unfreeze": [[1, "\ud800"]]}]
+)
+def test_what_is_no_character_cannot_be_written_down(overrides: dict[str, object]) -> None:
+    """A file name that is not in UTF-8 comes from a shell in this form."""
+    (path,) = overrides
+    with pytest.raises(ConfigError, match=f"Setting {path} holds what is no character"):
+        load_settings(overrides=overrides)

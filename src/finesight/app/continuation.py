@@ -11,7 +11,7 @@ from typing import IO, Any
 from finesight import ranks
 from finesight.data.sample import Item
 from finesight.engine.restore import best_checkpoint
-from finesight.errors import ConfigError, DataError, Interrupted
+from finesight.errors import ConfigError, DataError, Interrupted, blame_files
 from finesight.run import RunFolder, read_json_lines, write_atomically
 
 CLAIM = ".finesight.json"  # in a folder of predictions: what made them
@@ -35,7 +35,7 @@ def claim(folder: Path, identity: Mapping[str, object]) -> None:
     try:
         made = json.loads(path.read_bytes())
         other = [name for name, value in identity.items() if made.get(name) != value]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):  # damaged, or no object, or nested without end
         other = list(identity)
     if other:
         raise ConfigError(
@@ -93,8 +93,9 @@ class Rows:
         """(whether the picture is still as it was, answer) by key. A last line that was cut off is none."""
         changed = {item.key: last_change(item) for item in items}
         answers: dict[str, tuple[bool, Any]] = {}
-        for path in self.folder.glob("*.jsonl"):
-            for key, change, answer in read_json_lines(path):
-                if key in changed and (key not in answers or change == changed[key]):
-                    answers[key] = (change == changed[key], answer)
+        with blame_files(self.folder):
+            for path in self.folder.glob("*.jsonl"):
+                for key, change, answer in read_json_lines(path):
+                    if key in changed and (key not in answers or change == changed[key]):
+                        answers[key] = (change == changed[key], answer)
         return answers

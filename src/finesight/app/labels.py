@@ -68,7 +68,7 @@ def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> Label
         rows = list(read_csv(run.evaluation(split) / "predictions.csv", columns))
         logits = load_file(run.evaluation(split) / "logits.safetensors")["logits"]
         targets = np.array([index[row[1]] for row in rows])
-    errors = find_label_errors(logits.double().softmax(1).numpy(), targets, [row[0] for row in rows])
+        errors = find_label_errors(logits.double().softmax(1).numpy(), targets, [row[0] for row in rows])
     return LabelErrors(split, len(rows), HELD_OUT, tuple(errors))
 
 

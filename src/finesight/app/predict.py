@@ -30,7 +30,7 @@ from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import evaluation_batch
-from finesight.errors import ConfigError, RunError
+from finesight.errors import ConfigError, RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
@@ -102,10 +102,11 @@ def predict_labels(
         unreadable = gather_unreadable(unreadable, items)
         if ranks.is_main():
             answers = rows.read(items)
-            table = [(item.key, *answers[item.key][1]) for item in items if item.key in answers]
+            with blame_files(rows.folder):
+                told = [(item.key, *answers[item.key][1]) for item in items if item.key in answers]
+                table = [(key, labels[index], f"{share:.6f}") for key, index, share in told]
             if table:
-                cells = ((key, labels[index], f"{share:.6f}") for key, index, share in table)
-                write_csv(out, header, (row[: len(header)] for row in cells))
+                write_csv(out, header, (row[: len(header)] for row in table))
             shutil.rmtree(rows.folder)
         ranks.wait()
     except OSError as error:

@@ -159,7 +159,8 @@ class Trainer:
         pinned = job.machine.device.type == "cuda"
         self.started, self.num_timed = time.perf_counter(), 0
         stopped = 0
-        parts = [ranks.part(batch, SMALLEST_PART * self._num_parts()) for batch in batches[at.step :]]
+        smallest = SMALLEST_PART * settings.optim.accumulate
+        parts = [ranks.part(batch, smallest) for batch in batches[at.step :]]
         self.watch = LossWatch(job.machine.device, at.loss_sum)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
@@ -204,26 +205,32 @@ class Trainer:
     def _find_gradients(self, batch: Batch) -> Tensor:
         """Gradients of the batch's mean loss, which it returns: in more parts from now on where memory is too small.
 
-        Several ranks wait for each other in every part: there one alone cannot make more of them.
+        One rank's memory decides for all, for they wait for each other in every part.
         """
         at, before = self.at, self.at.halvings
+        fewest = -ranks.largest(-len(batch.indices))
         self.buffers.keep()
         while True:
             try:
-                loss = self._back_propagate(batch, self._num_parts())
+                with ranks.together():
+                    loss = self._back_propagate(batch, min(self._num_parts(), fewest))
                 break
+            except ranks.GivenUp:
+                pass
             except (RuntimeError, MemoryError) as error:
-                is_smallest = self._num_parts() >= len(batch.indices) or ranks.num_ranks() > 1
-                if not is_out_of_memory(error) or is_smallest:
-                    raise
+                if not is_out_of_memory(error) or self._num_parts() >= fewest or isinstance(self.norm, SyncedNorm):
+                    raise  # within a message of SyncedNorm others cannot hear
+                ranks.give_up()
             self.optimiser.zero_grad(set_to_none=True)
             self.buffers.restore()
             free_memory(self.job.machine.device)
             at.halvings += 1
         if at.halvings > before:
+            each = " by each rank" if ranks.num_ranks() > 1 else ""
             say(
                 f"Note: memory is too small for this. From epoch {at.epoch}, step {at.step + 1} on a batch of "
-                f"{len(batch.indices)} is computed in {self._num_parts()} parts; batch size and learning rate stay."
+                f"{self.job.settings.batch_size} is computed in {self._num_parts()} parts{each}; batch size and "
+                "learning rate stay."
             )
         return loss
 
@@ -231,11 +238,11 @@ class Trainer:
         return self.job.settings.optim.accumulate << self.at.halvings
 
     def _back_propagate(self, batch: Batch, num_parts: int) -> Tensor:
+        """num_parts: the same on all ranks, at most the pictures that each has."""
         job, at = self.job, self.at
         torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, ranks.rank()))  # of dropout and mixing
         images, targets = self._make_input(batch)
         total = torch.zeros((), device=job.machine.device)
-        num_parts = min(num_parts, len(images))  # the same on all ranks
         parts = list(zip(images.tensor_split(num_parts), targets.tensor_split(num_parts), strict=True))
         lengths = ranks.total(torch.tensor([len(part) for part, _ in parts], dtype=torch.float64))
         for (part, aims), share in zip(parts, (lengths / lengths.sum()).tolist(), strict=True):
