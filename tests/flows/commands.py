@@ -51,6 +51,15 @@ def finesight(*arguments: object) -> Answer:
     return Answer(code if isinstance(code, int) else int(code is not None), out.getvalue(), err.getvalue())
 
 
+def refused(answer: Answer, out: Path, *words: str) -> None:
+    """It is said in one line with these words, and nothing was written."""
+    line = answer.error()
+    for word in words:
+        assert word in line
+    assert not out.exists()
+    assert not out.parent.exists() or out.parent.name != "runs"
+
+
 def train(data: Path, out: Path, *arguments: object, **settings: Any) -> Answer:
     """`finesight train` with the small settings and these, whose dots are written as two underscores."""
     changed: Mapping[str, Any] = SMALL | {name.replace("__", "."): value for name, value in settings.items()}
