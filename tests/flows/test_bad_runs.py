@@ -1,4 +1,4 @@
-"""Run folders that are not what they should be, and what is asked of them: one sentence, exit code 2, nothing written."""
+"""Run folders that are not what they should be, and what is asked of them: one sentence, nothing written."""
 
 import shutil
 from collections.abc import Callable
