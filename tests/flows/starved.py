@@ -1,4 +1,4 @@
-"""Run by test_torchrun.py: train twice, by hand in parts, and with too little memory on one rank for a whole part.
+"""Run by test_torchrun.py: train twice, with too little memory on one rank for its part, and by hand in smaller parts.
 
 Arguments: the folder of pictures, a folder for the runs, and settings as JSON.
 """
@@ -14,7 +14,7 @@ from finesight.engine.loop import Trainer
 
 data, home, settings = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 make = Trainer.__init__
-for name, accumulate, spare_mb in (("plain", 2, 4000), ("starved", 1, 330 if ranks.rank() == 1 else 4000)):
+for name, accumulate, spare_mb in (("starved", 1, 600 if ranks.rank() == 1 else 4000), ("plain", 2, 4000)):
     Trainer.__init__ = make
     LittleMemory(spare_mb)()
     train(data=data, out=home / name, settings=settings | {"optim.accumulate": accumulate})

@@ -1,9 +1,12 @@
 """A user sees on the own machine that a run which is killed and resumed loses nothing; and how often it is kept."""
 
+import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
-from commands import SMALL, draw_classes, finesight
+from commands import SMALL, draw, draw_classes, finesight
 
 from finesight.app.prove_resume import compare_files
 from finesight.cli.train import parse_checkpoint_every
@@ -26,6 +29,33 @@ def test_it_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliabili
     assert 1 <= result["kills"][0]["step"] + 4 * (result["kills"][0]["epoch"] - 1) <= 8
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
     reliability("kill", "by --prove-resume", len(result["kills"]))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliability: Tally) -> None:
+    """All pictures are other ones as soon as the second run, which is to be killed, has its folder."""
+    data, temporary = draw_classes(tmp_path / "pictures", per_class=14), tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    def change() -> None:
+        while not list(temporary.glob("*/broken")):
+            time.sleep(0.01)
+        for path in data.iterdir():
+            draw(path, "green", seed=99)
+
+    thread = threading.Thread(target=change, daemon=True)
+    thread.start()
+    flags = [f"--set={name}={value}" for name, value in (SMALL | {"data.store": '"off"'}).items()]
+    answer = finesight("train", "--data", data, *flags, "--prove-resume", "--json")
+    assert answer.code == 1, answer.err
+    assert not thread.is_alive()
+    result = answer.json()
+    assert not result["same"]
+    assert {"journal.jsonl", "checkpoints/last/weights.safetensors"} <= set(result["different"])
+    assert list(temporary.iterdir()) == []
+    reliability("fault", "pictures that change between the runs of --prove-resume")
 
 
 def test_a_training_that_cannot_be_is_an_error(tmp_path: Path) -> None:

@@ -92,18 +92,25 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliabili
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
 def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability: Tally) -> None:
-    """Its four pictures want 400 MB, and it has 330: both ranks compute theirs in two parts from then on."""
-    script, changed = (
-        Path(__file__).parent / "starved.py",
-        {"machine.sync_norm": False, "image.size": [64, 64], "epochs": 1},
-    )
+    """Its eight pictures want 800 MB, and it has 600: both ranks compute theirs in two parts from then on."""
+    script = Path(__file__).parent / "starved.py"
+    changed = {"machine.sync_norm": False, "image.size": [64, 64], "batch_size": 16, "epochs": 1}
     done = torchrun(script, data, tmp_path, json.dumps(SETTINGS | changed))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("a batch of 8 is computed in 2 parts by each rank") == 1
+    told = "From epoch 1, step 1 on a batch of 16 is computed in 2 parts by each rank"
+    assert done.stderr.count(told) == 1, done.stderr
     assert Training.load(RunFolder(tmp_path / "starved")).values["halvings"] == 1
     different = set(compare_files(tmp_path / "plain", tmp_path / "starved")[1])
     assert different == {"config.toml", "checkpoints/last/training.safetensors"}  # which tell of parts
     reliability("fault", "memory of one of two ranks for 1/2 of its part")
+
+
+def test_an_error_of_all_ranks_is_told_once(tmp_path: Path) -> None:
+    done = torchrun("-m", "finesight", "train", "--data", tmp_path / "none", "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert done.stderr.count("Error: Folder") == 1
+    assert "Rank 1" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
@@ -113,6 +120,13 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in (ranked | {"TORCHELASTIC_RUN_ID": "job 7"}).items():
         monkeypatch.setenv(name, str(value))
     return monkeypatch
+
+
+def test_an_error_of_one_rank_is_told_by_it(launched: pytest.MonkeyPatch) -> None:
+    launched.setenv("RANK", "1")
+    line, *more = finesight("inspect", "/nowhere").err.splitlines()
+    assert line.startswith("Rank 1: Error: Folder '/nowhere' does not exist")
+    assert not more
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_in_one_process_nothing_happens() -> None:
     assert ranks.largest(7) == 7
     assert ranks.share(lambda: 3) == 3
     assert ranks.part([1, 2, 3], smallest=9) == ranks.part([1, 2, 3]) == [1, 2, 3]
-    with ranks.first_on_machine():
+    with ranks.first_on_machine(), ranks.together():
         ranks.wait()
     assert not torch.distributed.is_initialized()
 

@@ -35,6 +35,28 @@ def check_words() -> None:
         pass
 
 
+def check_giving_up() -> None:
+    """Whichever rank fails, and wherever, both come out of the block, and the next sum is right."""
+    me = ranks.rank()
+    for failing in ((0,), (1,), (0, 1)):
+        for place in range(3):
+            try:
+                with ranks.together():
+                    for number in range(2):
+                        if number == place and me in failing:
+                            raise MemoryError
+                        assert ranks.total(torch.tensor(1.0)) == 2
+                    if place == 2 and me in failing:
+                        raise MemoryError
+                raise AssertionError("nobody heard of it")
+            except MemoryError:
+                ranks.give_up()
+            except ranks.GivenUp:
+                assert me not in failing
+    with ranks.together():
+        assert ranks.total(torch.tensor(float(me))) == 1
+
+
 def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, smallest: int) -> None:
     """The loss's value on each rank, and the sum of the gradients, are those of the whole batch in one process."""
     mine = torch.tensor(ranks.part(range(len(logits)), smallest))
@@ -108,6 +130,7 @@ def check_normalisation() -> None:
 
 
 check_words()
+check_giving_up()
 check_losses()
 check_normalisation()
 print(f"rank {ranks.rank()} agrees")

@@ -77,10 +77,10 @@ def _explained(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error) and ranks.num_ranks() > 1:  # where one cannot divide its part alone
+        if is_out_of_memory(error) and ranks.num_ranks() > 1:
             raise FinesightError(
-                "Memory is too small for this: raise optim.accumulate, which computes a batch in so many parts, or "
-                "lower batch_size or image.size."
+                "Memory is too small for this: lower image.size or batch_size, or, with machine.sync_norm, raise "
+                "optim.accumulate, which computes a batch in so many parts."
             ) from None
         if is_out_of_memory(error):
             raise FinesightError(

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that --help answers at once.
 import io
 import os
 import sys
+import time
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -42,6 +43,15 @@ for command in COMMANDS:
 
 
 SHARED = ("train", "evaluate", "predict")  # what several processes can do together
+HEADSTART_S = 3  # of the main rank with an error that may be that of all; torchrun looks every 0.1 s by default
+
+
+def tell(error: str) -> None:
+    """What stopped several ranks alike is said by the main one: torchrun ends the others before they would."""
+    if not ranks.is_main():
+        time.sleep(HEADSTART_S)
+    for line in error.split("\n"):
+        say(line, every_rank=True)
 
 
 def main() -> None:
@@ -53,12 +63,14 @@ def main() -> None:
             raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if ranks.is_main() else nowhere):
             app()
+    except Interrupted as error:
+        say(f"Error: {error}")
+        sys.exit(error.exit_code)
     except FinesightError as error:
-        for line in f"Error: {error}".split("\n"):
-            say(line, every_rank=not isinstance(error, Interrupted))
-        sys.exit(getattr(error, "exit_code", 2))
+        tell(f"Error: {error}")
+        sys.exit(2)
     except OSError as error:  # a name too long, a disk that fails: not as asked, and no bug
-        say(f"Error: {error}.")
+        tell(f"Error: {error}.")
         sys.exit(2)
     except KeyboardInterrupt:
         say("Stopped.")
