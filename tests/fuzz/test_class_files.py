@@ -45,7 +45,7 @@ TOKENS = (
     ESCAPE.encode(),
     MARKUP.encode(),
 )
-LONG = "\n".join(map(str, range(30_000))).encode()
+LONG = "\n".join(map(str, range(3_000))).encode()
 INPUTS = {
     ".json": warped(LANDS, {"0": "bicycle", "1": "bear", "10": "road"}, ["town", "lake"]).map(to_json)
     | damaged(to_json(LANDS), b'{"0": "bicycle", "1": "bear"}', tokens=TOKENS),
