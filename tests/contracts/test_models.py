@@ -53,7 +53,7 @@ def test_logits_and_embedding(model: Model, images: torch.Tensor) -> None:
     seen = []
     handle = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.inference_mode():
-        logits, embedding = model.eval().forward_with_embedding(images)
+        logits, embedding = model.eval().forward_and_see(images)
         handle.remove()
         assert logits.shape == (3, NUM_CLASSES)
         assert embedding.ndim == 2
@@ -112,7 +112,8 @@ def test_segmenters_answer_at_the_size_of_the_picture(name: str, size: tuple[int
     model = build_model(name, NUM_CLASSES, weights="none").eval()
     assert model.task == "segmentation"
     with torch.inference_mode():
-        logits, embedding = model.forward_with_embedding(torch.randn(2, 3, *size))
+        logits, seen = model.forward_and_see(images := torch.randn(2, 3, *size))
+        embedding = model.embed(images)
     assert logits.shape == (2, NUM_CLASSES, *size)
     assert embedding.ndim == 2
     assert model.modules_before("head")

@@ -79,7 +79,7 @@ def complete(run: RunFolder, split: str, is_alone: bool) -> None:
     score_film(run)
     if is_alone and not (run.path / "findings" / f"{split}.json").exists():
         findings(run.path, split=split)
-    if is_alone and task.has_map and split == "val" and not (run.path / "label_errors/val.json").exists():
+    if is_alone and not task.has_masks and split == "val" and not (run.path / "label_errors/val.json").exists():
         labels(run.path)  # of masks it would take a pass over all pictures
 
 
