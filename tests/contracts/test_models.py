@@ -112,10 +112,10 @@ def test_segmenters_answer_at_the_size_of_the_picture(name: str, size: tuple[int
     model = build_model(name, NUM_CLASSES, weights="none").eval()
     assert model.task == "segmentation"
     with torch.inference_mode():
-        logits, seen = model.forward_and_see(images := torch.randn(2, 3, *size))
-        embedding = model.embed(images)
+        logits, seen = model.forward_and_see(torch.randn(2, 3, *size))
     assert logits.shape == (2, NUM_CLASSES, *size)
-    assert embedding.ndim == 2
+    assert seen.ndim == 4
+    assert pool(seen).shape == seen.shape[:2]
     assert model.modules_before("head")
 
 

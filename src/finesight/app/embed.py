@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from finesight.app.evaluate import open_run_split
@@ -112,12 +111,7 @@ class Seen:
 
 @torch.inference_mode()
 def compute_features(
-    model: Model,
-    dataset: PictureDataset,
-    machine: Machine,
-    batch_size: int,
-    workers: int,
-    score: Score | None = None,
+    model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
 ) -> Seen:
     """In one pass, in which `score` collects the answers."""
     model.eval()

@@ -30,8 +30,8 @@ def describe_separation(found: "CloseClasses") -> str:
     else:
         lead = "No class separates"
     text = (
-        f"{lead}: a {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} of "
-        f"cases; chance would give {percent(found.chance_share)}."
+        f"{lead}: a {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} "
+        f"of cases; chance would give {percent(found.chance_share)}."
     )
     if left_out:
         classes = "One class" if left_out == 1 else f"{spell(left_out).capitalize()} classes"
@@ -102,8 +102,8 @@ def describe_method(found: "CloseClasses") -> str:
     if found.unit == "picture":
         return text
     return (
-        f"{text} A region is all that a class covers of one picture, unless that is very little: its features are the mean of "
-        "what the last layer sees there, it is mistaken if most of it is taken for another class, and regions of one "
+        f"{text} A region is all that a class covers of one picture, unless that is very little: its features are the "
+        "mean of what the last layer sees there, it is mistaken if most of it is taken for another class, and regions of one "
         "picture do not count as neighbours."
     )
 

@@ -13,9 +13,7 @@ Indices = npt.NDArray[np.int64]
 BLOCK = 1024  # queries at a time: bounds memory at BLOCK x n distances
 
 
-def find_nearest(
-    points: Floats, k: int, queries: Indices | None = None, owners: Indices | None = None
-) -> Indices:
+def find_nearest(points: Floats, k: int, queries: Indices | None = None, owners: Indices | None = None) -> Indices:
     """Indices of the k nearest other points (Euclidean), nearest first: (queries, k).
 
     points: (n, d) with n > k. queries: indices of the points asked about; None: all. owners: (n,); points of one owner

@@ -34,7 +34,7 @@ class Regions:
 def average_regions(seen: Tensor, masks: Tensor, pictures: Indices, size: tuple[int, int]) -> Regions:
     """A region is all of a class in a picture, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.
 
-    seen: (n, d, h, w), of pictures of `size` (height, width). masks: class indices uint8 (n, H, W) of the same pictures.
+    seen: (n, d, h, w), of pictures of `size` (height, width). masks: class indices uint8 (n, H, W) of the same.
     pictures: (n,), which of the data set they are.
     """
     features: list[Tensor] = []
@@ -50,5 +50,3 @@ def average_regions(seen: Tensor, masks: Tensor, pictures: Indices, size: tuple[
             labels.append((picture, index))
     rows = torch.stack(features).cpu().numpy() if features else np.empty((0, seen.shape[1]), np.float32)
     return Regions(rows, *np.array(labels, dtype=np.int64).reshape(-1, 2).T)
-
-

@@ -77,8 +77,8 @@ def _draw_points(
         label = _drawable(label_class(ids[c], names[c]))
         marker, colour = MARKERS[c % len(MARKERS)], colours[c] if colours else COLOURS[c % len(COLOURS)]
         axes.scatter(
-            own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75, linewidths=0.25,
-            edgecolors="black" if colours else "white",
+            own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75,
+            linewidths=0.6 if colours else 0.25, edgecolors="black" if colours else "white",
             label=f"\u200b{label}",  # matplotlib leaves labels that start with _ out of a legend
         )  # fmt: skip
     axes.set_xticks([])

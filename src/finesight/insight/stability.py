@@ -35,11 +35,7 @@ class Stability:
 
 
 def check_stability(
-    features: Floats,
-    targets: Indices,
-    close: CloseClasses,
-    owners: Indices | None = None,
-    longest_s: float = LONGEST_S,
+    features: Floats, targets: Indices, close: CloseClasses, owners: Indices | None = None, longest_s: float = LONGEST_S
 ) -> Stability:
     """Draws the maps of PLAN, as many as begin within `longest_s` seconds, and looks for the groups on each.
 

@@ -103,7 +103,8 @@ class ClassificationScore:
 
     def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Of a picture of one class, that of the picture."""
-        return self.judge_pictures()[1][pictures]
+        predictions: np.ndarray = self.judge_pictures()[1][pictures]
+        return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         import json
