@@ -103,8 +103,8 @@ def describe_method(found: "CloseClasses") -> str:
         return text
     return (
         f"{text} A region is all that a class covers of one picture, unless that is very little: its features are the "
-        "mean of what the last layer sees there, it is mistaken if most of it is taken for another class, and regions of one "
-        "picture do not count as neighbours."
+        "mean of what the last layer sees there, it is mistaken if most of it is taken for another class, and regions "
+        "of one picture do not count as neighbours."
     )
 
 
