@@ -36,7 +36,7 @@ function describeAnswer(truth, prediction, confidence) {
 function makeNeighbour(index, similarity, truth) {
   const figure = element("figure", "neighbour");
   const caption = element("figcaption");
-  const alike = element("span", "soft", `${similarity.toFixed(2)} alike`);
+  const alike = element("span", "soft", `${similarity.toFixed(similarity < 0.99 ? 2 : 3)} alike`);
   alike.dataset.term = "similarity";
   caption.append(element("span", "name", className(pictures.truth[index])));
   if (pictures.truth[index] !== truth) caption.append(element("span", "wrong", `${mostly}another class`));
