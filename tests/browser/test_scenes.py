@@ -12,6 +12,7 @@ from test_picture import NEIGHBOURS, OPEN_KEY
 from test_report import LOCATE, LONELIEST
 from visiting import Visit, open_page
 
+from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features
 
 
@@ -57,10 +58,10 @@ def test_hover_shows_the_picture_and_how_much_of_it_is_right(visit: Visit, made:
     page.wait_for_selector("#tip:not([hidden])")
     key = load_features(made.run.embedding("val")).keys[dot]
     assert page.text_content("#tip .key") == key
-    right = dict(
-        row.split(",")[:2] for row in made.run.path.joinpath("evaluation/val/pictures.csv").read_text().split()
-    )
-    assert f"{100 * float(right[key]):.1f} % right" in page.inner_text("#tip")
+    evaluation = read_evidence(made.run, "val").evaluation
+    assert evaluation is not None
+    (right,) = (scene.pixel_accuracy for scene in evaluation.scenes if scene.key == key)
+    assert f"{100 * right:.1f} % right" in page.inner_text("#tip")
 
 
 def test_a_dot_opens_its_picture_with_its_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:

@@ -87,7 +87,7 @@ def test_too_little_cannot_be_said_without_the_start(tmp_path: Path) -> None:
         judge("V014", classify(tmp_path / "b", Story(**BY_HEART, frozen=9), spread=2, margin=6))
 
 
-# -- masks: V014 asks their regions --------------------------------------------------------------------------------------
+# -- V014 of masks: their regions are asked ---------------------------------------------------------------------------
 
 PICTURES, CLASSES = np.repeat(np.arange(40), 2), np.tile([0, 1], 40)
 
