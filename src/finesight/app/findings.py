@@ -19,6 +19,7 @@ from finesight.errors import DataError
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features
 from finesight.insight.findings import Case, find_all
+from finesight.insight.findings.page import read_page
 from finesight.models import build_model, find_entry
 from finesight.models.wheels import WHEELS, cached_weights
 from finesight.progress import say
@@ -48,6 +49,11 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
     folder.write_json(f"findings/{split}.json", result)
     return result
+
+
+def advise(code: str) -> str:
+    """What to do about a finding, as its page says it."""
+    return " ".join(read_page(code)[-1].paragraphs)
 
 
 def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:

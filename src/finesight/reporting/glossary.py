@@ -49,6 +49,17 @@ TERMS = {
     "parameters": ("Parameters", "Numbers the network has learned: all its weights and biases."),
     "trainable": ("Trainable", "Parameters that training could change in the first epoch."),
     "frozen": ("Frozen", "Parameters that training could not change in the first epoch."),
+    "loss": (
+        "Loss",
+        "What training makes small. Training: the mean over the epoch's batches as they came, of augmented pictures, "
+        "with the recipe's smoothing or weights. Validation: the log loss of whole pictures after the epoch. Without "
+        "smoothing or mixing, a gap that widens means learning by heart.",
+    ),
+    "learning_rate": ("Learning rate", "How far a step goes, at the end of the epoch; the largest of all layers."),
+    "images_per_second": (
+        "Pictures a second",
+        "Pictures trained on in an epoch by the seconds it took, reading and augmenting included.",
+    ),
     "size": ("Size", "Height and width in pixels of what the network is shown."),
     "pixel_share": ("Share of pixels", "Pixels of the class among all pixels that are of a known class."),
     "stride_ceiling": (

@@ -75,16 +75,17 @@ def draw_training(evidence: Evidence) -> list[Curves]:
     """Loss, judged metric, learning rate and speed over the epochs; those of them that were recorded."""
     judged = evidence.settings.checkpoint.best or "accuracy"
     charts = {
-        "Loss": {"training": "train/loss", "validation": "val/log_loss"},
-        judged: {"validation": f"val/{judged}"},
-        "Learning rate": {"learning rate": "lr"},
-        "Pictures a second": {"training": "images_per_second"},
+        ("Loss", "loss"): {"training": "train/loss", "validation": "val/log_loss"},
+        (judged, judged): {"validation": f"val/{judged}"},
+        ("Learning rate", "learning_rate"): {"learning rate": "lr"},
+        ("Pictures a second", "images_per_second"): {"training": "images_per_second"},
     }
     lines = [*evidence.journal, *evidence.timings]
     best = find_best_epoch(evidence)
     drawn = (
         draw_curves(
             title,
+            term,
             {
                 name: points
                 for name, field in fields.items()
@@ -93,7 +94,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
             best,
             from_zero=title != judged,
         )
-        for title, fields in charts.items()
+        for (title, term), fields in charts.items()
     )
     return [chart for chart in drawn if chart]
 
