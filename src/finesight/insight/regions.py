@@ -14,7 +14,7 @@ from finesight.insight.distance import Floats, Indices
 
 FOLDER = "regions"  # of a split's embedding: features.safetensors and samples.csv as of pictures, a row a region
 LEAST_SHARE = 0.02  # of a picture's pixels: of 512x512, five cells of a network that sees every 32 pixels
-GRID = 32  # networks grow pictures at the bottom and the right to multiples of it
+GRID = 32  # networks grow pictures at the bottom and the right to multiples of it; see `average_regions`
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ def average_regions(seen: Tensor, masks: Tensor, pictures: Indices, size: tuple[
     """A region is all of a class in a picture, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.
 
     seen: (n, d, h, w), of pictures of `size` (height, width). masks: class indices uint8 (n, H, W) of the same.
-    pictures: (n,), which of the data set they are.
+    pictures: (n,), which of the data set they are. Cells are taken to lie evenly over the grown picture. The reference's
+    FCN32s has them half a cell inwards, and the paper's networks, which pad on all sides, up to a cell off at the end.
     """
     features: list[Tensor] = []
     labels: list[tuple[int, int]] = []
