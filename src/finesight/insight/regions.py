@@ -35,8 +35,8 @@ def average_regions(seen: Tensor, masks: Tensor, pictures: Indices, size: tuple[
     """A region is all of a class in a picture, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.
 
     seen: (n, d, h, w), of pictures of `size` (height, width). masks: class indices uint8 (n, H, W) of the same.
-    pictures: (n,), which of the data set they are. Cells are taken to lie evenly over the grown picture. The reference's
-    FCN32s has them half a cell inwards, and the paper's networks, which pad on all sides, up to a cell off at the end.
+    pictures: (n,), which of the data set they are. Cells are taken to lie evenly over the grown picture; the
+    reference's FCN32s has them half a cell inwards, and the paper's networks, which pad on all sides, up to a cell off.
     """
     features: list[Tensor] = []
     labels: list[tuple[int, int]] = []
