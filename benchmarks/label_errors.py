@@ -31,6 +31,7 @@ from finesight.engine.restore import restore_model
 from finesight.insight.label_errors import cross_fit_probabilities, find_label_errors
 from finesight.models import build_model
 from finesight.run import RunFolder
+from finesight.tasks.classification import ClassificationScore
 
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
 SEED = 0
@@ -143,8 +144,9 @@ def find_otherwise(run: Path) -> dict[str, Any]:
     targets = np.asarray(dataset.targets)
     for name, network in (("own_answers", model), ("label_free_features", free)):
         machine.place(network.network)
-        logits, features = compute_features(network, dataset, machine, 64, 0)
-        own = logits.double().softmax(1).numpy()
+        score = ClassificationScore(classes)
+        features = compute_features(network, dataset, machine, 64, 0, score).pictures
+        own = score.logits.double().softmax(1).numpy()
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}
     return {

@@ -15,7 +15,7 @@ TERMS = {
     ),
     "guessing": ("Guessing", "Always answering with the class that has the most pictures in this part."),
     "pictures": ("Pictures", "How many pictures of the class there are in this part."),
-    "count": ("Confusions", "How many pictures, or pixels, of the first class were taken for the second."),
+    "count": ("Confusions", "How many pictures, regions or pixels of the first class were taken for the second."),
     "probability": (
         "Probability",
         "How sure the network says it is: the softmax of its logits, at the class it answers with. Networks tend to be "
@@ -43,8 +43,8 @@ TERMS = {
     "knn_accuracy_map": ("kNN accuracy, on the map", "The same with the nearest dots on the map."),
     "affinity": (
         "Affinity",
-        "Of a picture's nearest pictures, the share that belong to the other class; the mean over both classes. 0: the "
-        "two never meet. 0.5: they cannot be told apart.",
+        "Of a picture's nearest pictures, of masks a region's nearest regions, the share that belong to the other "
+        "class; the mean over both classes. 0: the two never meet. 0.5: they cannot be told apart.",
     ),
     "parameters": ("Parameters", "Numbers the network has learned: all its weights and biases."),
     "trainable": ("Trainable", "Parameters that training could change in the first epoch."),

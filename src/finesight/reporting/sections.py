@@ -11,7 +11,6 @@ from finesight.insight.projection import Map
 from finesight.insight.quality import describe_map
 from finesight.insight.wording import count_of
 from finesight.reporting.charts import Curves, draw_curves
-from finesight.tasks import TASKS
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
 
@@ -241,8 +240,7 @@ def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
     config = shlex.quote(str(evidence.run / "config.toml"))
     commands.append(("the same settings into a new run", f"finesight train {config} --out NEW_RUN"))
     commands.append(("answers and numbers again", f"finesight evaluate {run} --split {shlex.quote(evidence.split)}"))
-    if TASKS[evidence.model["task"]].has_map:
-        commands.append(("map and close classes again", f"finesight embed {run}"))
+    commands.append(("map and close classes again", f"finesight embed {run}"))
     commands.append(("this page again", f"finesight report {run}"))
     return commands
 
