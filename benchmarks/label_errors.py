@@ -3,7 +3,7 @@
     python benchmarks/label_errors.py pictures TRAIN VAL WORK    folders of CLASS_ID.png
     python benchmarks/label_errors.py masks TRAIN VAL WORK       folders of DeepGlobe's pairs
 
-Of 100 training and 40 validation pictures a class (--per-class), 5 % are put under another class's name; or in 30 % of the masks a
+Of 100 training and 40 validation pictures a class (--per-class), 5 % are put under another name; or in 30 % of masks a
 piece of a region gets another class, 3 % of all pixels. A small network is trained on the planted labels in WORK, then
 asked. A planted picture is found if it is suspected, a planted piece if half of it is. A suspected region is right if
 half of it was planted: real errors of the masks count as wrong, so precision is a lower bound. For training pictures
