@@ -141,7 +141,8 @@ def look_at_mistakes(run: RunFolder, split: str, find_picture: FindPicture) -> d
 
     Empty for masks, and for a network that cannot be looked into.
     """
-    mistakes = find_mistakes(read_evidence(run, split).pictures)[:MISTAKES_SHOWN]
+    evaluation = read_evidence(run, split).evaluation
+    mistakes = find_mistakes(evaluation.answers if evaluation else ())[:MISTAKES_SHOWN]
     paths = {mistake.key: path for mistake in mistakes if (path := find_picture(mistake.key))}
     if not paths:
         return {}
