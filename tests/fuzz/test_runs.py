@@ -15,6 +15,7 @@ from fuzzing import COUNTS, feed
 from hostility import ESCAPE, MARKUP, WORDS, damaged, to_json, warped
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from safetensors.numpy import save_file
 from synthetic_masks import write_mask_run
 from synthetic_run import write_run
 
@@ -22,6 +23,7 @@ from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
 from finesight.engine.checkpoint import Training
 from finesight.engine.restore import read_new_layers, restore_model
+from finesight.errors import RunError
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features, save_features
 from finesight.insight.projection import load_map
@@ -167,6 +169,32 @@ def test_films(count: int, masked: RunFolder, reliability: Tally) -> None:
     names = [name for name in list_files(masked, ".json", ".png") if name.startswith("film/")]
     open_with(masked, score_film, names, count)
     reliability("input", "films", count)
+
+
+@pytest.mark.parametrize("key", [float("nan"), "\ud800", [1]])
+def test_a_film_of_what_is_no_picture(key: object, masked: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(Path(shutil.copytree(masked.path, tmp_path / "run")))
+    film = run.read_json("film/index.json")
+    film["pictures"][0]["key"] = key
+    (run.path / "film/index.json").write_bytes(to_json(film))
+    with pytest.raises(RunError, match="film is damaged"):
+        score_film(run)
+
+
+@pytest.mark.parametrize("content", [b"0", b"[]", b"[" * 100_000, b'{"method": "pca"}'])
+def test_a_map_that_is_no_table(content: bytes, labelled: RunFolder, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled.embedding("val"), tmp_path / "val"))
+    (folder / "map.json").write_bytes(content)
+    with pytest.raises(RunError, match="no readable map"):
+        load_map(folder)
+
+
+@pytest.mark.parametrize("shape", [(), (16,), (16, 1, 1)])
+def test_features_of_other_shapes(shape: tuple[int, ...], labelled: RunFolder, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled.embedding("val"), tmp_path / "val"))
+    save_file({"features": np.zeros(shape, np.float32)}, folder / "features.safetensors")
+    with pytest.raises(RunError, match="no readable features"):
+        load_features(folder)
 
 
 @pytest.mark.parametrize("count", COUNTS)

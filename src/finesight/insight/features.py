@@ -42,10 +42,11 @@ def load_features(folder: Path) -> Features:
 
     try:
         features = load_file(folder / FEATURES_FILE)["features"]
-    except (OSError, KeyError, SafetensorError) as error:
+        num_features, _ = features.shape
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise RunError(f"There are no readable features in {folder}: {error}. `finesight embed` makes them.") from None
     rows = list(read_csv(folder / "samples.csv", COLUMNS))
-    if len(rows) != len(features):
-        raise RunError(f"{folder} has {len(features)} features but {len(rows)} samples; run `finesight embed` again.")
+    if len(rows) != num_features:
+        raise RunError(f"{folder} has {num_features} features but {len(rows)} samples; run `finesight embed` again.")
     keys, targets, predictions = (tuple(row[column] for row in rows) for column in range(3))
     return Features(features, keys, targets, predictions)

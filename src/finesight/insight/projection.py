@@ -249,7 +249,7 @@ def load_map(folder: Path) -> Map:
             components=tensors.get("pca_components"),
             quality=text["quality"],
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise RunError(f"There is no readable map in {folder}: {error}. `finesight embed` draws one.") from None
 
 

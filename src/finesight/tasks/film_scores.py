@@ -32,11 +32,12 @@ def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | N
     known = [index for index in range(len(classes)) if index != classes.ignore]
     scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in film["epochs"]}
     for picture in film["pictures"]:
-        frame = Path(picture["frame"]).name
+        key, frame = picture["key"], Path(picture["frame"]).name
+        key.encode()  # what is no text could not be written
         truth = _read(folder / Path(film["truth"]).name / frame)
         for epoch, of_epoch in scores.items():
             counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
-            of_epoch[picture["key"]] = _score(counts, known)
+            of_epoch[key] = _score(counts, known)
     return scores
 
 
