@@ -1,11 +1,13 @@
 """What the tests did to the package, counted by the tests themselves, and the table of it in docs/reliability.md.
 
 `pytest tests -m "not gpu" --reliability docs/reliability.md` runs every test that asks for the fixture `reliability`,
-and writes the table if all of them pass.
+and writes the table if all of them pass. `pytest tests/fuzz/test_runs.py -m slow --reliability … --partly` writes the
+rows of these tests only: all inputs of all readers take hours in one go.
 """
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +49,15 @@ class Tally:
         assert kind in KINDS
         self.rows.setdefault((kind, what), Row()).add(Row(times, epochs_lost, pictures_lost))
 
+    def keep(self, table: str) -> None:
+        """Rows of an older table, where there is none of the same words."""
+        kinds = {f"**{title}**": kind for kind, title in KINDS.items()}
+        kind = ""
+        for what, *numbers in re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", table, re.MULTILINE):
+            kind = kinds.get(what, kind)
+            if what not in kinds:
+                self.rows.setdefault((kind, what), Row(*(int(number.replace(",", "")) for number in numbers)))
+
     def table(self) -> str:
         lines = ["| | times | epochs lost | pictures lost |", "|---|---:|---:|---:|"]
         for kind, title in KINDS.items():
@@ -64,6 +75,7 @@ def _line(what: str, row: Row) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reliability", metavar="FILE", type=Path, help="count what tests do, and write it into FILE")
+    parser.addoption("--partly", action="store_true", help="with --reliability: keep FILE's rows of what is not run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -86,6 +98,9 @@ def reliability(request: pytest.FixtureRequest) -> Iterator[Tally]:
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     told = f"{request.session.testscollected} tests, {time.monotonic() - started:.0f} s, {date.today()}; "
     before, _, rest = path.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
+    old, _, after = rest.partition(END)
+    if request.config.getoption("--partly"):
+        tally.keep(old)
+        told = f"Rows of several runs, the last one of {told}"
     text = f"{before}{START}\n{tally.table()}\n\n{told}{machine}, {versions}.\n{END}{after}"
     path.write_text(text, encoding="utf-8")

@@ -17,6 +17,18 @@ def test_rows_of_the_same_words_are_summed() -> None:
     assert "| **faults injected** | 0 | 0 | 0 |" in lines
 
 
+def test_rows_of_what_was_not_run_are_kept() -> None:
+    old, tally = Tally(), Tally()
+    old("input", "class lists", 10_000)
+    old("input", "recipes", 200, pictures_lost=1)
+    tally("input", "recipes", 10_000)
+    tally.keep(f"{old.table()}\n\n100 tests, 151 s.")
+    lines = tally.table().splitlines()
+    assert "| **inputs fuzzed** | 20,000 | 0 | 0 |" in lines
+    assert "| recipes | 10,000 | 0 | 0 |" in lines
+    assert "| class lists | 10,000 | 0 | 0 |" in lines
+
+
 def test_the_page_has_the_marks_the_table_stands_between() -> None:
     text = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
     assert text.index(START) < text.index(END)

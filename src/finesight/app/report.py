@@ -60,7 +60,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
-        looked = look_at_mistakes(folders[0], split, originals.find_picture)
+        looked = look_at_mistakes(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
     evidences = [read_evidence(folder, split) for folder in folders]

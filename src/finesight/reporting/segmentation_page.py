@@ -103,6 +103,7 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_regions(evidence, originals),
+        "attention": originals.attention,
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         **tell_map(evidence, list_styles(evidence), MAP_KEY),
