@@ -1,0 +1,47 @@
+"""A peer's own virtual environment, made once with pip from the package index."""
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from importlib.metadata import version
+from pathlib import Path
+
+import finesight
+
+
+def make_environment(name: str, packages: tuple[str, ...], place: Path) -> Path:
+    """The environment's Python. Raises CalledProcessError where a package cannot be installed.
+
+    It sees finesight's environment behind its own packages: torch with its CUDA libraries alone is 5 GB, and both sides
+    must compute with the very same torch, which a constraint pins. So pip installs what is missing; a package of which
+    the peer wants another version comes first, in its own folder. Peers that finesight itself depends on need none.
+    """
+    if not packages:
+        return Path(sys.executable)
+    folder = place / name
+    python, done = folder / "bin" / "python", folder / "installed"
+    if done.exists():
+        return python
+    venv.create(folder, with_pip=True, clear=True)
+    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    own = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
+    shared = [sysconfig.get_path("purelib"), str(Path(finesight.__file__).parents[1])]
+    (own / "shared.pth").write_text("".join(f"{path}\n" for path in shared))
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={_public_version(name)}\n" for name in ("torch", "torchvision")))
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(constraints), *packages], check=True
+    )
+    done.touch()
+    return python
+
+
+def _public_version(package: str) -> str:
+    return version(package).partition("+")[0]
+
+
+def list_versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    run = subprocess.run([str(python), "-c", code, *packages], capture_output=True, text=True, check=True)
+    return dict(zip(packages, run.stdout.split(), strict=True))
