@@ -12,35 +12,31 @@ import argparse
 import fnmatch
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 
 sys.path.append(str(Path(__file__).parents[1]))
-from classification import write_pictures
 from environments import list_versions, make_environment
 from growth import draw_growth, measure_growth
 from limit import measure_limit, share_of_limit
-from segmentation import write_pairs
-from table import make_table, ratio_summary
-from work import WORKS, class_of
+from pictures import make_pictures
+from table import make_table, spread
+from work import WORKS
 
 from finesight.config import load_settings
 from finesight.engine.device import Machine
 
 HERE = Path(__file__).parent
 LONGEST = 300  # seconds of a turn, after which it counts as failed
-NUM_PICTURES = {"labels": 256, "many_labels": 2500, "masks": 64, "many_masks": 257}
-TINY = dict.fromkeys(NUM_PICTURES, 40)
 
 
 @dataclass(frozen=True)
@@ -54,82 +50,31 @@ class Peer:
 
 
 PEERS = {
-    "pytorch": Peer(tuple(WORKS), own=("torch", "torchvision")),
+    "pytorch": Peer(tuple(WORKS), own=("torch",)),
     "timm": Peer(("resnet50-224", "lite0-128"), own=("timm",)),
     "huggingface": Peer(("resnet50-224", "lite0-128", "fcn8s-512", "labels-128"), ("transformers", "accelerate")),
     "smp": Peer(("light-256", "masks-256"), ("segmentation-models-pytorch",)),
     "torchvision": Peer(("resnet50-224",), own=("torchvision",), long=True),  # it has no EfficientNet-Lite0
     "fastai": Peer(("resnet50-224", "lite0-128", "labels-128"), ("fastai",), long=True),
     "lightning": Peer(("resnet50-224", "lite0-128", "fcn8s-512"), ("lightning",), long=True),
-    "torchgeo": Peer(("light-256",), ("torchgeo",), long=True),
+    "torchgeo": Peer(("light-256",), ("torchgeo", "requests"), long=True),  # it imports requests without asking for it
+    "finesight": Peer(("lite0-128",), own=("finesight",), long=True),  # against itself: the noise, and the store's part
 }
 
 
-class Data:
-    """Pictures for all sides, made when first asked for: the user's, evenly spread, or noise."""
-
-    def __init__(self, place: Path, pictures: Path | None, pairs: Path | None, counts: dict[str, int]) -> None:
-        self.place, self.pictures, self.pairs, self.counts = place, pictures, pairs, counts
-
-    @cached_property
-    def labels(self) -> Path:
-        return self._pictures("labels")
-
-    @cached_property
-    def many_labels(self) -> Path:
-        return self._pictures("many_labels")
-
-    @cached_property
-    def masks(self) -> Path:
-        return self._pairs("masks")
-
-    @cached_property
-    def many_masks(self) -> Path:
-        """Pictures without their masks."""
-        folder = self._pairs("many_masks")
-        for mask in folder.glob("*_mask.png"):
-            mask.unlink()
-        return folder
-
-    def _pictures(self, name: str) -> Path:
-        folder, count = self.place / name, self.counts[name]
-        if not self.pictures:
-            return write_pictures(folder, count)
-        folder.mkdir()
-        for number, path in enumerate(_spread(sorted(self.pictures.iterdir()), count)):
-            (folder / f"{class_of(path)}_{number}{path.suffix}").symlink_to(path.resolve())
-        return folder
-
-    def _pairs(self, name: str) -> Path:
-        folder, count = self.place / name, self.counts[name]
-        if not self.pairs:
-            return write_pairs(folder, count)
-        folder.mkdir()
-        for number, path in enumerate(_spread(sorted(self.pairs.glob("*_sat.jpg")), count)):
-            mask = path.with_name(path.name.replace("_sat.jpg", "_mask.png"))
-            (folder / f"{number:04}_sat.jpg").symlink_to(path.resolve())
-            (folder / f"{number:04}_mask.png").symlink_to(mask.resolve())
-        return folder
-
-
-def _spread(paths: list[Path], count: int) -> list[Path]:
-    return [paths[len(paths) * number // count] for number in range(count)]
-
-
 class Turns:
-    """Runs turns and remembers what finesight did last."""
+    """Runs turns, each in a fresh folder, and remembers what finesight did last."""
 
-    def __init__(self, data: Data, place: Path, tiny: bool) -> None:
-        self.data, self.place, self.tiny = data, place, tiny
-        self.last: tuple[str, dict[str, Any]] | None = None
-        self.runs: dict[str, str] = {}
+    def __init__(self, place: Path, pictures: dict[str, Path], tiny: bool) -> None:
+        self.place, self.pictures, self.tiny = place, pictures, tiny
+        self.last: dict[str, dict[str, Any]] = {}
 
     def compare(self, work: str, peer: str, python: Path) -> list[dict[str, Any]]:
         """A turn of a peer at each of its flags, with finesight's before the one and after the other."""
-        before = self.last[1] if self.last and self.last[0] == work else self.take(work, "finesight", "defaults")
+        before = self.last.pop(work, None) or self.take(work, "finesight", "defaults")
         theirs = {flags: self.take(work, peer, flags, python) for flags in ("defaults", "best")}
         after = self.take(work, "finesight", "defaults")
-        self.last = work, after
+        self.last = {work: after}
         turns = []
         for (flags, result), ours in zip(theirs.items(), (before, after), strict=True):
             turn: dict[str, Any] = {"work": work, "peer": peer, "flags": flags, "theirs": result, "ours": ours}
@@ -140,14 +85,13 @@ class Turns:
 
     def take(self, work: str, peer: str, flags: str, python: Path = Path(sys.executable)) -> dict[str, Any]:
         """What the script of a peer printed last, or an `error`."""
-        data = ("many_" if WORKS[work].predicts else "") + ("masks" if WORKS[work].masks else "labels")
+        command = [str(python), str(HERE / f"with_{peer}.py"), work, flags, "--pictures", str(self.pictures[work])]
+        command += ["--tiny"] if self.tiny else []
+        if WORKS[work].predicts and peer == "finesight":
+            command += ["--run", str(self.train_run(work))]
         with tempfile.TemporaryDirectory(dir=self.place, ignore_cleanup_errors=True) as out:
-            command = [str(python), str(HERE / f"with_{peer}.py"), work, flags, "--out", out]
-            command += ["--pictures", str(getattr(self.data, data)), *(["--tiny"] if self.tiny else [])]
-            if WORKS[work].predicts and peer == "finesight":
-                command += ["--run", self.train_run(work)]
             process = subprocess.Popen(
-                command,
+                [*command, "--out", out],
                 env=os.environ | {"STARTED": str(time.time())},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -156,9 +100,11 @@ class Turns:
             )
             try:
                 printed, complaints = process.communicate(timeout=LONGEST)
-            except subprocess.TimeoutExpired:
+            except BaseException as stop:  # an interrupt too leaves nothing running behind it
                 os.killpg(process.pid, 9)
                 process.wait()
+                if not isinstance(stop, subprocess.TimeoutExpired):
+                    raise
                 return {"error": f"not done after {LONGEST} s"}
         if process.returncode:
             last = (complaints.strip().splitlines() or ["no message"])[-1]
@@ -166,27 +112,76 @@ class Turns:
         result: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
         return result
 
-    def train_run(self, work: str) -> str:
+    def train_run(self, work: str) -> Path:
         """A run of one epoch for `predict`: how good it is does not matter for its speed."""
-        if work not in self.runs:
+        run = self.place / f"run-{work}"
+        if not run.exists():
+            data = self.pictures["light-256" if WORKS[work].masks else "lite0-128"]
             size = 64 if self.tiny else WORKS[work].size
-            data = self.data.masks if WORKS[work].masks else self.data.labels
-            run = str(self.place / f"run-{work}")
-            command = [sys.executable, "-m", "finesight", "train", "--data", str(data), "--out", run, "--epochs", "1"]
-            command += ["--model", WORKS[work].network, "--weights", "none", "--set", f"image.size=[{size},{size}]"]
-            command += ["--set", "image.fit=squash", "--batch-size", "16", "--set", "data.limit=32"]
-            command += ["--set", "data.classes=deepglobe"] if WORKS[work].masks else []
-            subprocess.run(command, check=True, capture_output=True)
-            self.runs[work] = run
-        return self.runs[work]
+            settings = {"image.size": [size, size], "image.fit": "squash", "data.limit": 32, "batch_size": 16}
+            settings |= {"data.classes": "deepglobe"} if WORKS[work].masks else {}
+            command = [sys.executable, "-m", "finesight", "train", "--data", str(data), "--out", str(run)]
+            command += ["--epochs", "1", "--model", WORKS[work].network, "--weights", "none"]
+            command += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return run
+
+
+def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -> None:
+    """All that is missing, as far as time goes."""
+    wanted = [
+        (work, name)
+        for work in WORKS
+        for name, peer in PEERS.items()
+        if work in peer.works and fnmatch.fnmatch(f"{work}/{name}", chosen.only) and (chosen.all or not peer.long)
+    ]
+    pythons = {}
+    for name in dict.fromkeys(name for _, name in wanted):
+        print(f"Environment of {name} …", file=sys.stderr, flush=True)
+        pythons[name] = make_environment(name, PEERS[name].packages, chosen.place)
+        results["versions"] |= list_versions(pythons[name], PEERS[name].packages + PEERS[name].own)
+    started = time.monotonic()  # what installs is not what measures
+    if chosen.only == "*" and "limit" not in results:
+        results["limit"] = measure_limit()
+    for number in range(chosen.rounds):
+        for work, name in wanted:
+            if sum((turn["work"], turn["peer"]) == (work, name) for turn in results["turns"]) > 2 * number:
+                continue
+            if time.monotonic() - started > 60 * chosen.minutes:
+                print("Time is up; the same command goes on from here.", file=sys.stderr)
+                return
+            results["turns"] += (new := turns.compare(work, name, pythons[name]))
+            keep(chosen.out, results)
+            print(*(json.dumps(turn) for turn in new), sep="\n", file=sys.stderr, flush=True)
+        if chosen.only == "*" and "growth" not in results:
+            results["growth"] = measure_growth()
+            draw_growth(results["growth"], chosen.out.with_name(f"{chosen.out.stem}-growth.png"))
+            keep(chosen.out, results)
+
+
+def keep(path: Path, results: dict[str, Any]) -> None:
+    """Writes results with what follows from them, whole or not at all."""
+    ratios: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {}
+    for turn in results["turns"]:
+        if "ratio" in turn:
+            ratios.setdefault(f"{turn['work']} {turn['peer']} {turn['flags']}", []).append(turn["ratio"])
+            rates.setdefault(turn["work"], []).append(turn["ours"]["images_per_second"])
+    results["ratios"] = {name: {"rounds": len(each), "ratio": spread(each)} for name, each in ratios.items()}
+    results["finesight_images_per_second"] = {work: round(median(each), 2) for work, each in rates.items()}
+    if "limit" in results:
+        results["share_of_limit"] = share_of_limit(results["finesight_images_per_second"], results["limit"])
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(results, indent=1) + "\n")
+    fresh.replace(path)
 
 
 def main() -> None:
     chosen = read_arguments()
+    results: dict[str, Any] = {"turns": [], "versions": {}}
     if chosen.table:
         print(make_table(json.loads(chosen.table.read_text())))
         return
-    results: dict[str, Any] = {"turns": [], "versions": {}}
     if chosen.out.exists() and not chosen.again:
         results = json.loads(chosen.out.read_text())
     results["date"] = date.today().isoformat()
@@ -195,59 +190,9 @@ def main() -> None:
     results["pictures"] = {"pictures": str(chosen.pictures or "made"), "pairs": str(chosen.pairs or "made")}
     chosen.place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.place, ignore_cleanup_errors=True) as made:
-        data = Data(Path(made), chosen.pictures, chosen.pairs, TINY if chosen.tiny else NUM_PICTURES)
-        measure(chosen, results, Turns(data, Path(made), chosen.tiny))
+        pictures = make_pictures(Path(made), chosen.pictures, chosen.pairs, chosen.tiny)
+        measure(chosen, results, Turns(Path(made), pictures, chosen.tiny))
     print(make_table(results))
-
-
-def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -> None:
-    """All that is missing, as far as time goes."""
-    peers = {name: peer for name, peer in PEERS.items() if chosen.all or chosen.only != "*" or not peer.long}
-    wanted = [
-        (work, name)
-        for work in WORKS
-        for name, peer in peers.items()
-        if work in peer.works and fnmatch.fnmatch(f"{work}/{name}", chosen.only)
-    ]
-    pythons = {}
-    for name in dict.fromkeys(name for _, name in wanted):
-        print(f"Environment of {name} …", file=sys.stderr, flush=True)
-        pythons[name] = make_environment(name, peers[name].packages, chosen.place)
-        results["versions"] |= list_versions(pythons[name], peers[name].packages + peers[name].own)
-    started = time.monotonic()  # what installs is not what measures
-    if chosen.only == "*" and "limit" not in results:
-        keep(chosen.out, results | {"limit": measure_limit()}, results)
-    for number in range(chosen.rounds):
-        for work, name in wanted:
-            done = sum((turn["work"], turn["peer"]) == (work, name) for turn in results["turns"]) // 2
-            if done > number:
-                continue
-            if time.monotonic() - started > 60 * chosen.minutes:
-                print("Time is up; the same command goes on from here.", file=sys.stderr)
-                return
-            new = turns.compare(work, name, pythons[name])
-            keep(chosen.out, results | {"turns": results["turns"] + new}, results)
-            for turn in new:
-                print(json.dumps(turn), file=sys.stderr, flush=True)
-        if number == 0 and chosen.only == "*" and "growth" not in results:
-            keep(chosen.out, results | {"growth": measure_growth()}, results)
-            draw_growth(results["growth"], chosen.out.with_name(f"{chosen.out.stem}-growth.png"))
-
-
-def keep(path: Path, new: dict[str, Any], results: dict[str, Any]) -> None:
-    """Puts what is new into `results` and all of it, with what follows from it, into the file, whole or not at all."""
-    results.update(new)
-    results["ratios"] = ratio_summary(results["turns"])
-    if "limit" in results:
-        rates: dict[str, list[float]] = {}
-        for turn in results["turns"]:
-            if not WORKS[turn["work"]].predicts and "error" not in turn["ours"]:
-                rates.setdefault(turn["work"], []).append(turn["ours"]["images_per_second"])
-        medians = {work: sorted(each)[len(each) // 2] for work, each in rates.items()}
-        results["share_of_limit"] = share_of_limit(medians, results["limit"])
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(results, indent=1) + "\n")
-    shutil.move(fresh, path)
 
 
 def read_arguments() -> argparse.Namespace:

@@ -24,24 +24,20 @@ def make_environment(name: str, packages: tuple[str, ...], place: Path) -> Path:
     if done.exists():
         return python
     venv.create(folder, with_pip=True, clear=True)
-    ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    own = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
-    shared = [sysconfig.get_path("purelib"), str(Path(finesight.__file__).parents[1])]
-    (own / "shared.pth").write_text("".join(f"{path}\n" for path in shared))
-    constraints = folder / "constraints.txt"
-    constraints.write_text("".join(f"{name}=={_public_version(name)}\n" for name in ("torch", "torchvision")))
-    subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--constraint", str(constraints), *packages], check=True
-    )
+    own = _ask(python, "import sysconfig; print(sysconfig.get_path('purelib'))")
+    shared = (sysconfig.get_path("purelib"), str(Path(finesight.__file__).parents[1]))
+    (Path(own) / "shared.pth").write_text("\n".join(shared))
+    pinned = folder / "constraints.txt"
+    pinned.write_text("\n".join(f"{each}=={version(each).partition('+')[0]}" for each in ("torch", "torchvision")))
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--constraint", pinned, *packages], check=True)
     done.touch()
     return python
 
 
-def _public_version(package: str) -> str:
-    return version(package).partition("+")[0]
-
-
 def list_versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
-    run = subprocess.run([str(python), "-c", code, *packages], capture_output=True, text=True, check=True)
-    return dict(zip(packages, run.stdout.split(), strict=True))
+    return dict(zip(packages, _ask(python, code, *packages).split(), strict=True))
+
+
+def _ask(python: Path, code: str, *words: str) -> str:
+    return subprocess.run([python, "-c", code, *words], capture_output=True, text=True, check=True).stdout.strip()

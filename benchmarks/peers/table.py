@@ -3,48 +3,49 @@
 import statistics
 from typing import Any
 
-MODES = ("defaults", "best")
+COLUMNS = ("work", "peer", "its defaults", "finesight ÷ that", "its best flags", "finesight ÷ that", "first step, s")
 
 
 def make_table(results: dict[str, Any]) -> str:
-    """A row a work and peer: how many times as fast finesight was, least, median and most of the rounds."""
-    lines = ["| work | peer | finesight, images/s | × its defaults | × its best flags | first step, s |"]
-    lines += ["|---|---|---|---|---|---|"]
-    for work in dict.fromkeys(turn["work"] for turn in results["turns"]):
-        for peer in dict.fromkeys(turn["peer"] for turn in results["turns"] if turn["work"] == work):
-            turns = [turn for turn in results["turns"] if (turn["work"], turn["peer"]) == (work, peer)]
-            ours = [turn["ours"] for turn in turns if "error" not in turn["ours"]]
-            modes = (_describe_ratios([turn for turn in turns if turn["flags"] == mode]) for mode in MODES)
-            rate = f"{statistics.median(each['images_per_second'] for each in ours):.1f}" if ours else "–"
-            lines.append(f"| {work} | {peer} | {rate} | {' | '.join(modes)} | {_describe_first_steps(turns)} |")
+    """Pictures a second and ratios: least, median, most of the rounds; seconds to the first step: theirs, ours."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    for work, peer in dict.fromkeys((turn["work"], turn["peer"]) for turn in results["turns"]):
+        turns = [turn for turn in results["turns"] if (turn["work"], turn["peer"]) == (work, peer)]
+        cells = [_describe([turn for turn in turns if turn["flags"] == flags]) for flags in ("defaults", "best")]
+        rows.append((work, peer, *cells[0], *cells[1], _first_steps(turns)))
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    limit = results.get("limit")
+    if limit:
+        best = (f"{name} {max(rates.values()):.0f} GFLOP/s" for name, rates in limit["matrix_gflops"].items())
+        shares = (f"{work} {each['share']:.0%}" for work, each in results["share_of_limit"].items())
+        lines += [
+            "",
+            f"Matrix products: {', '.join(best)}; copy: {limit['copy_gb_per_second']} GB/s. Training reaches ",
+        ]
+        lines[-1] += f"of the better: {', '.join(shares)}."
+    if "growth" in results:
+        lines += ["", f"| {' | '.join(results['growth'][0])} |", "|---" * len(results["growth"][0]) + "|"]
+        lines += [f"| {' | '.join(map(str, each.values()))} |" for each in results["growth"]]
     return "\n".join(lines)
 
 
-def _describe_ratios(turns: list[dict[str, Any]]) -> str:
-    ratios = sorted(turn["ratio"] for turn in turns if "ratio" in turn)
-    if not ratios:
-        return next((turn["theirs"]["error"][:60] for turn in turns if "error" in turn["theirs"]), "–")
-    if len(ratios) == 1:
-        return f"**{ratios[0]:.2f}** (one run)"
-    return f"{ratios[0]:.2f}, **{statistics.median(ratios):.2f}**, {ratios[-1]:.2f}"
+def spread(ratios: list[float]) -> list[float]:
+    """Least, median, most."""
+    return [round(each, 2) for each in (min(ratios), statistics.median(ratios), max(ratios))]
 
 
-def _describe_first_steps(turns: list[dict[str, Any]]) -> str:
-    """Medians: theirs with default flags, and ours."""
-    theirs = [turn["theirs"]["first_step_s"] for turn in turns if "first_step_s" in turn["theirs"]]
-    ours = [turn["ours"]["first_step_s"] for turn in turns if "first_step_s" in turn["ours"]]
-    return f"{statistics.median(theirs):.1f} (ours {statistics.median(ours):.1f})" if theirs and ours else "–"
+def _describe(turns: list[dict[str, Any]]) -> tuple[str, str]:
+    """Their median pictures a second, and the ratios."""
+    good = [turn for turn in turns if "ratio" in turn]
+    if not good:
+        return next((turn["theirs"].get("error", "")[:60] for turn in turns), ""), "–"
+    rate = statistics.median(turn["theirs"]["images_per_second"] for turn in good)
+    least, median, most = spread([turn["ratio"] for turn in good])
+    return f"{rate:.1f}", f"**{median:.2f}**" if len(good) == 1 else f"{least:.2f}, **{median:.2f}**, {most:.2f}"
 
 
-def ratio_summary(turns: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """`work peer flags` → rounds, and least, median and most of the ratios."""
-    summary: dict[str, dict[str, Any]] = {}
-    for turn in turns:
-        if "ratio" in turn:
-            entry = summary.setdefault(f"{turn['work']} {turn['peer']} {turn['flags']}", {"rounds": 0, "ratio": []})
-            entry["rounds"] += 1
-            entry["ratio"].append(turn["ratio"])
-    for entry in summary.values():
-        ratios = sorted(entry["ratio"])
-        entry["ratio"] = [round(ratio, 2) for ratio in (ratios[0], statistics.median(ratios), ratios[-1])]
-    return summary
+def _first_steps(turns: list[dict[str, Any]]) -> str:
+    theirs, ours = (
+        [turn[side]["first_step_s"] for turn in turns if "first_step_s" in turn[side]] for side in ("theirs", "ours")
+    )
+    return f"{statistics.median(theirs):.1f}, {statistics.median(ours):.1f}" if theirs and ours else "–"

@@ -5,9 +5,12 @@ rate. Best flags: data.store=off, which decodes them anew in every epoch, as the
 """
 
 import os
+import sys
 from typing import Any
 
-from work import Asked, Clock, read_arguments, run_command
+from work import Asked, Clock, read_arguments
+
+from finesight.cli import main as run_command
 
 
 def main() -> None:
@@ -15,23 +18,27 @@ def main() -> None:
     clock = Clock(asked.work)
     os.environ["FINESIGHT_CACHE"] = str(asked.out / "cache")  # nothing is there from an earlier turn
     if asked.work.predicts:
-        name = "masks" if asked.work.masks else "predictions.csv"
-        run_command_quietly("predict", asked.run, str(asked.pictures), "--out", str(asked.out / name))
+        out = asked.out / ("masks" if asked.work.masks else "predictions.csv")
+        sys.argv = ["finesight", "predict", asked.run, str(asked.pictures), "--out", str(out)]
+        try:
+            run_command()
+        except SystemExit as end:  # so ends every command
+            if end.code:
+                raise
         clock.finish(len(list(asked.pictures.iterdir())))
     watch_steps(clock)
-    run_command(*training_words(asked), "--out", str(asked.out / "run"), "--epochs", "1000")
+    sys.argv = ["finesight", "train", *training_options(asked), "--out", str(asked.out / "run"), "--epochs", "1000"]
+    run_command()
 
 
-def training_words(asked: Asked) -> list[str]:
+def training_options(asked: Asked) -> list[str]:
     work = asked.work
-    words = ["train", "--data", str(asked.pictures), "--model", work.network, "--weights", "none"]
-    words += ["--batch-size", str(work.batch)]
     settings = {"image.size": [work.size, work.size], "image.fit": "squash"}
-    if work.masks:
-        settings |= {"data.classes": "deepglobe"}
-    if asked.best:
-        settings |= {"data.store": "off"}
-    return words + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    settings |= {"data.classes": "deepglobe"} if work.masks else {}
+    settings |= {"data.store": "off"} if asked.best else {}
+    options = ["--data", str(asked.pictures), "--model", work.network, "--weights", "none"]
+    options += ["--batch-size", str(work.batch)]
+    return options + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
 def watch_steps(clock: Clock) -> None:
@@ -45,15 +52,6 @@ def watch_steps(clock: Clock) -> None:
         return loss
 
     Trainer._train_step = timed_step  # type: ignore[method-assign]
-
-
-def run_command_quietly(*words: str) -> None:
-    """`predict` ends its process with code 0 when it is done."""
-    try:
-        run_command(*words)
-    except SystemExit as end:
-        if end.code:
-            raise
 
 
 if __name__ == "__main__":

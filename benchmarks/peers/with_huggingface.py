@@ -5,24 +5,9 @@ Best: bf16=True, dataloader_num_workers, a channels_last network.
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from with_pytorch import open_data
-from work import Clock, build_network, read_arguments, write_labels
-
-
-class Named(Dataset):
-    """The same pictures under the names that Trainer passes on."""
-
-    def __init__(self, data: Dataset) -> None:
-        self.data = data
-
-    def __len__(self) -> int:
-        return len(self.data)  # type: ignore[arg-type]
-
-    def __getitem__(self, index: int) -> dict[str, object]:
-        image, target = self.data[index]
-        return {"pixel_values": image, "labels": target}
+from work import Clock, build_network, named_batch, read_arguments, write_labels
 
 
 class Wrapped(nn.Module):
@@ -61,9 +46,15 @@ def main() -> None:
     )
     if asked.best:
         network = network.to(memory_format=torch.channels_last)
-    trainer = Trainer(Wrapped(network), arguments, train_dataset=Named(data), callbacks=[Ticking(clock)])
+    trainer = Trainer(
+        Wrapped(network),
+        arguments,
+        named_batch("pixel_values", "labels"),
+        train_dataset=data,
+        callbacks=[Ticking(clock)],
+    )
     if asked.work.predicts:
-        answers = trainer.predict(Named(data)).predictions.argmax(1)
+        answers = trainer.predict(data).predictions.argmax(1)
         write_labels(asked.out, data.paths, answers.tolist())
         clock.finish(len(data))
     trainer.train()

@@ -4,24 +4,17 @@ finesight's network is another one, FPN-like and lighter: what is compared is wh
 """
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 from torchgeo.trainers import SemanticSegmentationTask
 from with_lightning import make_trainer
 from with_pytorch import open_data
-from work import read_arguments
-
-
-def name_batch(samples: list[tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    image, mask = default_collate(samples)
-    return {"image": image, "mask": mask}
+from work import named_batch, read_arguments
 
 
 def main() -> None:
     asked = read_arguments()
-    task = SemanticSegmentationTask(
-        model="unet", backbone="tu-tf_efficientnet_lite0", weights=None, num_classes=asked.num_classes
-    )
+    backbone = "tu-tf_efficientnet_lite0"
+    task = SemanticSegmentationTask(model="unet", backbone=backbone, weights=None, num_classes=asked.num_classes)
     if asked.best:
         task = task.to(memory_format=torch.channels_last)
     loader = DataLoader(
@@ -30,7 +23,7 @@ def main() -> None:
         shuffle=True,
         num_workers=asked.workers,
         persistent_workers=asked.best,
-        collate_fn=name_batch,
+        collate_fn=named_batch("image", "mask"),
     )
     make_trainer(asked).fit(task, loader)
 

@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
@@ -116,6 +115,11 @@ class Clock:
         os._exit(0)
 
 
+def named_batch(image: str, target: str) -> Callable[[list[tuple[torch.Tensor, object]]], dict[str, torch.Tensor]]:
+    """A collate function for libraries that want a batch's parts by name."""
+    return lambda samples: dict(zip((image, target), default_collate(samples), strict=True))
+
+
 def class_of(path: Path) -> str:
     return path.name.rpartition("_")[0]
 
@@ -186,11 +190,3 @@ def write_mask(out: Path, path: Path, mask: np.ndarray) -> None:
     with Image.open(path) as picture:
         image = Image.fromarray(COLOURS[mask].astype(np.uint8)).resize(picture.size, Image.Resampling.NEAREST)
     image.save(out / f"{path.stem}.png")
-
-
-def run_command(*words: str) -> None:
-    """finesight's command line, in this process."""
-    from finesight.cli import main
-
-    sys.argv = ["finesight", *words]
-    main()
