@@ -6,7 +6,7 @@ from classification import write_pictures
 from segmentation import write_pairs
 from work import WORKS, class_of
 
-TRAINING = {False: 256, True: 64}  # pictures, pairs
+TRAINING = {False: 320, True: 64}  # pictures, pairs
 PREDICTION = {False: 2500, True: 257}
 
 
@@ -17,7 +17,7 @@ def make_pictures(place: Path, pictures: Path | None, pairs: Path | None, tiny: 
         kind = work.masks, work.predicts
         if kind in folders:
             continue
-        count = 40 if tiny else (PREDICTION if work.predicts else TRAINING)[work.masks]
+        count = 120 if tiny else (PREDICTION if work.predicts else TRAINING)[work.masks]
         folders[kind] = place / f"{'pairs' if work.masks else 'pictures'}-{count}{'-many' * work.predicts}"
         given = pairs if work.masks else pictures
         if given:
