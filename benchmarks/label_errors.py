@@ -3,7 +3,7 @@
     python benchmarks/label_errors.py pictures TRAIN VAL WORK    folders of CLASS_ID.png
     python benchmarks/label_errors.py masks TRAIN VAL WORK       folders of DeepGlobe's pairs
 
-Of 100 training and 40 validation pictures a class, 5 % are put under another class's name; or in 30 % of the masks a
+Of 100 training and 40 validation pictures a class (--per-class), 5 % are put under another name; or in 30 % of masks a
 piece of a region gets another class, 3 % of all pixels. A small network is trained on the planted labels in WORK, then
 asked. A planted picture is found if it is suspected, a planted piece if half of it is. A suspected region is right if
 half of it was planted: real errors of the masks count as wrong, so precision is a lower bound. For training pictures
@@ -31,10 +31,10 @@ from finesight.engine.restore import restore_model
 from finesight.insight.label_errors import cross_fit_probabilities, find_label_errors
 from finesight.models import build_model
 from finesight.run import RunFolder
+from finesight.tasks.classification import ClassificationScore
 
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
 SEED = 0
-PER_CLASS = {"train": 100, "val": 40}
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
 PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "seed": 1}
 MASK_SETTINGS = {
@@ -144,8 +144,9 @@ def find_otherwise(run: Path) -> dict[str, Any]:
     targets = np.asarray(dataset.targets)
     for name, network in (("own_answers", model), ("label_free_features", free)):
         machine.place(network.network)
-        logits, features = compute_features(network, dataset, machine, 64, 0)
-        own = logits.double().softmax(1).numpy()
+        score = ClassificationScore(classes)
+        features = compute_features(network, dataset, machine, 64, 0, score).pictures
+        own = score.logits.double().softmax(1).numpy()
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}
     return {
@@ -159,14 +160,15 @@ def main() -> None:
     parser.add_argument("what", choices=("pictures", "masks"))
     for name in ("train", "val", "work"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--per-class", nargs=2, type=int, default=(100, 40), metavar=("TRAIN", "VAL"))
     chosen = parser.parse_args()
     run, of_masks = chosen.work / "run", chosen.what == "masks"
     if not run.exists():
-        for split in ("train", "val"):
+        for split, per_class in zip(("train", "val"), chosen.per_class, strict=True):
             if of_masks:
                 plant_masks(getattr(chosen, split), chosen.work / split)
             else:
-                plant_pictures(getattr(chosen, split), chosen.work / split, PER_CLASS[split])
+                plant_pictures(getattr(chosen, split), chosen.work / split, per_class)
         settings = MASK_SETTINGS if of_masks else PICTURE_SETTINGS
         train(data=chosen.work / "train", val=chosen.work / "val", out=run, settings=settings)
     score = RunFolder.open(run).read_json("evaluation/val/metrics.json")["metrics"]

@@ -172,3 +172,17 @@ def test_without_scripts_every_section_is_there(chromium: Any, report: Path) -> 
     page.locator("#verdict h1 a").click()
     assert page.locator("#term-accuracy").is_visible()
     page.close()
+
+
+def test_a_curve_tells_its_meaning(visit: Visit) -> None:
+    page = visit.page
+    page.locator("#curves svg").first.click()
+    assert page.inner_text("#meaning strong") == "Loss"
+    page.keyboard.press("Escape")
+
+
+def test_a_finding_tells_what_to_do(visit: Visit) -> None:
+    finding = visit.page.locator("#findings .finding").first
+    finding.locator(".meaning-of summary").click()
+    assert finding.locator("h4").all_inner_texts() == ["What it means", "How it is judged", "What to do"]
+    assert "`" not in finding.inner_text()

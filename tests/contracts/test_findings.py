@@ -8,6 +8,7 @@ import pytest
 
 from finesight.insight.evidence import read_evidence
 from finesight.insight.findings import FINDINGS, ORDER, Case, find_all
+from finesight.insight.findings.page import read_page
 from finesight.run import RunFolder
 
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
@@ -21,9 +22,10 @@ def test_every_code_has_its_page_and_every_page_its_code() -> None:
 def test_a_page_says_what_it_means_how_it_is_judged_and_what_to_do(code: str) -> None:
     check, page = FINDINGS[code], (PAGES / f"{code}.md").read_text(encoding="utf-8")
     assert page.startswith(f"# {code}: {check.title}\n\nSeverity: {check.severity}. Of: ")
-    parts = re.split(r"^## (.+)\n", page, flags=re.MULTILINE)
-    assert parts[1::2] == ["What it means", "How it is judged", "What to do"]
-    assert all(len(text.strip()) > 40 for text in parts[2::2])
+    sections = read_page(code)
+    assert [section.title for section in sections] == ["What it means", "How it is judged", "What to do"]
+    assert all(len(" ".join(section.paragraphs)) > 40 for section in sections)
+    assert "".join(page.split()).endswith("".join("".join(sections[-1].paragraphs).split()))
 
 
 @pytest.mark.parametrize("code", FINDINGS)

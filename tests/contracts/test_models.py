@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load, save
 
 from finesight.models import MODELS, Model, build_model
+from finesight.models.contract import pool
 from finesight.models.weights import load_strictly
 
 SMALL = {  # one of each family that is cheap to make → picture size
@@ -53,7 +54,8 @@ def test_logits_and_embedding(model: Model, images: torch.Tensor) -> None:
     seen = []
     handle = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.inference_mode():
-        logits, embedding = model.eval().forward_with_embedding(images)
+        logits, input_of_head = model.eval().forward_and_see(images)
+        embedding = pool(input_of_head)
         handle.remove()
         assert logits.shape == (3, NUM_CLASSES)
         assert embedding.ndim == 2
@@ -112,9 +114,10 @@ def test_segmenters_answer_at_the_size_of_the_picture(name: str, size: tuple[int
     model = build_model(name, NUM_CLASSES, weights="none").eval()
     assert model.task == "segmentation"
     with torch.inference_mode():
-        logits, embedding = model.forward_with_embedding(torch.randn(2, 3, *size))
+        logits, seen = model.forward_and_see(torch.randn(2, 3, *size))
     assert logits.shape == (2, NUM_CLASSES, *size)
-    assert embedding.ndim == 2
+    assert seen.ndim == 4
+    assert pool(seen).shape == seen.shape[:2]
     assert model.modules_before("head")
 
 

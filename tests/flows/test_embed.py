@@ -6,11 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
+from commands import finesight, train
 from safetensors.numpy import load_file
+from test_segmentation import NETWORK, draw_pairs
 
 from conftest import write_pictures
 from finesight import embed
 from finesight.errors import FinesightError
+from finesight.insight.features import load_features
 
 
 @pytest.fixture
@@ -58,3 +61,29 @@ def test_a_map_that_is_not_there_is_an_error(run):
         embed(run, split="val", onto="train")
     with pytest.raises(FinesightError, match="another split"):
         embed(run, split="val", onto="val")
+
+
+def test_pictures_with_masks(tmp_path):
+    """By the command line: a map of scenes, regions for close classes, and other pairs placed on the map."""
+    draw_pairs(tmp_path / "data/train", 6)
+    draw_pairs(tmp_path / "data/validation", 6, first=100)
+    run = tmp_path / "run"
+    assert train(tmp_path / "data", run, batch_size=4, optim__lr=0.02, **NETWORK).code == 0
+    answer = finesight("embed", run, "--stability", "--json").json()
+    assert (answer["num_samples"], answer["dimensions"]) == (6, 128)
+    assert answer["close_classes"]["unit"] == "region"
+    assert answer["close_classes"]["num_pictures"] == 12
+    samples = load_features(run / "embedding/val")
+    assert samples.features.shape == (6, 128)
+    assert set(samples.targets) == {"urban"}
+    regions = load_features(run / "embedding/val/regions")
+    assert regions.keys == tuple(key for key in samples.keys for _ in range(2))
+    assert regions.targets == ("urban", "agriculture") * 6
+    lively = regions.features.std(0) > 1e-3
+    assert not np.allclose(regions.features[::2, lively], regions.features[1::2, lively], atol=1e-3)
+    draw_pairs(tmp_path / "new", 3, first=200)
+    words = finesight("embed", run, "--data", tmp_path / "new", "--split", "new", "--onto", "val")
+    assert words.code == 0, words.err
+    assert "3 pictures × 128 features, split new" in words.out
+    assert json.loads((run / "embedding/new/map.json").read_text())["settings"]["placed_on"] == "val"
+    assert points(run, "new").shape == (3, 2)

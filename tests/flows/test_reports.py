@@ -20,19 +20,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return out / "baseline", out / "longer"
 
 
-def test_report_of_a_segmentation_needs_no_map(runs: tuple[Path, Path], tmp_path: Path) -> None:
+def test_report_of_a_segmentation_makes_what_it_needs(runs: tuple[Path, Path], tmp_path: Path) -> None:
     run = shutil.copytree(runs[1], tmp_path / "run")
     shutil.rmtree(run / "evaluation")
     answer = finesight("report", run, "--json")
     assert answer.json() == {"report": str(run / "report.html")}
     assert (run / "evaluation/val/pictures.csv").is_file()  # made, for it was not there
-    assert not (run / "embedding").exists()
+    assert (run / "embedding/val/map.json").is_file()
     page = (run / "report.html").read_text(encoding="utf-8")
     assert (run / "findings/val.json").is_file()
     after_findings = page.partition('id="metrics"')[2]
     assert after_findings.count('alt="True mask"') == 2 + 2 + 4  # film, its table, best and worst
     assert "not there" not in page
-    assert "finesight embed" not in page
+    assert 1 <= page.count("<figcaption>Where it looked for <span") <= 2  # of worst, but where all is right
+    assert page.count('class="nearby js-only"') == 2 + 4 + page.partition('id="metrics"')[0].count('class="nearby')
 
 
 def test_report_of_two_runs(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -56,3 +57,4 @@ def test_report_after_the_data_are_gone(runs: tuple[Path, Path], tmp_path: Path)
     answer = finesight("report", run)
     assert answer.code == 0, answer.err
     assert "the report has no pictures" in answer.err
+    assert "the report has no map" in answer.err

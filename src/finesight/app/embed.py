@@ -1,10 +1,10 @@
 """Embed: what the last layer sees of every picture, a map of it, and which classes lie close to each other."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from finesight.app.evaluate import open_run_split
@@ -15,19 +15,23 @@ from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import evaluation_batch
 from finesight.errors import ConfigError
+from finesight.insight.distance import Floats, Indices
 from finesight.insight.features import load_features, save_features
 from finesight.insight.film_maps import draw_film
 from finesight.insight.neighbours import find_close_classes
 from finesight.insight.projection import load_map, place, project, save_map
 from finesight.insight.quality import describe_map, map_quality
+from finesight.insight.regions import FOLDER, Regions, average_regions
 from finesight.insight.scatter import draw_map
 from finesight.insight.similar import find_similar, save_similar
 from finesight.insight.stability import check_stability
 from finesight.metrics.confusion import count_confusion
-from finesight.models.contract import Model
+from finesight.models.contract import Model, pool
 from finesight.progress import progress_bar, say
+from finesight.reporting.masks import list_colours
 from finesight.run import RunFolder
 from finesight.tasks import TASKS
+from finesight.tasks.contract import Score
 
 
 def embed(
@@ -44,6 +48,9 @@ def embed(
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
+    A picture with a mask is of the class of most of its pixels. Close classes are told by its regions, what the last
+    layer saw of each of its classes, which are kept too.
+
     method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults.
     onto: a split whose map is there already: the pictures are placed on it, and it does not move.
     stability: draw six more maps, and say on how many of them each group of close classes is still one.
@@ -54,35 +61,36 @@ def embed(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     split, dataset = open_run_split(folder, settings, model, data, split)
-    if not isinstance(dataset.targets, np.ndarray):
-        raise ConfigError("A map shows pictures of one class each; this run segments, its targets are masks.")
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the pictures to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    logits, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
     score = TASKS[model.task].new_score(classes)
-    score.update(logits, torch.from_numpy(dataset.targets))
+    seen = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers, score)
     score.save(folder.evaluation(split), dataset.keys)
-    predictions = logits.argmax(1).numpy()
+    features, (targets, predictions) = seen.pictures, score.judge_pictures()
     where = folder.embedding(split)
-    save_features(where, features, dataset.keys, pick(classes, dataset.targets), pick(classes, predictions))
+    save_features(where, features, dataset.keys, pick(classes, targets), pick(classes, predictions))
     save_similar(where, find_similar(features))
     if base:
         drawn = replace(base[0], points=place(*base, features), settings=base[0].settings | {"placed_on": onto})
     else:
         say(f"Projecting {len(features)} × {features.shape[1]} features by {method}.")
         drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
-    drawn = replace(drawn, quality=map_quality(features, drawn.points, dataset.targets))
+    drawn = replace(drawn, quality=map_quality(features, drawn.points, targets))
     save_map(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} pictures"
-    draw_map(drawn.points, dataset.targets, classes.ids, classes.names, where / "map.png", title, describe_map(drawn))
-    close = find_close(dataset, features, predictions, classes, stability)
+    known, colours = targets >= 0, list_colours(classes) if seen.regions else ()
+    draw_map(
+        drawn.points[known], targets[known], classes.ids, classes.names, where / "map.png", title, describe_map(drawn),
+        colours,
+    )  # fmt: skip
+    close = find_close(seen, score, dataset.keys, classes, where, stability)
     folder.write_json(f"embedding/{split}/close_classes.json", close)
     return {
         "split": split,
-        "num_samples": len(features),
+        "num_samples": len(dataset),
         "dimensions": features.shape[1],
         "map": drawn.settings,
         "map_in_words": describe_map(drawn),
@@ -93,36 +101,56 @@ def embed(
     }
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the last layer saw. pictures: float32 (n, d). regions: of pictures with masks."""
+
+    pictures: Floats
+    regions: Regions | None
+
+
 @torch.inference_mode()
 def compute_features(
-    model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int
-) -> tuple[torch.Tensor, np.ndarray]:
-    """Logits float32 (n, C) and what the last layer saw, float32 (n, d), in one pass."""
+    model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
+) -> Seen:
+    """In one pass, in which `score` collects the answers."""
     model.eval()
-    logits, features = [], []
+    features, regions = [], []
     with progress_bar("Embedding", len(dataset), "images") as bar:
         for batch in load_batches(dataset, order_batches(len(dataset), batch_size), workers):
             images = prepare(batch.images.to(machine.device), model.preprocessing)
             with machine.autocast():
-                answer, feature = model.forward_with_embedding(images)
-            logits.append(answer.float().cpu())
-            features.append(feature.float().cpu())
+                logits, seen = model.forward_and_see(images)
+            if score:
+                score.update(logits.float().cpu(), batch.targets)
+            features.append(pool(seen).float().cpu())
+            if batch.targets.ndim == 3:
+                size = (images.shape[-2], images.shape[-1])
+                regions.append(average_regions(seen, batch.targets.to(seen.device), batch.indices, size))
             bar.advance(len(batch.indices))
-    return torch.cat(logits), torch.cat(features).numpy()
+    return Seen(torch.cat(features).numpy(), Regions.join(regions) if regions else None)
 
 
 def find_close(
-    dataset: PictureDataset, features: np.ndarray, predictions: np.ndarray, classes: ClassList, stability: bool
+    seen: Seen, score: Score, keys: Sequence[str], classes: ClassList, where: Path, stability: bool
 ) -> dict[str, object]:
-    """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it."""
-    targets = np.asarray(dataset.targets)
-    guesses = torch.from_numpy(predictions)
-    confusion = count_confusion(torch.from_numpy(targets), guesses, len(classes), ignore_index=None).numpy()
-    close = find_close_classes(features, targets, confusion, classes.names, classes.ids, dataset.keys)
+    """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it.
+
+    Of pictures with masks it is asked of their regions, which are written into a folder of `where`.
+    """
+    features, (targets, predictions), owners = seen.pictures, score.judge_pictures(), None
+    if seen.regions:
+        features, targets, owners = seen.regions.features, seen.regions.classes, seen.regions.pictures
+        predictions, keys = score.judge_regions(owners, targets), [keys[picture] for picture in owners]
+        save_features(where / FOLDER, features, keys, pick(classes, targets), pick(classes, predictions))
+    pair = torch.from_numpy(targets), torch.from_numpy(predictions)
+    confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()
+    close = find_close_classes(features, targets, confusion, classes.names, classes.ids, keys, owners)
     if not stability:
         return close.to_dict()
-    return close.to_dict() | {"stability": check_stability(features, targets, close).to_dict(close)}
+    return close.to_dict() | {"stability": check_stability(features, targets, close, owners).to_dict(close)}
 
 
-def pick(classes: ClassList, indices: np.ndarray) -> list[str]:
-    return [classes.ids[index] for index in indices]
+def pick(classes: ClassList, indices: Indices) -> list[str]:
+    """Ids of class indices; "" of -1."""
+    return ["" if index < 0 else classes.ids[index] for index in indices]

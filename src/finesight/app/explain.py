@@ -17,14 +17,18 @@ from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.insight.attention import find_attention, find_focus
-from finesight.insight.evidence import find_mistakes, read_evidence
+from finesight.insight.evidence import Evidence, find_mistakes, read_evidence
 from finesight.insight.heat import encode_png, encode_webp, lay_heat, spread_map
 from finesight.metrics.segmentation import enlarge
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.classification_page import MISTAKES_SHOWN
-from finesight.reporting.pictures import FindPicture, data_uri
+from finesight.reporting.masks import SIDE as MASK_SIDE
+from finesight.reporting.masks import Looked, Originals
+from finesight.reporting.pictures import data_uri
+from finesight.reporting.segments import find_false_class, rank_scenes
 from finesight.run import RunFolder, write_atomically
+from finesight.tasks import TASKS
 
 SIDE = 96  # pixels of an overlay in the report
 LARGEST_CLASSES = 3  # of a mask, where no class was asked for
@@ -136,26 +140,40 @@ def _write(out: Path, item: Item, class_id: str, number: int, picture: np.ndarra
     return path
 
 
-def look_at_mistakes(run: RunFolder, split: str, find_picture: FindPicture) -> dict[str, str]:
-    """Small overlays, as data: addresses by key, of the mistakes a report shows: where it looked for what it said.
+def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[str, Looked]:
+    """By key, of the mistakes a report shows: where it looked for what it said wrongly, of a mask for the most of that.
 
-    Empty for masks, and for a network that cannot be looked into.
+    Empty for a network that cannot be looked into.
     """
-    mistakes = find_mistakes(read_evidence(run, split).pictures)[:MISTAKES_SHOWN]
-    paths = {mistake.key: path for mistake in mistakes if (path := find_picture(mistake.key))}
+    evidence = read_evidence(run, split)
+    sought = _list_mistakes(evidence, originals)
+    paths = {key: path for key in sought if (path := originals.find_picture(key))}
     if not paths:
         return {}
     model = restore_model(run)
     machine = place_model(model, run.read_settings())
+    side = MASK_SIDE if TASKS[model.task].has_masks else SIDE
     looked = {}
     for key, path in track(paths.items(), "Where it looked", len(paths), "pictures"):
         try:
             picture = read_picture(path, key)
-            ((_, heat),) = look_at(model, picture, (), machine)
+            ((_, heat),) = look_at(model, picture, [sought[key]], machine)
         except UnreadablePicture:
             continue
         except ModelError as error:
             say(f"Note: the report does not show where the network looks: {error}")
             break
-        looked[key] = data_uri("image/webp", encode_webp(lay_heat(picture, heat), SIDE))
+        overlay = data_uri("image/webp", encode_webp(lay_heat(picture, heat), side))
+        looked[key] = Looked(overlay, evidence.classes.names[sought[key]])
     return looked
+
+
+def _list_mistakes(evidence: Evidence, originals: Originals) -> dict[str, int]:
+    """Class index that was said wrongly, by key."""
+    if evidence.evaluation is None:
+        return {}
+    mistakes = find_mistakes(evidence.evaluation.answers)[:MISTAKES_SHOWN]
+    _, worst = rank_scenes(evidence)
+    false = {scene.key: find_false_class(evidence, scene.key, originals) for scene in worst}
+    said = {mistake.key: mistake.prediction for mistake in mistakes} | false
+    return {key: c for key, c in said.items() if c is not None and c < len(evidence.classes)}

@@ -19,11 +19,11 @@ from finesight.errors import DataError
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features
 from finesight.insight.findings import Case, find_all
+from finesight.insight.findings.page import read_page
 from finesight.models import build_model, find_entry
 from finesight.models.wheels import WHEELS, cached_weights
 from finesight.progress import say
 from finesight.run import RunFolder
-from finesight.tasks import TASKS
 
 
 def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
@@ -35,10 +35,11 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     """
     folder = RunFolder.open(run)
     check_split_name(split)
-    settings, task = folder.read_settings(), TASKS[read_evidence(folder, split).model["task"]]
+    settings = folder.read_settings()
+    read_evidence(folder, split)  # a damaged folder is told before a pass over its pictures
     items, rule = _list_pictures(settings, split)
     evaluated = (folder.evaluation(split) / "metrics.json").exists()
-    if items and task.has_map and not (evaluated and (folder.embedding(split) / "map.json").exists()):
+    if items and not (evaluated and (folder.embedding(split) / "map.json").exists()):
         embed(folder.path, split=split)
     elif not evaluated:
         evaluate(folder.path, split=split)
@@ -48,6 +49,11 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
     folder.write_json(f"findings/{split}.json", result)
     return result
+
+
+def advise(code: str) -> str:
+    """What to do about a finding, as its page says it."""
+    return " ".join(read_page(code)[-1].paragraphs)
 
 
 def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
@@ -74,9 +80,11 @@ def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[
         _, dataset = open_run_split(run, settings, model, "", split)
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)
-        _, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+        seen = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+        if seen.regions:
+            return seen.regions.features  # in the order of the data set, as they were kept
         place = {key: index for index, key in enumerate(dataset.keys)}
-        ordered: np.ndarray = features[[place[key] for key in load_features(run.embedding(split)).keys]]
+        ordered: np.ndarray = seen.pictures[[place[key] for key in load_features(run.embedding(split)).keys]]
         return ordered
 
     return compute

@@ -77,7 +77,7 @@ def _find_learned_pictures(run: RunFolder, settings: Settings) -> LabelErrors:
     _, dataset = open_run_split(run, settings, model, "", "train")
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    _, features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+    features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers).pictures
     targets = np.asarray(dataset.targets)
     say("Fitting linear classifiers on four fifths of the features, five times.")
     probabilities = cross_fit_probabilities(features, targets, model.num_classes)

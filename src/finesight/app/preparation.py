@@ -67,7 +67,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     if settings.augment.mixup or settings.augment.cutmix:
         loss(torch.zeros(1, len(listing.classes)), torch.ones(1, len(listing.classes)))  # raises if it cannot mix
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
-    feature_film = start_feature_film(run, val, listing.classes, settings) if task.has_map else None
+    feature_film = start_feature_film(run, val, listing.classes, settings) if not task.has_masks else None
     return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film, feature_film)
 
 

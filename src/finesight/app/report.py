@@ -60,7 +60,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
     if len(folders) == 1:
-        looked = look_at_mistakes(folders[0], split, originals.find_picture)
+        looked = look_at_mistakes(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
     evidences = [read_evidence(folder, split) for folder in folders]
@@ -71,16 +71,30 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
 def complete(run: RunFolder, split: str, is_alone: bool) -> None:
     """Makes what a report needs and the run has not yet; what compares runs needs no map, findings or labels."""
     evaluated = (run.evaluation(split) / "metrics.json").exists()
-    task = find_task(run)
-    if is_alone and task.has_map and not (evaluated and (run.embedding(split) / "map.json").exists()):
-        embed(run.path, split=split)
+    if is_alone and not (evaluated and (run.embedding(split) / "map.json").exists()):
+        _embed(run, split, evaluated)
     elif not evaluated:
         evaluate(run.path, split=split)
     score_film(run)
     if is_alone and not (run.path / "findings" / f"{split}.json").exists():
         findings(run.path, split=split)
-    if is_alone and task.has_map and split == "val" and not (run.path / "label_errors/val.json").exists():
+    if (
+        is_alone
+        and not find_task(run).has_masks
+        and split == "val"
+        and not (run.path / "label_errors/val.json").exists()
+    ):
         labels(run.path)  # of masks it would take a pass over all pictures
+
+
+def _embed(run: RunFolder, split: str, evaluated: bool) -> None:
+    """Data that are gone are no reason to tell nothing of what was evaluated."""
+    try:
+        embed(run.path, split=split)
+    except DataError as error:
+        if not evaluated:
+            raise
+        say(f"Note: the report has no map: {error}")
 
 
 def find_originals(run: RunFolder, split: str) -> Originals:

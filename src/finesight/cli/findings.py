@@ -6,12 +6,13 @@ SHOWN = 4  # example pictures of a finding
 def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOption = False) -> None:
     """Check a run: what is wrong with it or worth knowing, each with its numbers.
 
-    Every code has a page in docs/findings that says what it means, how it is judged and what to do.
+    The report shows the same with pictures, and with what each means and how it is judged.
 
     Example:
 
     `finesight findings runs/p1`
     """
+    from finesight.app.findings import advise
     from finesight.app.findings import findings as run_findings
 
     result = run_findings(run, split=split)
@@ -21,6 +22,7 @@ def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOpti
     for finding in result["findings"]:
         print_line(f"{finding['code']} {finding['severity']}: {finding['title']}")
         print_line(f"  {finding['message']}")
+        print_line(f"  What to do: {advise(finding['code'])}")
         if finding["keys"]:
             more = len(finding["keys"]) - SHOWN
             print_line(f"  See {', '.join(finding['keys'][:SHOWN])}{f' and {more} more' if more > 0 else ''}")

@@ -18,7 +18,7 @@ def describe_separation(found: "CloseClasses") -> str:
     if num_judged < 2:
         return (
             "Which classes lie close cannot be said: it takes two classes "
-            f"with at least {spell(FEWEST_PICTURES)} pictures each."
+            f"with at least {spell(FEWEST_PICTURES)} {found.unit}s each."
         )
     separate = sum(share is not None and share > 0.5 for share in found.own_shares)
     if separate == num_judged:
@@ -30,13 +30,13 @@ def describe_separation(found: "CloseClasses") -> str:
     else:
         lead = "No class separates"
     text = (
-        f"{lead}: a picture's {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} of "
-        f"cases; chance would give {percent(found.chance_share)}."
+        f"{lead}: a {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} "
+        f"of cases; chance would give {percent(found.chance_share)}."
     )
     if left_out:
         classes = "One class" if left_out == 1 else f"{spell(left_out).capitalize()} classes"
         verb = "is" if left_out == 1 else "are"
-        text += f" {classes} with fewer than {spell(FEWEST_PICTURES)} pictures {verb} left out."
+        text += f" {classes} with fewer than {spell(FEWEST_PICTURES)} {found.unit}s {verb} left out."
     return text
 
 
@@ -58,11 +58,11 @@ def _describe_mixing(found: "CloseClasses", group: "CloseGroup") -> str:
     pair = len(group.classes) == 2
     text = (
         f"Classes {join_words([found.labels[c] for c in group.classes])} lie close: "
-        f"{percent(group.neighbour_share)} of their pictures' neighbours belong to "
+        f"{percent(group.neighbour_share)} of their {found.unit}s' neighbours belong to "
         f"{'the other one' if pair else 'another of them'}, and "
     )
     if not group.mistakes:
-        return text + "yet none of their pictures is mistaken."
+        return text + f"yet none of their {found.unit}s is mistaken."
     share = percent(group.mistakes_inside / group.mistakes)
     inside = "are between the two" if pair else "stay inside the group"
     return text + f"{share} of their mistakes {inside} ({group.mistakes_inside} of {group.mistakes})."
@@ -93,11 +93,18 @@ def describe_agreement(found: "CloseClasses") -> str:
 
 def describe_method(found: "CloseClasses") -> str:
     """What the words mean."""
+    text = (
+        f"Affinity of two classes is the share of a {found.unit}'s {spell(found.k)} nearest other {found.unit}s, by "
+        "cosine similarity of their features, that belong to the other class, averaged over both directions. Classes "
+        f"count as close from an affinity of {percent(found.threshold)} on, averaged over all pairs of a group. "
+        f"Measured on {found.num_pictures:,} {found.unit}s."
+    )
+    if found.unit == "picture":
+        return text
     return (
-        f"Affinity of two classes is the share of a picture's {spell(found.k)} nearest other pictures, by cosine "
-        "similarity of their features, that belong to the other class, averaged over both directions. Classes count "
-        f"as close from an affinity of {percent(found.threshold)} on, averaged over all pairs of a group. "
-        f"Measured on {found.num_pictures:,} pictures."
+        f"{text} A region is all that a class covers of one picture, unless that is very little: its features are the "
+        "mean of what the last layer sees there, it is mistaken if most of it is taken for another class, and regions "
+        "of one picture do not count as neighbours."
     )
 
 
@@ -107,7 +114,7 @@ def describe_stability(stability: "Stability", found: "CloseClasses") -> str:
     perplexities = [f"{perplexity:g}" for perplexity in sorted({perplexity for perplexity, _ in stability.plan})]
     lead = (
         f"Asked again of {spell(maps)} other {'map' if maps == 1 else 'maps'} (t-SNE of "
-        f"{stability.num_pictures:,} pictures from random starts, perplexity {join_words(perplexities)}):"
+        f"{stability.num_pictures:,} {found.unit}s from random starts, perplexity {join_words(perplexities)}):"
     )
     if not found.groups:
         return f"{lead} there is no group to look for."

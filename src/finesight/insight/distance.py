@@ -1,5 +1,8 @@
 """Exact nearest neighbours. Quick enough for tens of thousands of pictures, and the same on every run."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -10,19 +13,29 @@ Indices = npt.NDArray[np.int64]
 BLOCK = 1024  # queries at a time: bounds memory at BLOCK x n distances
 
 
-def find_nearest(points: Floats, k: int, queries: Indices | None = None) -> Indices:
+def find_nearest(points: Floats, k: int, queries: Indices | None = None, owners: Indices | None = None) -> Indices:
     """Indices of the k nearest other points (Euclidean), nearest first: (queries, k).
 
-    points: (n, d) with n > k. queries: indices of the points asked about; None: all.
+    points: (n, d) with n > k. queries: indices of the points asked about; None: all. owners: (n,); points of one owner
+    are no neighbours of each other, and k is at most `most_neighbours`.
     """
-    return measure_nearest(points, k, queries)[0]
+    if owners is None:
+        return measure_nearest(points, k, queries)[0]
+    cloud, owned = _centre(points), torch.from_numpy(owners)
+    asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
+    return _search(cloud[asked], cloud, k, lambda part: owned[asked[part]][:, None] == owned)[0]
+
+
+def most_neighbours(owners: Indices) -> int:
+    """Of how many points of other owners every point can be a neighbour."""
+    return len(owners) - int(np.unique(owners, return_counts=True)[1].max(initial=0))
 
 
 def measure_nearest(points: Floats, k: int, queries: Indices | None = None) -> tuple[Indices, Floats]:
     """As `find_nearest`, with the distances: both (queries, k)."""
     cloud = _centre(points)
     asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
-    return _search(cloud[asked], cloud, k, itself=asked)
+    return _search(cloud[asked], cloud, k, lambda part: (torch.arange(len(asked[part])), asked[part]))
 
 
 def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> tuple[Indices, Floats]:
@@ -38,17 +51,17 @@ def _centre(points: Floats) -> torch.Tensor:
 
 
 def _search(
-    asked: torch.Tensor, cloud: torch.Tensor, k: int, itself: torch.Tensor | None = None
+    asked: torch.Tensor, cloud: torch.Tensor, k: int, rule_out: Callable[[slice], Any] | None = None
 ) -> tuple[Indices, Floats]:
-    """itself: where in the cloud each asked point lies, if it does: a point is no neighbour of itself."""
+    """rule_out: of a part of the asked points, which of their distances to the cloud do not count, as torch indexes."""
     few_dimensions = cloud.shape[1] <= 8  # there the direct formula costs little and is exact
     mode = "donot_use_mm_for_euclid_dist" if few_dimensions else "use_mm_for_euclid_dist"
     indices, lengths = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
     for start in range(0, len(asked), BLOCK):
         part = slice(start, start + BLOCK)
         distances = torch.cdist(asked[part], cloud, compute_mode=mode)  # (block, n)
-        if itself is not None:
-            distances[range(len(distances)), itself[part]] = float("inf")
+        if rule_out is not None:
+            distances[rule_out(part)] = float("inf")
         nearest = distances.topk(k, largest=False)
         indices[part], lengths[part] = nearest.indices, nearest.values
     return indices, lengths

@@ -16,7 +16,7 @@ from finesight import ranks
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import PictureDataset
-from finesight.models.contract import Model
+from finesight.models.contract import Model, pool
 from finesight.run import RunFolder, write_atomically, write_csv
 
 MOST_PICTURES = 2000  # of them, evenly spaced; half precision keeps an epoch of 2,048 features at 8 MB
@@ -44,8 +44,7 @@ class FeatureFilm:
         self._predicted.clear()
 
         def keep_features(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            features = inputs[0].mean((2, 3)) if inputs[0].ndim == 4 else inputs[0]
-            self._seen.append(features.float().cpu())
+            self._seen.append(pool(inputs[0]).float().cpu())
 
         def keep_prediction(_module: nn.Module, _inputs: Any, logits: Tensor) -> None:
             self._predicted.append(logits.argmax(1).cpu())

@@ -25,7 +25,7 @@ from finesight.insight.close_words import (
     describe_method,
     describe_separation,
 )
-from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.insight.wording import label_class
 
 NEIGHBOURS = 10
@@ -75,6 +75,7 @@ class CloseClasses:
     tree: average linkage, closest first: (left, right, mean affinity between them); a class is its index, what the
     m-th row joins is C + m. pairs: the closest, closest first. groups: those first that mix most.
     rank_correlation, p_value: see `measure_agreement`, over num_pairs pairs; None where there is nothing to compare.
+    unit: what features are of, "picture" or "region"; everything that is said of pictures here is said of it.
     """
 
     labels: tuple[str, ...]
@@ -93,6 +94,7 @@ class CloseClasses:
     rank_correlation: float | None
     p_value: float | None
     num_pairs: int
+    unit: str = "picture"
 
     @property
     def sentence(self) -> str:
@@ -117,17 +119,21 @@ def find_close_classes(
     names: Sequence[str],
     ids: Sequence[str],
     keys: Sequence[str],
+    owners: Indices | None = None,
 ) -> CloseClasses:
     """Close classes of features (n, d) with class indices targets (n,), one key a picture.
 
     confusion: counts (C, C), rows truth. Classes with fewer than three pictures are left out and said to be.
+    owners: of regions of pictures, which picture each is of (n,); regions of one picture are no neighbours, for they
+    are alike by lying side by side.
     """
     sizes = np.bincount(targets, minlength=len(names))
     judged = np.flatnonzero(sizes >= FEWEST_PICTURES)
     chosen = np.isin(targets, judged)
     features, targets = normalise_rows(features[chosen]), targets[chosen]
     keys = [key for key, keep in zip(keys, chosen, strict=True) if keep]
-    shares, own_share = neighbour_shares(features, targets, len(names))
+    owners = None if owners is None else owners[chosen]
+    shares, own_share = neighbour_shares(features, targets, len(names), owners)
     affinity = to_affinity(shares)
     mistakes = np.array(confusion)
     np.fill_diagonal(mistakes, 0)
@@ -139,10 +145,10 @@ def find_close_classes(
     threshold = min(max(TIMES_AVERAGE * average, CLOSE_AT_LEAST), CLOSE)
     order, tree, members = _cluster(affinity, judged, threshold)
     groups = [_describe_group(group, features, targets, keys, shares, affinity, mistakes) for group in members]
-    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(len(targets) * (len(targets) - 1), 1))
+    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(_count_pairs(len(targets), owners), 1))
     return CloseClasses(
         labels=tuple(label_class(class_id, name) for class_id, name in zip(ids, names, strict=True)),
-        k=min(NEIGHBOURS, max(1, len(targets) - 1)),
+        k=max(1, _count_neighbours(len(targets), owners)),
         num_pictures=len(targets),
         judged=tuple(judged.tolist()),
         own_shares=tuple(float(shares[c, c]) if c in judged else None for c in range(len(names))),
@@ -157,24 +163,38 @@ def find_close_classes(
         rank_correlation=agreement.rank_correlation if agreement else None,
         p_value=agreement.p_value if agreement else None,
         num_pairs=len(closeness),
+        unit="picture" if owners is None else "region",
     )
 
 
-def neighbour_shares(points: Floats, targets: Indices, num_classes: int) -> tuple[Floats, float]:
+def neighbour_shares(
+    points: Floats, targets: Indices, num_classes: int, owners: Indices | None = None
+) -> tuple[Floats, float]:
     """(C, C) mean share of class j among the nearest pictures of a picture of class i, and the mean own share.
 
-    points: normalised features (n, d), or places on a map.
+    points: normalised features (n, d), or places on a map. owners: see `find_close_classes`.
     """
     sums = np.zeros((num_classes, num_classes))
     if not len(targets):
         return sums, 0.0
     sizes = np.bincount(targets, minlength=num_classes)
-    near = targets[find_nearest(points, min(NEIGHBOURS, len(targets) - 1))]  # (n, k) classes
+    near = targets[find_nearest(points, _count_neighbours(len(targets), owners), owners=owners)]  # (n, k) classes
     asked = np.minimum(sizes[targets] - 1, near.shape[1])  # (n,)
     weights = (np.arange(near.shape[1]) < asked[:, None]) / asked[:, None]  # (n, k), rows sum to 1
     np.add.at(sums, (targets[:, None], near), weights)
     own_share = round(float(np.trace(sums) / len(targets)), 6)
     return (sums / np.maximum(sizes, 1)[:, None]).round(6), own_share  # thirds summed up are not quite 1
+
+
+def _count_neighbours(num_pictures: int, owners: Indices | None) -> int:
+    """That each is asked for."""
+    return min(NEIGHBOURS, num_pictures - 1 if owners is None else most_neighbours(owners))
+
+
+def _count_pairs(num_pictures: int, owners: Indices | None) -> int:
+    """Of two that may be neighbours, in both directions."""
+    together = num_pictures if owners is None else int((np.bincount(owners) ** 2).sum())
+    return num_pictures**2 - together
 
 
 def to_affinity(shares: Floats) -> Floats:

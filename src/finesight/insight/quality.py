@@ -20,7 +20,7 @@ def map_quality(
     neighbourhood_preservation: mean share of a picture's k nearest in feature space that are among its k nearest on
     the map; neighbourhood_chance: the same of a random map.
     knn_accuracy_features, knn_accuracy_map: share of pictures whose class (labels, n) is the most frequent one of their
-    k nearest others; of equals, the one with the nearer pictures wins.
+    k nearest others; of equals, the one with the nearer pictures wins. A picture of label -1 is not asked.
     num_pictures, num_queries, k: what was looked at: a seeded sample when there are more than 5,000 pictures, and half
     the pictures at most for k. Empty for fewer than four pictures.
     """
@@ -40,14 +40,14 @@ def map_quality(
         "neighbourhood_preservation": float(kept.mean()),
         "neighbourhood_chance": k / (num_pictures - 1),
     }
-    if labels is not None:
+    if labels is not None and (labels[queries] >= 0).any():
         quality["knn_accuracy_features"] = _vote_accuracy(labels[near], labels[queries])
         quality["knn_accuracy_map"] = _vote_accuracy(labels[near_on_map], labels[queries])
     return quality
 
 
 def _vote_accuracy(votes: Indices, truth: Indices) -> float:
-    return float((elect(votes) == truth).mean())
+    return float((elect(votes) == truth)[truth >= 0].mean())
 
 
 def elect(votes: Indices) -> Indices:

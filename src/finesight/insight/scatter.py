@@ -38,10 +38,12 @@ def draw_map(
     path: Path,
     title: str,
     caption: str = "",
+    colours: Sequence[str] = (),
 ) -> None:
     """Writes a PNG of points (n, 2) with class indices targets (n,); classes without a picture are left out.
 
     caption: how the map was made and how good it is, as `describe_map` says it. It stands below.
+    colours: of the classes in masks, white and yellow perhaps among them; without, those of COLOURS.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -52,24 +54,31 @@ def draw_map(
     axes = figure.add_axes((0.02, 0.09, 0.96, 0.855))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a name in a script no font here knows is drawn as boxes
-        _draw_points(axes, points, targets, shown, ids, names)
+        _draw_points(axes, points, targets, shown, ids, names, colours)
         _write_around(figure, title, caption)
         figure.draw_without_rendering()  # text has no size before
-        _draw_names(axes, points, targets, shown, names)
+        _draw_names(axes, points, targets, shown, names, ["#333333"] if colours else COLOURS)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": None})
 
 
 def _draw_points(
-    axes: "Axes", points: Floats, targets: Indices, shown: Indices, ids: Sequence[str], names: Sequence[str]
+    axes: "Axes",
+    points: Floats,
+    targets: Indices,
+    shown: Indices,
+    ids: Sequence[str],
+    names: Sequence[str],
+    colours: Sequence[str],
 ) -> None:
     size = float(np.clip(60_000 / max(len(points), 1), 6, 46))  # square points: small clouds get big dots
     for c in shown:
         own = points[targets == c]
         label = _drawable(label_class(ids[c], names[c]))
-        marker, colour = MARKERS[c % len(MARKERS)], COLOURS[c % len(COLOURS)]
+        marker, colour = MARKERS[c % len(MARKERS)], colours[c] if colours else COLOURS[c % len(COLOURS)]
         axes.scatter(
-            own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75, linewidths=0.25, edgecolors="white",
+            own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75,
+            linewidths=0.6 if colours else 0.25, edgecolors="black" if colours else "white",
             label=f"\u200b{label}",  # matplotlib leaves labels that start with _ out of a legend
         )  # fmt: skip
     axes.set_xticks([])
@@ -88,7 +97,9 @@ def _draw_points(
         text.set_text(text.get_text().removeprefix("\u200b"))
 
 
-def _draw_names(axes: "Axes", points: Floats, targets: Indices, shown: Indices, names: Sequence[str]) -> None:
+def _draw_names(
+    axes: "Axes", points: Floats, targets: Indices, shown: Indices, names: Sequence[str], colours: Sequence[str]
+) -> None:
     """Each class's name at its centre, in its colour with a light halo; names that would overlap are moved apart."""
     from matplotlib.patheffects import withStroke
 
@@ -97,7 +108,7 @@ def _draw_names(axes: "Axes", points: Floats, targets: Indices, shown: Indices, 
         x, y = _centre(points[targets == c])
         texts.append(
             axes.text(
-                x, y, _drawable(names[c]), color=COLOURS[c % len(COLOURS)], fontsize=9, fontweight="bold", ha="center",
+                x, y, _drawable(names[c]), color=colours[c % len(colours)], fontsize=9, fontweight="bold", ha="center",
                 va="center", family=_fonts(), parse_math=False, zorder=3,
                 path_effects=[withStroke(linewidth=2.8, foreground="white", alpha=0.9)],
             )

@@ -34,10 +34,16 @@ class Stability:
         return {**asdict(self), "paragraph": describe_stability(self, close)}
 
 
-def check_stability(features: Floats, targets: Indices, close: CloseClasses, longest_s: float = LONGEST_S) -> Stability:
-    """Draws the maps of PLAN, as many as begin within `longest_s` seconds, and looks for the groups on each."""
+def check_stability(
+    features: Floats, targets: Indices, close: CloseClasses, owners: Indices | None = None, longest_s: float = LONGEST_S
+) -> Stability:
+    """Draws the maps of PLAN, as many as begin within `longest_s` seconds, and looks for the groups on each.
+
+    owners: see `find_close_classes`.
+    """
     chosen = choose_pictures(targets, MOST_PICTURES)
     features, targets = features[chosen], targets[chosen]
+    owners = None if owners is None else owners[chosen]
     groups = [group.classes for group in close.groups]
     pairs = [(pair.first, pair.second) for pair in close.pairs]
     held: list[list[bool]] = []
@@ -48,7 +54,7 @@ def check_stability(features: Floats, targets: Indices, close: CloseClasses, lon
                 break
             start = np.random.default_rng(seed).normal(size=(len(features), 2))
             points = project(features, perplexity=perplexity, seed=seed, start=start).points
-            affinity = to_affinity(neighbour_shares(points, targets, len(close.labels))[0])
+            affinity = to_affinity(neighbour_shares(points, targets, len(close.labels), owners)[0])
             held.append([mean_affinity(affinity, classes) >= close.threshold for classes in (*groups, *pairs)])
             bar.advance()
     counts = tuple(np.sum(held, axis=0, dtype=int).tolist())

@@ -59,10 +59,13 @@ class Model(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """What the last layer sees, n×d; its spatial mean where it has height and width."""
-        return self.forward_with_embedding(images)[1]
+        return pool(self.forward_and_see(images)[1])
 
-    def forward_with_embedding(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits, embedding) of one pass."""
+    def forward_and_see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits, what the last layer sees, n×d or n×d×h×w) of one pass.
+
+        Where scores of several depths are summed, as in FCN8s and LR-ASPP, the last layer is that of the deepest.
+        """
         seen: list[Tensor] = []
 
         def keep(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -73,8 +76,7 @@ class Model(nn.Module):
             logits = self(images)
         finally:
             handle.remove()
-        embedding = seen[0]
-        return logits, embedding.mean((2, 3)) if embedding.ndim == 4 else embedding
+        return logits, seen[0]
 
     def layers(self) -> tuple[Layer, ...]:
         """Every module of the network in forward order, with output shapes at the size of `preprocessing`."""
@@ -86,6 +88,11 @@ class Model(nn.Module):
         "" is the network itself: its own parameters (a class token). Raises ModelError for an unknown layer.
         """
         return find_modules_before(self.network, self.preprocessing.size, self.head if layer == "head" else layer)
+
+
+def pool(seen: Tensor) -> Tensor:
+    """n×d of what a last layer sees, n×d or n×d×h×w: the spatial mean."""
+    return seen.mean((2, 3)) if seen.ndim == 4 else seen
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines over epochs. best_x: where the kept epoch is marked, None where it has no mark."""
+    """Lines over epochs. term: of the glossary. best_x: where the kept epoch is marked, None where it has no mark."""
 
     title: str
+    term: str
     summary: str  # for those who cannot see it
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
@@ -43,7 +44,7 @@ class Curves:
 
 
 def draw_curves(
-    title: str, series: Mapping[str, Points], best_epoch: int | None, from_zero: bool = True
+    title: str, term: str, series: Mapping[str, Points], best_epoch: int | None, from_zero: bool = True
 ) -> Curves | None:
     """A chart of named series; None where no series has a finite value."""
     finite = {name: kept for name, points in series.items() if (kept := [p for p in points if math.isfinite(p[1])])}
@@ -69,6 +70,7 @@ def draw_curves(
     ends = "; ".join(f"{name} {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, points in finite.items())
     return Curves(
         title=title,
+        term=term,
         summary=f"{title}, epochs {first:g} to {last:g}: {ends}.",
         lines=tuple(lines),
         x_ticks=tuple(Tick(place(x, low)[0], f"{x:g}") for x in choose_epochs(int(first), int(last))),

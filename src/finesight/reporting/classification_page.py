@@ -6,20 +6,19 @@ from typing import Any
 from finesight.insight.evidence import Answer, Evidence, find_mistakes
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
-from finesight.reporting.dendrogram import draw_dendrogram
 from finesight.reporting.film_panels import draw_panels
 from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
-from finesight.reporting.interactive_map import bokeh_script, class_style, make_map
+from finesight.reporting.interactive_map import Style, bokeh_script, class_style
 from finesight.reporting.label_errors import show_wrong_pictures
+from finesight.reporting.map_section import plot_map, tell_map
 from finesight.reporting.masks import Originals
 from finesight.reporting.panel import list_elsewhere, list_nearest, list_pictures
-from finesight.reporting.pictures import Sprites, data_uri, make_sprites
+from finesight.reporting.pictures import Sprites, make_sprites
 from finesight.reporting.sections import (
     describe_training,
     draw_training,
     give_verdict,
-    judge_map,
     list_classes,
     list_commands,
     list_confusions,
@@ -29,6 +28,7 @@ from finesight.reporting.sections import (
 
 MISTAKES_SHOWN = 60
 EXAMPLES_A_CLASS = 3
+MAP_KEY = "Colour and shape tell the true class; a thick red edge marks a mistake."
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
     ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
@@ -36,8 +36,9 @@ CONTENTS = (
     ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "film_maps.html.j2",
-    "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2", "record.html.j2",
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "mistakes.html.j2",
+    "film_maps.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2",
+    "record.html.j2",
 )  # fmt: skip
 
 
@@ -104,8 +105,6 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_pictures(evidence),
-        "close": embedding.close_classes if embedding else {},
-        "dendrogram": draw_dendrogram(embedding.close_classes, evidence.classes.names) if embedding else None,
         "film_panels": draw_panels(evidence),
         "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
         "attention": originals.attention,
@@ -113,28 +112,24 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         "story": story,
-        "seer": "the network",
         "mistakes": story.mistakes[:MISTAKES_SHOWN],
         "nearest": list_nearest(embedding),
         "num_pictures": len(story.pictures),
-        "styles": [class_style(index) for index in range(len(evidence.classes))],
-        "map_trust": judge_map(embedding.map) if embedding else None,
-        "map_picture": data_uri("image/png", embedding.picture) if embedding and embedding.picture else "",
+        **tell_map(evidence, list_styles(evidence), MAP_KEY),
     }
 
 
+def list_styles(evidence: Evidence) -> list[Style]:
+    return [class_style(index) for index in range(len(evidence.classes))]
+
+
 def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
-    """What the page's scripts read. The dots of the map are the first of its pictures."""
+    """What the page's scripts read."""
     embedding = evidence.embedding
-    data: dict[str, Any] = {
+    return {
         "names": evidence.classes.names,
         "order": order_classes(evidence),
         "unit": "picture",
         "pictures": list_pictures(story.pictures, sprites, embedding),
-        "map": None,
+        "map": plot_map(embedding, list_styles(evidence)) if embedding else None,
     }
-    if embedding:
-        answers = story.pictures[: len(embedding.answers)]
-        plot = make_map(embedding.map.points, [a.truth for a in answers], [a.is_mistake for a in answers])
-        data["map"] = {"plot": plot, "picture": list(range(len(answers)))}
-    return data

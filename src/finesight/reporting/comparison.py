@@ -121,14 +121,18 @@ def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves
     drawn = (
         draw_curves(
             title,
+            term,
             {
                 name: [(line["epoch"], line[field]) for line in run.journal if is_number(line.get(field))]
                 for name, run in zip(names, runs, strict=True)
             },
             None,
-            from_zero=field == "train/loss",
+            from_zero=term == "loss",
         )
-        for title, field in ((f"{judged}, validation", f"val/{judged}"), ("Loss, training", "train/loss"))
+        for title, term, field in (
+            (f"{judged}, validation", judged, f"val/{judged}"),
+            ("Loss, training", "loss", "train/loss"),
+        )
     )
     return [chart for chart in drawn if chart]
 

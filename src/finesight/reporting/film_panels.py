@@ -46,7 +46,7 @@ def draw_panels(evidence: Evidence) -> list[FilmPanel]:
     for told, points in zip(maps.epochs, maps.points, strict=True):
         places = (points - middle) * (scale, -scale) + SIDE / 2
         clouds = tuple(
-            Cloud(evidence.classes.names[c], class_style(c)[0], _dots(places[maps.targets == c]))
+            Cloud(evidence.classes.names[c], class_style(c).colour, _dots(places[maps.targets == c]))
             for c in np.unique(maps.targets).tolist()
         )
         panels.append(FilmPanel(told["epoch"], told["own_share"], told["accuracy"], clouds))

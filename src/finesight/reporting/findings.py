@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from finesight.insight.evidence import Answer, Evidence
+from finesight.insight.findings.page import Section, read_page
 from finesight.reporting.masks import Originals
 from finesight.reporting.panel import list_elsewhere
 from finesight.reporting.segments import View, make_view
 
+SAVED = ("code", "title", "severity", "message")  # of a finding in findings/SPLIT.json
 VIEWS_SHOWN = 3  # pictures with masks a finding; one with its masks takes some 40 kB
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A finding of findings/SPLIT.json. examples: pictures of one class each; views: pictures with masks."""
+    """A finding of findings/SPLIT.json. examples: pictures of one class each; views: pictures with masks.
+
+    page: what is known of findings of this code.
+    """
 
     code: str
     title: str
     severity: str
     message: str
+    page: tuple[Section, ...] = ()
     examples: tuple[Answer, ...] = ()
     views: tuple[View, ...] = ()
 
@@ -59,7 +65,7 @@ def _show(evidence: Evidence, illustrate: Callable[[Sequence[str]], dict[str, An
     if not saved:
         return None
     findings = (
-        Shown(each["code"], each["title"], each["severity"], each["message"], **illustrate(each["keys"]))
+        Shown(**{name: each[name] for name in SAVED}, page=read_page(each["code"]), **illustrate(each["keys"]))
         for each in saved["findings"]
     )
     return Found(tuple(findings), saved.get("silent", {}), saved.get("not_applicable", {}))

@@ -15,7 +15,7 @@ TERMS = {
     ),
     "guessing": ("Guessing", "Always answering with the class that has the most pictures in this part."),
     "pictures": ("Pictures", "How many pictures of the class there are in this part."),
-    "count": ("Confusions", "How many pictures, or pixels, of the first class were taken for the second."),
+    "count": ("Confusions", "How many pictures, regions or pixels of the first class were taken for the second."),
     "probability": (
         "Probability",
         "How sure the network says it is: the softmax of its logits, at the class it answers with. Networks tend to be "
@@ -43,12 +43,23 @@ TERMS = {
     "knn_accuracy_map": ("kNN accuracy, on the map", "The same with the nearest dots on the map."),
     "affinity": (
         "Affinity",
-        "Of a picture's nearest pictures, the share that belong to the other class; the mean over both classes. 0: the "
-        "two never meet. 0.5: they cannot be told apart.",
+        "Of a picture's nearest pictures, of masks a region's nearest regions, the share that belong to the other "
+        "class; the mean over both classes. 0: the two never meet. 0.5: they cannot be told apart.",
     ),
     "parameters": ("Parameters", "Numbers the network has learned: all its weights and biases."),
     "trainable": ("Trainable", "Parameters that training could change in the first epoch."),
     "frozen": ("Frozen", "Parameters that training could not change in the first epoch."),
+    "loss": (
+        "Loss",
+        "What training makes small. Training: the mean over the epoch's batches as they came, of augmented pictures, "
+        "with the recipe's smoothing or weights. Validation: the log loss of whole pictures after the epoch. Without "
+        "smoothing or mixing, a gap that widens means learning by heart.",
+    ),
+    "learning_rate": ("Learning rate", "How far a step goes, at the end of the epoch; the largest of all layers."),
+    "images_per_second": (
+        "Pictures a second",
+        "Pictures trained on in an epoch by the seconds it took, reading and augmenting included.",
+    ),
     "size": ("Size", "Height and width in pixels of what the network is shown."),
     "pixel_share": ("Share of pixels", "Pixels of the class among all pixels that are of a known class."),
     "stride_ceiling": (

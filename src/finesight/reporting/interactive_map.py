@@ -5,6 +5,7 @@ the page needs no `unsafe-eval`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,24 +39,41 @@ HEIGHT = 560  # CSS pixels
 MISTAKE_EDGE = "#d1242f"
 
 
-def class_style(index: int) -> tuple[str, str]:
-    """(colour, marker) of a class."""
-    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+@dataclass(frozen=True)
+class Style:
+    """Of a dot: CSS colours, and a name of MARKERS."""
+
+    colour: str
+    marker: str
+    edge: str
 
 
-def make_map(points: np.ndarray, truths: Sequence[int | None], mistakes: Sequence[bool]) -> dict[str, Any]:
+UNKNOWN_STYLE = Style(UNKNOWN, "circle", UNKNOWN)
+
+
+def class_style(index: int) -> Style:
+    colour = COLOURS[index % len(COLOURS)]
+    return Style(colour, MARKERS[index % len(MARKERS)], colour)
+
+
+def mask_style(index: int, colour: str) -> Style:
+    """colour: of the class in masks; white and black dots are told from the page by their edge."""
+    return Style(colour, MARKERS[index % len(MARKERS)], UNKNOWN)
+
+
+def make_map(points: np.ndarray, styles: Sequence[Style], mistakes: Sequence[bool]) -> dict[str, Any]:
     """The plot as JSON that `Bokeh.embed.embed_item` draws. points: (n, 2), a dot each, in the order of samples."""
-    styles = [class_style(truth) if truth is not None else (UNKNOWN, "circle") for truth in truths]
     source = ColumnDataSource(
         {
             "x": points[:, 0].astype(np.float32),
             "y": points[:, 1].astype(np.float32),
-            "colour": [colour for colour, _ in styles],
-            "marker": [marker for _, marker in styles],
-            "edge": [
-                MISTAKE_EDGE if mistake else colour for (colour, _), mistake in zip(styles, mistakes, strict=True)
+            "colour": [style.colour for style in styles],
+            "marker": [style.marker for style in styles],
+            "edge": [MISTAKE_EDGE if mistake else style.edge for style, mistake in zip(styles, mistakes, strict=True)],
+            "width": [
+                1.6 if mistake else 0.4 if style.edge == style.colour else 0.9
+                for style, mistake in zip(styles, mistakes, strict=True)
             ],
-            "width": [1.6 if mistake else 0.4 for mistake in mistakes],
         },
         name="samples",
     )

@@ -28,15 +28,20 @@ ReadTruth = Callable[
 
 
 @dataclass(frozen=True)
-class Originals:
-    """What the run folder does not hold: the pictures, their true masks, and where the network looked in some.
+class Looked:
+    """A picture under the heat of where the network looked, as a data: address. sought: name of the class it is of."""
 
-    attention: key → data: address of a small picture.
-    """
+    uri: str
+    sought: str
+
+
+@dataclass(frozen=True)
+class Originals:
+    """What the run folder does not hold: pictures, their true masks, and where the network looked in some, by key."""
 
     find_picture: FindPicture
     read_truth: ReadTruth
-    attention: Mapping[str, str] = field(default_factory=dict)
+    attention: Mapping[str, Looked] = field(default_factory=dict)
 
 
 def list_colours(classes: ClassList) -> list[str]:

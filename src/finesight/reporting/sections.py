@@ -11,7 +11,6 @@ from finesight.insight.projection import Map
 from finesight.insight.quality import describe_map
 from finesight.insight.wording import count_of
 from finesight.reporting.charts import Curves, draw_curves
-from finesight.tasks import TASKS
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
 
@@ -76,16 +75,17 @@ def draw_training(evidence: Evidence) -> list[Curves]:
     """Loss, judged metric, learning rate and speed over the epochs; those of them that were recorded."""
     judged = evidence.settings.checkpoint.best or "accuracy"
     charts = {
-        "Loss": {"training": "train/loss", "validation": "val/log_loss"},
-        judged: {"validation": f"val/{judged}"},
-        "Learning rate": {"learning rate": "lr"},
-        "Pictures a second": {"training": "images_per_second"},
+        ("Loss", "loss"): {"training": "train/loss", "validation": "val/log_loss"},
+        (judged, judged): {"validation": f"val/{judged}"},
+        ("Learning rate", "learning_rate"): {"learning rate": "lr"},
+        ("Pictures a second", "images_per_second"): {"training": "images_per_second"},
     }
     lines = [*evidence.journal, *evidence.timings]
     best = find_best_epoch(evidence)
     drawn = (
         draw_curves(
             title,
+            term,
             {
                 name: points
                 for name, field in fields.items()
@@ -94,7 +94,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
             best,
             from_zero=title != judged,
         )
-        for title, fields in charts.items()
+        for (title, term), fields in charts.items()
     )
     return [chart for chart in drawn if chart]
 
@@ -240,8 +240,7 @@ def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
     config = shlex.quote(str(evidence.run / "config.toml"))
     commands.append(("the same settings into a new run", f"finesight train {config} --out NEW_RUN"))
     commands.append(("answers and numbers again", f"finesight evaluate {run} --split {shlex.quote(evidence.split)}"))
-    if TASKS[evidence.model["task"]].has_map:
-        commands.append(("map and close classes again", f"finesight embed {run}"))
+    commands.append(("map and close classes again", f"finesight embed {run}"))
     commands.append(("this page again", f"finesight report {run}"))
     return commands
 

@@ -8,8 +8,12 @@ from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import show_views
 from finesight.reporting.html import Page, name_split
+from finesight.reporting.interactive_map import Style, bokeh_script, mask_style
 from finesight.reporting.label_errors import show_wrong_regions
+from finesight.reporting.map_section import plot_map, tell_map
 from finesight.reporting.masks import Originals, list_colours
+from finesight.reporting.panel import list_pictures
+from finesight.reporting.pictures import Sprites, make_sprites
 from finesight.reporting.screening import Screening, screen_films
 from finesight.reporting.sections import (
     describe_training,
@@ -22,28 +26,36 @@ from finesight.reporting.segments import View, give_mask_verdict, list_segments,
 
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
-    ("confusion", "Confusion"), ("best", "Best pictures"), ("worst", "Worst pictures"), ("film", "Film"),
-    ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"), ("architecture", "Architecture"),
-    ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("best", "Best pictures"),
+    ("worst", "Worst pictures"), ("film", "Film"), ("labels", "Labels"), ("calibration", "Calibration"),
+    ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
+    ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "scenes.html.j2",
-    "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2", "training.html.j2",
-    "record.html.j2",
+    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "map.html.j2",
+    "scenes.html.j2", "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
+    "training.html.j2", "record.html.j2",
 )  # fmt: skip
+MAP_KEY = (
+    "Colour and shape tell the class of most of its pixels; a thick red edge marks a picture on most of which another "
+    "class was predicted."
+)
 
 
 def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
-    screening = screen_films([evidence], originals)
+    screening, embedding = screen_films([evidence], originals), evidence.embedding
+    sprites = make_sprites([answer.key for answer in evidence.pictures], originals.find_picture)
     return Page(
         title=evidence.run.resolve().name,
         contents=CONTENTS,
         parts=PARTS,
         sources=[str(evidence.run)],
-        data=page_data(evidence, screening),
+        data=_page_data(evidence, screening, sprites),
         context=_context(evidence, originals, screening),
         definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
-        scripts=masks_scripts(screening),
+        scripts=(*masks_scripts(screening), *(("map.js",) if embedding else ())),
+        groundwork=bokeh_script() if embedding else "",
+        sprites=sprites,
     )
 
 
@@ -51,11 +63,21 @@ def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
     return ("view.js", "film.js") if screening else ("view.js",)
 
 
-def page_data(evidence: Evidence, screening: Screening | None) -> dict[str, Any]:
+def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites) -> dict[str, Any]:
     """What the page's scripts read."""
-    names = evidence.classes.names
+    names, embedding = evidence.classes.names, evidence.embedding
     film = screening.to_dict() if screening else None
-    return {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
+    data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
+    if embedding is None:
+        return data
+    scores = {scene.key: scene.pixel_accuracy for scene in (evidence.evaluation.scenes if evidence.evaluation else ())}
+    pictures = list_pictures(embedding.answers, sprites, embedding)
+    pictures["right"] = [scores.get(key) for key in pictures["key"]]
+    return data | {"pictures": pictures, "map": plot_map(embedding, list_styles(evidence))}
+
+
+def list_styles(evidence: Evidence) -> list[Style]:
+    return [mask_style(index, colour) for index, colour in enumerate(list_colours(evidence.classes))]
 
 
 def _context(evidence: Evidence, originals: Originals, screening: Screening | None) -> dict[str, Any]:
@@ -81,8 +103,10 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_regions(evidence, originals),
+        "attention": originals.attention,
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
+        **tell_map(evidence, list_styles(evidence), MAP_KEY),
     }
 
 

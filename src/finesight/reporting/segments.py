@@ -5,8 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finesight.classes import IGNORE_INDEX
 from finesight.insight.evidence import Evaluation, Evidence, Scene
-from finesight.reporting.masks import Originals, error_uri, list_colours, mask_uri, picture_uri, read_prediction, shrink
+from finesight.reporting.masks import (
+    Looked,
+    Originals,
+    error_uri,
+    list_colours,
+    mask_uri,
+    picture_uri,
+    read_prediction,
+    shrink,
+)
 from finesight.reporting.sections import describe_kept_epoch, find_confusion
 
 SCENES_SHOWN = 8  # at either end
@@ -93,13 +103,14 @@ def _find_share(evaluation: Evaluation, index: int) -> tuple[int, float] | None:
 class View:
     """A picture beside its masks, as images; "" where one is gone.
 
-    predictions: (image, errors, share of right pixels) a run.
+    predictions: (image, errors, share of right pixels) a run. looked: where the first run's network looked.
     """
 
     key: str
     picture: str
     truth: str
     predictions: tuple[tuple[str, str, float | None], ...]
+    looked: Looked | None
 
 
 def rank_scenes(evidence: Evidence) -> tuple[list[Scene], list[Scene]]:
@@ -129,7 +140,18 @@ def make_view(key: str, runs: Sequence[Evidence], originals: Originals) -> View 
         picture=picture_uri(originals.find_picture(key), runs[0], (small[0], small[1])),
         truth="" if truth is None else mask_uri(truth, runs[0].classes),
         predictions=tuple(_show_prediction(run, key, mask, truth) for run, mask in zip(runs, saved, strict=True)),
+        looked=originals.attention.get(key),
     )
+
+
+def find_false_class(run: Evidence, key: str, originals: Originals) -> int | None:
+    """The class predicted on most of a picture's wrong pixels; None where there are none, or a mask is gone."""
+    predicted = read_prediction(run, key)
+    truth = None if predicted is None else originals.read_truth(key, (predicted.shape[0], predicted.shape[1]))
+    if predicted is None or truth is None:
+        return None
+    wrong = predicted[(truth != predicted) & (truth != IGNORE_INDEX)]
+    return int(np.bincount(wrong).argmax()) if len(wrong) else None
 
 
 def _show_prediction(

@@ -28,7 +28,7 @@ class Classification:
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "squash")
-    has_map = True
+    has_masks = False
 
     def check(self, settings: Settings) -> None:
         """Every setting makes sense."""
@@ -97,6 +97,14 @@ class ClassificationScore:
 
     def calibrate(self, split: str) -> Calibration | None:
         return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "picture", split)
+
+    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.targets.numpy(), self.logits.argmax(1).numpy()
+
+    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Of a picture of one class, that of the picture."""
+        predictions: np.ndarray = self.judge_pictures()[1][pictures]
+        return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         import json

@@ -49,6 +49,12 @@ class Score(Protocol):
     def calibrate(self, split: str) -> Calibration | None:
         """Whether it was right as often as it was sure; None where answers are not kept or no truth is known."""
 
+    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """(true, predicted) class index of each picture, int64 (n,), -1 where unknown; of a mask, of most pixels."""
+
+    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Class that was predicted for most pixels of a true class in a picture; all index arrays, int64 (m,)."""
+
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         """Writes metrics.json, confusion.csv and the saved predictions of a run folder's evaluation."""
 
@@ -69,7 +75,7 @@ class Task(Protocol):
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
-    has_map: bool  # a picture is of one class, so that `embed` can show it on a map
+    has_masks: bool  # a picture is of several classes
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigError for a setting that makes no sense here."""

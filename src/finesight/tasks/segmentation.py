@@ -40,7 +40,7 @@ class Segmentation:
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("whole", "squash")
-    has_map = False
+    has_masks = True
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -203,6 +203,17 @@ class SegmentationScore:
 
     def calibrate(self, split: str) -> Calibration | None:
         return self._sample.calibrate(split)
+
+    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where pixels are of a known class; of classes with as many pixels, the first in the class list."""
+        known = self.counts[:, :-1].numpy()
+        truth, predicted = known.sum(2), known.sum(1)
+        nothing = truth.sum(1) == 0
+        return np.where(nothing, -1, truth.argmax(1)), np.where(nothing, -1, predicted.argmax(1))
+
+    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        predictions: np.ndarray = self.counts.numpy()[pictures, classes].argmax(1)
+        return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)

@@ -22,7 +22,7 @@ from finesight.engine.loop import Job, Trainer
 from finesight.engine.scoring import evaluation_batch, score_split
 from finesight.errors import FinesightError
 from finesight.insight.feature_film import start_feature_film
-from finesight.models.contract import Model, WeightsOrigin
+from finesight.models.contract import Model, WeightsOrigin, pool
 from finesight.run import RunFolder
 from finesight.tasks import TASKS
 
@@ -381,8 +381,8 @@ def test_features_of_first_middle_and_last_epoch_are_kept(make: Make) -> None:
     assert sorted(read_film(trainer)) == ["1.safetensors", "3.safetensors", "5.safetensors", "samples.csv"]
     last = load_file(trainer.job.run.path / "film/5.safetensors")
     images = prepare(trainer.job.val.__getitems__(list(range(6))).images, trainer.job.model.preprocessing)
-    logits, features = trainer.job.model.eval().forward_with_embedding(images)
-    torch.testing.assert_close(last["features"].float(), features, atol=1e-2, rtol=1e-2)
+    logits, seen = trainer.job.model.eval().forward_and_see(images)
+    torch.testing.assert_close(last["features"].float(), pool(seen), atol=1e-2, rtol=1e-2)
     assert last["predictions"].tolist() == logits.argmax(1).tolist()
 
 

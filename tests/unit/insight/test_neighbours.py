@@ -175,3 +175,24 @@ def test_wording() -> None:
     assert [join_words(list(words)) for words in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
     assert (spell(2), spell(11), spell(1225)) == ("two", "11", "1,225")
     assert (label_class("10", "baby"), label_class("baby", "baby")) == ("10 (baby)", "baby")
+
+
+def test_regions_of_one_picture_are_no_neighbours() -> None:
+    """Every picture is a place of its own in feature space, with a region of either class: side by side, but apart."""
+    owners, targets = np.repeat(np.arange(12), 2), np.tile([0, 1], 12)
+    random = np.random.default_rng(0)
+    features = (3 * random.normal(size=(12, 16)))[owners] + 4 * np.eye(2, 16)[targets]
+    arguments = (features.astype("f4"), targets, np.diag([12, 12]), "ab", "ab", [f"{owner}.png" for owner in owners])
+    found = find_close_classes(*arguments, owners=owners)
+    assert found.unit == "region"
+    assert found.own_share > find_close_classes(*arguments).own_share
+    assert found.chance_share == pytest.approx(0.5)
+    assert "24 regions" in found.paragraphs[-1]
+    assert "picture's" not in found.sentence
+
+
+def test_regions_of_a_single_picture_have_no_neighbours() -> None:
+    features = np.random.default_rng(0).normal(size=(6, 4)).astype("f4")
+    found = find_close_classes(features, np.repeat([0, 1], 3), np.diag([3, 3]), "ab", "ab", ["a"] * 6, np.zeros(6, int))
+    assert not found.groups
+    assert found.own_share == 0

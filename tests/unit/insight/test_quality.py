@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finesight.insight import quality
-from finesight.insight.distance import find_nearest
+from finesight.insight.distance import find_nearest, most_neighbours
 from finesight.insight.projection import project
 from finesight.insight.quality import describe_map, map_quality
 
@@ -20,6 +20,23 @@ def test_nearest_are_the_nearest() -> None:
     assert np.array_equal(find_nearest(points, 5), distances.argsort(1)[:, :5])
     some = np.array([7, 3])
     assert np.array_equal(find_nearest(points, 5, some), distances.argsort(1)[some, :5])
+
+
+@pytest.mark.parametrize("some", [None, np.array([7, 3])])
+def test_points_of_one_owner_are_no_neighbours(some: np.ndarray | None) -> None:
+    points, owners = RANDOM.normal(size=(50, 20)).astype(np.float32), np.arange(50) // 4
+    distances = np.linalg.norm(points[:, None].astype(np.float64) - points, axis=2)
+    distances[owners[:, None] == owners] = np.inf
+    expected = distances.argsort(1)[slice(None) if some is None else some, :5]
+    assert np.array_equal(find_nearest(points, 5, some, owners), expected)
+    assert most_neighbours(owners) == 46
+
+
+def test_a_picture_without_a_class_is_not_asked() -> None:
+    points = np.array([0, 1, 2, 3, 4, 5, 6, 7, 100, 101], dtype=np.float32)[:, None].repeat(2, axis=1)
+    found = map_quality(points, points, np.array([0, 0, 0, 0, 0, 0, 0, 0, -1, -1]))
+    assert found["knn_accuracy_map"] == 1
+    assert "knn_accuracy_map" not in map_quality(points, points, np.full(10, -1))
 
 
 def test_a_map_that_is_the_features_is_perfect() -> None:

@@ -1,6 +1,6 @@
 """Run folders of a segmentation, without training: all files are written by the code that writes them in a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,15 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
+from finesight.insight.features import save_features
 from finesight.insight.label_errors import LabelErrors, save_label_errors
 from finesight.insight.label_regions import RegionFinder
+from finesight.insight.neighbours import find_close_classes
+from finesight.insight.projection import project, save_map
+from finesight.insight.quality import map_quality
+from finesight.insight.regions import FOLDER
+from finesight.insight.similar import find_similar, save_similar
+from finesight.metrics.confusion import count_confusion
 from finesight.reporting.masks import Originals
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
 from finesight.tasks.film import Film
@@ -58,12 +65,33 @@ def write_mask_run(
     calibration = score.calibrate("val")
     assert calibration is not None
     calibration.save(made.run)
+    write_embedding(made.run, keys, score)
     write_label_errors(made, keys)
     film = Film(made.run, CLASSES, tuple(keys[:3]), (0, 1, 2))
     for epoch in range(1, epochs + 1):
         film.add(epoch, guess(masks[:3], np.full(3, skill * epoch / epochs), epoch), masks[:3])
     score_film(made.run)
     return made
+
+
+def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -> None:
+    """Features of pictures, and of their meadows, lakes and towns, which lie apart."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(len(keys), 8)).astype(np.float32)
+    targets, predictions = score.judge_pictures()
+    folder, name = run.embedding("val"), CLASSES.ids.__getitem__
+    save_features(folder, features, keys, [*map(name, targets)], [*map(name, predictions)])
+    save_similar(folder, find_similar(features))
+    drawn = project(features, "pca")
+    save_map(folder, replace(drawn, quality=map_quality(features, drawn.points, targets)))
+    Image.new("RGB", (320, 240), "white").save(folder / "map.png")
+    owners, classes = np.repeat(np.arange(len(keys)), 3), np.tile(np.arange(3), len(keys))
+    regions = (3 * np.eye(3, 8)[classes] + rng.normal(size=(len(owners), 8))).astype(np.float32)
+    told, keys = score.judge_regions(owners, classes), [keys[picture] for picture in owners]
+    save_features(folder / FOLDER, regions, keys, [*map(name, classes)], [*map(name, told)])
+    confusion = count_confusion(torch.from_numpy(classes), torch.from_numpy(told), len(CLASSES)).numpy()
+    found = find_close_classes(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
+    run.write_json("embedding/val/close_classes.json", found.to_dict())
 
 
 def write_label_errors(made: MaskRun, keys: list[str]) -> None:

@@ -14,9 +14,9 @@ from test_report_page import Page, read_data, without_scripts
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
 from finesight.insight.evidence import Evidence, read_evidence
-from finesight.reporting.masks import change_uri, error_uri, read_prediction, shrink
+from finesight.reporting.masks import Looked, Originals, change_uri, error_uri, read_prediction, shrink
 from finesight.reporting.screening import MAX_FRAMES, Strip, screen_films, thin_out
-from finesight.reporting.segments import list_segments, make_view, rank_scenes
+from finesight.reporting.segments import find_false_class, list_segments, make_view, rank_scenes
 from finesight.run import RunFolder
 
 
@@ -89,6 +89,23 @@ def test_best_and_worst_pictures(evidence: Evidence) -> None:
     scores = [scene.pixel_accuracy or 0 for scene in (*best, *worst[::-1])]
     assert scores == sorted(scores, reverse=True)
     assert not {scene.key for scene in best} & {scene.key for scene in worst}
+
+
+def test_the_class_most_often_put_where_it_is_not(made: MaskRun, evidence: Evidence) -> None:
+    key = next(iter(made.truths))
+    prediction, truth = read_prediction(evidence, key), made.truths[key]
+    assert prediction is not None
+    wrong = [p for p, t in zip(prediction.flat, truth.flat, strict=True) if p != t != IGNORE_INDEX]
+    assert find_false_class(evidence, key, made.originals) == max(set(wrong), key=wrong.count)
+    assert find_false_class(evidence, key, Originals(made.find_picture, lambda *_: prediction)) is None
+    assert find_false_class(evidence, key, Originals(made.find_picture, lambda *_: None)) is None
+
+
+def test_a_view_shows_where_the_network_looked(made: MaskRun, evidence: Evidence) -> None:
+    key, looked = next(iter(made.truths)), Looked("data:image/webp,", "lake")
+    view = make_view(key, [evidence], Originals(made.find_picture, made.originals.read_truth, {key: looked}))
+    assert view is not None
+    assert view.looked == looked
 
 
 def test_error_map_is_red_exactly_where_the_mask_is_wrong(made: MaskRun, evidence: Evidence) -> None:

@@ -21,7 +21,7 @@ def test_ticks_are_round() -> None:
 
 
 def test_curves_mark_the_best_epoch_and_stay_inside() -> None:
-    chart = draw_curves("Loss", {"training": [(1, 2.0), (2, 1.0), (3, 0.5)]}, best_epoch=2)
+    chart = draw_curves("Loss", "loss", {"training": [(1, 2.0), (2, 1.0), (3, 0.5)]}, best_epoch=2)
     assert chart
     dots = chart.lines[0].dots
     assert chart.best_x == dots[1].x
@@ -31,10 +31,10 @@ def test_curves_mark_the_best_epoch_and_stay_inside() -> None:
 
 
 def test_one_epoch_and_values_that_are_no_numbers() -> None:
-    chart = draw_curves("Loss", {"training": [(1, 2.0)], "validation": [(1, math.nan)]}, best_epoch=1)
+    chart = draw_curves("Loss", "loss", {"training": [(1, 2.0)], "validation": [(1, math.nan)]}, best_epoch=1)
     assert chart
     assert [line.name for line in chart.lines] == ["training"]
-    assert draw_curves("Loss", {"training": [(1, math.inf)]}, best_epoch=None) is None
+    assert draw_curves("Loss", "loss", {"training": [(1, math.inf)]}, best_epoch=None) is None
 
 
 def test_matrix_follows_the_order_and_leaves_out_empty_cells() -> None:

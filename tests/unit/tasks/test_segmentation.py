@@ -156,3 +156,15 @@ def test_the_film_shows_pure_and_mixed_pictures(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asarray(image), expected)
     with pytest.raises(ConfigError, match="no validation picture"):
         start_film(RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"film.pictures": ["x"]}).film)
+
+
+def test_a_picture_is_of_the_class_of_most_of_its_known_pixels() -> None:
+    truths = torch.tensor([[[1, 1, 255, 255, 255, 2]], [[2, 2, 0, 0, 255, 255]], [[255] * 6]], dtype=torch.uint8)
+    predictions = torch.tensor([[[1, 2, 0, 0, 0, 2]], [[1, 1, 1, 0, 2, 2]], [[1] * 6]])
+    made = SegmentationScore(ClassList(("a", "b", "c"), ("a", "b", "c")), answers=True)
+    made.update(logits_of(predictions), truths)
+    targets, told = made.judge_pictures()
+    assert targets.tolist() == [1, 0, -1]  # of two with as many, the first
+    assert told.tolist() == [2, 1, -1]  # what is predicted on unknown pixels does not count
+    regions = made.judge_regions(np.array([0, 0, 1, 1]), np.array([1, 2, 0, 2]))
+    assert regions.tolist() == [1, 2, 0, 1]

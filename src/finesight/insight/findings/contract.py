@@ -15,10 +15,11 @@ from finesight.data.masks import MaskRule
 from finesight.data.pictures import Fit, UnreadablePicture
 from finesight.data.sample import Item
 from finesight.errors import RunError
-from finesight.insight.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.insight.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.insight.evidence import Answer, Evaluation, Evidence
 from finesight.insight.features import Features, load_features
 from finesight.insight.quality import elect
+from finesight.insight.regions import FOLDER
 from finesight.insight.wording import label_class
 from finesight.progress import progress_bar
 from finesight.run import RunFolder
@@ -55,8 +56,8 @@ class Case:
     """A run and one of its splits, as far as it is there. What a check asks for and is not there is NotApplicable.
 
     items: the split's and the training part's pictures that can still be read, by key; empty where the data are gone.
-    rule, fit: how true masks are read. start_features: computes, of the split's pictures in the order of `features`,
-    what the last layer saw before training; None where the weights it started from are not at hand.
+    rule, fit: how true masks are read. start_features: computes, in the order of `features`, what the last layer saw
+    before training; None where the weights it started from are not at hand.
     """
 
     run: RunFolder
@@ -79,6 +80,11 @@ class Case:
     @property
     def has_masks(self) -> bool:
         return bool(self.evaluation.scenes)
+
+    @property
+    def unit(self) -> str:
+        """What `features` are of."""
+        return "region" if self.has_masks else "picture"
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -131,28 +137,33 @@ class Case:
 
     @cached_property
     def features(self) -> Features:
-        if not self.has_masks and self.evidence.embedding is None:
+        """Of pictures, or of the regions of pictures with masks; keys are those of the pictures."""
+        if self.evidence.embedding is None:
             raise NotApplicable("There are no features of this part: `finesight embed` computes them.")
-        if self.has_masks:
-            raise NotApplicable("It judges features of whole pictures, which are not kept of pictures with masks.")
-        return load_features(self.run.embedding(self.split))
+        return load_features(self.run.embedding(self.split) / (FOLDER if self.has_masks else ""))
 
     @cached_property
     def feature_targets(self) -> Indices:
-        """Class index of each picture of `features`, -1 where it is unknown."""
+        """Class index of each row of `features`, -1 where it is unknown."""
         index = {label: i for i, label in enumerate(self.evidence.classes.ids)}
         return _to_indices([index.get(target) for target in self.features.targets])
 
     @cached_property
     def votes(self) -> Indices:
-        """Class index that the nearest pictures of each picture of `features` vote for."""
+        """Class index that the nearest rows of each row of `features` vote for."""
         return self.ask_neighbours(self.features.features)
 
     def ask_neighbours(self, features: Floats) -> Indices:
-        """The same in other features of the same pictures: the most frequent class of the ten nearest, by cosine."""
-        if len(features) <= NEIGHBOURS:
-            raise NotApplicable(f"It takes more than {NEIGHBOURS} pictures to ask neighbours.")
-        return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS)])
+        """The same in other features of the same: the most frequent class of the ten nearest, by cosine.
+
+        Regions of one picture are no neighbours: they are alike by lying side by side.
+        """
+        owners: Indices | None = None
+        if self.has_masks:
+            owners = np.unique(self.features.keys, return_inverse=True)[1]
+        if (len(features) - 1 if owners is None else most_neighbours(owners)) < NEIGHBOURS:
+            raise NotApplicable(f"It takes more than {NEIGHBOURS} {self.unit}s to ask neighbours.")
+        return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS, owners=owners)])
 
     @cached_property
     def duplicates(self) -> list[Duplicates]:

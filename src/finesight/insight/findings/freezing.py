@@ -21,6 +21,8 @@ def find_too_deep(case: Case) -> Explanation | None:
     frozen, tuned = _count_layers(case)
     if not frozen:
         raise NotApplicable("No layer was frozen.")
+    if case.has_masks:
+        raise NotApplicable("The loss of other masks is not kept, so learning by heart cannot be ruled out.")
     near = measure_share(int((case.votes == case.feature_targets).sum()), len(case.votes))
     losses = [loss for _, loss in read_curve(case.evidence, "train/loss")]
     guessing = guessing_loss(case)
@@ -57,7 +59,7 @@ def find_too_shallow(case: Case) -> Explanation | None:
     after, start = (measure_share(int(right.sum()), len(right)) for right in (right_now, right_before))
     return Explanation(
         f"{tuned} layers were tuned, training pictures are far ahead of others (V001), and the features are no better "
-        f"for it: neighbours name {percent(after.value)} of pictures right "
+        f"for it: neighbours name {percent(after.value)} of {case.unit}s right "
         f"({interval_of(after.low, after.high)}), and {percent(start.value)} in the features of the network that "
         f"training started from, {100 * subtract(after, start).value:+.0f} points."
     )

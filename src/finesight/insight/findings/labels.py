@@ -93,7 +93,7 @@ def find_split_classes(case: Case) -> Explanation | None:
     features, targets = normalise_rows(case.features.features), case.feature_targets
     enough = [c for c in case.known if (targets == c).sum() >= FEWEST_IN_GROUPS]
     if not enough:
-        raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} pictures here.")
+        raise NotApplicable(f"No class has {FEWEST_IN_GROUPS} {case.unit}s here.")
     right = case.votes == targets
     judged = [c for c in enough if right[targets == c].mean() >= SEPARATE]
     if not judged:
@@ -108,7 +108,7 @@ def find_split_classes(case: Case) -> Explanation | None:
         assert centres is not None
         along = _project(centres, features[own])
         sizes = sorted((int((along < 0.5).sum()), int((along >= 0.5).sum())), reverse=True)
-        sentences.append(f"{case.label(c)} into groups of {sizes[0]} and {sizes[1]} pictures")
+        sentences.append(f"{case.label(c)} into groups of {sizes[0]} and {sizes[1]} {case.unit}s")
         ends = np.argsort(along, kind="stable")
         each = max(1, NUM_EXAMPLES // (2 * len(split)))
         keys += [case.features.keys[own[i]] for i in (*ends[:each], *ends[-each:])]
@@ -116,7 +116,7 @@ def find_split_classes(case: Case) -> Explanation | None:
     return Explanation(
         f"In feature space {count_of(len(split), 'class')} of {len(judged)} {verb} apart, with a valley between: "
         f"{join_some(sentences)}. Each may hold two kinds of thing.",
-        tuple(keys[:NUM_EXAMPLES]),
+        tuple(dict.fromkeys(keys))[:NUM_EXAMPLES],
     )
 
 

@@ -37,7 +37,7 @@
   source.selected.properties.indices.change.connect(() => {
     const chosen = source.selected.indices;
     gallery.hidden = !chosen.length;
-    if (chosen.length) showGallery(gallery, `Selected on the map: ${pluralise(chosen.length)}`, chosen.map((dot) => picture[dot]));
+    if (chosen.length) showGallery(gallery, `Selected on the map: ${pluralise(chosen.length, "picture")}`, chosen.map((dot) => picture[dot]));
   });
 
   // Which dots are shown: classes that are not muted, and perhaps mistakes only

@@ -19,6 +19,14 @@ function showProbability(confidence) {
   return shown;
 }
 
+// Of a picture with a mask it is said which class has most pixels, and how many are right.
+const mostly = pictures.right ? "mostly " : "";
+
+function describeScene(prediction, right) {
+  const share = element("span", "soft", right === null ? "unknown truth" : `${percent(right)} right`);
+  return [mostly, element("span", "name", className(prediction)), " ", share];
+}
+
 function describeAnswer(truth, prediction, confidence) {
   if (prediction === null) return [element("span", "soft", "not asked")];
   const verdict = truth === null ? [] : prediction === truth ? [element("span", "good", "✓ right")] : [element("span", "wrong", "✗ wrong")];
@@ -28,10 +36,10 @@ function describeAnswer(truth, prediction, confidence) {
 function makeNeighbour(index, similarity, truth) {
   const figure = element("figure", "neighbour");
   const caption = element("figcaption");
-  const alike = element("span", "soft", `${similarity.toFixed(2)} alike`);
+  const alike = element("span", "soft", `${similarity.toFixed(similarity < 0.99 ? 2 : 3)} alike`);
   alike.dataset.term = "similarity";
   caption.append(element("span", "name", className(pictures.truth[index])));
-  if (pictures.truth[index] !== truth) caption.append(element("span", "wrong", "another class"));
+  if (pictures.truth[index] !== truth) caption.append(element("span", "wrong", `${mostly}another class`));
   caption.append(alike);
   figure.append(makeTile(index), caption);
   return figure;
@@ -42,7 +50,7 @@ function fillNeighbours(index) {
   const truth = pictures.truth[index];
   const same = near.filter((other) => pictures.truth[other] === truth).length;
   document.getElementById("picture-near").hidden = !near.length;
-  document.getElementById("picture-sum").textContent = `${same} of ${near.length} are of the same class.`;
+  document.getElementById("picture-sum").textContent = `${same} of ${near.length} are ${mostly}of the same class.`;
   const box = document.getElementById("picture-neighbours");
   box.replaceChildren(...near.map((other, place) => makeNeighbour(other, pictures.similarity[index][place], truth)));
   letOneBeTabbed(box);
@@ -58,8 +66,9 @@ function fillDialog() {
   prepareTile(large);
   document.getElementById("picture-large").replaceChildren(large);
   facts.replaceChildren();
-  addFact(facts, "Truth", element("span", "name", className(truth)));
-  for (const answers of pictures.answers ?? [{ name: "Prediction", ...pictures }]) {
+  addFact(facts, "Truth", mostly, element("span", "name", className(truth)));
+  if (pictures.right) addFact(facts, "Prediction", ...describeScene(pictures.prediction[index], pictures.right[index]));
+  else for (const answers of pictures.answers ?? [{ name: "Prediction", ...pictures }]) {
     addFact(facts, answers.name, ...describeAnswer(truth, answers.prediction[index], answers.confidence[index]));
   }
   fillNeighbours(index);
@@ -103,8 +112,8 @@ function letOneBeTabbed(group, chosen) {
 }
 
 document.addEventListener("click", (event) => {
-  const tile = event.target.closest(".tile[data-picture]");
-  if (tile) openPicture(Number(tile.dataset.picture));
+  const opener = event.target.closest("[data-picture]");
+  if (opener) openPicture(Number(opener.dataset.picture));
 });
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };

@@ -60,6 +60,8 @@ function makeCard(index) {
     sure.dataset.term = "probability";
     caption.append(sure);
   }
+  const right = pictures.right?.[index] ?? null; // of a picture with a mask
+  if (right !== null) caption.append(element("span", "soft", `${percent(right)} right`));
   caption.append(element("span", "key", pictures.key[index]));
   card.append(makeTile(index), caption);
   card.dataset.key = pictures.key[index];
@@ -100,8 +102,8 @@ function hideTip() {
   tip.hidden = true;
 }
 
-function pluralise(count) {
-  return count === 1 ? `1 ${report.unit}` : `${count.toLocaleString("en")} ${report.unit}s`;
+function pluralise(count, unit = report.unit) {
+  return count === 1 ? `1 ${unit}` : `${count.toLocaleString("en")} ${unit}s`;
 }
 
 // A click on a number tells what it means

@@ -18,6 +18,7 @@ from finesight.insight.features import save_features
 from finesight.insight.findings import FINDINGS, Case, Explanation
 from finesight.insight.projection import project, save_map
 from finesight.insight.quality import map_quality
+from finesight.insight.regions import FOLDER
 from finesight.run import FORMAT_VERSION, RunFolder
 from finesight.tasks.classification import ClassificationScore
 from finesight.tasks.segmentation import SegmentationScore
@@ -76,8 +77,17 @@ def answered(
     return Case(run, read_evidence(run, "val"), items, start_features=story.start_features)
 
 
-def segmented(folder: Path, truths: np.ndarray, predictions: np.ndarray, story: Story | None = None) -> Case:
-    """Masks of classes 0-4, the last of which is unknown: uint8 (n, h, w)."""
+def segmented(
+    folder: Path,
+    truths: np.ndarray,
+    predictions: np.ndarray,
+    story: Story | None = None,
+    regions: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+) -> Case:
+    """Masks of classes 0-4, the last of which is unknown: uint8 (n, h, w).
+
+    regions: features (m, d), which picture each is of, and its class.
+    """
     story = story or Story()
     names = ("meadow", "lake", "town", "rock", "unknown")
     classes = ClassList(names, names, COLOURS, ignore=4)
@@ -90,8 +100,21 @@ def segmented(folder: Path, truths: np.ndarray, predictions: np.ndarray, story: 
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(truth).save(path)
         items[key] = Item(key, path.with_suffix(".jpg"), mask=path)
+    if regions is not None:
+        _write_regions(run, keys, classes, *regions)
     rule = MaskRule(values=tuple((index, index) for index in range(4)))
-    return Case(run, read_evidence(run, "val"), items, rule, "whole")
+    return Case(run, read_evidence(run, "val"), items, rule, "whole", story.start_features)
+
+
+def _write_regions(
+    run: RunFolder, keys: list[str], classes: ClassList, features: np.ndarray, pictures: np.ndarray, of: np.ndarray
+) -> None:
+    """And a map of the pictures, as `embed` leaves it beside them."""
+    where, labels = run.embedding("val"), [classes.ids[index] for index in of]
+    whole = np.random.default_rng(0).normal(size=(len(keys), 4)).astype(np.float32)
+    save_features(where, whole, keys, [classes.ids[0]] * len(keys), [classes.ids[0]] * len(keys))
+    save_map(where, project(whole, "pca"))
+    save_features(where / FOLDER, features, [keys[picture] for picture in pictures], labels, labels)
 
 
 def write_masks(

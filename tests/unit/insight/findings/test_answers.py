@@ -183,6 +183,27 @@ def test_classes_of_one_kind(tmp_path: Path) -> None:
     assert judge("V010", case) is None
 
 
+def split_meadows(folder: Path, far: float) -> Case:
+    """Forty pictures, each a meadow and a lake; fifteen meadows lie `far` from the others."""
+    truths = np.zeros((40, 8, 8), np.uint8)
+    truths[:, 4:] = 1
+    pictures, classes = np.repeat(np.arange(40), 2), np.tile([0, 1], 40)
+    features = 6 * np.eye(2, 12)[classes] + np.random.default_rng(1).normal(size=(80, 12))
+    features[(classes == 0) & (pictures < 15), 7] += far
+    return segmented(folder, truths, truths, None, (features.astype(np.float32), pictures, classes))
+
+
+def test_regions_of_two_kinds(tmp_path: Path) -> None:
+    found = fired("V010", split_meadows(tmp_path, far=12))
+    assert "meadow into groups of 25 and 15 regions" in found.message
+    assert len(found.keys) == len(set(found.keys)) == 12
+    assert {int(key[4:8]) < 15 for key in found.keys} == {True, False}
+
+
+def test_regions_of_one_kind(tmp_path: Path) -> None:
+    assert judge("V010", split_meadows(tmp_path, far=0)) is None
+
+
 def test_few_pictures_show_no_groups(tmp_path: Path) -> None:
     few = np.repeat(np.arange(4), 20)
     with pytest.raises(NotApplicable, match="30 pictures"):

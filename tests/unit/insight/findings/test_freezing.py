@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import Story, answered, confuse, fired, judge, segmented, sure_logits
+from cases import Story, answered, confuse, fired, judge, segmented, sure_logits, write_masks
 
 from finesight.insight.findings import Case, NotApplicable
 
@@ -51,7 +51,7 @@ def test_nothing_frozen_cannot_be_too_much(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match="No layer was frozen"):
         judge("V013", classify(tmp_path / "a", Story(losses=[1.0] * 5, frozen=0), spread=1))
     truths = np.ones((3, 16, 16), np.uint8)
-    with pytest.raises(NotApplicable, match="not kept of pictures with masks"):
+    with pytest.raises(NotApplicable, match="learning by heart cannot be ruled out"):
         judge("V013", segmented(tmp_path / "b", truths, truths, Story(losses=[1.0] * 5, frozen=3)))
 
 
@@ -85,3 +85,34 @@ def test_too_little_cannot_be_said_without_the_start(tmp_path: Path) -> None:
         judge("V014", classify(tmp_path / "a", Story(**BY_HEART), spread=2, margin=6))
     with pytest.raises(NotApplicable, match="Only the last layer"):
         judge("V014", classify(tmp_path / "b", Story(**BY_HEART, frozen=9), spread=2, margin=6))
+
+
+# -- V014 of masks: their regions are asked ---------------------------------------------------------------------------
+
+PICTURES, CLASSES = np.repeat(np.arange(40), 2), np.tile([0, 1], 40)
+
+
+def draw_regions(spread: float, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(80, 12))
+    return (spread * np.eye(2, 12)[CLASSES] + noise).astype(np.float32)
+
+
+def segment(folder: Path, before: float, after: float) -> Case:
+    """Training masks are known by heart, others as well as by a coin."""
+    truths = np.zeros((40, 8, 8), np.uint8)
+    truths[:, 4:] = 1
+    guesses = np.random.default_rng(0).integers(0, 2, truths.shape).astype(np.uint8)
+    story = Story(**BY_HEART, start_features=lambda: draw_regions(before, seed=1))
+    case = segmented(folder, truths, guesses, story, (draw_regions(after), PICTURES, CLASSES))
+    write_masks(case.run, "train", [f"train/{i}.jpg" for i in range(40)], truths, truths, case.evidence.classes)
+    return case
+
+
+def test_too_little_frozen_by_regions(tmp_path: Path) -> None:
+    found = fired("V014", segment(tmp_path, before=3, after=2))
+    assert "neighbours name" in found.message
+    assert "of regions right" in found.message
+
+
+def test_regions_that_became_better_justify_the_tuning(tmp_path: Path) -> None:
+    assert judge("V014", segment(tmp_path, before=0.5, after=5)) is None

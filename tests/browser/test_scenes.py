@@ -1,0 +1,99 @@
+"""The map of a segmentation in a browser: the right picture under the pointer, and its neighbours in the panel."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rendering import render_report
+from synthetic_masks import MaskRun, write_mask_run
+from test_picture import NEIGHBOURS, OPEN_KEY
+from test_report import LOCATE, LONELIEST
+from visiting import Visit, open_page
+
+from finesight.insight.evidence import read_evidence
+from finesight.insight.features import load_features
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MaskRun:
+    return write_mask_run(tmp_path_factory.mktemp("masks"), count=9)
+
+
+@pytest.fixture(scope="module")
+def near(made: MaskRun) -> dict[str, list[str]]:
+    """key → keys of the six pictures of highest cosine similarity, from the whole table."""
+    saved = load_features(made.run.embedding("val"))
+    unit = saved.features / np.linalg.norm(saved.features, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -2)
+    order = np.argsort(-cosines, axis=1)[:, :6]
+    return {key: [saved.keys[i] for i in row] for key, row in zip(saved.keys, order, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def report(made: MaskRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    originals = made.originals
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    return render_report(made.run, out, originals.find_picture, read_truth=originals.read_truth)
+
+
+@pytest.fixture
+def visit(chromium: Any, report: Path) -> Iterator[Visit]:
+    opened = open_page(chromium, report, viewport={"width": 1400, "height": 1000})
+    opened.page.wait_for_selector("html.map-drawn")
+    opened.page.locator("#plot").scroll_into_view_if_needed()
+    opened.page.wait_for_timeout(300)  # the plot's scales are set when it is painted
+    yield opened
+    assert opened.errors == []
+    assert opened.requests == [report.as_uri()]
+    opened.page.close()
+
+
+def test_hover_shows_the_picture_and_how_much_of_it_is_right(visit: Visit, made: MaskRun) -> None:
+    page = visit.page
+    dot = page.evaluate(LONELIEST)
+    page.mouse.move(*page.evaluate(LOCATE, dot))
+    page.wait_for_selector("#tip:not([hidden])")
+    key = load_features(made.run.embedding("val")).keys[dot]
+    assert page.text_content("#tip .key") == key
+    evaluation = read_evidence(made.run, "val").evaluation
+    assert evaluation is not None
+    (right,) = (scene.pixel_accuracy for scene in evaluation.scenes if scene.key == key)
+    assert f"{100 * right:.1f} % right" in page.inner_text("#tip")
+
+
+def test_a_dot_opens_its_picture_with_its_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:
+    page = visit.page
+    page.mouse.click(*page.evaluate(LOCATE, page.evaluate(LONELIEST)))
+    key = page.evaluate(OPEN_KEY)
+    assert page.evaluate(NEIGHBOURS) == near[key]
+    facts = page.inner_text("#picture-facts")
+    assert "mostly meadow" in facts
+    assert "✗" not in facts
+    assert page.inner_text("#picture-sum") == "6 of 6 are mostly of the same class."
+
+
+@pytest.mark.parametrize("section", ["best", "worst", "film", "labels"])
+def test_every_gallery_leads_to_neighbours(visit: Visit, near: dict[str, list[str]], section: str) -> None:
+    page = visit.page
+    button = page.locator(f"#{section} .nearby").first
+    shown = button.locator("xpath=..").locator(".key").inner_text()
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate(OPEN_KEY) == shown
+    assert page.evaluate(NEIGHBOURS) == near[shown]
+    page.keyboard.press("Escape")
+    assert page.locator("#view").is_hidden()
+
+
+def test_what_is_selected_is_pictures(visit: Visit) -> None:
+    page = visit.page
+    page.click('button[data-tool="box"]')
+    box = page.locator("#plot").bounding_box()
+    page.mouse.move(box["x"] + 4, box["y"] + 4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=6)
+    page.mouse.up()
+    assert page.inner_text("#map-gallery h3") == "Selected on the map: 9 pictures"
