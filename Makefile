@@ -18,11 +18,10 @@ check: $(VENV)/tested
 	$(RUN)lint-imports
 
 bench: $(VENV)/installed
-	$(RUN)python benchmarks/classification.py
-	$(RUN)python benchmarks/segmentation.py
+	$(RUN)python benchmarks/peers --minutes 22
 	$(RUN)python benchmarks/comparison.py
 
-# Every fault and kill, 10,000 fuzzed inputs a reader; writes the table of docs/reliability.md
+# Every fault and kill, 10,000 fuzzed inputs a reader: hours. Writes the table of docs/reliability.md
 reliability: $(VENV)/tested
 	$(RUN)pytest tests -m "not gpu" --reliability docs/reliability.md
 
