@@ -143,6 +143,7 @@ def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -
     started = time.monotonic()  # what installs is not what measures
     if chosen.only == "*" and "limit" not in results:
         results["limit"] = measure_limit()
+        keep(chosen.out, results)
     for number in range(chosen.rounds):
         for work, name in wanted:
             if sum((turn["work"], turn["peer"]) == (work, name) for turn in results["turns"]) > 2 * number:
