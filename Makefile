@@ -18,7 +18,7 @@ check: $(VENV)/tested
 	$(RUN)lint-imports
 
 bench: $(VENV)/installed
-	$(RUN)python benchmarks/peers --minutes 22
+	$(RUN)python benchmarks/peers --minutes 20
 	$(RUN)python benchmarks/comparison.py
 
 # Every fault and kill, 10,000 fuzzed inputs a reader: hours. Writes the table of docs/reliability.md
