@@ -21,9 +21,10 @@ from finesight.run import write_atomically
 
 # What neighbours are looked up in; of many pictures it takes more dimensions to tell them apart (benchmarks/README.md).
 PCA_DIMENSIONS, LARGE_PCA_DIMENSIONS = 200, 400
-LARGE = 10_000  # pictures from which on t-SNE interpolates its forces and uses all cores
+PARALLEL = 1_000  # pictures from which on t-SNE uses all cores
+LARGE = 10_000  # pictures from which on it interpolates its forces
 # (iterations, side of a cell of the grid that interpolates): coarse is quick, and a fine end sets neighbours right.
-STEPS, LARGE_STEPS = ((750, 1),), ((900, 2), (100, 1))
+STEPS, LARGE_STEPS = ((750, 1),), ((800, 2), (100, 1))
 EXAGGERATED = 250  # iterations with early exaggeration
 FEWEST_PICTURES = 4  # for t-SNE and UMAP; below, PCA draws the map
 
@@ -307,9 +308,9 @@ def _affinities(features: Floats, perplexity: float) -> Any:
 
 
 def _count_jobs(features: Floats) -> int:
-    """All cores for large maps only: below, one is as quick (five times quicker where others compute too, as openTSNE's
-    threads wait for each other), and the map does not depend on how many cores there are."""
-    return -1 if len(features) >= LARGE else 1
+    """All cores but for small maps: there one is as quick, and quicker where others compute too, for openTSNE's threads
+    wait for each other."""
+    return -1 if len(features) >= PARALLEL else 1
 
 
 def _find(what: str, name: str, table: Mapping[str, T]) -> T:
