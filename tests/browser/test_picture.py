@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rendering import render_report
 from synthetic_run import HOSTILE, SyntheticRun, write_run
-from visiting import Visit, open_page
-
-from finesight.insight.features import load_features
+from visiting import Visit, find_near, open_page
 
 OPEN_KEY = "document.getElementById('picture-name').textContent"
 NEIGHBOURS = "[...document.querySelectorAll('#picture-neighbours .tile')].map(tile => tile.title)"
@@ -24,13 +21,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> SyntheticRun:
 
 @pytest.fixture(scope="module")
 def near(synthetic: SyntheticRun) -> dict[str, list[str]]:
-    """key → keys of the six pictures of highest cosine similarity, from the whole table."""
-    saved = load_features(synthetic.run.embedding("val"))
-    unit = saved.features / np.linalg.norm(saved.features, axis=1, keepdims=True)
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -2)
-    order = np.argsort(-cosines, axis=1)[:, :6]
-    return {key: [saved.keys[i] for i in row] for key, row in zip(saved.keys, order, strict=True)}
+    return find_near(synthetic.run.embedding("val"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rendering import render_report
 from synthetic_run import HOSTILE, NAMES, SyntheticRun, write_run
-from visiting import Visit, open_page
+from visiting import Visit, open_page, visit_map
 
 # Where a dot is on the screen, from the plot's own scales.
 LOCATE = """dot => {
@@ -44,12 +44,8 @@ def report(synthetic: SyntheticRun, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def visit(chromium: Any, report: Path) -> Iterator[Visit]:
-    opened = open_page(chromium, report, viewport={"width": 1400, "height": 1000})
-    opened.page.wait_for_selector("html.map-drawn")
-    opened.page.locator("#plot").scroll_into_view_if_needed()
-    opened.page.wait_for_timeout(300)  # the plot's scales are set when it is painted
-    yield opened
-    opened.page.close()
+    with visit_map(chromium, report) as opened:
+        yield opened
 
 
 def drag_over_plot(page: Any) -> None:

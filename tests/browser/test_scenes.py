@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rendering import render_report
 from synthetic_masks import MaskRun, write_mask_run
 from test_picture import NEIGHBOURS, OPEN_KEY
 from test_report import LOCATE, LONELIEST
-from visiting import Visit, open_page
+from visiting import Visit, find_near, visit_map
 
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import load_features
@@ -23,13 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MaskRun:
 
 @pytest.fixture(scope="module")
 def near(made: MaskRun) -> dict[str, list[str]]:
-    """key → keys of the six pictures of highest cosine similarity, from the whole table."""
-    saved = load_features(made.run.embedding("val"))
-    unit = saved.features / np.linalg.norm(saved.features, axis=1, keepdims=True)
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -2)
-    order = np.argsort(-cosines, axis=1)[:, :6]
-    return {key: [saved.keys[i] for i in row] for key, row in zip(saved.keys, order, strict=True)}
+    return find_near(made.run.embedding("val"))
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +34,8 @@ def report(made: MaskRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visit(chromium: Any, report: Path) -> Iterator[Visit]:
-    opened = open_page(chromium, report, viewport={"width": 1400, "height": 1000})
-    opened.page.wait_for_selector("html.map-drawn")
-    opened.page.locator("#plot").scroll_into_view_if_needed()
-    opened.page.wait_for_timeout(300)  # the plot's scales are set when it is painted
-    yield opened
-    assert opened.errors == []
-    assert opened.requests == [report.as_uri()]
-    opened.page.close()
+    with visit_map(chromium, report) as opened:
+        yield opened
 
 
 def test_hover_shows_the_picture_and_how_much_of_it_is_right(visit: Visit, made: MaskRun) -> None:

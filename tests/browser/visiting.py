@@ -1,8 +1,14 @@
 """A page in a browser, watched for what it must not do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from finesight.insight.features import load_features
 
 
 @dataclass
@@ -24,3 +30,26 @@ def open_page(browser: Any, file: Path, **context: Any) -> Visit:
     visit.page.on("request", lambda request: request.url.startswith("data:") or visit.requests.append(request.url))
     visit.page.goto(file.as_uri())
     return visit
+
+
+@contextmanager
+def visit_map(browser: Any, report: Path) -> Iterator[Visit]:
+    """A report whose map is drawn and in view; afterwards it must have done nothing that it should not."""
+    visit = open_page(browser, report, viewport={"width": 1400, "height": 1000})
+    visit.page.wait_for_selector("html.map-drawn")
+    visit.page.locator("#plot").scroll_into_view_if_needed()
+    visit.page.wait_for_timeout(300)  # the plot's scales are set when it is painted
+    yield visit
+    assert visit.errors == []
+    assert visit.requests == [report.as_uri()]
+    visit.page.close()
+
+
+def find_near(embedding: Path) -> dict[str, list[str]]:
+    """key → keys of the six pictures of highest cosine similarity, from the whole table of features."""
+    saved = load_features(embedding)
+    unit = saved.features / np.linalg.norm(saved.features, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -2)
+    order = np.argsort(-cosines, axis=1)[:, :6]
+    return {key: [saved.keys[i] for i in row] for key, row in zip(saved.keys, order, strict=True)}

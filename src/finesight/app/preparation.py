@@ -14,7 +14,8 @@ from finesight.data.loader import PictureDataset
 from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.device import Machine
-from finesight.engine.loop import SMALLEST_PART, Job
+from finesight.engine.job import Job
+from finesight.engine.loop import SMALLEST_PART
 from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.insight.feature_film import start_feature_film

@@ -17,7 +17,8 @@ from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
-from finesight.engine.loop import Job, Trainer
+from finesight.engine.job import Job
+from finesight.engine.loop import Trainer
 from finesight.engine.memory import is_out_of_memory
 from finesight.engine.restore import describe_model, restore_model, write_selftest
 from finesight.engine.scoring import score_split

@@ -4,66 +4,31 @@ import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from finesight import ranks
-from finesight.classes import ClassList
-from finesight.config import Settings
-from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
+from finesight.data.loader import Batch, load_batches, order_batches
 from finesight.data.transforms import draw_uniform
 from finesight.engine.batches import mix_pictures, training_size
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
-from finesight.engine.device import Machine
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
-from finesight.engine.loss_watch import LossWatch, are_finite
+from finesight.engine.job import Job
+from finesight.engine.loss_watch import LossWatch, are_finite, describe_no_number
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
 from finesight.engine.scoring import answer, score_split
 from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, DataError, FinesightError
 from finesight.metrics.confusion import LOWER_IS_BETTER
-from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
-from finesight.run import RunFolder
-from finesight.tasks.contract import Film, Loss, Task
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
-NUM_LISTED = 20  # pictures an error names
 SMALLEST_PART = 2  # pictures that a rank computes at a time: statistics of one mean nothing
-
-
-@dataclass
-class Job:
-    """All a training loop needs, made and checked before epoch 1."""
-
-    run: RunFolder
-    settings: Settings
-    task: Task
-    classes: ClassList
-    model: Model
-    machine: Machine
-    loss: Loss
-    train: PictureDataset
-    val: PictureDataset
-    class_counts: np.ndarray  # of the training targets
-    film: Film | None = None
-    feature_film: "FeatureFilm | None" = None
-
-
-class FeatureFilm(Protocol):
-    """Keeps what the last layer sees of the validation pictures after a few epochs."""
-
-    def watch(self, model: Model) -> AbstractContextManager[None]:
-        """Within the block the pictures of the validation part go through the model once, in order."""
-
-    def keep(self, epoch: int, is_last: bool) -> None:
-        """After the block: saves what was seen, if this is one of the epochs to keep."""
 
 
 @dataclass
@@ -294,13 +259,8 @@ class Trainer:
         """step: of this epoch, from 0."""
         job, at = self.job, self.at
         indices = order_batches(len(job.train), job.settings.batch_size, shuffle=(job.settings.seed, at.epoch))[step]
-        keys = [f"  {job.train.keys[index]!r}" for index in indices]
-        more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
-        sentence = (
-            f"{what} no longer a number in epoch {at.epoch}, step {step + 1}. The last checkpoint is unharmed; train "
-            "again with a lower optim.lr or with optim.clip_norm = 1. That step's pictures, worth a look:"
-        )
-        return FinesightError("\n".join([sentence, *keys[:NUM_LISTED], *more]))
+        keys = [job.train.keys[index] for index in indices]
+        return FinesightError(describe_no_number(what, at.epoch, step, keys))
 
     def _finish_epoch(self) -> None:
         """Ledger, validation, journal, checkpoints."""

@@ -1,9 +1,11 @@
 """The loss of an epoch, and whether it and the weights are still numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+
+NUM_LISTED = 20  # pictures an error names
 
 
 class LossWatch:
@@ -33,3 +35,13 @@ def are_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether all elements of all tensors are numbers."""
     floats = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]
     return not floats or bool(torch.stack(floats).all())
+
+
+def describe_no_number(what: str, epoch: int, step: int, keys: Sequence[str]) -> str:
+    """what: with its verb, `The loss is`. step: of the epoch, from 0. keys: of that step's pictures."""
+    more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
+    sentence = (
+        f"{what} no longer a number in epoch {epoch}, step {step + 1}. The last checkpoint is unharmed; train "
+        "again with a lower optim.lr or with optim.clip_norm = 1. That step's pictures, worth a look:"
+    )
+    return "\n".join([sentence, *(f"  {key!r}" for key in keys[:NUM_LISTED]), *more])

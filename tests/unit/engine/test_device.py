@@ -61,3 +61,21 @@ def test_strided_layers_on_narrow_maps(width: int) -> None:
     answer.float().square().mean().backward()
     torch.testing.assert_close(answer.float(), right, rtol=0.05, atol=0.05)
     torch.testing.assert_close(layer.weight.grad, gradient, rtol=0.1, atol=0.05 * gradient.abs().max().item())
+
+
+def test_maps_of_one_pixel_have_gradients_in_bf16() -> None:
+    """Weights that see only padding have gradient zero; oneDNN leaves there what lay in memory before."""
+    machine = Machine(torch.device("cpu"), "bf16", channels_last=True)
+    for _ in range(4):
+        network = machine.place(nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1, bias=False)))
+        _rubbish = [torch.full((size,), torch.nan) for size in (16 * 32 * 9, 16 * 32 * 9 // 2, 4096)]
+        del _rubbish
+        with machine.autocast():
+            output = network(torch.randn(8, 16, 1, 1))
+        output.float().square().sum().backward()
+        (weight,) = network.parameters()
+        assert weight.grad is not None
+        border = weight.grad.clone()
+        border[:, :, 1, 1] = 0
+        assert not border.any()
+        assert weight.grad[:, :, 1, 1].any()

@@ -1,108 +1,17 @@
 """The training loop: its order, its arithmetic, and what it leaves behind."""
 
 import math
-import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
+from trainers import Make, make_model, watch, weights_of
 
-from finesight.classes import ClassList
-from finesight.config import Preprocessing, load_settings
-from finesight.data.loader import Batch, PictureDataset
-from finesight.data.transforms import prepare
-from finesight.engine.device import Machine
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Job, Trainer
-from finesight.engine.scoring import evaluation_batch, score_split
+from finesight.data.loader import Batch
+from finesight.engine.loop import Trainer
 from finesight.errors import FinesightError
-from finesight.insight.feature_film import start_feature_film
-from finesight.models.contract import Model, WeightsOrigin, pool
-from finesight.run import RunFolder
-from finesight.tasks import TASKS
-
-SIZE = (8, 8)
-CLASSES = ClassList.from_labels("abc")
-Make = Callable[..., Trainer]
-
-
-class Pixels:
-    """Pictures of one grey each, by class."""
-
-    note = ""
-
-    def __init__(self, targets: np.ndarray) -> None:
-        self.targets = targets
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        noise = [np.random.default_rng(index).integers(0, 40, (*SIZE, 3)) for index in indices]
-        pictures = np.stack(noise) + 80 * self.targets[np.asarray(indices), None, None, None]
-        return np.asarray(pictures, np.uint8)
-
-
-def make_dataset(count: int) -> PictureDataset:
-    targets = np.arange(count) % 3
-    return PictureDataset(Pixels(targets), targets, [f"{index}.png" for index in range(count)])
-
-
-def make_model(norm: bool = False) -> Model:
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 4, 3, 2), *([nn.BatchNorm2d(4)] if norm else []), nn.ReLU(), nn.AdaptiveAvgPool2d(2)]
-    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3))
-    return Model(
-        network,
-        name="small",
-        head=str(len(network) - 1),
-        num_classes=3,
-        preprocessing=Preprocessing(size=SIZE),
-        origin=WeightsOrigin("none"),
-    )
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def make_trainer(model: Model | None = None, name: str = "run", num_train: int = 12, **settings: object) -> Trainer:
-        plain = {
-            **{"epochs": 2, "batch_size": 4, "data.workers": 0, "image.size": list(SIZE), "optim.lr": 0.05},
-            **{"augment.flip": 0.0, "augment.scale": [1.0, 1.0], "augment.ratio": 1.0, "machine.precision": "fp32"},
-            "machine.device": "cpu",
-        }
-        given = {key.replace("__", "."): value for key, value in settings.items()}
-        chosen = load_settings(overrides=plain | given)
-        task = TASKS["classification"]
-        counts = np.array([4, 4, 4])
-        loss = task.make_loss(chosen.loss, counts, CLASSES)
-        machine = Machine.resolve(chosen.machine)
-        run = RunFolder(tmp_path / name)
-        run.create()
-        data = make_dataset(num_train), make_dataset(6)
-        return Trainer(Job(run, chosen, task, CLASSES, model or make_model(), machine, loss, *data, counts))
-
-    return make_trainer
-
-
-def weights_of(trainer: Trainer) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
-
-
-def watch(trainer: Trainer, name: str, into: list[Any], take: Callable[..., object]) -> None:
-    method = getattr(trainer, name)
-
-    def watched(*arguments: object) -> object:
-        result = method(*arguments)
-        into.append(take(*arguments, result))
-        return result
-
-    setattr(trainer, name, watched)
-
 
 # -- the epochs
 
@@ -278,7 +187,6 @@ def test_the_best_epoch_is_kept(
     trainer.run()
     assert trainer.at.best_epoch == best_epoch
     assert trainer.at.metrics == {metric: values[best_epoch - 1]}
-    from safetensors.torch import load_file
 
     for name, epoch in (("best", best_epoch), ("last", 4)):
         saved = load_file(trainer.job.run.checkpoint(name) / "weights.safetensors")
@@ -295,7 +203,6 @@ def test_patience_ends_training(make: Make, monkeypatch: pytest.MonkeyPatch, pat
 
 
 def test_averaged_weights_are_what_is_scored_and_kept(make: Make) -> None:
-    from safetensors.torch import load_file
 
     trainer = make(ema=0.99, epochs=3)
     trainer.run()
@@ -303,18 +210,6 @@ def test_averaged_weights_are_what_is_scored_and_kept(make: Make) -> None:
     saved = load_file(trainer.job.run.checkpoint("last") / "weights.safetensors")
     assert all(torch.equal(saved[name], tensor) for name, tensor in trainer.average.weights.items())
     assert not torch.equal(saved["0.weight"], trainer.network.state_dict()["0.weight"])
-
-
-def test_scores_are_in_order_and_change_nothing(make: Make) -> None:
-    trainer = make(make_model(norm=True))
-    job, before = trainer.job, weights_of(trainer)
-    scores = []
-    for batch_size in (1, 64):
-        settings = load_settings(overrides={"batch_size": batch_size, "data.workers": 0})
-        scores.append(score_split(job.model, job.val, job.task.new_score(CLASSES), job.machine, settings))
-    assert scores[0].targets.tolist() == [0, 1, 2, 0, 1, 2]  # type: ignore[attr-defined]
-    torch.testing.assert_close(scores[0].logits, scores[1].logits)  # type: ignore[attr-defined]
-    assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(trainer).items())
 
 
 # -- resuming
@@ -339,83 +234,3 @@ def test_resuming_without_a_checkpoint_begins_again(make: Make) -> None:
     trainer.resume()
     assert trainer.job.run.read_lines("journal.jsonl") == []
     assert trainer.at.epoch == 1
-
-
-# -- the machine
-
-
-def test_maps_of_one_pixel_have_gradients_in_bf16() -> None:
-    """Weights that see only padding have gradient zero; oneDNN leaves there what lay in memory before."""
-    machine = Machine(torch.device("cpu"), "bf16", channels_last=True)
-    for _ in range(4):
-        network = machine.place(nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1, bias=False)))
-        _rubbish = [torch.full((size,), torch.nan) for size in (16 * 32 * 9, 16 * 32 * 9 // 2, 4096)]
-        del _rubbish
-        with machine.autocast():
-            output = network(torch.randn(8, 16, 1, 1))
-        output.float().square().sum().backward()
-        (weight,) = network.parameters()
-        assert weight.grad is not None
-        border = weight.grad.clone()
-        border[:, :, 1, 1] = 0
-        assert not border.any()
-        assert weight.grad[:, :, 1, 1].any()
-
-
-# -- the film of features
-
-
-def with_film(trainer: Trainer) -> Trainer:
-    job = trainer.job
-    job.feature_film = start_feature_film(job.run, job.val, job.classes, job.settings)
-    return trainer
-
-
-def read_film(trainer: Trainer) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (trainer.job.run.path / "film").glob("*")}
-
-
-def test_features_of_first_middle_and_last_epoch_are_kept(make: Make) -> None:
-    trainer = with_film(make(epochs=5))
-    trainer.run()
-    assert sorted(read_film(trainer)) == ["1.safetensors", "3.safetensors", "5.safetensors", "samples.csv"]
-    last = load_file(trainer.job.run.path / "film/5.safetensors")
-    images = prepare(trainer.job.val.__getitems__(list(range(6))).images, trainer.job.model.preprocessing)
-    logits, seen = trainer.job.model.eval().forward_and_see(images)
-    torch.testing.assert_close(last["features"].float(), pool(seen), atol=1e-2, rtol=1e-2)
-    assert last["predictions"].tolist() == logits.argmax(1).tolist()
-
-
-def test_the_film_changes_nothing_and_a_resumed_one_is_the_same(make: Make) -> None:
-    bare, filmed = make(name="bare", epochs=3), with_film(make(name="filmed", epochs=3))
-    bare.run(), filmed.run()
-    assert all(torch.equal(a, b) for a, b in zip(weights_of(bare).values(), weights_of(filmed).values(), strict=True))
-    first = with_film(make(name="cut", epochs=3))
-    first._train_epoch(StopRequest())
-    first._finish_epoch()
-    again = with_film(make(name="again", epochs=3))
-    shutil.copytree(first.job.run.path, again.job.run.path, dirs_exist_ok=True)
-    again.resume()
-    again.run()
-    assert read_film(again) == read_film(filmed)
-
-
-def test_a_run_that_stops_early_keeps_its_own_last_epoch(make: Make) -> None:
-    trainer = with_film(make(epochs=9, optim__lr=1e-9, checkpoint__patience=2))
-    trainer.run()
-    assert sorted(read_film(trainer)) == ["1.safetensors", "3.safetensors", "samples.csv"]
-
-
-@pytest.mark.parametrize("setting", [{"film__features": False}, {"machine__compile": True}])
-def test_no_film_where_none_is_wanted_or_can_be(make: Make, setting: dict[str, bool]) -> None:
-    trainer = make(film__features=setting.get("film__features", True))
-    settings = load_settings(overrides={key.replace("__", "."): value for key, value in setting.items()})
-    assert start_feature_film(trainer.job.run, trainer.job.val, CLASSES, settings) is None
-
-
-# -- scoring
-
-
-@pytest.mark.parametrize(("batch_size", "expected"), [(1, 2), (8, 16), (32, 64), (48, 64), (64, 64), (512, 512)])
-def test_scoring_takes_more_at_once(batch_size: int, expected: int) -> None:
-    assert evaluation_batch(load_settings(overrides={"batch_size": batch_size})) == expected
