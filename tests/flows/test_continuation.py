@@ -1,5 +1,6 @@
 """A bulk prediction that was stopped goes on with the same command, and never mixes two predictions."""
 
+import json
 import os
 import shutil
 import signal
@@ -85,6 +86,21 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
     lines, expected = out.read_text().splitlines(), whole.read_text().splitlines()
     assert [line.split(",")[:2] for line in lines] == [line.split(",")[:2] for line in expected]
     assert not rows.exists()
+
+
+@pytest.mark.parametrize("answer", ["[-1, 0.5]", "[99, 0.5]", "[1]", "7"])
+def test_a_stopped_table_with_a_damaged_row(
+    answer: str, run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "labels.csv"
+    with monkeypatch.context() as patched:
+        stop_after(patched, labels, "prepare", 1)
+        assert finesight("predict", run, pictures, "--out", out).code == 130
+    (kept,) = (tmp_path / ".labels.csv.rows").glob("*.jsonl")
+    key, changed, _ = json.loads(kept.read_text().splitlines()[0])
+    kept.write_text(f'["{key}", {changed}, {answer}]\n')
+    assert "labels.csv.rows is damaged" in finesight("predict", run, pictures, "--out", out).error()
+    assert not out.exists()
 
 
 def test_a_stopped_table_is_not_mixed(

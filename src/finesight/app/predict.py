@@ -82,7 +82,7 @@ def predict_labels(
         raise ConfigError(f"{out} is called like a picture; --out names the CSV file to write.")
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
-    labels = classes.ids if ids else classes.names
+    labels = dict(enumerate(classes.ids if ids else classes.names))  # a list would take a damaged row's -1
     temperature = read_temperature(folder) if calibrated else 1.0
     items = list_pictures(pictures)
     rows = Rows(out.with_name(f".{out.name}.rows"))

@@ -207,13 +207,15 @@ def _reference(make: Callable[[int], nn.Module], head: str, freeze_before: str, 
     return Segmenter(make(num_classes), head, freeze_before, starts_from="vgg16", carry_over=carry_over)
 
 
-def _efficientnet_lite0(num_classes: int) -> Segmenter:
-    network = timm_segmenter("tf_efficientnet_lite0", num_classes).network
-    return Segmenter(network, "head", starts_from="efficientnet_lite0", carry_over=carry_over_backbone)
+def _efficientnet(name: str, num_classes: int) -> Segmenter:
+    network = timm_segmenter(f"tf_{name}", num_classes).network
+    return Segmenter(network, "head", starts_from=name, carry_over=carry_over_backbone)
 
 
 SEGMENTERS: dict[str, Callable[[int], Segmenter]] = {  # name → maker; its argument is the number of classes
-    "fcn/efficientnet_lite0": _efficientnet_lite0,
+    "fcn/efficientnet_lite0": partial(_efficientnet, "efficientnet_lite0"),
+    "fcn/efficientnet_lite1": partial(_efficientnet, "efficientnet_lite1"),
+    "fcn/efficientnet_lite2": partial(_efficientnet, "efficientnet_lite2"),
     "vgg16_fcn32s": partial(_reference, VGG16FCN32s, "score_fr", "features.17"),
     "vgg16_fcn8s": partial(_reference, VGG16FCN8s, "fcn6.0", ""),
     "vgg16_fcn32s_paper": partial(_paper, PaperFCN32s),
