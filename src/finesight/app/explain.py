@@ -19,7 +19,7 @@ from finesight.errors import ConfigError, DataError, ModelError
 from finesight.insight.attention import find_attention, find_focus
 from finesight.insight.evidence import Evidence, find_mistakes, read_evidence
 from finesight.insight.heat import encode_png, encode_webp, lay_heat, spread_map
-from finesight.metrics.segmentation import enlarge
+from finesight.metrics.segmentation import predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.classification_page import MISTAKES_SHOWN
@@ -97,7 +97,7 @@ def look_at(
             told["probability"] = float(logits.softmax(1)[0, c])
         else:
             size = images.shape[-2], images.shape[-1]
-            region = (enlarge(logits, size).argmax(1)[0] == c).cpu().numpy()
+            region = (predict_masks(logits, size)[0] == c).cpu().numpy()
             told["probability"] = float(region.mean())
             told["inside"] = _share_inside(map_, region)
         yield told, spread_map(map_, picture.shape[:2], model.preprocessing)

@@ -1,7 +1,7 @@
 """Predict masks: a folder of pictures in, a folder of mask files out."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from finesight.engine.tiles import predict_mask
 from finesight.errors import ConfigError, DataError
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically
+
+Predicted = tuple[str, np.ndarray, np.ndarray]  # key, picture uint8 (h, w, 3), mask uint8 (h, w)
 
 
 def predict_masks(
@@ -64,16 +66,25 @@ def predict_masks(
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     unreadable: Unreadable = []
-    with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
+
+    def predict_left() -> Iterator[Predicted]:
         for item, picture in map_in_threads(_read, left, workers=min(2, ranks.num_cores()), chunk=1):
             if isinstance(picture, str):
                 unreadable.append((item.key, picture))
             else:
-                mask = predict_mask(model, picture, machine, tta)
-                _write(item.key, picture, mask, classes, out, index, over)
+                yield item.key, picture, predict_mask(model, picture, machine, tta)
             bar.advance()
             if stop.signal:
-                raise stopped(stop.signal)
+                return
+
+    def write(predicted: Predicted) -> None:
+        _write(*predicted, classes, out, index, over)
+
+    with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
+        for _ in map_in_threads(write, predict_left(), workers=1, chunk=1):
+            """One mask is encoded and written while the network looks at the next picture."""
+    if stop.signal:
+        raise stopped(stop.signal)
     unreadable = gather_unreadable(unreadable, items)
     refuse_nothing(pictures, items, unreadable)
     return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}

@@ -8,6 +8,7 @@ from PIL import Image
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour
 
+RUNS = 3  # zlib's Z_RLE
 GOLDEN = 0.618034  # turning the hue by this share keeps any number of colours apart
 
 
@@ -24,17 +25,12 @@ def encode_mask(indices: np.ndarray, classes: ClassList) -> bytes:
 
     IGNORE_INDEX is black.
     """
-    image = Image.fromarray(indices)
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(classes)] = mask_colours(classes)
-    palette[IGNORE_INDEX] = 0
-    image.putpalette(palette.tobytes())
-    return _png(image)
+    return _png(_colour(indices, classes))
 
 
 def encode_colours(indices: np.ndarray, classes: ClassList) -> bytes:
     """RGB PNG bytes: every pixel has its class's colour."""
-    return _png(Image.fromarray(np.array(mask_colours(classes), np.uint8)[indices]))
+    return _png(_colour(indices, classes).convert("RGB"))
 
 
 def encode_values(indices: np.ndarray, classes: ClassList) -> bytes:
@@ -53,7 +49,16 @@ def encode_overlay(indices: np.ndarray, picture: np.ndarray, classes: ClassList)
     return content.getvalue()
 
 
+def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:
+    image = Image.fromarray(indices)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(classes)] = mask_colours(classes)
+    palette[IGNORE_INDEX] = 0
+    image.putpalette(palette.tobytes())
+    return image
+
+
 def _png(image: Image.Image) -> bytes:
     content = io.BytesIO()
-    image.save(content, "PNG", compress_level=4)
+    image.save(content, "PNG", compress_type=RUNS)  # of even areas smaller and sooner written than by zlib's default
     return content.getvalue()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
-from finesight.metrics.segmentation import enlarge
+from finesight.metrics.segmentation import enlarge, most_likely
 from finesight.models.contract import Model
 
 OVERLAP = 0.25  # share of a tile that the next one covers again
@@ -29,12 +29,23 @@ def predict_mask(model: Model, picture: np.ndarray, machine: Machine, tta: bool 
         images = images.to(machine.device)
         with machine.autocast():
             logits = model(prepare(images, model.preprocessing))
-        return enlarge(logits.float(), (images.shape[-2], images.shape[-1])).softmax(1)
+        return enlarge(logits.float(), (images.shape[-2], images.shape[-1]))
 
-    ask = average_views(answer) if tta else answer
+    def chances(images: Tensor) -> Tensor:
+        return answer(images).softmax(1)
+
+    height, width = picture.shape[:2]
     preprocessing = model.preprocessing
-    tile = picture.shape[:2] if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
-    return predict_tiled(ask, picture, (tile[0], tile[1]))
+    tile = (height, width) if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
+    if height <= tile[0] and width <= tile[1] and not tta:
+        logits = answer(to_tensor(picture)[None])
+        return most_likely(logits)[0].to("cpu", torch.uint8).numpy()
+    return predict_tiled(average_views(chances) if tta else chances, picture, tile)
+
+
+def to_tensor(picture: np.ndarray) -> Tensor:
+    """uint8 (3, h, w) of (h, w, 3)."""
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
 
 
 def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
@@ -47,19 +58,19 @@ def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) ->
     tile = min(tile[0], height), min(tile[1], width)
     tops, lefts = tile_starts(height, tile[0]), tile_starts(width, tile[1])
     weights = blend_weights(tile[0])[:, None] * blend_weights(tile[1])
-    images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+    image = to_tensor(picture)
     mask = np.empty((height, width), np.uint8)
     band: Tensor | None = None
     for top, end in zip(tops, [*tops[1:], height], strict=True):
         for start in range(0, len(lefts), TILES_AT_ONCE):
             some = lefts[start : start + TILES_AT_ONCE]
-            row = torch.stack([images[:, top : top + tile[0], left : left + tile[1]] for left in some])
+            row = torch.stack([image[:, top : top + tile[0], left : left + tile[1]] for left in some])
             chances = answer(row).cpu() * weights
             band = torch.zeros(chances.shape[1], tile[0], width) if band is None else band
             for left, each in zip(some, chances, strict=True):
                 band[:, :, left : left + tile[1]] += each
         assert band is not None
-        mask[top:end] = band[:, : end - top].argmax(0).numpy()
+        mask[top:end] = most_likely(band[:, : end - top], dim=0).numpy()
         band = torch.cat([band[:, end - top :], torch.zeros_like(band[:, : end - top])], dim=1)
     return mask
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from finesight.metrics.confusion import mean_iou
-from finesight.metrics.segmentation import count_pixels
+from finesight.metrics.segmentation import count_pixels, most_likely
 
 STRIDES = (32, 16, 8, 4)
 
@@ -33,5 +33,5 @@ def _count_through(mask: Tensor, num_classes: int, stride: int) -> Tensor:
     cells = F.avg_pool2d(shares, stride, ceil_mode=True, count_include_pad=False)
     rows, columns = cells.shape[-2:]
     enlarged = F.interpolate(cells, (rows * stride, columns * stride), mode="bilinear", align_corners=False)
-    seen = there[enlarged[0, :, :height, :width].argmax(0)].long()
+    seen = there[most_likely(enlarged[0, :, :height, :width], dim=0)].long()
     return count_pixels(mask[None].long(), seen[None], num_classes)[0]

@@ -24,7 +24,7 @@ from finesight.metrics.boundary import count_boundary
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
 from finesight.metrics.pixel_sample import PixelSample
-from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, segmentation_metrics
+from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically, write_csv
@@ -157,7 +157,7 @@ class SegmentationScore:
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
         logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
-        predictions = logits.argmax(1)
+        predictions = most_likely(logits)
         self._finite.append(logits.sum().isfinite())
         counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
         self._counts.append(counts)
