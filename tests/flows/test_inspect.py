@@ -1,5 +1,6 @@
 """`finesight inspect`: what is said of a data set, in three forms, and with which exit code."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import draw_classes, finesight
+from commands import draw_classes, finesight, train
 from PIL import Image
 
 from finesight import inspect
@@ -37,7 +38,7 @@ def test_what_is_well_is_said_to_be_well(tmp_path: Path) -> None:
 
 
 def draw_noise(folder: Path) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number in range(24):
         pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{'cat' if number % 2 else 'dog'}_{number}.png")
@@ -107,6 +108,65 @@ def test_masks_with_every_fault(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     finesight("inspect", root, "--classes", "deepglobe", "--html", page)
     assert 'title="mask of train/0002_sat.jpg"' in page.read_text(encoding="utf-8")
+
+
+def test_a_split_that_keeps_copies_together(tmp_path: Path) -> None:
+    """The leak of a random split is told, and gone from the split that is written, which trains."""
+    pictures = draw_noise(tmp_path / "data" / "train")
+    for number in range(0, 24, 2):
+        shutil.copy(pictures / f"dog_{number}.png", pictures / f"dog_{number + 100}.png")
+    assert "D203" in finesight("inspect", pictures).out
+    table = tmp_path / "data" / "split.csv"
+    answer = finesight("inspect", pictures, "--split", table, "--set", "data.val_share=0.25")
+    assert answer.code == 1  # of the data as they came
+    assert f"Split that keeps scenes and copies together: {table} (27 train, 9 val)" in answer.out
+    rows = dict(line.rsplit(",", 1) for line in table.read_text().splitlines()[1:])
+    assert all(rows[f"train/dog_{n}.png,dog"] == rows[f"train/dog_{n + 100}.png,dog"] for n in range(0, 24, 2))
+    after = finesight("inspect", table)
+    assert after.code == 0, after.out
+    trained = train(table, tmp_path / "run")
+    assert trained.code == 0, trained.err
+    assert "27 train, 9 val" in trained.err
+
+
+def test_a_split_that_cannot_be_made(tmp_path: Path) -> None:
+    pictures = draw_noise(tmp_path / "data")
+    refused = finesight("inspect", pictures, "--split", tmp_path / "elsewhere" / "split.csv").error()
+    assert "A manifest must lie above all its pictures" in refused
+    assert not (tmp_path / "elsewhere").exists()
+    for picture in pictures.iterdir():
+        shutil.copy(pictures / "cat_1.png", picture) if picture.name != "cat_1.png" else None
+    assert "No picture can be held out" in finesight("inspect", pictures, "--split", tmp_path / "split.csv").error()
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    shutil.copy(pictures / "cat_1.png", loose / "1.png")
+    assert "nothing to train on" in finesight("inspect", loose, "--split", tmp_path / "split.csv").error()
+    assert not (tmp_path / "split.csv").exists()
+
+
+def test_masks_in_a_split(tmp_path: Path) -> None:
+    """A scene cut into crops, none of which the other part adjoins."""
+    noise = np.random.default_rng(0).integers(0, 256, (192, 208), dtype=np.uint8)
+    scene = np.asarray(Image.fromarray(noise).resize((832, 768), Image.Resampling.BICUBIC))
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for number, (top, left) in enumerate(itertools.product(range(0, 768, 64), range(0, 832, 64))):
+        if left == 384:  # country in between that was not photographed
+            continue
+        Image.fromarray(scene[top : top + 64, left : left + 64]).save(folder / f"{number:03}.png")
+        Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / f"{number:03}_mask.png")
+    assert "D205" in finesight("inspect", folder).out
+    table = tmp_path / "split.csv"
+    answer = finesight("inspect", folder, "--split", table, "--set", "data.val_share=0.5")
+    assert f"{table} (" in answer.out
+    header, *rows = (line.split(",") for line in table.read_text().splitlines())
+    assert header == ["image", "mask", "split"]
+    assert len(rows) == 144
+    assert 0 < sum(split == "val" for _, _, split in rows) <= 72
+    assert all(mask == picture.replace(".png", "_mask.png") for picture, mask, _ in rows)
+    after = finesight("inspect", table)
+    assert "mask_manifest, segmentation" in after.out
+    assert "D205" not in after.out
 
 
 def test_rows_of_a_manifest_are_all_told(small: Path) -> None:

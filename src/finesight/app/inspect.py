@@ -8,8 +8,10 @@ from typing import Any
 from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
+from finesight.data.manifest import write_manifest
 from finesight.data.mask_rules import MAX_INFERRED
 from finesight.data.masks import spell
+from finesight.errors import DataError
 from finesight.insight.data_checks import find_problems
 
 
@@ -20,9 +22,13 @@ def inspect(
     format: str = "",
     classes: str = "",
     html: str | Path = "",
+    split: str | Path = "",
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Looks at every picture and mask of a data set once; writes nothing but `html`, a page with the pictures.
+    """Looks at every picture and mask of a data set once; writes nothing but `html` and `split`.
+
+    html: a page with the pictures. split: a CSV manifest to train on, in which neighbouring crops, copies and near
+    copies are on one side, with data.val_share of the pictures in val; it has to lie above them all.
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
@@ -36,6 +42,8 @@ def inspect(
     inspection = inspect_data(chosen.data, chosen.seed)
     problems = find_problems(inspection)
     summary = summarise(inspection)
+    if split:
+        summary["split"] = write_split(inspection, Path(split), chosen.seed)
     if html:
         from finesight.reporting import make_inspection_page, write_page  # and with them torch
 
@@ -44,6 +52,18 @@ def inspect(
         "problems": [problem.to_dict() for problem in problems],
         "is_fit": all(problem.severity == "note" for problem in problems),
     }
+
+
+def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]:
+    """Pictures a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
+    if inspection.task == "none":
+        raise DataError(f"{inspection.root} holds no labels and no masks, so there is nothing to train on.")
+    parts = inspection.split_apart(seed)
+    try:
+        write_manifest(path, parts)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Name another --split.") from None
+    return {name: len(items) for name, items in parts.items()}
 
 
 def summarise(inspection: Inspection) -> dict[str, Any]:

@@ -15,6 +15,9 @@ def inspect(
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
     html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the pictures.")] = "",
+    split: Annotated[
+        str, typer.Option(metavar="FILE", help="Write a CSV to train on: scenes and copies all on one side.")
+    ] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
     ] = None,
@@ -29,12 +32,14 @@ def inspect(
     `finesight inspect pictures/`
 
     `finesight inspect tiles/ --classes deepglobe --html tiles.html`
+
+    `finesight inspect land/train --split land/split.csv`
     """
     from finesight.app.inspect import inspect as run_inspection
     from finesight.config import parse_override
 
     settings = dict(parse_override(text) for text in set_ or [])
-    result = run_inspection(data, val=val, format=format, classes=classes, html=html, settings=settings)
+    result = run_inspection(data, val=val, format=format, classes=classes, html=html, split=split, settings=settings)
     if json_output:
         print_json(result)
     else:
@@ -42,6 +47,9 @@ def inspect(
         print_problems(result["problems"])
         if html:
             print_line(f"With pictures: {html}")
+        if split:
+            parts = ", ".join(f"{count:,} {name}" for name, count in result["split"].items())
+            print_line(f"Split that keeps scenes and copies together: {split} ({parts})")
     if not result["is_fit"]:
         raise typer.Exit(1)
 

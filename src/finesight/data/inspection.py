@@ -48,6 +48,21 @@ class Inspection:
     def task(self) -> Literal["classification", "segmentation", "none"]:
         return FORMATS[self.format].task
 
+    def split_apart(self, seed: int) -> dict[str, tuple[Item, ...]]:
+        """The splits once more, of which train and val share no scene and no picture: neighbouring crops stay on one
+        side, and so do copies and near copies. What is called test stays as it is. Raises DataError."""
+        both = {item.key: item for name in ("train", "val") for item in self.splits.get(name, ())}
+        links = [each.keys for each in self.duplicates] + [(seam.first, seam.second) for seam in self.seams]
+        train, val = split_train_val(both.values(), self.settings.val_share, seed, links)
+        if not val:
+            raise DataError(
+                f"No picture can be held out: the {len(both):,} that there are hang together as copies or as crops of "
+                "one scene. Add pictures from elsewhere."
+            )
+        return {"train": train, "val": val} | {
+            name: items for name, items in self.splits.items() if name not in ("train", "val")
+        }
+
     @cached_property
     def items(self) -> dict[str, Item]:
         return {item.key: item for items in self.splits.values() for item in items}

@@ -5,12 +5,14 @@ Paths are relative to the file's folder.
 
 import csv
 import os
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
+from finesight.run import write_csv
 
 NUM_LISTED = 20  # rows an error names
 COLUMNS = ("path", "label")
@@ -69,6 +71,24 @@ def read_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> dict[str, 
     if reasons:
         raise UnusableRows(reasons, splits)
     return splits
+
+
+def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
+    """Writes what `read_manifest` reads back. Raises DataError where a picture is not below the file's folder."""
+    rows = []
+    for split, items in splits.items():
+        for item in items:
+            target = str(item.label) if item.mask is None else _from_folder(item.mask, table)
+            rows.append((_from_folder(item.path, table), target, split))
+    has_masks = any(item.mask for items in splits.values() for item in items)
+    write_csv(table, (*(MASK_COLUMNS if has_masks else COLUMNS), "split"), rows)
+
+
+def _from_folder(path: Path, table: Path) -> str:
+    relative = os.path.relpath(path, table.absolute().parent)
+    if Path(relative).parts[:1] == ("..",):
+        raise DataError(f"A manifest must lie above all its pictures: {str(table)!r} does not lie above {str(path)!r}.")
+    return relative.replace(os.sep, "/")
 
 
 def _read_row(

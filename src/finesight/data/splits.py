@@ -24,21 +24,45 @@ def split_name(text: str) -> str:
     return SPLIT_WORDS.get(word[0], "") if word else ""
 
 
-def split_train_val(items: Iterable[Item], share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+def split_train_val(
+    items: Iterable[Item], share: float, seed: int, together: Iterable[Iterable[str]] = ()
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """(train, val), each in the order of `items`; val has `share` of each label's pictures.
 
     A label with two pictures or more has at least one in both; a single one stays in train. A picture's side is
     decided by a hash of seed and key, so the order of files does not matter and a new file moves few others.
+    together: keys that must be on one side, such as crops of one scene. What such links connect counts for the label
+    of one of its pictures. Val takes small groups before those above a tenth of it, and none that is too large for it.
     """
     items = tuple(items)
-    by_label: dict[str | None, list[str]] = defaultdict(list)
-    for item in items:
-        by_label[item.label].append(item.key)
+    groups = _join(together)
+    labels = {item.key: item.label for item in items}
+    by_label: dict[str | None, list[list[str]]] = defaultdict(list)
+    seen: set[str] = set()
+    for key in sorted(labels, key=lambda key: _draw(seed, key)):
+        if key not in seen:
+            members = [other for other in groups.get(key, (key,)) if other in labels]
+            seen.update(members)
+            by_label[labels[key]].append(members)
     val: set[str] = set()
-    for keys in by_label.values():
-        count = min(max(1, round(share * len(keys))), len(keys) - 1)
-        val.update(sorted(keys, key=lambda key: _draw(seed, key))[:count])
+    for some in by_label.values():
+        total = sum(map(len, some))
+        left = min(max(1, round(share * total)), total - 1)
+        large = max(1, left // 10)  # a few scenes would not stand for all
+        for members in sorted(some, key=lambda members: len(members) > large):
+            if len(members) <= left:
+                val.update(members)
+                left -= len(members)
     return tuple(item for item in items if item.key not in val), tuple(item for item in items if item.key in val)
+
+
+def _join(links: Iterable[Iterable[str]]) -> dict[str, set[str]]:
+    """The keys that each key is linked with, directly or through others, and itself."""
+    groups: dict[str, set[str]] = {}
+    for keys in links:
+        joined = {member for key in keys for member in groups.get(key, {key})}
+        groups.update(dict.fromkeys(joined, joined))
+    return groups
 
 
 def _draw(seed: int, key: str) -> bytes:

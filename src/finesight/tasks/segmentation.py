@@ -1,6 +1,7 @@
 """One class a pixel."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -81,7 +82,7 @@ class Segmentation:
     def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
         """Of masks spread evenly over the training part, as many as make up CEILING_PIXELS."""
         height, width = targets[[0]].shape[1:]
-        step = max(1, len(targets) * height * width // CEILING_PIXELS)
+        step = math.ceil(len(targets) * height * width / CEILING_PIXELS)
         masks = [torch.from_numpy(targets[[index]][0]) for index in range(0, len(targets), step)]
         known = [index for index in range(len(classes)) if index != classes.ignore]
         try:

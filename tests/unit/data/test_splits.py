@@ -45,6 +45,30 @@ def test_a_new_picture_moves_at_most_one_other() -> None:
     assert len(before - after) <= 1
 
 
+@given(COUNTS, st.floats(0.01, 0.99), st.lists(st.sets(st.integers(0, 30), min_size=2, max_size=3), max_size=12))
+def test_what_belongs_together_stays_together(counts: dict[str, int], share: float, links: list[set[int]]) -> None:
+    """Also through others, and whatever the labels; what no link names is drawn as ever."""
+    items = _items(counts)
+    keys = [item.key for item in items]
+    together = [[keys[number % len(keys)] for number in link] for link in links]
+    train, val = ({item.key for item in part} for part in split_train_val(items, share, 0, together))
+    assert train | val == set(keys)
+    assert not train & val
+    assert all(set(link) <= train or set(link) <= val for link in together)
+    assert len(val) <= share * len(items) + len(counts)
+    singles = [[key] for key in keys]
+    assert split_train_val(items, share, 0, singles) == split_train_val(items, share, 0)
+
+
+def test_one_large_scene_does_not_stand_for_all() -> None:
+    items = [Item(str(number), Path(str(number))) for number in range(100)]
+    scenes = [[str(number) for number in range(19)], *([str(n), str(n + 1)] for n in range(20, 100, 2))]
+    for seed in range(5):
+        val = {item.key for item in split_train_val(items, 0.2, seed, scenes)[1]}
+        assert len(val) in (19, 20)
+        assert "0" not in val
+
+
 SPLIT_NAMES = {
     "train": "train Training train_50 train-images",
     "val": "val valid validation VAL val2017",

@@ -7,6 +7,8 @@ from finesight.data.inspection import Inspection
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
 from finesight.insight.wording import count_of, join_words, label_class, percent
 
+SPLIT = "as `finesight inspect --split` does"
+
 
 def find_listed_twice(inspection: Inspection) -> Explanation | None:
     examples = [
@@ -43,7 +45,8 @@ def find_copies_across(inspection: Inspection) -> Explanation | None:
     return explain_if_any(
         examples,
         "picture",
-        f"stored in two parts, the same in every pixel. {_say_score(inspection)} Remove one of each.",
+        f"stored in two parts, the same in every pixel. {_say_score(inspection)} Remove one of each, or keep both in "
+        f"one part, {SPLIT}.",
     )
 
 
@@ -52,7 +55,7 @@ def find_near_copies_across(inspection: Inspection) -> Explanation | None:
     return explain_if_any(
         examples,
         "pair",
-        f"of nearly the same picture in two parts. {_say_score(inspection)} Keep each pair in one part.",
+        f"of nearly the same picture in two parts. {_say_score(inspection)} Keep each pair in one part, {SPLIT}.",
     )
 
 
@@ -82,7 +85,7 @@ def find_neighbours_across(inspection: Inspection) -> Explanation | None:
     total = sum(len(items) for split, items in inspection.splits.items() if split != "train")
     return Explanation(
         f"{len(held):,} of {count_of(total, 'held-out picture')} ({percent(len(held) / total)}) adjoin a training "
-        f"picture: crops of one scene in both parts. {_say_score(inspection)} Hold out whole scenes instead.",
+        f"picture: crops of one scene in both parts. {_say_score(inspection)} Hold out whole scenes instead, {SPLIT}.",
         tuple(examples),
     )
 
