@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from finesight.config import Preprocessing, Settings
+from finesight.config import AugmentSettings, Preprocessing, Settings
 
 
 def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
@@ -19,6 +19,11 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
         for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
     )
     return height, width
+
+
+def view_of(augment: AugmentSettings, epoch: int) -> int:
+    """The epoch whose random numbers an epoch's pictures take: itself, or with augment.views one of the first."""
+    return (epoch - 1) % augment.views + 1 if augment.views else epoch
 
 
 def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:

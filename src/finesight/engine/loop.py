@@ -12,12 +12,13 @@ from torch import Tensor
 from finesight import ranks
 from finesight.data.loader import Batch, load_batches, order_batches
 from finesight.data.transforms import draw_uniform
-from finesight.engine.batches import mix_pictures, training_size
+from finesight.engine.batches import mix_pictures, training_size, view_of
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
+from finesight.engine.kept_features import keep_features
 from finesight.engine.loss_watch import LossWatch, are_finite, describe_no_number
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
@@ -57,6 +58,8 @@ class Trainer:
         self.norm: AbstractContextManager[object] = nullcontext()
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
+        self.kept = keep_features(job, self.plan)
+        self.model = self.kept.model if self.kept else job.model  # what a step runs
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
@@ -75,10 +78,7 @@ class Trainer:
         with StopRequest() as stop:
             while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
                 try:
-                    stopped = self._train_epoch(stop)
-                    if not stopped:
-                        self._finish_epoch()
-                        stopped = ranks.largest(stop.signal)
+                    stopped = self._train_epoch(stop) or self._finish_epoch(stop)
                 except DataError:
                     self._check_numbers()
                     self._save()
@@ -117,19 +117,22 @@ class Trainer:
     def _train_epoch(self, stop: StopRequest) -> int:
         """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
         job, at, settings = self.job, self.at, self.job.settings
+        self.started, self.num_timed = time.perf_counter(), 0
+        train = self.kept.training(at.epoch, stop) if self.kept else job.train
+        if train is None:
+            return stop.signal
         self.plan.apply(job.model, at.epoch)
         self.ledger.watch(job.model, at.epoch)
         batches = order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, at.epoch))
         workers = settings.data.workers
         pinned = job.machine.device.type == "cuda"
-        self.started, self.num_timed = time.perf_counter(), 0
         stopped = 0
         smallest = SMALLEST_PART * settings.optim.accumulate
         parts = [ranks.part(batch, smallest) for batch in batches[at.step :]]
         self.watch = LossWatch(job.machine.device, at.loss_sum)
         with progress_bar(f"Epoch {at.epoch}/{settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
-            for batch in load_batches(job.train, parts, workers, pinned):
+            for batch in load_batches(train, parts, workers, pinned):
                 count = len(batches[at.step])  # of all ranks
                 is_divided = len(batch.indices) < count
                 self.norm = SyncedNorm() if settings.machine.sync_norm and is_divided else nullcontext()
@@ -213,7 +216,7 @@ class Trainer:
         for (part, aims), share in zip(parts, (lengths / lengths.sum()).tolist(), strict=True):
             try:
                 with job.machine.autocast(), self.norm:
-                    logits = job.model(part)
+                    logits = self.model(part)
             except ValueError as error:  # torch's batch normalisation, of one picture and a map of one pixel
                 raise ConfigError(
                     f"{job.model.name} cannot learn from so few pictures at a time: {error}. "
@@ -234,7 +237,9 @@ class Trainer:
     def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
         job, settings = self.job, self.job.settings
         device = job.machine.device
-        draws = draw_uniform(settings.seed, self.at.epoch, batch.indices)
+        if self.kept:
+            return batch.images.to(device), batch.targets.to(device)
+        draws = draw_uniform(settings.seed, view_of(settings.augment, self.at.epoch), batch.indices)
         size = training_size(settings, job.model.preprocessing, self.at.epoch)
         images = batch.images.to(device, non_blocking=True)
         targets = batch.targets.to(device, non_blocking=True)
@@ -262,9 +267,12 @@ class Trainer:
         keys = [job.train.keys[index] for index in indices]
         return FinesightError(describe_no_number(what, at.epoch, step, keys))
 
-    def _finish_epoch(self) -> None:
-        """Ledger, validation, journal, checkpoints."""
+    def _finish_epoch(self, stop: StopRequest) -> int:
+        """Ledger, validation, journal, checkpoints. Returns 0, or the signal that any rank got, on all of them."""
         job, at = self.job, self.at
+        val = self.kept.validation(stop) if self.kept else job.val
+        if val is None:
+            return stop.signal
         train_seconds = time.perf_counter() - self.started
         rates = {name: group["lr"] for group in self.optimiser.param_groups for name in group["modules"]}
         entry = self.ledger.check(job.model, at.epoch, rates)
@@ -273,8 +281,8 @@ class Trainer:
         started = time.perf_counter()
         with swapped_weights(self.network, weights):
             empty = job.task.new_score(job.classes, answers=False)
-            with job.feature_film.watch(job.model) if job.feature_film else nullcontext():
-                score = score_split(job.model, job.val, empty, job.machine, job.settings)
+            with job.feature_film.watch(self.model) if job.feature_film else nullcontext():
+                score = score_split(self.model, val, empty, job.machine, job.settings)
             if job.film and ranks.is_main():
                 watched = job.val.__getitems__(list(job.film.indices))
                 job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
@@ -299,6 +307,7 @@ class Trainer:
             job.feature_film.keep(at.epoch, last_epoch)
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
             self._save()
+        return ranks.largest(stop.signal)
 
     def _is_time_to_save(self) -> bool:
         return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes

@@ -47,7 +47,9 @@ def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
 
 
 def _answer(model: Model, images: Tensor, machine: Machine) -> Tensor:
-    images = prepare(images.to(machine.device, non_blocking=True), model.preprocessing)
+    images = images.to(machine.device, non_blocking=True)
+    if not images.is_floating_point():  # else features, for the last layer alone
+        images = prepare(images, model.preprocessing)
     with machine.autocast():
         logits: Tensor = model(images)
     return logits

@@ -42,7 +42,7 @@ def test_the_film_changes_nothing_and_a_resumed_one_is_the_same(make: Make) -> N
     assert all(torch.equal(a, b) for a, b in zip(weights_of(bare).values(), weights_of(filmed).values(), strict=True))
     first = with_film(make(name="cut", epochs=3))
     first._train_epoch(StopRequest())
-    first._finish_epoch()
+    first._finish_epoch(StopRequest())
     again = with_film(make(name="again", epochs=3))
     shutil.copytree(first.job.run.path, again.job.run.path, dirs_exist_ok=True)
     again.resume()

@@ -183,7 +183,7 @@ def test_the_best_epoch_is_kept(
     trainer = make(epochs=4, checkpoint__best=metric)
     give_scores(trainer, monkeypatch, values, metric)
     states: list[Any] = []
-    watch(trainer, "_finish_epoch", states, lambda _: weights_of(trainer))
+    watch(trainer, "_finish_epoch", states, lambda *_: weights_of(trainer))
     trainer.run()
     assert trainer.at.best_epoch == best_epoch
     assert trainer.at.metrics == {metric: values[best_epoch - 1]}
