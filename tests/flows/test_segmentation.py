@@ -12,6 +12,7 @@ from commands import finesight, train
 from PIL import Image
 from safetensors.torch import load_file
 
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import Trainer
 
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (0, 0, 0)], np.uint8)  # deepglobe's urban, agriculture, unknown
@@ -92,10 +93,10 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: 
     assert train(pairs, whole, epochs=2, batch_size=4, **settings).code == 0
     finish, epochs = Trainer._finish_epoch, iter([1])
 
-    def stop_in_the_second(trainer: Trainer) -> None:
+    def stop_in_the_second(trainer: Trainer, stop: StopRequest) -> int:
         if next(epochs, None) is None:
             raise KeyboardInterrupt
-        finish(trainer)
+        return finish(trainer, stop)
 
     with patch.object(Trainer, "_finish_epoch", stop_in_the_second):
         assert train(pairs, stopped, epochs=2, batch_size=4, **settings).code == 130
@@ -144,6 +145,17 @@ def test_evaluating_again_and_on_other_pairs(run: Path, pairs: Path, tmp_path: P
     assert finesight("evaluate", copy, "--json").json()["metrics"] == metrics(run)
     answer = finesight("evaluate", copy, "--data", pairs / "train", "--json").json()
     assert (answer["split"], answer["num_samples"]) == ("test", 12)
+
+
+def test_the_mean_of_views_is_kept_apart_and_predict_agrees(run: Path, pairs: Path, tmp_path: Path) -> None:
+    copy, out = shutil.copytree(run, tmp_path / "copy"), tmp_path / "masks"
+    answer = finesight("evaluate", copy, "--tta", "--json").json()
+    assert answer["split"] == "val_tta"
+    assert answer["metrics"] != metrics(run)
+    assert json.loads((copy / "evaluation/val/metrics.json").read_text())["metrics"] == metrics(run)
+    assert finesight("predict", copy, pairs / "validation", "--out", out, "--tta").code == 0
+    masks = ("--truth", pairs / "validation", "--pred", out, "--classes", "deepglobe", "--json")
+    assert finesight("evaluate", *masks).json()["metrics"]["miou"] == answer["metrics"]["miou"]
 
 
 def test_pictures_of_many_sizes(tmp_path: Path) -> None:

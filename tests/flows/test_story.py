@@ -122,6 +122,17 @@ def test_saved_answers_agree_with_the_metrics(story: Story) -> None:
     assert sum(int(count) for row in counts for count in row.split(",")[1:]) == 12
 
 
+def test_the_mean_of_views_is_kept_apart_and_predict_agrees(story: Story, tmp_path: Path) -> None:
+    run, out = shutil.copytree(story.run, tmp_path / "run"), tmp_path / "labels.csv"
+    result = finesight("evaluate", run, "--tta", "--json").json()
+    assert result["split"] == "val_tta"
+    assert result["metrics"]["log_loss"] != story.trained.json()["metrics"]["log_loss"]
+    assert finesight("predict", run, story.val, "--out", out, "--ids", "--tta").code == 0
+    for row, expected in zip(read_rows(out), read_rows(run / "evaluation/val_tta/predictions.csv"), strict=True):
+        assert row["label"] == expected["prediction"]
+        assert float(row["probability"]) == pytest.approx(float(expected["confidence"]), abs=1e-5)
+
+
 def test_predict_gives_what_validation_gave(story: Story, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "labels.csv"
     answer = finesight("predict", story.run, story.val, "--out", out, "--ids", "--json")

@@ -13,6 +13,7 @@ from finesight.data.sample import Listing
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import score_split
+from finesight.engine.views import AS_IT_IS, trained_views
 from finesight.errors import DataError
 from finesight.models.contract import Model
 from finesight.progress import say
@@ -21,13 +22,14 @@ from finesight.tasks import TASKS
 from finesight.tasks.contract import Score
 
 
-def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict[str, Any]:
+def evaluate(run: str | Path, *, data: str | Path = "", split: str = "", tta: bool = False) -> dict[str, Any]:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
     A run that has no calibration.json gets it from its own validation part.
 
     data: other pictures than the run's own, of the same classes. split: which part of them; `val` by default, and
-    for other data without parts a name for the result, `test` by default.
+    for other data without parts a name for the result, `test` by default. tta: the mean over the flips and turns of
+    training, kept apart as SPLIT_tta.
     Returns `metrics`, `num_samples`, `split`, `definitions`.
     """
     folder = RunFolder.open(run)
@@ -36,7 +38,11 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "") -> dict
         split, dataset = open_run_split(folder, settings, model, data, split)
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    score = score_split(model, dataset, TASKS[model.task].new_score(folder.read_classes()), machine, settings)
+    views = trained_views(settings.augment) if tta else AS_IT_IS
+    empty = TASKS[model.task].new_score(folder.read_classes())
+    score = score_split(model, dataset, empty, machine, settings, views)
+    if tta:
+        split = f"{split}_tta"
     if ranks.is_main():
         score.save(folder.evaluation(split), dataset.keys)
         if split == "val" and not data and not (folder.path / "calibration.json").exists():

@@ -29,6 +29,7 @@ from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
 from finesight.engine.tiles import predict_mask
+from finesight.engine.views import AS_IT_IS, trained_views
 from finesight.errors import ConfigError, DataError
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically
@@ -49,7 +50,7 @@ def predict_masks(
 
     `7_sat.jpg` becomes `7_mask.png`, `7.jpg` becomes `7.png`. Masks that lie beside the pictures are passed over.
     index: grey masks of class values, not colours. overlay: folder for pictures under their masks.
-    tta: mean over flips and quarter turns, eight times as slow.
+    tta: mean over the flips and turns of training, up to eight times as slow.
     Masks that the same command wrote before are kept, so that it goes on after a stop, with any number of ranks.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
@@ -66,13 +67,14 @@ def predict_masks(
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     unreadable: Unreadable = []
+    views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
         for item, picture in map_in_threads(_read, left, workers=min(2, ranks.num_cores()), chunk=1):
             if isinstance(picture, str):
                 unreadable.append((item.key, picture))
             else:
-                yield item.key, picture, predict_mask(model, picture, machine, tta)
+                yield item.key, picture, predict_mask(model, picture, machine, views)
             bar.advance()
             if stop.signal:
                 return

@@ -10,6 +10,7 @@ def evaluate(
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.")] = "",
     data: DataOption = "",
     split: SplitOption = "",
+    tta: Annotated[bool, typer.Option("--tta", help="Mean over the flips and turns of training, kept apart.")] = False,
     truth: Annotated[str, typer.Option(metavar="MASKS", help="Without a run: folder of true masks.")] = "",
     pred: Annotated[str, typer.Option(metavar="MASKS", help="Folder of predicted masks of the same names.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Their colours: TOML, JSON, CSV, or `deepglobe`.")] = "",
@@ -27,7 +28,7 @@ def evaluate(
 
     `finesight evaluate --truth masks/ --pred predicted/ --classes deepglobe`
     """
-    result, heading = _score(run, data, split, truth, pred, classes, boundary, out)
+    result, heading = _score(run, data, split, tta, truth, pred, classes, boundary, out)
     if json_output:
         print_json(result)
         return
@@ -37,11 +38,11 @@ def evaluate(
 
 
 def _score(
-    run: str, data: str, split: str, truth: str, pred: str, classes: str, boundary: bool, out: str
+    run: str, data: str, split: str, tta: bool, truth: str, pred: str, classes: str, boundary: bool, out: str
 ) -> tuple[dict[str, Any], str]:
     """(result, what was scored)."""
     if truth or pred:
-        if run or data or split or not (truth and pred):
+        if run or data or split or tta or not (truth and pred):
             raise ConfigError("--truth and --pred go together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
@@ -51,5 +52,5 @@ def _score(
         raise ConfigError("Name a run folder, or two folders of masks with --truth and --pred.")
     from finesight.app.evaluate import evaluate as run_evaluation
 
-    result = run_evaluation(run, data=data, split=split)
+    result = run_evaluation(run, data=data, split=split, tta=tta)
     return result, f"{result['num_samples']} pictures, split {result['split']}"

@@ -14,7 +14,9 @@ def predict(
     ids: Annotated[bool, typer.Option("--ids", help="Write class ids instead of names.")] = False,
     index: Annotated[bool, typer.Option("--index", help="Masks of class values instead of colours.")] = False,
     overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write pictures under their masks, too.")] = "",
-    tta: Annotated[bool, typer.Option("--tta", help="Masks: mean over flips and quarter turns; 8 × the time.")] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Mean over the flips and turns of training; 2 to 8 × the time.")
+    ] = False,
     calibrated: Annotated[
         bool, typer.Option("--calibrated", help="Probabilities scaled by the run's calibration.json.")
     ] = False,

@@ -1,5 +1,7 @@
 """The pass that scores a network on a split."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,22 +11,32 @@ from finesight.data.loader import Batch, PictureDataset, load_batches, order_bat
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.memory import free_memory, is_out_of_memory
+from finesight.engine.views import AS_IT_IS, View, average_views
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.tasks.contract import Score
 
+SMALLEST = float(torch.finfo(torch.float32).tiny)
+
 
 @torch.inference_mode()
-def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Machine, settings: Settings) -> Score:
+def score_split(
+    model: Model,
+    dataset: PictureDataset,
+    score: Score,
+    machine: Machine,
+    settings: Settings,
+    views: Sequence[View] = AS_IT_IS,
+) -> Score:
     """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
 
-    score: an empty one. Returns the score of the whole split, on every rank.
+    score: an empty one. views: of which the mean is taken. Returns the score of the whole split, on every rank.
     """
     model.eval()
     batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
     with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
-            score.update(answer(model, batch, machine), batch.targets)
+            score.update(answer(model, batch, machine, views), batch.targets)
             bar.advance(len(batch.indices))
     score, *others = ranks.gather(score)
     for other in others:
@@ -33,12 +45,25 @@ def score_split(model: Model, dataset: PictureDataset, score: Score, machine: Ma
 
 
 @torch.inference_mode()
-def answer(model: Model, batch: Batch, machine: Machine) -> Tensor:
-    """Logits of a batch, on the device: in more parts where memory is too small."""
-    num_parts = 1
+def answer(model: Model, batch: Batch, machine: Machine, views: Sequence[View] = AS_IT_IS) -> Tensor:
+    """Logits of a batch, on the device: in more parts where memory is too small.
+
+    Of several views the logarithm of their mean probabilities, which are logits as well.
+    """
+
+    def find_logits(images: Tensor) -> Tensor:
+        return _answer(model, images, machine)
+
+    def find_chances(images: Tensor) -> Tensor:
+        return find_logits(images).float().softmax(1)
+
+    def find_mean(images: Tensor) -> Tensor:
+        return average_views(find_chances, views)(images).clamp(min=SMALLEST).log()
+
+    num_parts, find = 1, find_logits if len(views) == 1 else find_mean
     while True:
         try:
-            return torch.cat([_answer(model, part, machine) for part in batch.images.chunk(num_parts)])
+            return torch.cat([find(part) for part in batch.images.chunk(num_parts)])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or num_parts >= len(batch.images):
                 raise

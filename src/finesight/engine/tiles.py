@@ -1,6 +1,6 @@
 """Masks of pictures of any size: at once where the network was validated so, else by tiles whose overlaps blend."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,21 +8,20 @@ from torch import Tensor
 
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
+from finesight.engine.views import AS_IT_IS, Answer, View, average_views
 from finesight.metrics.segmentation import enlarge, most_likely
 from finesight.models.contract import Model
 
 OVERLAP = 0.25  # share of a tile that the next one covers again
 TILES_AT_ONCE = 4
 
-Answer = Callable[[Tensor], Tensor]  # uint8 pictures (n, 3, h, w) → class probabilities (n, C, h, w)
-
 
 @torch.inference_mode()
-def predict_mask(model: Model, picture: np.ndarray, machine: Machine, tta: bool = False) -> np.ndarray:
+def predict_mask(model: Model, picture: np.ndarray, machine: Machine, views: Sequence[View] = AS_IT_IS) -> np.ndarray:
     """Class indices uint8 (h, w) of a picture uint8 (h, w, 3).
 
     A picture no larger than those of training is answered as validation does; of a larger one tiles of that size.
-    tta: the mean over flips and quarter turns.
+    views: of which the mean is taken.
     """
 
     def answer(images: Tensor) -> Tensor:
@@ -37,10 +36,10 @@ def predict_mask(model: Model, picture: np.ndarray, machine: Machine, tta: bool 
     height, width = picture.shape[:2]
     preprocessing = model.preprocessing
     tile = (height, width) if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
-    if height <= tile[0] and width <= tile[1] and not tta:
+    if height <= tile[0] and width <= tile[1] and len(views) == 1:
         logits = answer(to_tensor(picture)[None])
         return most_likely(logits)[0].to("cpu", torch.uint8).numpy()
-    return predict_tiled(average_views(chances) if tta else chances, picture, tile)
+    return predict_tiled(average_views(chances, views), picture, tile)
 
 
 def to_tensor(picture: np.ndarray) -> Tensor:
@@ -85,20 +84,3 @@ def blend_weights(tile: int) -> Tensor:
     """(tile,) weights above 0 that rise over the overlap to 1."""
     distance = torch.arange(tile) + 0.5
     return (torch.minimum(distance, tile - distance) / max(tile * OVERLAP, 1)).clamp(max=1)
-
-
-def average_views(answer: Answer) -> Answer:
-    """Mean probabilities over the eight ways to flip and turn a picture by quarters."""
-
-    def ask(images: Tensor) -> Tensor:
-        total: Tensor | None = None
-        for turns in range(4):
-            for flipped in (False, True):
-                seen = torch.rot90(images, turns, (2, 3))
-                chances = answer(seen.flip(3) if flipped else seen)
-                chances = torch.rot90(chances.flip(3) if flipped else chances, -turns, (2, 3))
-                total = chances if total is None else total + chances
-        assert total is not None
-        return total / 8
-
-    return ask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from finesight.engine.tiles import average_views, blend_weights, predict_tiled, tile_starts
+from finesight.engine.tiles import blend_weights, predict_tiled, tile_starts
 
 
 def by_pixel(images: torch.Tensor) -> torch.Tensor:
@@ -44,15 +44,3 @@ def test_a_seam_between_tiles_that_disagree_is_gradual() -> None:
     mask = predict_tiled(by_mean, image, (16, 16))
     assert (np.diff(mask.astype(int), axis=1) != 0).sum(1).tolist() == [1] * 16
     assert mask[0].argmin() == 14  # tiles lie at 0-16 and 12-28: the middle of what they share
-
-
-def test_averaged_views_come_back_to_their_place() -> None:
-    image = torch.from_numpy(picture(6, 9)).permute(2, 0, 1)[None]
-    torch.testing.assert_close(average_views(by_pixel)(image), by_pixel(image))
-
-    def looks_right(images: torch.Tensor) -> torch.Tensor:
-        return by_pixel(images.roll(1, dims=3))
-
-    averaged = average_views(looks_right)(image)
-    assert not torch.allclose(averaged, looks_right(image), atol=1e-3)
-    torch.testing.assert_close(average_views(looks_right)(image.flip(3)), averaged.flip(3))
