@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from commands import SMALL, draw_classes, finesight, train
 
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import Trainer
 
 SETTINGS = {"epochs": 2, "augment__mixup": 0.2, "ema": 0.9, "model__dropout": 0.2}
@@ -120,7 +121,7 @@ def test_a_first_epoch_starts_again_from_its_weights(
     settings = SETTINGS | {"model__weights": str(start), "checkpoint__every": 2}
     assert train(data, tmp_path / "straight", **settings).code == 0
 
-    def cut(trainer: Trainer) -> None:
+    def cut(trainer: Trainer, stop: StopRequest) -> int:
         raise PowerCut
 
     with monkeypatch.context() as patched:
