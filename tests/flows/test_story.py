@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -313,6 +314,20 @@ def test_a_run_starts_from_the_weights_of_another(small: Path, story: Story, run
     assert answer.code == 0, answer.err
     before, after = load_file(weights), load_file(run / "checkpoints/last/weights.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("fc."))
+
+
+def test_a_run_of_the_same_classes_is_trained_on_with_its_last_layer(story: Story, run: Path, tmp_path: Path) -> None:
+    start = shutil.copytree(story.run, tmp_path / "start")
+    config = re.sub('root = .*|val = ".*|classes = .*', "", (start / "config.toml").read_text(encoding="utf-8"))
+    (tmp_path / "again.toml").write_text(config, encoding="utf-8")
+    home = story.val.parent
+    flags = ("--val", story.val, "--classes", home / "names.csv", "--weights", start, "--epochs", 1)
+    data = ("--data", home / "train", "--set", "optim.lr=1e-12", "--set", "machine.threads=1")
+    answer = finesight("train", tmp_path / "again.toml", *data, *flags, "--out", run, "--json")
+    assert answer.code == 0, answer.err
+    before, after = story.trained.json()["metrics"], answer.json()["metrics"]
+    assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.01)  # statistics of one more epoch
+    assert json.loads((run / "model.json").read_text(encoding="utf-8"))["new_layers"] == []
 
 
 def test_recipe_flags_and_settings_in_their_order(small: Path, tmp_path: Path) -> None:
