@@ -144,6 +144,10 @@ def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -
     if chosen.only == "*" and "limit" not in results:
         results["limit"] = measure_limit()
         keep(chosen.out, results)
+    if chosen.only == "*" and "growth" not in results:
+        results["growth"] = measure_growth()
+        draw_growth(results["growth"], chosen.out.with_name(f"{chosen.out.stem}-growth.png"))
+        keep(chosen.out, results)
     for number in range(chosen.rounds):
         for work, name in wanted:
             if sum((turn["work"], turn["peer"]) == (work, name) for turn in results["turns"]) > 2 * number:
@@ -154,10 +158,6 @@ def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -
             results["turns"] += (new := turns.compare(work, name, pythons[name]))
             keep(chosen.out, results)
             print(*(json.dumps(turn) for turn in new), sep="\n", file=sys.stderr, flush=True)
-        if chosen.only == "*" and "growth" not in results:
-            results["growth"] = measure_growth()
-            draw_growth(results["growth"], chosen.out.with_name(f"{chosen.out.stem}-growth.png"))
-            keep(chosen.out, results)
 
 
 def keep(path: Path, results: dict[str, Any]) -> None:

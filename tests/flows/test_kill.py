@@ -7,6 +7,8 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,37 @@ def assert_nothing_lost(out: Path, whole: Path, reliability: Tally, what: str, k
     answered = [len(list(read_csv(each / "evaluation/val/predictions.csv", header))) for each in (whole, out)]
     lost = {"epochs_lost": epochs[0] - epochs[1], "pictures_lost": answered[0] - answered[1]}
     reliability("kill", what, kills, **lost)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
+def test_a_kill_leaves_no_process_behind(data: Path, whole: Path, tmp_path: Path, reliability: Tally) -> None:
+    before = processes()
+    process = start("train", "--data", data, "--out", tmp_path / "run", *flags(data__workers=2, epochs=500))
+    wait_until(lambda: (tmp_path / "run/journal.jsonl").exists())
+    assert len(processes() - before) >= 3  # itself and two that read
+    process.kill()
+    process.join()
+    wait_until(lambda: processes() <= before)
+    reliability("kill", "with 2 loader workers, which end with it")
+
+
+def processes() -> set[int]:
+    """Of this session, which a child of a child belongs to as well."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = stat.read_text().rpartition(") ")[2].split()[:4]
+            if int(session) == os.getsid(0) and state != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("not within a minute")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Batches of stored pixels and targets, in an order that is a function of seed and epoch."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -138,7 +139,7 @@ def _read_ahead(dataset: PictureDataset, batches: list[list[int]], workers: int,
             num_workers=min(workers, len(batches)),
             collate_fn=_same,  # __getitems__ has made the batch
             pin_memory=pin_memory,
-            worker_init_fn=_leave_interrupts_to_parent,
+            worker_init_fn=_start_reading,
         )
         with _signals_untouched():
             answers = iter(loader)
@@ -169,15 +170,24 @@ def _signals_untouched() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, before)
 
 
-def _leave_interrupts_to_parent(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal; only the parent knows what to do about it.
+def _start_reading(worker: int) -> None:
+    """What a reading process does about signals, and about the end of the one it reads for.
 
-    torchrun and Slurm send SIGTERM to a whole group of processes: this one leaves it.
+    Ctrl-C reaches every process of a terminal; only the parent knows what to do about it. torchrun and Slurm send
+    SIGTERM to a whole group of processes: this one leaves it. And torch looks whether the process is alive that forked
+    this one, which may be a server of processes (the default from Python 3.14 on) that lives as long as this one.
     """
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _same(batch: Any) -> Any:
