@@ -17,8 +17,9 @@ check: $(VENV)/tested
 	$(RUN)mypy
 	$(RUN)lint-imports
 
+# On your own pictures: make bench PEERS="--pictures FOLDER --pairs FOLDER"
 bench: $(VENV)/installed
-	$(RUN)python benchmarks/peers --minutes 20
+	$(RUN)python benchmarks/peers --minutes 20 $(PEERS)
 	$(RUN)python benchmarks/comparison.py
 
 # Every fault and kill, 10,000 fuzzed inputs a reader: hours. Writes the table of docs/reliability.md
