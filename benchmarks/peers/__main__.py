@@ -27,7 +27,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 from environments import list_versions, make_environment
 from growth import draw_growth, measure_growth
-from limit import measure_limit, share_of_limit
+from limit import measure_elsewhere, share_of_limit
 from pictures import make_pictures
 from table import make_table, spread
 from work import WORKS
@@ -142,7 +142,7 @@ def measure(chosen: argparse.Namespace, results: dict[str, Any], turns: Turns) -
         results["versions"] |= list_versions(pythons[name], PEERS[name].packages + PEERS[name].own)
     started = time.monotonic()  # what installs is not what measures
     if chosen.only == "*" and "limit" not in results:
-        results["limit"] = measure_limit()
+        results["limit"] = measure_elsewhere()
         keep(chosen.out, results)
     if chosen.only == "*" and "growth" not in results:
         results["growth"] = measure_growth()

@@ -138,14 +138,15 @@ def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest
     pictures, out, over = tmp_path / "pictures", tmp_path / "out", tmp_path / "over"
     for number in range(4):
         draw(pictures / f"{number}.png", "red", seed=number, size=32)
+    monkeypatch.setattr(masks, "MOST_AT_ONCE", 1)
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, masks, "predict_mask", 2)
+        calls = stop_after(patched, masks, "segment", 2)
         assert finesight("predict", mask_run, pictures, "--out", out).code == 130
     assert len(calls) == 2
     before = dict(tell(out))
     assert list(before) == [".finesight.json", "0.png", "1.png"]
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, masks, "predict_mask", 99)
+        calls = stop_after(patched, masks, "segment", 99)
         answer = finesight("predict", mask_run, pictures, "--out", out, "--json")
         assert answer.json()["num_samples"] == 4
         assert len(calls) == 2
@@ -158,6 +159,24 @@ def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest
         assert finesight("predict", mask_run, pictures, "--out", out, "--overlay", over).code == 0
         assert len(calls) == 7  # overlays are to be made of all
         assert len(list(over.iterdir())) == 4
+
+
+def test_pictures_of_one_size_are_segmented_at_once(
+    mask_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each still gets its own mask, whatever its neighbours are; one that cannot be read is passed over."""
+    pictures = tmp_path / "pictures"
+    for number, size in enumerate((32, 32, 32, 40, 40, 32)):
+        draw(pictures / f"{number}.png", ("red", "green", "blue")[number % 3], seed=number, size=size)
+    (pictures / "1b.png").touch()
+    calls = stop_after(monkeypatch, masks, "segment", 99)
+    assert finesight("predict", mask_run, pictures, "--out", tmp_path / "together").code == 1
+    assert len(calls) == 3  # of three, two and one
+    monkeypatch.setattr(masks, "MOST_AT_ONCE", 1)
+    assert finesight("predict", mask_run, pictures, "--out", tmp_path / "alone").code == 1
+    assert len(calls) == 3 + 6
+    for path in sorted((tmp_path / "alone").glob("*.png")):
+        assert (tmp_path / "together" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_masks_are_not_mixed(mask_run: Path, tmp_path: Path) -> None:

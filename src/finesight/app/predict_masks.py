@@ -1,7 +1,7 @@
 """Predict masks: a folder of pictures in, a folder of mask files out."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,16 @@ from finesight.data.sample import Item
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
-from finesight.engine.tiles import predict_mask
+from finesight.engine.tiles import segment
 from finesight.engine.views import AS_IT_IS, trained_views
 from finesight.errors import ConfigError, DataError
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically
 
+PIXELS_AT_ONCE = 8 * 512 * 512
+MOST_AT_ONCE = 16  # pictures
+
+Picture = tuple[Item, np.ndarray]  # uint8 (h, w, 3)
 Predicted = tuple[str, np.ndarray, np.ndarray]  # key, picture uint8 (h, w, 3), mask uint8 (h, w)
 
 
@@ -70,12 +74,10 @@ def predict_masks(
     views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
-        for item, picture in map_in_threads(_read, left, workers=min(2, ranks.num_cores()), chunk=1):
-            if isinstance(picture, str):
-                unreadable.append((item.key, picture))
-            else:
-                yield item.key, picture, predict_mask(model, picture, machine, views)
-            bar.advance()
+        for some in group_by_size(_read_all(left, unreadable)):
+            masks = segment(model, [picture for _, picture in some], machine, views)
+            yield from ((item.key, picture, mask) for (item, picture), mask in zip(some, masks, strict=True))
+            bar.advance(len(some))
             if stop.signal:
                 return
 
@@ -109,6 +111,28 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
     return {item.key for item in items if is_done(item)}
+
+
+def group_by_size(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+    """Neighbours of one size, as many as are quickly answered at once."""
+    group: list[Picture] = []
+    for item, picture in pictures:
+        pixels = picture.shape[0] * picture.shape[1] * (len(group) + 1)
+        if group and (picture.shape != group[0][1].shape or pixels > PIXELS_AT_ONCE or len(group) == MOST_AT_ONCE):
+            yield group
+            group = []
+        group.append((item, picture))
+    if group:
+        yield group
+
+
+def _read_all(items: Sequence[Item], unreadable: Unreadable) -> Iterator[Picture]:
+    """What cannot be read is added to `unreadable`."""
+    for item, picture in map_in_threads(_read, items, workers=min(2, ranks.num_cores()), chunk=1):
+        if isinstance(picture, str):
+            unreadable.append((item.key, picture))
+        else:
+            yield item, picture
 
 
 def _read(item: Item) -> tuple[Item, np.ndarray | str]:

@@ -17,11 +17,13 @@ TILES_AT_ONCE = 4
 
 
 @torch.inference_mode()
-def predict_mask(model: Model, picture: np.ndarray, machine: Machine, views: Sequence[View] = AS_IT_IS) -> np.ndarray:
-    """Class indices uint8 (h, w) of a picture uint8 (h, w, 3).
+def segment(
+    model: Model, pictures: Sequence[np.ndarray], machine: Machine, views: Sequence[View] = AS_IT_IS
+) -> list[np.ndarray]:
+    """Class indices uint8 (h, w) of each of some pictures of one size, uint8 (h, w, 3).
 
-    A picture no larger than those of training is answered as validation does; of a larger one tiles of that size.
-    views: of which the mean is taken.
+    Pictures no larger than those of training are answered at once, as validation does; of larger ones tiles of that
+    size, one picture after the other. views: of which the mean is taken.
     """
 
     def answer(images: Tensor) -> Tensor:
@@ -33,18 +35,15 @@ def predict_mask(model: Model, picture: np.ndarray, machine: Machine, views: Seq
     def chances(images: Tensor) -> Tensor:
         return answer(images).softmax(1)
 
-    height, width = picture.shape[:2]
+    height, width = pictures[0].shape[:2]
     preprocessing = model.preprocessing
     tile = (height, width) if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
-    if height <= tile[0] and width <= tile[1] and len(views) == 1:
-        logits = answer(to_tensor(picture)[None])
-        return most_likely(logits)[0].to("cpu", torch.uint8).numpy()
-    return predict_tiled(average_views(chances, views), picture, tile)
-
-
-def to_tensor(picture: np.ndarray) -> Tensor:
-    """uint8 (3, h, w) of (h, w, 3)."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+    average = average_views(chances, views)
+    if height > tile[0] or width > tile[1]:
+        return [predict_tiled(average, picture, tile) for picture in pictures]
+    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    scores = answer(images) if len(views) == 1 else average(images)
+    return list(most_likely(scores).to("cpu", torch.uint8).numpy())
 
 
 def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
@@ -57,7 +56,7 @@ def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) ->
     tile = min(tile[0], height), min(tile[1], width)
     tops, lefts = tile_starts(height, tile[0]), tile_starts(width, tile[1])
     weights = blend_weights(tile[0])[:, None] * blend_weights(tile[1])
-    image = to_tensor(picture)
+    image = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
     mask = np.empty((height, width), np.uint8)
     band: Tensor | None = None
     for top, end in zip(tops, [*tops[1:], height], strict=True):
