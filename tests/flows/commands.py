@@ -1,5 +1,6 @@
 """The command line in this process, as a shell would see it, and small pictures to give it."""
 
+import csv
 import io
 import json
 import sys
@@ -65,6 +66,11 @@ def train(data: Path, out: Path, *arguments: object, **settings: Any) -> Answer:
     changed: Mapping[str, Any] = SMALL | {name.replace("__", "."): value for name, value in settings.items()}
     flags = [f"--set={name}={json.dumps(value)}" for name, value in changed.items()]
     return finesight("train", "--data", data, "--out", out, *flags, *arguments)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def draw(path: Path, colour: str, seed: int = 0, size: int = 24) -> Path:

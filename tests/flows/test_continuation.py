@@ -63,7 +63,7 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
     out, whole = tmp_path / "labels.csv", tmp_path / "whole.csv"
     assert finesight("predict", run, pictures, "--out", whole).code == 1
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, labels, "prepare", 2)
+        calls = stop_after(patched, labels, "find_logits", 2)
         answer = finesight("predict", run, pictures, "--out", out)
     assert answer.code == 130
     assert "the same command goes on with the rest" in answer.err
@@ -76,7 +76,7 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
     (other / "checkpoints/best/weights.safetensors").unlink()
     shutil.copy(run / "checkpoints/last/weights.safetensors", other / "checkpoints/best")
     kept.write_text(kept.read_text() + '["red_0.png", 1')  # a line that a power cut left
-    calls = stop_after(monkeypatch, labels, "prepare", 99)
+    calls = stop_after(monkeypatch, labels, "find_logits", 99)
     answer = finesight("predict", run, pictures, "--out", out, "--json")
     assert answer.code == 1
     assert answer.json()["num_samples"] == 18
@@ -94,7 +94,7 @@ def test_a_stopped_table_with_a_damaged_row(
 ) -> None:
     out = tmp_path / "labels.csv"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "prepare", 1)
+        stop_after(patched, labels, "find_logits", 1)
         assert finesight("predict", run, pictures, "--out", out).code == 130
     (kept,) = (tmp_path / ".labels.csv.rows").glob("*.jsonl")
     key, changed, _ = json.loads(kept.read_text().splitlines()[0])
@@ -108,7 +108,7 @@ def test_a_stopped_table_is_not_mixed(
 ) -> None:
     out, moved = tmp_path / "labels.csv", tmp_path / "moved"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "prepare", 1)
+        stop_after(patched, labels, "find_logits", 1)
         assert finesight("predict", run, pictures, "--out", out).code == 130
     shutil.copytree(pictures, moved)
     refused = finesight("predict", run, moved, "--out", out).error()
@@ -116,7 +116,7 @@ def test_a_stopped_table_is_not_mixed(
     assert str(tmp_path / ".labels.csv.rows") in refused
     draw(pictures / "red_0.png", "blue")  # changed since: its row is made again
     os.utime(pictures / "red_0.png", (1, 1))
-    calls = stop_after(monkeypatch, labels, "prepare", 99)
+    calls = stop_after(monkeypatch, labels, "find_logits", 99)
     assert finesight("predict", run, pictures, "--out", out).code == 1
     assert len(calls) == 2  # eleven pictures and that one
     fresh = tmp_path / "fresh.csv"

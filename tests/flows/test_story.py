@@ -1,19 +1,15 @@
 """The whole path on tiny pictures: train, evaluate, embed, report, predict; and that its numbers agree."""
 
-import csv
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from commands import Answer, draw, draw_classes, finesight, train
+from commands import Answer, draw, draw_classes, finesight, read_rows, train
 from safetensors.torch import load_file
 
 CLASS_FILE = "id,name\nred,Rot\ngreen,Grün\nblue,蓝\n"
@@ -30,11 +26,6 @@ AFTER_TRAINING = {
 
 def files_of(run: Path) -> set[str]:
     return {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @dataclass(frozen=True)
@@ -230,132 +221,6 @@ def test_a_run_outlives_its_machine(story: Story, tmp_path: Path) -> None:
     answer = finesight("predict", copy, story.val, "--out", tmp_path / "labels.csv")
     assert answer.code == 0
     assert "'cuda:77'" in answer.err
-
-
-# -- ways to train
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    return tmp_path / "run"
-
-
-def journal(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
-
-
-WAYS: dict[str, dict[str, Any]] = {
-    "averaged": {"ema": 0.9},
-    "mixed": {"augment__mixup": 0.2, "augment__cutmix": 0.5},
-    "thawed": {"model__freeze_before": "head", "optim__unfreeze": [[2, "layer3"]]},
-    "in parts": {"optim__accumulate": 2, "optim__clip_norm": 1.0, "optim__name": "sgd"},
-    "growing": {"image__first_size": [8, 8], "image__size": [48, 32], "optim__schedule": "step"},
-    "coloured": {"augment__colour": 0.3, "augment__rotate_degrees": 10.0, "augment__randaugment": 3},
-    "weighted": {"loss__class_weights": "inverse", "loss__label_smoothing": 0.1, "checkpoint__best": "log_loss"},
-    "decoded anew": {"data__store": "off", "data__workers": 0},
-    "apart": {"optim__backbone_scale": 0.1, "optim__layer_decay": 0.8, "optim__name": "adam"},
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_ways_to_train(way: str, small: Path, run: Path) -> None:
-    answer = train(small, run, "--json", epochs=2, **WAYS[way])
-    assert answer.code == 0, answer.err
-    lines = journal(run)
-    assert [line["epoch"] for line in lines] == [1, 2]
-    assert all(np.isfinite(value) for line in lines for value in line.values())
-    assert finesight("evaluate", run, "--json").json()["metrics"] == answer.json()["metrics"]
-
-
-def test_thawing_moves_what_was_frozen(small: Path, run: Path) -> None:
-    train(small, run, epochs=2, **WAYS["thawed"])
-    first, second = (
-        {layer["name"]: layer["state"] for layer in json.loads(line)["layers"]}
-        for line in (run / "freezing.jsonl").read_text().splitlines()
-    )
-    assert first["layer3.0.conv1"] == "frozen"
-    assert second["layer3.0.conv1"] == "tuned"
-    assert second["layer2.0.conv1"] == "frozen"
-
-
-def test_patience(small: Path, run: Path) -> None:
-    """With a learning rate of next to nothing the first epoch stays the best."""
-    answer = train(small, run, "--json", epochs=9, checkpoint__patience=2, optim__lr=1e-9)
-    assert answer.json()["best_epoch"] == 1
-    assert len(journal(run)) == 3
-
-
-def test_bad_pictures_can_be_skipped(small: Path, run: Path) -> None:
-    (small / "red_0.png").write_bytes(b"")
-    (small / "blue_1.png").write_bytes(b"nothing")
-    answer = train(small, run, "--on-bad-image", "skip")
-    assert answer.code == 0
-    assert "Left out: red_0.png: is empty (0 bytes)" in answer.err
-    rows = read_rows(run / "splits.csv")
-    assert len(rows) == 10
-    assert not {"red_0.png", "blue_1.png"} & {row["key"] for row in rows}
-    assert finesight("evaluate", run).code == 0
-
-
-def test_same_command_same_journal(small: Path, tmp_path: Path) -> None:
-    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
-    for out, seed in ((first, 3), (second, 3), (other, 4)):
-        train(small, out, "--seed", seed, augment__mixup=0.2)
-    assert (first / "journal.jsonl").read_bytes() == (second / "journal.jsonl").read_bytes()
-    assert (first / "journal.jsonl").read_bytes() != (other / "journal.jsonl").read_bytes()
-    weights = "checkpoints/last/weights.safetensors"
-    assert (first / weights).read_bytes() == (second / weights).read_bytes()
-
-
-def test_a_run_starts_from_the_weights_of_another(small: Path, story: Story, run: Path) -> None:
-    """All but the last layer: the file has three classes too, and still a fresh one is trained."""
-    weights = story.run / "checkpoints/best/weights.safetensors"
-    answer = train(small, run, "--weights", weights, model__freeze_before="head")
-    assert answer.code == 0, answer.err
-    before, after = load_file(weights), load_file(run / "checkpoints/last/weights.safetensors")
-    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("fc."))
-
-
-def test_a_run_of_the_same_classes_is_trained_on_with_its_last_layer(story: Story, run: Path, tmp_path: Path) -> None:
-    start = shutil.copytree(story.run, tmp_path / "start")
-    config = re.sub('root = .*|val = ".*|classes = .*', "", (start / "config.toml").read_text(encoding="utf-8"))
-    (tmp_path / "again.toml").write_text(config, encoding="utf-8")
-    home = story.val.parent
-    flags = ("--val", story.val, "--classes", home / "names.csv", "--weights", start, "--epochs", 1)
-    data = ("--data", home / "train", "--set", "optim.lr=1e-12", "--set", "machine.threads=1")
-    answer = finesight("train", tmp_path / "again.toml", *data, *flags, "--out", run, "--json")
-    assert answer.code == 0, answer.err
-    before, after = story.trained.json()["metrics"], answer.json()["metrics"]
-    assert after["log_loss"] == pytest.approx(before["log_loss"], abs=0.01)  # statistics of one more epoch
-    assert json.loads((run / "model.json").read_text(encoding="utf-8"))["new_layers"] == []
-
-
-def test_recipe_flags_and_settings_in_their_order(small: Path, tmp_path: Path) -> None:
-    """Defaults < recipe < --set < named flags; what was decided is in the run."""
-    recipe = tmp_path / "mine.toml"
-    recipe.write_text('epochs = 7\nseed = 5\nbatch_size = 4\n[model]\nname = "timm/test_resnet"\nweights = "none"\n')
-    flags = ["--set", "image.size=[32, 32]", "--set", "batch_size=6", "--set", "epochs=3"]
-    out = tmp_path / "run"
-    answer = finesight("train", recipe, "--data", small, "--out", out, *flags, "--epochs", "1", "--json")
-    assert answer.code == 0, answer.err
-    config = (out / "config.toml").read_text(encoding="utf-8")
-    for line in ("epochs = 1", "seed = 5", "batch_size = 6", 'format = "name_prefix"', 'best = "accuracy"'):
-        assert line in config
-    assert 'device = "auto"' not in config
-
-
-def test_the_next_free_folder_is_taken(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs" / "small-1").mkdir(parents=True)
-    answer = finesight("train", "--data", "small", *_small_flags(), "--json")
-    assert answer.json()["run"] == str(Path("runs") / "small-2")
-
-
-def _small_flags() -> Iterator[str]:
-    from commands import SMALL
-
-    for name, value in SMALL.items():
-        yield f"--set={name}={json.dumps(value)}"
 
 
 def test_the_library_says_what_the_command_says(story: Story, tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def inspect(
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
     (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
-    told), `sizes`, `modes`, `num_bytes`, `problems` (`code`, `severity`, `title`,
-    `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError where there is
-    nothing to inspect.
+    told), `sizes`, `modes`, `num_bytes`, `split` (pictures of each part, where one is written), `problems` (`code`,
+    `severity`, `title`, `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError
+    where there is nothing to inspect.
     """
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})

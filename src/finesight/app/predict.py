@@ -26,11 +26,10 @@ from finesight.data.formats import list_pictures
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
-from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
-from finesight.engine.scoring import evaluation_batch
+from finesight.engine.scoring import evaluation_batch, find_logits
 from finesight.engine.views import AS_IT_IS, View, average_views, trained_views
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.metrics.calibration import Calibration
@@ -141,9 +140,7 @@ def predict_items(
     machine.place(model.network)
 
     def find_chances(images: Tensor) -> Tensor:
-        with machine.autocast():
-            logits: Tensor = model(prepare(images, model.preprocessing))
-        return (logits.float() / temperature).softmax(1)
+        return (find_logits(model, images, machine).float() / temperature).softmax(1)
 
     batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
@@ -152,7 +149,7 @@ def predict_items(
             bar.advance(len(batch.items) + len(batch.bad))
             if not batch.items:
                 continue
-            images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2).to(machine.device)
+            images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
             confidence, best = average_views(find_chances, views)(images).max(1)
             yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
 

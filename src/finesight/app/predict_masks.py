@@ -74,12 +74,13 @@ def predict_masks(
     views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
-        for some in group_by_size(_read_all(left, unreadable)):
+        for some in _group_by_size(_read_all(left, unreadable)):
             masks = segment(model, [picture for _, picture in some], machine, views)
             yield from ((item.key, picture, mask) for (item, picture), mask in zip(some, masks, strict=True))
             bar.advance(len(some))
             if stop.signal:
                 return
+        bar.advance(len(unreadable))
 
     def write(predicted: Predicted) -> None:
         _write(*predicted, classes, out, index, over)
@@ -113,7 +114,7 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
     return {item.key for item in items if is_done(item)}
 
 
-def group_by_size(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+def _group_by_size(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
     """Neighbours of one size, as many as are quickly answered at once."""
     group: list[Picture] = []
     for item, picture in pictures:

@@ -17,7 +17,7 @@ from finesight.engine.checkpoint import load_weights
 from finesight.engine.device import Machine
 from finesight.engine.job import Job
 from finesight.engine.loop import SMALLEST_PART
-from finesight.engine.restore import best_checkpoint, read_new_layers, read_preprocessing
+from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.insight.feature_film import start_feature_film
 from finesight.models import build_model
@@ -48,7 +48,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         model.preprocessing = dataclasses.replace(model.preprocessing, mean=seen.mean, std=seen.std)
         model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
         if not task.has_masks and start.read_classes().names == listing.classes.names:  # its last layer serves, too
-            load_weights(start, best_checkpoint(start), model.network)
+            load_weights(start, "best", model.network)
             model.new_layers = ()
     if model.task != task.name:
         raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")

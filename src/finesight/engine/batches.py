@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 
 from finesight.config import AugmentSettings, Preprocessing, Settings
+from finesight.data.loader import Batch
+from finesight.data.transforms import draw_uniform
+from finesight.engine.job import Job
 
 
 def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
@@ -24,6 +27,16 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
 def view_of(augment: AugmentSettings, epoch: int) -> int:
     """The epoch whose random numbers an epoch's pictures take: itself, or with augment.views one of the first."""
     return (epoch - 1) % augment.views + 1 if augment.views else epoch
+
+
+def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+    """Pictures and targets on the device, as this epoch sees them before mixing."""
+    settings, device = job.settings, job.machine.device
+    draws = draw_uniform(settings.seed, view_of(settings.augment, epoch), batch.indices)
+    size = training_size(settings, job.model.preprocessing, epoch)
+    images = batch.images.to(device, non_blocking=True)
+    targets = batch.targets.to(device, non_blocking=True)
+    return job.task.augment(images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts)
 
 
 def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from finesight import ranks
 from finesight.config import AugmentSettings, Settings
 from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
-from finesight.data.transforms import draw_uniform, prepare
-from finesight.engine.batches import view_of
+from finesight.data.transforms import prepare
+from finesight.engine.batches import augment_batch, view_of
 from finesight.engine.freezing import FreezePlan
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
@@ -83,25 +83,17 @@ class KeptFeatures:
         with progress_bar(f"Looking, view {view}" if view else "Looking", len(pictures), "images") as bar:
             pinned = job.machine.device.type == "cuda"
             for batch in load_batches(pictures, batches, job.settings.data.workers, pinned):
-                images = batch.images.to(job.machine.device, non_blocking=True)
-                rows.append(see(job, self._augment(images, batch, view) if view else prepare_for(job, images)).cpu())
+                images = augment_batch(job, batch, view)[0] if view else prepare_for(job, batch.images)
+                rows.append(see(job, images).cpu())
                 bar.advance(len(batch.indices))
                 if stop.signal:
                     return None
         return torch.cat(rows)
 
-    def _augment(self, images: Tensor, batch: Batch, view: int) -> Tensor:
-        job, settings = self.job, self.job.settings
-        size = job.model.preprocessing.size
-        draws = draw_uniform(settings.seed, view, batch.indices)
-        targets = batch.targets.to(images.device)
-        return job.task.augment(
-            images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts
-        )[0]
-
 
 def prepare_for(job: Job, images: Tensor) -> Tensor:
-    return prepare(images, job.model.preprocessing)
+    """Stored pictures as validation sees them, on the device."""
+    return prepare(images.to(job.machine.device, non_blocking=True), job.model.preprocessing)
 
 
 def see(job: Job, images: Tensor) -> Tensor:
@@ -175,4 +167,4 @@ def _drops(job: Job, plan: FreezePlan) -> bool:
 
 def _sample(job: Job) -> Tensor:
     images = job.train.__getitems__(list(range(min(SAMPLE, len(job.train))))).images
-    return prepare_for(job, images.to(job.machine.device))
+    return prepare_for(job, images)

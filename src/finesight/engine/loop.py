@@ -11,8 +11,7 @@ from torch import Tensor
 
 from finesight import ranks
 from finesight.data.loader import Batch, load_batches, order_batches
-from finesight.data.transforms import draw_uniform
-from finesight.engine.batches import mix_pictures, training_size, view_of
+from finesight.engine.batches import augment_batch, mix_pictures
 from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
@@ -235,18 +234,11 @@ class Trainer:
         set_learning_rate(self.optimiser, optim, factor)
 
     def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        job, settings = self.job, self.job.settings
-        device = job.machine.device
+        device = self.job.machine.device
         if self.kept:
             return batch.images.to(device), batch.targets.to(device)
-        draws = draw_uniform(settings.seed, view_of(settings.augment, self.at.epoch), batch.indices)
-        size = training_size(settings, job.model.preprocessing, self.at.epoch)
-        images = batch.images.to(device, non_blocking=True)
-        targets = batch.targets.to(device, non_blocking=True)
-        images, targets = job.task.augment(
-            images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts
-        )
-        return mix_pictures(images, targets, settings, len(job.classes))
+        images, targets = augment_batch(self.job, batch, self.at.epoch)
+        return mix_pictures(images, targets, self.job.settings, len(self.job.classes))
 
     def _look(self) -> None:
         """Reads the epoch's loss. Raises FinesightError that names the pictures whose loss is no number."""

@@ -51,16 +51,15 @@ def answer(model: Model, batch: Batch, machine: Machine, views: Sequence[View] =
     Of several views the logarithm of their mean probabilities, which are logits as well.
     """
 
-    def find_logits(images: Tensor) -> Tensor:
-        return _answer(model, images, machine)
-
-    def find_chances(images: Tensor) -> Tensor:
-        return find_logits(images).float().softmax(1)
-
-    def find_mean(images: Tensor) -> Tensor:
+    def find(images: Tensor) -> Tensor:
+        if len(views) == 1:
+            return find_logits(model, images, machine)
         return average_views(find_chances, views)(images).clamp(min=SMALLEST).log()
 
-    num_parts, find = 1, find_logits if len(views) == 1 else find_mean
+    def find_chances(images: Tensor) -> Tensor:
+        return find_logits(model, images, machine).float().softmax(1)
+
+    num_parts = 1
     while True:
         try:
             return torch.cat([find(part) for part in batch.images.chunk(num_parts)])
@@ -71,9 +70,10 @@ def answer(model: Model, batch: Batch, machine: Machine, views: Sequence[View] =
         num_parts *= 2
 
 
-def _answer(model: Model, images: Tensor, machine: Machine) -> Tensor:
+def find_logits(model: Model, images: Tensor, machine: Machine) -> Tensor:
+    """images: uint8 pictures as stored (n, 3, h, w), or what the network's first layer is given."""
     images = images.to(machine.device, non_blocking=True)
-    if not images.is_floating_point():  # else features, for the last layer alone
+    if not images.is_floating_point():  # else features, for a last layer alone
         images = prepare(images, model.preprocessing)
     with machine.autocast():
         logits: Tensor = model(images)

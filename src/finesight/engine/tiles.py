@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
+from finesight.engine.scoring import find_logits
 from finesight.engine.views import AS_IT_IS, Answer, View, average_views
 from finesight.metrics.segmentation import enlarge, most_likely
 from finesight.models.contract import Model
@@ -27,10 +27,7 @@ def segment(
     """
 
     def answer(images: Tensor) -> Tensor:
-        images = images.to(machine.device)
-        with machine.autocast():
-            logits = model(prepare(images, model.preprocessing))
-        return enlarge(logits.float(), (images.shape[-2], images.shape[-1]))
+        return enlarge(find_logits(model, images, machine).float(), (images.shape[-2], images.shape[-1]))
 
     def chances(images: Tensor) -> Tensor:
         return answer(images).softmax(1)

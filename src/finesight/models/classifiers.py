@@ -52,6 +52,11 @@ class Classifier:
         if size:
             preprocessing = dataclasses.replace(preprocessing, size=size)
         network, head = self.maker.make_network(self.architecture, num_classes, preprocessing.size, dropout)
+        last = network.get_submodule(head)
+        if isinstance(
+            last, nn.Linear | nn.Conv2d
+        ):  # some libraries draw it from ±1/√classes: of few, from far too wide
+            last.reset_parameters()
         origin = WeightsOrigin(source="random weights")
         if weights != "none":
             found = self.find_weights(weights, preprocessing)

@@ -219,3 +219,12 @@ def test_segmenters_start_from_a_classifiers_weights(tmp_path: Path, monkeypatch
     save_file(model.network.state_dict(), tmp_path / "mine.safetensors")
     again = build_model("fcn/efficientnet_lite0", 4, str(tmp_path / "mine.safetensors"))
     assert torch.equal(again.network.head.weight, model.network.head.weight)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_b0", "timm/test_resnet", "timm/test_vit"])
+def test_a_fresh_last_layer_starts_almost_undecided(name: str) -> None:
+    """timm and torchvision draw EfficientNet's from ±1/√classes, which made the first loss of four classes 11."""
+    model = build_model(name, 2, "none")
+    weight = model.network.get_submodule(model.head).weight
+    assert isinstance(weight, torch.Tensor)
+    assert 0.9 < float(weight.detach().abs().max()) * weight.shape[1] ** 0.5 <= 1
