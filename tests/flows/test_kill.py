@@ -130,7 +130,7 @@ def test_killed_before_every_write(data: Path, whole: Path, tmp_path: Path, reli
     ("what", "where", "number"),
     [
         ("inside a step", "finesight.engine.loop:Trainer._back_propagate", 3),
-        ("inside an evaluation", "finesight.engine.scoring:_answer", 2),
+        ("inside an evaluation", "finesight.engine.scoring:find_logits", 2),
         ("between the files of a checkpoint", "finesight.engine.checkpoint:save_tensors", 6),
         ("between the two renames of a checkpoint", "finesight.run:sync_folder", 3),
         ("inside the last evaluation", "finesight.app.train:write_selftest", 1),
