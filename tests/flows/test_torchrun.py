@@ -94,7 +94,7 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliabili
 def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability: Tally) -> None:
     """Its eight pictures want 800 MB, and it has 600: both ranks compute theirs in two parts from then on."""
     script = Path(__file__).parent / "starved.py"
-    changed = {"machine.sync_norm": False, "image.size": [64, 64], "batch_size": 16, "epochs": 1}
+    changed = {"machine.sync_norm": False, "image.size": [64, 64], "batch_size": 16, "epochs": 1, "augment.cutmix": 1.0}
     done = torchrun(script, data, tmp_path, json.dumps(SETTINGS | changed))
     assert done.returncode == 0, done.stderr
     told = "From epoch 1, step 1 on a batch of 16 is computed in 2 parts by each rank"

@@ -69,8 +69,6 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     class_counts = task.count_classes(train.targets, listing.classes)
     loss = task.make_loss(settings.loss, class_counts, listing.classes)
     film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
-    if settings.augment.mixup or settings.augment.cutmix:
-        loss(torch.zeros(1, len(listing.classes)), torch.ones(1, len(listing.classes)))  # raises if it cannot mix
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
     feature_film = start_feature_film(run, val, listing.classes, settings) if not task.has_masks else None
     return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film, feature_film)

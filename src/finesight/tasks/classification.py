@@ -20,7 +20,7 @@ from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.run import RunFolder, write_atomically, write_csv
 from finesight.tasks.contract import Loss, Metrics, Score, TaskName
-from finesight.tasks.losses import class_weights, parse_loss
+from finesight.tasks.losses import check_takes_shares, class_weights, parse_loss
 
 
 class Classification:
@@ -31,7 +31,8 @@ class Classification:
     has_masks = False
 
     def check(self, settings: Settings) -> None:
-        """Every setting makes sense."""
+        if settings.augment.mixup or settings.augment.cutmix:
+            check_takes_shares(settings.loss.name)
 
     def open_targets(
         self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings

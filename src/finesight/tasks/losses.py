@@ -44,7 +44,6 @@ def cross_entropy(
 
 def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gamma: float = 2.0) -> Tensor:
     """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
-    _refuse_soft("focal", targets)
     weights = None if weights is None else weights.to(logits.device, torch.float32)
     valid = _valid(logits, targets)
     known = targets.where(valid, 0)
@@ -55,7 +54,6 @@ def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gam
 
 def dice(logits: Tensor, targets: Tensor) -> Tensor:
     """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
-    _refuse_soft("dice", targets)
     p, t = _class_rows(logits, targets)
     overlap = 2 * ranks.total((p * t).sum(1)) / ranks.total(p.sum(1) + t.sum(1)).clamp(min=1e-6)
     return _mean_over_present(1 - overlap, t)
@@ -68,7 +66,6 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
     Pixels whose errors differ by less than 1 / LOVASZ_LEVELS join together and share that gain, so that counting takes
     the place of the paper's sort: six times as fast, and the loss is off by less than that.
     """
-    _refuse_soft("lovasz", targets)
     p, t = _class_rows(logits, targets)  # ignored pixels have error 0: what they weigh does not matter
     errors = (t.float() - p).abs()
     return _mean_over_present(ranks.total((errors * _lovasz_gains(errors.detach(), t)).sum(1)), t)
@@ -127,6 +124,13 @@ def parse_loss(
     return compute
 
 
+def check_takes_shares(name: str) -> None:
+    """Raises ConfigError unless every term takes shares of classes for targets, as mixing pictures makes them."""
+    others = [term for term in map(str.strip, name.split("+")) if _find_loss(term) is not cross_entropy]
+    if others:
+        raise ConfigError(f"Loss {others[0]!r} needs one class a target; with mixup or cutmix use cross_entropy.")
+
+
 def _find_loss(name: str) -> Callable[..., Tensor]:
     if name not in LOSSES:
         near = difflib.get_close_matches(name, LOSSES, n=1)
@@ -183,8 +187,3 @@ def _mean_over_present(values: Tensor, t: Tensor) -> Tensor:
 def _divide(own: Tensor, by: Tensor) -> Tensor:
     summed = ranks.total(torch.stack([own, by]))
     return summed[0] / torch.where(summed[1] > 0, summed[1], 1)
-
-
-def _refuse_soft(name: str, targets: Tensor) -> None:
-    if targets.is_floating_point():
-        raise ConfigError(f"Loss {name!r} needs one class a target; with mixup or cutmix use cross_entropy.")

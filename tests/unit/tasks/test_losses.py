@@ -11,7 +11,16 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError
-from finesight.tasks.losses import LOSSES, class_weights, cross_entropy, dice, focal, lovasz, parse_loss
+from finesight.tasks.losses import (
+    LOSSES,
+    check_takes_shares,
+    class_weights,
+    cross_entropy,
+    dice,
+    focal,
+    lovasz,
+    parse_loss,
+)
 
 NAMES = [*LOSSES, "cross_entropy+lovasz"]
 CLASSES = 4
@@ -159,7 +168,8 @@ def test_what_cannot_be_is_one_sentence(name: str, options: dict[str, object], m
 @pytest.mark.parametrize("name", ["focal", "dice", "lovasz", "cross_entropy+lovasz"])
 def test_mixed_pictures_need_cross_entropy(name: str) -> None:
     with pytest.raises(ConfigError, match="use cross_entropy"):
-        parse_loss(name)(torch.randn(2, CLASSES), torch.full((2, CLASSES), 0.25))
+        check_takes_shares(name)
+    check_takes_shares("cross_entropy")
 
 
 # --- cross-entropy
