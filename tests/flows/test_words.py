@@ -7,6 +7,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_no_command_at_all_is_help() -> None:
     answer = finesight()
     assert answer.code == 2
     assert "train" in answer.out + answer.err
+
+
+def test_versions_are_told() -> None:
+    answer = finesight("--version")
+    assert answer.code == 0
+    assert answer.out.startswith(f"finesight {version('finesight')}, torch {version('torch')}")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ Nothing heavy is imported before a command runs, so that --help answers at once.
 
 import io
 import os
+import platform
 import sys
 import time
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -30,8 +33,8 @@ from finesight.progress import say
 
 app = typer.Typer(
     name="finesight",
-    help="Fine-tune a pretrained vision network on your own pictures, and see what it learned.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -40,6 +43,22 @@ app = typer.Typer(
 COMMANDS = (*(demo, inspect, models, train, evaluate, predict, embed, explain), *(findings, labels, report, compare))
 for command in COMMANDS:
     app.command()(command)
+
+
+@app.callback()
+def start(
+    tell_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, help="This version and those of what computes, for a report of a fault."
+        ),
+    ] = False,
+) -> None:
+    """Fine-tune a pretrained vision network on your own pictures, and see what it learned."""
+    if tell_version:
+        names = ("finesight", "torch", "torchvision", "timm")
+        print(", ".join([*(f"{name} {version(name)}" for name in names), f"Python {platform.python_version()}"]))
+        raise typer.Exit
 
 
 SHARED = ("train", "evaluate", "predict")  # what several processes can do together
