@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(RUN)finesight demo
 
 test: $(VENV)/tested
-	$(RUN)pytest
+	$(RUN)pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 check: $(VENV)/tested
 	$(RUN)ruff format --check .
