@@ -78,6 +78,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--partly", action="store_true", help="with --reliability: keep FILE's rows of what is not run")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--reliability") and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--reliability counts in one process: leave out --numprocesses.")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--reliability"):
         chosen = [item for item in items if "reliability" in getattr(item, "fixturenames", ())]
