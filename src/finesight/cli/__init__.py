@@ -48,10 +48,7 @@ for command in COMMANDS:
 @app.callback()
 def start(
     tell_version: Annotated[
-        bool,
-        typer.Option(
-            "--version", is_eager=True, help="This version and those of what computes, for a report of a fault."
-        ),
+        bool, typer.Option("--version", help="Print the versions of all that computes, for a bug report.")
     ] = False,
 ) -> None:
     """Fine-tune a pretrained vision network on your own pictures, and see what it learned."""

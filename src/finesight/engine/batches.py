@@ -39,19 +39,11 @@ def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
     return job.task.augment(images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts)
 
 
-def is_mixed(settings: Settings, epoch: int) -> bool:
-    """Whether pictures of this epoch (from 1) are mixed: with augment.mix_share below 1 the last ones are not."""
-    augment = settings.augment
-    return bool(augment.mixup or augment.cutmix) and epoch <= round(augment.mix_share * settings.epochs)
-
-
-def mix_pictures(
-    images: Tensor, targets: Tensor, settings: Settings, epoch: int, num_classes: int
-) -> tuple[Tensor, Tensor]:
+def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:
     """MixUp or CutMix by torchvision, when asked for: targets become class probabilities (n, C)."""
-    if not is_mixed(settings, epoch):
-        return images, targets
     mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
+    if not (mixup or cutmix):
+        return images, targets
     from torchvision.transforms import v2
 
     ways = []

@@ -34,18 +34,10 @@ def test_mixed_pictures_have_shares_of_classes() -> None:
     targets = torch.tensor([0, 1, 2, 0])
     settings = load_settings(overrides={"augment.mixup": 1.0})
     torch.manual_seed(0)
-    mixed, shares = mix_pictures(images, targets, settings, 1, 3)
+    mixed, shares = mix_pictures(images, targets, settings, 3)
     assert shares.shape == (4, 3)
     torch.testing.assert_close(shares.sum(1), torch.ones(4))
     assert not torch.equal(mixed, images)
-    same, untouched = mix_pictures(images, targets, Settings(), 1, 3)
+    same, untouched = mix_pictures(images, targets, Settings(), 3)
     assert same is images
     assert untouched is targets
-
-
-def test_the_last_epochs_see_pictures_as_they_are() -> None:
-    settings = load_settings(overrides={"augment.cutmix": 1.0, "augment.mix_share": 0.7, "epochs": 10})
-    images, targets = torch.rand(4, 3, 8, 8), torch.arange(4)
-    torch.manual_seed(0)
-    mixes = [mix_pictures(images, targets, settings, epoch, 4)[0] is not images for epoch in range(1, 11)]
-    assert mixes == [True] * 7 + [False] * 3

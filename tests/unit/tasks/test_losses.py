@@ -169,7 +169,13 @@ def test_what_cannot_be_is_one_sentence(name: str, options: dict[str, object], m
 def test_mixed_pictures_need_cross_entropy(name: str) -> None:
     with pytest.raises(ConfigError, match="use cross_entropy"):
         check_takes_shares(name)
+
+
+def test_cross_entropy_takes_mixed_pictures() -> None:
     check_takes_shares("cross_entropy")
+    assert parse_loss("cross_entropy")(torch.zeros(2, CLASSES), torch.full((2, CLASSES), 0.25)) == pytest.approx(
+        1.3863, abs=1e-4
+    )
 
 
 # --- cross-entropy
