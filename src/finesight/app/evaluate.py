@@ -56,10 +56,9 @@ def keep_calibration(run: RunFolder, score: Score, split: str) -> None:
     if found is None:
         return
     found.save(run)
-    say(
-        f"Calibration: expected calibration error {found.before.ece:.4f}, and {found.after.ece:.4f} with temperature "
-        f"{found.temperature:.3f}."
-    )
+    mended = f"and {found.after.ece:.4f} with temperature {found.temperature:.3f}"
+    nothing = "and no temperature to fit, as every answer is right"
+    say(f"Calibration: expected calibration error {found.before.ece:.4f}, {nothing if found.all_right else mended}.")
 
 
 def open_run_split(

@@ -60,6 +60,11 @@ class Calibration:
     before: Reliability
     after: Reliability
 
+    @property
+    def all_right(self) -> bool:
+        """Then there is nothing to fit a temperature to: see `fit_temperature`."""
+        return self.before.accuracy == 1
+
     def save(self, run: RunFolder) -> None:
         """Writes calibration.json."""
         run.write_json("calibration.json", {**asdict(self), "definitions": {"ece": DEFINITIONS["ece"]}})

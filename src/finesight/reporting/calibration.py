@@ -80,6 +80,8 @@ def judge(found: Calibration) -> str:
 def describe_scaling(found: Calibration, can_use: bool) -> str:
     """can_use: whether `predict --calibrated` says probabilities."""
     counted = f"{found.num_samples:,} {found.unit}s of the {name_split(found.split)} part"
+    if found.all_right:
+        return f"No temperature can be fitted: all answers on {counted} are right, and how sure to be is unknown."
     change = "brings it to" if found.after.ece < found.before.ece else "does not mend it:"
     text = (
         f"Dividing logits by a temperature of {found.temperature:.3f}, fitted by likelihood on {counted} (Guo et al., "

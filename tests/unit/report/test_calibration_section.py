@@ -13,7 +13,7 @@ from synthetic_run import SyntheticRun
 from finesight.insight.evidence import Evidence, read_evidence
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.confusion import DEFINITIONS
-from finesight.reporting.calibration import SIDE, draw_reliability, judge, tell_calibration
+from finesight.reporting.calibration import SIDE, describe_scaling, draw_reliability, judge, tell_calibration
 from finesight.reporting.charts import TOP
 from finesight.run import RunFolder
 
@@ -36,6 +36,14 @@ def measure(too_sure: float) -> Calibration:
 )
 def test_the_verdict_follows_the_numbers(too_sure: float, verdict: str) -> None:
     assert verdict in judge(measure(too_sure))
+
+
+def test_where_every_answer_is_right_no_temperature_is_claimed() -> None:
+    targets = torch.arange(40) % 4
+    found = calibrate(torch.eye(4)[targets], targets, torch.arange(40), "picture", "val")
+    assert found.all_right
+    assert "No temperature can be fitted" in describe_scaling(found, can_use=True)
+    assert not measure(1.0).all_right
 
 
 def test_bars_stand_where_their_numbers_say() -> None:
