@@ -85,11 +85,11 @@ def test_killed_without_warning(
     out = tmp_path / "run"
     method, calls = getattr(Trainer, name), []
 
-    def cut(trainer, *arguments):  # type: ignore[no-untyped-def]
+    def cut(trainer, *arguments, **options):  # type: ignore[no-untyped-def]
         calls.append(name)
         if len(calls) == call:
             raise PowerCut
-        return method(trainer, *arguments)
+        return method(trainer, *arguments, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(Trainer, name, cut)

@@ -16,9 +16,12 @@ from finesight.errors import RunError, blame_files
 from finesight.run import RunFolder, replace_folder
 
 
-def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None) -> None:
+def save_checkpoint(
+    run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None, twin: str = ""
+) -> None:
     """Writes checkpoint `last` or `best` beside its place, synced, then renames it in.
 
+    twin: a checkpoint that holds the same weights, whose file then only gets another name: disks are slow.
     Raises RunError where it cannot be written; the one before it is unharmed then. All ranks hold the same weights,
     and the main one writes.
     """
@@ -29,7 +32,8 @@ def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], train
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         fresh.mkdir(parents=True)
-        save_tensors(fresh / "weights.safetensors", weights)
+        if not twin or not _link(run.checkpoint(twin) / "weights.safetensors", fresh / "weights.safetensors"):
+            save_tensors(fresh / "weights.safetensors", weights)
         if training is not None:
             save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
         replace_folder(folder, fresh)
@@ -39,6 +43,15 @@ def save_checkpoint(run: RunFolder, name: str, weights: dict[str, Tensor], train
             f"Checkpoint {folder} cannot be written: {error}. The one before it is unharmed: make room or give "
             "leave to write, then go on with --resume."
         ) from None
+
+
+def _link(path: Path, other: Path) -> bool:
+    """Whether the file system could give the file at `path` another name: exFAT, for one, cannot."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        return False
+    return True
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -70,7 +83,10 @@ def load_weights(run: RunFolder, name: str, network: nn.Module) -> None:
 
 
 class Training:
-    """All that training needs to go on where it was: tensors, and plain values as JSON."""
+    """All that training needs, beside the run's weights, to go on where it was: tensors, and plain values as JSON.
+
+    Where the run's weights are averages, the network's own are among the tensors.
+    """
 
     def __init__(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         self.tensors = tensors

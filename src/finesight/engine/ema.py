@@ -25,13 +25,10 @@ class AveragedWeights:
         for name in state.keys() - set(averaged):
             self.weights[name].copy_(state[name])
 
-    def pack(self) -> dict[str, Tensor]:
-        return {f"ema/{name}": tensor for name, tensor in self.weights.items()}
-
-    def unpack(self, tensors: dict[str, Tensor], num_steps: int) -> None:
+    def restore(self, weights: dict[str, Tensor], num_steps: int) -> None:
         self.num_steps = num_steps
         for name, tensor in self.weights.items():
-            tensor.copy_(tensors[f"ema/{name}"])
+            tensor.copy_(weights[name])
 
 
 class swapped_weights:  # noqa: N801 - read as a verb: `with swapped_weights(network, average):`

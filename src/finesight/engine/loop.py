@@ -12,7 +12,7 @@ from torch import Tensor
 from finesight import ranks
 from finesight.data.loader import Batch, load_batches, order_batches
 from finesight.engine.batches import augment_batch, mix_pictures
-from finesight.engine.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
+from finesight.engine.checkpoint import Training, load_tensors, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
 from finesight.engine.interrupt import StopRequest
@@ -94,17 +94,18 @@ class Trainer:
         """
         run = self.job.run
         if run.checkpoint("last").is_dir():
-            self._restore(Training.load(run))
+            self._restore(Training.load(run), load_tensors(run.checkpoint("last") / "weights.safetensors")[0])
         for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl"):
             run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
 
-    def _restore(self, training: Training) -> None:
-        weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
-        self.network.load_state_dict(weights)
-        unpack_optimiser(self.optimiser, training.tensors)
+    def _restore(self, training: Training, weights: dict[str, Tensor]) -> None:
+        """weights: the run's, which are averages where the settings ask for them."""
         num_averaged = training.values.pop("num_averaged")
         if self.average:
-            self.average.unpack(training.tensors, num_averaged)
+            self.average.restore(weights, num_averaged)
+            weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
+        self.network.load_state_dict(weights)
+        unpack_optimiser(self.optimiser, training.tensors)
         self.at = Position(**training.values)
         if self.at.step:  # the journal tells the last step's rate, even if none is left in this epoch
             self._set_learning_rate(self.at.step - 1)
@@ -298,21 +299,21 @@ class Trainer:
         if job.feature_film:
             job.feature_film.keep(at.epoch, last_epoch)
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
-            self._save()
+            self._save(twin="best" if is_best else "")
         return ranks.largest(stop.signal)
 
     def _is_time_to_save(self) -> bool:
         return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
 
-    def _save(self) -> None:
-        """Checkpoint `last`."""
-        state = self.network.state_dict()
-        tensors = {f"weights/{name}": tensor for name, tensor in state.items()} | pack_optimiser(self.optimiser)
+    def _save(self, twin: str = "") -> None:
+        """Checkpoint `last`. twin: a checkpoint that holds the same weights."""
+        weights = self.network.state_dict()
+        tensors = pack_optimiser(self.optimiser)
         if self.average:
-            tensors |= self.average.pack()
+            tensors |= {f"weights/{name}": tensor for name, tensor in weights.items()}
+            weights = self.average.weights
         values = {**self.at.__dict__, "num_averaged": self.average.num_steps if self.average else 0}
-        weights = self.average.weights if self.average else state
-        save_checkpoint(self.job.run, "last", weights, Training(tensors, values))
+        save_checkpoint(self.job.run, "last", weights, Training(tensors, values), twin)
         self.saved = time.monotonic()
 
 

@@ -1,5 +1,6 @@
 """Checkpoints hold tensors only, come back as they were, and are refused where they are not whole."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -104,6 +105,25 @@ def test_a_checkpoint_replaces_the_one_before(run: RunFolder) -> None:
     load_weights(run, "last", other)
     for name, tensor in network.state_dict().items():
         assert torch.equal(other.state_dict()[name], tensor)
+
+
+def test_weights_that_are_those_of_best_are_written_once(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_network(1), make_network(2)
+    save_checkpoint(run, "best", first.state_dict())
+    save_checkpoint(run, "last", first.state_dict(), Training({}, {}), twin="best")
+    best, last = (run.checkpoint(name) / "weights.safetensors" for name in ("best", "last"))
+    assert last.samefile(best)
+    save_checkpoint(run, "last", second.state_dict(), Training({}, {}))
+    load_weights(run, "best", other := make_network(0))  # the next `last` is another file: `best` has not changed
+    assert torch.equal(other.state_dict()["0.weight"], first.state_dict()["0.weight"])
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)  # as on exFAT, which cannot be mounted here
+    save_checkpoint(run, "last", first.state_dict(), Training({}, {}), twin="best")
+    assert not last.samefile(best)
+    assert last.read_bytes() == best.read_bytes()
 
 
 def test_leftovers_of_a_crash_do_not_matter(run: RunFolder) -> None:

@@ -46,14 +46,12 @@ def test_average_is_not_the_network(network: nn.Module) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in average.weights.items())
 
 
-def test_packed_and_unpacked_goes_on_alike(network: nn.Module) -> None:
+def test_restored_goes_on_alike(network: nn.Module) -> None:
     average = AveragedWeights(network, 0.9)
     move(network)
     average.update(network)
-    kept = {name: tensor.clone() for name, tensor in average.pack().items()}
-    assert set(kept) == {f"ema/{name}" for name in network.state_dict()}
     other = AveragedWeights(network, 0.9)
-    other.unpack(kept, average.num_steps)
+    other.restore({name: tensor.clone() for name, tensor in average.weights.items()}, average.num_steps)
     move(network)
     average.update(network)
     other.update(network)
