@@ -56,7 +56,7 @@ def dice(logits: Tensor, targets: Tensor) -> Tensor:
     """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
     p, t = _class_rows(logits, targets)
     overlap = 2 * ranks.total((p * t).sum(1)) / ranks.total(p.sum(1) + t.sum(1)).clamp(min=1e-6)
-    return _mean_over_present(1 - overlap, t)
+    return _mean_over_present(1 - overlap, ranks.total(t.any(1).int()))
 
 
 def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
@@ -64,31 +64,43 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
 
     Pixels join the wrong ones from the largest error down, and each one's error is weighted with what 1 - IoU gains.
     Pixels whose errors differ by less than 1 / LOVASZ_LEVELS join together and share that gain, so that counting takes
-    the place of the paper's sort: six times as fast, and the loss is off by less than that.
+    the place of the paper's sort, and the loss is off by less than that.
     """
-    p, t = _class_rows(logits, targets)  # ignored pixels have error 0: what they weigh does not matter
-    errors = (t.float() - p).abs()
-    return _mean_over_present(ranks.total((errors * _lovasz_gains(errors.detach(), t)).sum(1)), t)
+    valid = _valid(logits, targets)
+    p = logits.float().softmax(1).flatten(2) if logits.ndim > 2 else logits.float().softmax(1)[..., None]
+    truth = targets.where(valid, 0).view(len(p), 1, -1)
+    slopes, at_zero, occurs = _lovasz_slopes(p.detach(), truth, valid.view(truth.shape))
+    return _mean_over_present(ranks.total(at_zero + (p * slopes).sum((0, 2))), occurs)
 
 
-def _lovasz_gains(errors: Tensor, t: Tensor) -> Tensor:
-    """What each pixel adds to 1 - IoU of its class, float32 (C, pixels) as errors and truth.
+def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The loss of each class as a linear function of the probabilities, which it is while no pixel overtakes another.
 
+    p: float32 (n, C, pixels); truth: class indices, valid: bool, (n, 1, pixels). Returns the slopes, as p; the classes'
+    losses where p is 0 (C,), a rank's part of them; and how many pixels there are of each class (C,), on all ranks.
     Let w pixels of the class and n others join, and `right` and `union` be the means of before and after: 1 - IoU
     gains (w·union + n·right) / (union before · union after).
     """
-    level = ((1 - errors) * (LOVASZ_LEVELS - 1)).int()
-    row = torch.arange(len(t), dtype=torch.int32, device=t.device)[:, None] * LOVASZ_LEVELS
-    code = (row + level) * 2 + t
-    own = torch.bincount(code.flatten(), minlength=2 * LOVASZ_LEVELS * len(t)).view(len(t), LOVASZ_LEVELS, 2)
-    counts = ranks.total(own)
-    after = counts.cumsum(1)
-    joined = (after - counts / 2).double()
-    wanted = after[:, -1:, 1]
-    union_after = wanted + after[..., 0]
-    unions = ((union_after - counts[..., 0]) * union_after).clamp(min=1)
-    gains = torch.stack([wanted - joined[..., 1], wanted + joined[..., 0]], 2) / unions[..., None]
-    return gains.float().flatten()[code]
+    num_classes, top = p.shape[1], LOVASZ_LEVELS - 1
+    nowhere = num_classes * LOVASZ_LEVELS  # the place of ignored pixels
+    hit = (p.gather(1, truth) * top).int().add_(truth.int(), alpha=LOVASZ_LEVELS).masked_fill_(~valid, nowhere)
+    place = torch.rsub(p, top, alpha=top).int()  # level of the error from the largest down, and before it the class
+    place += torch.arange(num_classes, dtype=torch.int32, device=p.device)[:, None] * LOVASZ_LEVELS
+    place.masked_fill_(~valid, nowhere).scatter_(1, truth, hit)
+    own_wanted, own_all = (
+        torch.bincount(each.flatten(), minlength=nowhere + 1)[:-1].view(num_classes, LOVASZ_LEVELS)
+        for each in (hit, place)
+    )
+    wanted, others = ranks.total(own_wanted), ranks.total(own_all - own_wanted)
+    right, wrong = (each.cumsum(1) - each / 2 for each in (wanted.double(), others.double()))
+    occurs = wanted.sum(1, keepdim=True)
+    union = occurs + others.cumsum(1)
+    unions = ((union - others) * union).clamp(min=1)
+    gains = torch.stack([(occurs + wrong) / unions, (occurs - right) / unions]).float()
+    of_wanted, of_others = torch.cat([gains.flatten(1), gains.new_zeros(2, 1)], 1)  # ignored pixels weigh nothing
+    slopes = of_others.index_select(0, place.flatten()).view(p.shape)
+    slopes.scatter_(1, truth, -of_wanted[hit])
+    return slopes, (own_wanted * gains[0]).sum(1), occurs.squeeze(1)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -178,9 +190,9 @@ def _class_rows(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return p * valid, t & valid
 
 
-def _mean_over_present(values: Tensor, t: Tensor) -> Tensor:
-    """Mean of a value a class over the classes with pixels in truth rows t (C, pixels); 0 without any."""
-    present = ranks.total(t.any(1).int()) > 0
+def _mean_over_present(values: Tensor, occurs: Tensor) -> Tensor:
+    """Mean of a value a class (C,) over the classes of which there are pixels, occurs (C,) of them; 0 without any."""
+    present = occurs > 0
     return (values * present).sum() / present.sum().clamp(min=1)
 
 
