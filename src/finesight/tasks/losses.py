@@ -68,8 +68,8 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
     """
     valid = _valid(logits, targets)
     p = logits.float().softmax(1).flatten(2) if logits.ndim > 2 else logits.float().softmax(1)[..., None]
-    truth = targets.where(valid, 0).view(len(p), 1, -1)
-    slopes, at_zero, occurs = _lovasz_slopes(p.detach(), truth, valid.view(truth.shape))
+    truth, counts = (each.reshape(len(p), 1, p.shape[2]) for each in (targets.where(valid, 0), valid))
+    slopes, at_zero, occurs = _lovasz_slopes(p.detach(), truth, counts)
     return _mean_over_present(ranks.total(at_zero + (p * slopes).sum((0, 2))), occurs)
 
 
@@ -82,11 +82,13 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     gains (w·union + n·right) / (union before · union after).
     """
     num_classes, top = p.shape[1], LOVASZ_LEVELS - 1
-    nowhere = num_classes * LOVASZ_LEVELS  # the place of ignored pixels
-    hit = (p.gather(1, truth) * top).int().add_(truth.int(), alpha=LOVASZ_LEVELS).masked_fill_(~valid, nowhere)
+    nowhere = num_classes * LOVASZ_LEVELS  # the place of pixels that are left out
+    right_chance = p.gather(1, truth)
+    left_out = ~valid | right_chance.isnan()  # where it is no number the loss is none either, at any slope
+    hit = (right_chance * top).int().add_(truth.int(), alpha=LOVASZ_LEVELS).masked_fill_(left_out, nowhere)
     place = torch.rsub(p, top, alpha=top).int()  # level of the error from the largest down, and before it the class
     place += torch.arange(num_classes, dtype=torch.int32, device=p.device)[:, None] * LOVASZ_LEVELS
-    place.masked_fill_(~valid, nowhere).scatter_(1, truth, hit)
+    place.masked_fill_(left_out, nowhere).scatter_(1, truth, hit)
     own_wanted, own_all = (
         torch.bincount(each.flatten(), minlength=nowhere + 1)[:-1].view(num_classes, LOVASZ_LEVELS)
         for each in (hit, place)
@@ -97,7 +99,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     union = occurs + others.cumsum(1)
     unions = ((union - others) * union).clamp(min=1)
     gains = torch.stack([(occurs + wrong) / unions, (occurs - right) / unions]).float()
-    of_wanted, of_others = torch.cat([gains.flatten(1), gains.new_zeros(2, 1)], 1)  # ignored pixels weigh nothing
+    of_wanted, of_others = torch.cat([gains.flatten(1), gains.new_zeros(2, 1)], 1)  # nowhere weighs nothing
     slopes = of_others.index_select(0, place.flatten()).view(p.shape)
     slopes.scatter_(1, truth, -of_wanted[hit])
     return slopes, (own_wanted * gains[0]).sum(1), occurs.squeeze(1)

@@ -56,6 +56,22 @@ def test_finite_positive_and_differentiable(name: str) -> None:
     assert logits.grad.any()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_number_makes_the_loss_none(name: str, value: float) -> None:
+    """Training looks at its loss and names the pictures; an error from inside a loss would name none."""
+    logits, targets = scene()
+    logits[1, 2, 3, 3] = value
+    assert parse_loss(name)(logits, targets).isnan()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_masks_may_lie_in_memory_in_any_order(name: str) -> None:
+    logits, targets = scene()
+    turned = targets.transpose(1, 2).contiguous().transpose(1, 2)
+    torch.testing.assert_close(parse_loss(name)(logits, turned), parse_loss(name)(logits, targets))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_against_the_gradient_helps(name: str) -> None:
     logits, targets = scene()
