@@ -65,8 +65,9 @@ PEERS = {
 class Turns:
     """Runs turns, each in a fresh folder, and remembers what finesight did last."""
 
-    def __init__(self, place: Path, pictures: dict[str, Path], tiny: bool) -> None:
-        self.place, self.pictures, self.tiny = place, pictures, tiny
+    def __init__(self, place: Path, pictures: dict[str, Path], options: list[str]) -> None:
+        """options: of every peer's script."""
+        self.place, self.pictures, self.options = place, pictures, options
         self.last: dict[str, dict[str, Any]] = {}
 
     def compare(self, work: str, peer: str, python: Path) -> list[dict[str, Any]]:
@@ -86,7 +87,7 @@ class Turns:
     def take(self, work: str, peer: str, flags: str, python: Path = Path(sys.executable)) -> dict[str, Any]:
         """What the script of a peer printed last, or an `error`."""
         command = [str(python), str(HERE / f"with_{peer}.py"), work, flags, "--pictures", str(self.pictures[work])]
-        command += ["--tiny"] if self.tiny else []
+        command += self.options
         if WORKS[work].predicts and peer == "finesight":
             command += ["--run", str(self.train_run(work))]
         with tempfile.TemporaryDirectory(dir=self.place, ignore_cleanup_errors=True) as out:
@@ -117,7 +118,7 @@ class Turns:
         run = self.place / f"run-{work}"
         if not run.exists():
             data = self.pictures["light-256" if WORKS[work].masks else "lite0-128"]
-            size = 64 if self.tiny else WORKS[work].size
+            size = 64 if "--tiny" in self.options else WORKS[work].size
             settings = {"image.size": [size, size], "image.fit": "squash", "data.limit": 32, "batch_size": 16}
             settings |= {"data.classes": "deepglobe"} if WORKS[work].masks else {}
             command = [sys.executable, "-m", "finesight", "train", "--data", str(data), "--out", str(run)]
@@ -186,13 +187,15 @@ def main() -> None:
     if chosen.out.exists() and not chosen.again:
         results = json.loads(chosen.out.read_text())
     results["date"] = date.today().isoformat()
-    results["machine"] = Machine.resolve(load_settings().machine).describe() | {"torch": torch.__version__}
+    machine = Machine.resolve(load_settings().machine)
+    results["machine"] = machine.describe() | {"torch": torch.__version__}
     results["works"] = {name: vars(work) for name, work in WORKS.items()}
     results["pictures"] = {"pictures": str(chosen.pictures or "made"), "pairs": str(chosen.pairs or "made")}
+    options = [*(["--bf16"] if machine.precision == "bf16" else []), *(["--tiny"] if chosen.tiny else [])]
     chosen.place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.place, ignore_cleanup_errors=True) as made:
         pictures = make_pictures(Path(made), chosen.pictures, chosen.pairs, chosen.tiny)
-        measure(chosen, results, Turns(Path(made), pictures, chosen.tiny))
+        measure(chosen, results, Turns(Path(made), pictures, options))
     print(make_table(results))
 
 

@@ -61,7 +61,7 @@ def main() -> None:
         device=torch.device("cpu"),
     )
     options = {"opt_func": partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)} if asked.best else {}
-    callbacks = [ChannelsLast(), ProcessorAutocast()] if asked.best else []
+    callbacks = [*([ChannelsLast()] if asked.best else []), *([ProcessorAutocast()] if asked.bf16 else [])]
     learner = Learner(loaders, network, CrossEntropyLossFlat(), path=asked.out, cbs=callbacks, **options)
     if asked.work.predicts:
         probabilities, _ = learner.get_preds(dl=loaders.test_dl(paths))

@@ -32,7 +32,7 @@ class Ticking(TrainerCallback):
 def main() -> None:
     asked = read_arguments()
     clock, network, data = Clock(asked.work), build_network(asked), open_data(asked)
-    best = {"bf16": True, "dataloader_num_workers": asked.workers} if asked.best else {}
+    best = {"bf16": asked.bf16, "dataloader_num_workers": asked.workers} if asked.best else {}
     arguments = TrainingArguments(
         output_dir=str(asked.out),
         per_device_train_batch_size=asked.work.batch,

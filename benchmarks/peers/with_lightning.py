@@ -37,7 +37,7 @@ def make_trainer(asked: Asked) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator="cpu",
         max_epochs=1000,
-        precision="bf16-mixed" if asked.best else "32-true",
+        precision="bf16-mixed" if asked.bf16 else "32-true",
         default_root_dir=asked.out,
         logger=False,
         enable_checkpointing=False,

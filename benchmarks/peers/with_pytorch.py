@@ -1,5 +1,5 @@
-"""The plain PyTorch loop. Defaults: what a tutorial writes, float32, NCHW, SGD. Best: bf16 autocast, channels_last,
-fused AdamW, workers that stay."""
+"""The plain PyTorch loop. Defaults: what a tutorial writes, float32, NCHW, SGD. Best: bf16 autocast where
+the processor computes in it, channels_last, fused AdamW, workers that stay."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def train(asked: Asked, network: nn.Module) -> None:
     while True:
         for images, targets in loader:
             optimiser.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=asked.best):
+            with torch.autocast("cpu", torch.bfloat16, enabled=asked.bf16):
                 logits = network(images.to(memory_format=torch.channels_last) if asked.best else images)
             nn.functional.cross_entropy(logits.float(), targets).backward()
             optimiser.step()
@@ -70,7 +70,7 @@ def answer(asked: Asked, network: nn.Module) -> None:
     labels: list[int] = []
     done = 0
     for images, _ in DataLoader(data, asked.work.batch, num_workers=asked.workers):
-        with torch.autocast("cpu", torch.bfloat16, enabled=asked.best):
+        with torch.autocast("cpu", torch.bfloat16, enabled=asked.bf16):
             answers = network(images.to(memory_format=torch.channels_last) if asked.best else images).argmax(1)
         if asked.work.masks:
             for path, mask in zip(data.paths[done : done + len(answers)], answers.numpy(), strict=True):

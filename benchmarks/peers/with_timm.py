@@ -40,7 +40,7 @@ def main() -> None:
     for images, targets in loader:
         if asked.best:
             images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=asked.best):
+        with torch.autocast("cpu", torch.bfloat16, enabled=asked.bf16):
             loss = criterion(network(images), targets)
         loss.backward()
         optimiser.step()

@@ -34,7 +34,7 @@ def main() -> None:
     criterion = nn.CrossEntropyLoss()
     network.train()
     for images, targets in loader:
-        with torch.autocast("cpu", torch.bfloat16, enabled=asked.best):
+        with torch.autocast("cpu", torch.bfloat16, enabled=asked.bf16):
             logits = network(images)
             loss = criterion(logits, targets)
         optimiser.zero_grad()

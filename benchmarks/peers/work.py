@@ -54,10 +54,14 @@ WORKS = {
 
 @dataclass(frozen=True)
 class Asked:
-    """best: the peer's best known flags instead of its documented defaults. out: a fresh folder."""
+    """best: the peer's best known flags instead of its documented defaults. out: a fresh folder.
+
+    bf16: whether these have it: many times slower where the processor does not compute in it.
+    """
 
     work: Work
     best: bool
+    bf16: bool
     pictures: Path
     out: Path
     run: str
@@ -74,6 +78,7 @@ def read_arguments() -> Asked:
     parser.add_argument("flags", choices=("defaults", "best"))
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--bf16", action="store_true", help="the best flags have it")
     parser.add_argument("--run", default="", help="finesight's run folder, for its predictions")
     parser.add_argument("--tiny", action="store_true", help="one step of a tiny batch: to see that it runs")
     chosen = parser.parse_args()
@@ -81,7 +86,8 @@ def read_arguments() -> Asked:
     if chosen.tiny:
         work = replace(work, size=64, batch=4, warmup=min(work.warmup, 1), steps=min(work.steps, 1))
     workers = len(os.sched_getaffinity(0))
-    return Asked(work, chosen.flags == "best", chosen.pictures, chosen.out, chosen.run, workers)
+    best = chosen.flags == "best"
+    return Asked(work, best, best and chosen.bf16, chosen.pictures, chosen.out, chosen.run, workers)
 
 
 class Clock:
