@@ -1,10 +1,8 @@
 """The accelerator: which device, which precision, which memory layout. The only file that asks."""
 
 import ctypes
-import math
 import os
 import platform
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -15,6 +13,7 @@ from torch import nn
 
 from finesight import ranks
 from finesight.config import MachineSettings
+from finesight.engine.onednn import avoid_traps
 from finesight.errors import ConfigError
 from finesight.progress import say
 
@@ -74,8 +73,8 @@ class Machine:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
-        if self.device.type == "cpu" and self.precision == "bf16":
-            _avoid_bf16_traps(network)
+        if self.device.type == "cpu":
+            avoid_traps(network, self.precision)
         return network
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -159,46 +158,3 @@ def _processor_name() -> str:
         return lines[0]
     except (OSError, IndexError):
         return platform.processor() or platform.machine()
-
-
-def _avoid_bf16_traps(network: nn.Module) -> None:
-    """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
-
-    Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
-    EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
-    And where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
-    that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
-    in memory.
-    And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
-    classes, is written past its end, which crashes sooner or later (torch 2.14).
-    Transposed convolutions take up to sixty times as long (benchmarks/README.md).
-    """
-    for module in network.modules():
-        if isinstance(module, nn.ConvTranspose2d):
-            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
-        if not isinstance(module, nn.Conv2d):
-            continue
-        is_depthwise = module.groups == module.in_channels > 1
-        is_narrow = module.out_channels < 16 and module.in_channels > 1024
-        if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
-            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
-        elif min(module.stride) > 1 and min(module.kernel_size) > 1:
-            module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]
-
-
-class _Float32Forward:
-    """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied.
-
-    below: width in pixels from which on bf16 serves.
-    """
-
-    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, below: float = math.inf) -> None:
-        self.module = module
-        self.below = below
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        convolve: Callable[..., torch.Tensor] = type(self.module).forward
-        if images.shape[-1] >= self.below:
-            return convolve(self.module, images)
-        with torch.autocast("cpu", enabled=False):
-            return convolve(self.module, images.float())

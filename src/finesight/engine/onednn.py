@@ -1,0 +1,123 @@
+"""What oneDNN, which computes torch's convolutions on a processor, does slowly or wrongly, and ways around it."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LARGE_MAP = 56 * 56  # pixels from which on the way around `_avoid_fp32_traps` pays
+
+
+def avoid_traps(network: nn.Module, precision: Literal["bf16", "fp32"]) -> None:
+    """Changes how layers of a network on a processor compute, never what."""
+    from torch.backends import cpu
+
+    if precision == "bf16":
+        _avoid_bf16_traps(network)
+    elif cpu.get_cpu_capability() == "AVX2":  # with AVX512 it was not measured
+        _avoid_fp32_traps(network)
+
+
+def _avoid_fp32_traps(network: nn.Module) -> None:
+    """The weights' gradient of dense 3x3 convolutions on large maps is taken from planes (NCHW).
+
+    From pixels that lie channels last it takes up to three times as long: VGG16-FCN8s at 512 px learned slower in that
+    layout than in torch's default (benchmarks/README.md). All else is faster channels last.
+    """
+    for module in network.modules():
+        if not isinstance(module, nn.Conv2d) or module.padding_mode != "zeros" or isinstance(module.padding, str):
+            continue
+        if module.groups == 1 and min(module.kernel_size) > 1 and max(module.stride) == 1:
+            module.forward = _GradientFromPlanes(module)  # type: ignore[method-assign, assignment]
+
+
+class _GradientFromPlanes:
+    """A convolution's forward. A class, not a closure, so that networks can still be copied."""
+
+    def __init__(self, module: nn.Conv2d) -> None:
+        self.module = module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        module = self.module
+        learns = torch.is_grad_enabled() and module.weight.requires_grad
+        if not learns or images.shape[-2] * images.shape[-1] < LARGE_MAP:
+            return nn.Conv2d.forward(module, images)
+        answer: Tensor = _Convolution.apply(images, module.weight, module.bias, module.padding, module.dilation)
+        return answer
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        padding: tuple[int, int],
+        dilation: tuple[int, int],
+    ) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        ctx.geometry = (1, 1), padding, dilation
+        return F.conv2d(images, weight, bias, 1, padding, dilation)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        (gradient,), (images, weight) = gradients, ctx.saved_tensors
+        of_images, of_weight, of_bias, *_ = ctx.needs_input_grad
+
+        def find(operands: list[Tensor], wanted: list[bool]) -> list[Tensor | None]:
+            found: list[Tensor | None] = torch.ops.aten.convolution_backward(
+                *operands, [len(weight)], *ctx.geometry, False, [0, 0], 1, wanted
+            )
+            return found
+
+        operands = [gradient, images, weight]
+        to_images = find(operands, [True, False, False])[0] if of_images else None
+        _, to_weight, to_bias = find([each.contiguous() for each in operands], [False, of_weight, of_bias])
+        return to_images, to_weight, to_bias, None, None
+
+
+def _avoid_bf16_traps(network: nn.Module) -> None:
+    """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
+
+    Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
+    EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
+    And where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
+    that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
+    in memory.
+    And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
+    classes, is written past its end, which crashes sooner or later (torch 2.14).
+    Transposed convolutions take up to sixty times as long (benchmarks/README.md).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.ConvTranspose2d):
+            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
+        if not isinstance(module, nn.Conv2d):
+            continue
+        is_depthwise = module.groups == module.in_channels > 1
+        is_narrow = module.out_channels < 16 and module.in_channels > 1024
+        if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
+            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
+        elif min(module.stride) > 1 and min(module.kernel_size) > 1:
+            module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]
+
+
+class _Float32Forward:
+    """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied.
+
+    below: width in pixels from which on bf16 serves.
+    """
+
+    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, below: float = math.inf) -> None:
+        self.module = module
+        self.below = below
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        convolve: Callable[..., torch.Tensor] = type(self.module).forward
+        if images.shape[-1] >= self.below:
+            return convolve(self.module, images)
+        with torch.autocast("cpu", enabled=False):
+            return convolve(self.module, images.float())

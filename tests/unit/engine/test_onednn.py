@@ -1,0 +1,77 @@
+"""Ways around what oneDNN does slowly change nothing that is computed."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.backends import cpu
+
+from finesight.engine.onednn import LARGE_MAP, _avoid_fp32_traps, _GradientFromPlanes, avoid_traps
+
+
+def gradients(layer: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """Answer, and gradients of images and parameters, of a sum that weighs every pixel differently."""
+    images = images.clone(memory_format=torch.channels_last).requires_grad_()
+    answer = layer(images)
+    (answer * torch.linspace(-1, 1, answer.numel()).view_as(answer)).sum().backward()
+    found = [answer, images.grad, *(parameter.grad for parameter in layer.parameters() if parameter.requires_grad)]
+    assert all(each is not None for each in found)
+    return [each.detach() for each in found if each is not None]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("kernel", "padding", "dilation"), [(3, 1, 1), (3, 4, 4), ((5, 3), (0, 1), 1)])
+def test_same_gradients_from_planes(kernel: int, padding: int, dilation: int, bias: bool) -> None:
+    plain = nn.Conv2d(6, 10, kernel, padding=padding, dilation=dilation, bias=bias).to(
+        memory_format=torch.channels_last
+    )
+    other = copy.deepcopy(plain)
+    _avoid_fp32_traps(other)
+    assert isinstance(other.forward, _GradientFromPlanes)
+    images = torch.randn(2, 6, 64, 72, generator=torch.Generator().manual_seed(0))
+    assert images[0, 0].numel() >= LARGE_MAP
+    for ours, right in zip(gradients(other, images), gradients(plain, images), strict=True):
+        torch.testing.assert_close(ours, right, rtol=1e-4, atol=1e-3)
+
+
+def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
+    layer = nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
+    _avoid_fp32_traps(layer)
+    images = torch.randn(1, 3, 64, 64, requires_grad=True)
+    layer(images).sum().backward()
+    assert images.grad is not None
+    assert layer.weight.grad is None
+
+
+def test_a_frozen_bias_beside_weights_that_learn() -> None:
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    assert layer.bias is not None
+    layer.bias.requires_grad_(False)
+    _avoid_fp32_traps(layer)
+    layer(torch.randn(1, 3, 64, 64)).sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.bias.grad is None
+
+
+def test_networks_can_still_be_copied_and_learn_on_their_own() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    _avoid_fp32_traps(network)
+    copied = copy.deepcopy(network)
+    copied(torch.randn(1, 3, 64, 64)).sum().backward()
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(parameter.grad is not None for parameter in copied.parameters())
+
+
+def test_only_dense_layers_of_stride_1_and_only_without_avx512() -> None:
+    layers = nn.Sequential(
+        nn.Conv2d(4, 8, 3),
+        nn.Conv2d(8, 8, 1),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Conv2d(8, 8, 3, stride=2),
+        nn.Conv2d(8, 8, 3, padding="same"),
+        nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
+    )
+    avoid_traps(layers, "fp32")
+    changed = [isinstance(layer.forward, _GradientFromPlanes) for layer in layers]
+    assert changed == [cpu.get_cpu_capability() == "AVX2", *[False] * 5]
