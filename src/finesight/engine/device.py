@@ -13,7 +13,7 @@ from torch import nn
 
 from finesight import ranks
 from finesight.config import MachineSettings
-from finesight.engine.onednn import avoid_traps
+from finesight.engine.onednn import avoid_bf16_traps, avoid_fp32_traps
 from finesight.errors import ConfigError
 from finesight.progress import say
 
@@ -73,8 +73,10 @@ class Machine:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
-        if self.device.type == "cpu":
-            avoid_traps(network, self.precision)
+        if self.device.type == "cpu" and self.precision == "bf16":
+            avoid_bf16_traps(network)
+        elif self.device.type == "cpu" and _has_avx2_only():
+            avoid_fp32_traps(network)
         return network
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -108,6 +110,13 @@ def computes_bf16(device: torch.device) -> bool:
         checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
         return any(getattr(cpu, check)() for check in checks if hasattr(cpu, check))
     return False
+
+
+def _has_avx2_only() -> bool:
+    """An x86 processor without AVX512."""
+    from torch.backends import cpu
+
+    return bool(cpu.get_cpu_capability() == "AVX2")
 
 
 def _best_device() -> str:

@@ -1,27 +1,20 @@
-"""What oneDNN, which computes torch's convolutions on a processor, does slowly or wrongly, and ways around it."""
+"""What oneDNN, which computes torch's convolutions on a processor, does slowly or wrongly, and ways around it.
+
+These change how the layers of a network compute, in place, and never what.
+"""
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LARGE_MAP = 56 * 56  # pixels from which on the way around `_avoid_fp32_traps` pays
+LARGE_MAP = 56 * 56  # pixels from which on the way around `avoid_fp32_traps` pays
 
 
-def avoid_traps(network: nn.Module, precision: Literal["bf16", "fp32"]) -> None:
-    """Changes how layers of a network on a processor compute, never what."""
-    from torch.backends import cpu
-
-    if precision == "bf16":
-        _avoid_bf16_traps(network)
-    elif cpu.get_cpu_capability() == "AVX2":  # with AVX512 it was not measured
-        _avoid_fp32_traps(network)
-
-
-def _avoid_fp32_traps(network: nn.Module) -> None:
+def avoid_fp32_traps(network: nn.Module) -> None:
     """The weights' gradient of dense 3x3 convolutions on large maps is taken from planes (NCHW).
 
     From pixels that lie channels last it takes up to three times as long: VGG16-FCN8s at 512 px learned slower in that
@@ -50,6 +43,8 @@ class _GradientFromPlanes:
 
 
 class _Convolution(torch.autograd.Function):
+    """Of stride 1, dense; the gradient of the images is taken as they lie, that of the weights from planes."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -80,7 +75,7 @@ class _Convolution(torch.autograd.Function):
         return to_images, to_weight, to_bias, None, None
 
 
-def _avoid_bf16_traps(network: nn.Module) -> None:
+def avoid_bf16_traps(network: nn.Module) -> None:
     """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
 
     Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.backends import cpu
 
-from finesight.engine.onednn import LARGE_MAP, _avoid_fp32_traps, _GradientFromPlanes, avoid_traps
+from finesight.engine.device import Machine
+from finesight.engine.onednn import LARGE_MAP, _GradientFromPlanes, avoid_fp32_traps
 
 
 def gradients(layer: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
@@ -27,7 +28,7 @@ def test_same_gradients_from_planes(kernel: int, padding: int, dilation: int, bi
         memory_format=torch.channels_last
     )
     other = copy.deepcopy(plain)
-    _avoid_fp32_traps(other)
+    avoid_fp32_traps(other)
     assert isinstance(other.forward, _GradientFromPlanes)
     images = torch.randn(2, 6, 64, 72, generator=torch.Generator().manual_seed(0))
     assert images[0, 0].numel() >= LARGE_MAP
@@ -37,7 +38,7 @@ def test_same_gradients_from_planes(kernel: int, padding: int, dilation: int, bi
 
 def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
-    _avoid_fp32_traps(layer)
+    avoid_fp32_traps(layer)
     images = torch.randn(1, 3, 64, 64, requires_grad=True)
     layer(images).sum().backward()
     assert images.grad is not None
@@ -48,7 +49,7 @@ def test_a_frozen_bias_beside_weights_that_learn() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1)
     assert layer.bias is not None
     layer.bias.requires_grad_(False)
-    _avoid_fp32_traps(layer)
+    avoid_fp32_traps(layer)
     layer(torch.randn(1, 3, 64, 64)).sum().backward()
     assert layer.weight.grad is not None
     assert layer.bias.grad is None
@@ -56,7 +57,7 @@ def test_a_frozen_bias_beside_weights_that_learn() -> None:
 
 def test_networks_can_still_be_copied_and_learn_on_their_own() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
-    _avoid_fp32_traps(network)
+    avoid_fp32_traps(network)
     copied = copy.deepcopy(network)
     copied(torch.randn(1, 3, 64, 64)).sum().backward()
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -72,6 +73,6 @@ def test_only_dense_layers_of_stride_1_and_only_without_avx512() -> None:
         nn.Conv2d(8, 8, 3, padding="same"),
         nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
     )
-    avoid_traps(layers, "fp32")
+    Machine(torch.device("cpu"), "fp32", channels_last=True).place(layers)
     changed = [isinstance(layer.forward, _GradientFromPlanes) for layer in layers]
     assert changed == [cpu.get_cpu_capability() == "AVX2", *[False] * 5]
