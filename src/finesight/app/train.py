@@ -17,6 +17,7 @@ from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
 from finesight.engine.loop import Trainer
 from finesight.engine.memory import is_out_of_memory
@@ -60,11 +61,14 @@ def train(
         raise ConfigError("Under torchrun name the run folder, --out RUN: all processes must mean the same one.")
     resume = resume or _is_begun(RunFolder(Path(out)))
     with ExitStack() as locks:
-        trainer = _resume(recipe, overrides, Path(out), locks) if resume else _start(recipe, overrides, out, locks)
+        trainer = _resume(recipe, overrides, Path(out), locks) if resume else _prepare(recipe, overrides, out)
         run = trainer.job.run
         with _explained(run):
             try:
-                signal = trainer.run()
+                with StopRequest() as stop:  # before the folder is a run, which a signal must not leave without a step
+                    if not resume and ranks.is_main():
+                        _make_folder(trainer, locks)
+                    signal = trainer.run(stop)
                 if signal:
                     raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
                 return _finish(trainer)
@@ -116,7 +120,7 @@ def _is_begun(run: RunFolder) -> bool:
     return made.get("command") == sys.argv and (is_same or ranks.num_restarts() > 0)
 
 
-def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path, locks: ExitStack) -> Trainer:
+def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
@@ -124,19 +128,7 @@ def _start(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path
         run.check_free()
     with ranks.first_on_machine():
         job = prepare_job(settings, run)
-    ceilings = job.task.find_ceilings(job.train.targets, job.classes) if ranks.is_main() else {}
-    if ceilings:
-        say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
-    trainer = Trainer(job)
-    if not ranks.is_main():
-        return trainer
-    run.create()
-    locks.enter_context(run.lock())
-    with _explained(run):
-        if ceilings:
-            run.write_json("stride_ceiling.json", {"miou": ceilings})
-        _describe_run(trainer)
-    return trainer
+    return Trainer(job)
 
 
 def describe_ceilings(ceilings: Mapping[str, float]) -> str:
@@ -200,9 +192,15 @@ def _free_folder(data: str) -> Path:
     return next(p for n in itertools.count(1) if not (p := Path("runs") / f"{name}-{n}").exists())
 
 
-def _describe_run(trainer: Trainer) -> None:
+def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     """What is known before the first epoch. model.json comes last: it makes the folder a run."""
     job, run = trainer.job, trainer.job.run
+    ceilings = job.task.find_ceilings(job.train.targets, job.classes)
+    run.create()
+    locks.enter_context(run.lock())
+    if ceilings:
+        say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
+        run.write_json("stride_ceiling.json", {"miou": ceilings})
     run.write_settings(job.settings)
     run.write_json("environment.json", describe_environment(job))
     run.write_json("classes.json", job.classes.to_dict())

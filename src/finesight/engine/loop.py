@@ -69,22 +69,21 @@ class Trainer:
         if settings.machine.compile:
             self.network.compile()
 
-    def run(self) -> int:
+    def run(self, stop: StopRequest) -> int:
         """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early.
 
         A picture that was deleted or damaged since is a DataError: the steps before it are kept.
         """
-        with StopRequest() as stop:
-            while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
-                try:
-                    stopped = self._train_epoch(stop) or self._finish_epoch(stop)
-                except DataError:
-                    self._check_numbers()
-                    self._save()
-                    raise
-                if stopped:
-                    self._save()
-                    return stopped
+        while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
+            try:
+                stopped = self._train_epoch(stop) or self._finish_epoch(stop)
+            except DataError:
+                self._check_numbers()
+                self._save()
+                raise
+            if stopped:
+                self._save()
+                return stopped
         return 0
 
     def resume(self) -> None:

@@ -27,7 +27,7 @@ def read_film(trainer: Trainer) -> dict[str, bytes]:
 
 def test_features_of_first_middle_and_last_epoch_are_kept(make: Make) -> None:
     trainer = with_film(make(epochs=5))
-    trainer.run()
+    trainer.run(StopRequest())
     assert sorted(read_film(trainer)) == ["1.safetensors", "3.safetensors", "5.safetensors", "samples.csv"]
     last = load_file(trainer.job.run.path / "film/5.safetensors")
     images = prepare(trainer.job.val.__getitems__(list(range(6))).images, trainer.job.model.preprocessing)
@@ -38,7 +38,7 @@ def test_features_of_first_middle_and_last_epoch_are_kept(make: Make) -> None:
 
 def test_the_film_changes_nothing_and_a_resumed_one_is_the_same(make: Make) -> None:
     bare, filmed = make(name="bare", epochs=3), with_film(make(name="filmed", epochs=3))
-    bare.run(), filmed.run()
+    bare.run(StopRequest()), filmed.run(StopRequest())
     assert all(torch.equal(a, b) for a, b in zip(weights_of(bare).values(), weights_of(filmed).values(), strict=True))
     first = with_film(make(name="cut", epochs=3))
     first._train_epoch(StopRequest())
@@ -46,13 +46,13 @@ def test_the_film_changes_nothing_and_a_resumed_one_is_the_same(make: Make) -> N
     again = with_film(make(name="again", epochs=3))
     shutil.copytree(first.job.run.path, again.job.run.path, dirs_exist_ok=True)
     again.resume()
-    again.run()
+    again.run(StopRequest())
     assert read_film(again) == read_film(filmed)
 
 
 def test_a_run_that_stops_early_keeps_its_own_last_epoch(make: Make) -> None:
     trainer = with_film(make(epochs=9, optim__lr=1e-9, checkpoint__patience=2))
-    trainer.run()
+    trainer.run(StopRequest())
     assert sorted(read_film(trainer)) == ["1.safetensors", "3.safetensors", "samples.csv"]
 
 

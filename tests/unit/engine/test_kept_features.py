@@ -32,12 +32,12 @@ def test_it_is_the_same_training_with_fewer_passes(make: Make, monkeypatch: pyte
     kept = make(name="kept", model=make_model(norm=True), epochs=6, **PROBE)
     assert kept.kept
     seen = count_pictures(kept)
-    kept.run()
+    kept.run(StopRequest())
     assert sum(seen) == 2 * 12 + 6  # two views of the training pictures, and the validation pictures
     monkeypatch.setattr(loop, "keep_features", lambda job, plan: None)
     plain = make(name="plain", model=make_model(norm=True), epochs=6, **PROBE)
     seen = count_pictures(plain)
-    plain.run()
+    plain.run(StopRequest())
     assert sum(seen) == 6 * (12 + 6)
     torch.testing.assert_close(weights_of(kept), weights_of(plain))
     for one, other in zip(journal_of(kept), journal_of(plain), strict=True):
@@ -78,7 +78,7 @@ def test_when_features_are_kept(
     said = capsys.readouterr().err
     assert hint in said
     assert ("Note: only the last layer learns" in said) == bool(hint)
-    trainer.run()
+    trainer.run(StopRequest())
 
 
 def test_dropout_hinders(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_too_many_to_keep(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stopped_anywhere_and_resumed_it_is_the_same(after: int, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also within a pass that computes features."""
     whole = make(name="whole", epochs=4, batch_size=4, **PROBE)
-    whole.run()
+    whole.run(StopRequest())
     stopped = make(name="stopped", epochs=4, batch_size=4, **PROBE)
     calls = 0
 
@@ -119,11 +119,11 @@ def test_stopped_anywhere_and_resumed_it_is_the_same(after: int, make: Make, mon
 
     with monkeypatch.context() as patched:
         patched.setattr(StopRequest, "signal", property(count_down, lambda self, value: None), raising=False)
-        assert stopped.run() == 15
+        assert stopped.run(StopRequest()) == 15
     resumed = make(name="resumed", epochs=4, batch_size=4, **PROBE)
     shutil.copytree(stopped.job.run.path, resumed.job.run.path, dirs_exist_ok=True)
     resumed.resume()
-    assert resumed.run() == 0
+    assert resumed.run(StopRequest()) == 0
     torch.testing.assert_close(weights_of(resumed), weights_of(whole), rtol=0, atol=0)
     assert journal_of(resumed) == journal_of(whole)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from trainers import Make, make_model, watch, weights_of
 
 from finesight.data.loader import Batch
+from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import Trainer
 from finesight.errors import FinesightError
 
@@ -18,7 +19,7 @@ from finesight.errors import FinesightError
 
 def test_it_learns_and_writes_down_how(make: Make) -> None:
     trainer = make(epochs=8, optim__warmup_epochs=0)
-    assert trainer.run() == 0
+    assert trainer.run(StopRequest()) == 0
     lines = trainer.job.run.read_lines("journal.jsonl")
     assert [line["epoch"] for line in lines] == list(range(1, 9))
     assert lines[-1]["train/loss"] < 0.7 * lines[0]["train/loss"]
@@ -32,7 +33,7 @@ def test_every_picture_is_seen_once_an_epoch_in_another_order(make: Make) -> Non
     trainer = make(num_train=13)
     seen: list[Any] = []
     watch(trainer, "_train_step", seen, lambda batch, _: (trainer.at.epoch, batch.indices.tolist()))
-    trainer.run()
+    trainer.run(StopRequest())
     orders = [[index for epoch, batch in seen if epoch == number for index in batch] for number in (1, 2)]
     assert all(sorted(order) == list(range(13)) for order in orders)
     assert orders[0] != orders[1]
@@ -44,7 +45,7 @@ def test_the_loss_of_the_journal_is_the_mean_over_pictures(make: Make) -> None:
     trainer = make(num_train=10, epochs=1, optim__lr=1e-12, optim__weight_decay=0.0)
     losses: list[Any] = []
     watch(trainer, "_train_step", losses, lambda batch, loss: (len(batch.indices), loss.item()))
-    trainer.run()
+    trainer.run(StopRequest())
     assert [count for count, _ in losses] == [4, 4, 2]
     expected = sum(count * loss for count, loss in losses) / 10
     (line,) = trainer.job.run.read_lines("journal.jsonl")
@@ -55,7 +56,7 @@ def test_a_loss_that_is_no_number_ends_training(make: Make) -> None:
     trainer = make(optim__name="sgd", optim__lr=100, optim__momentum=0.99, epochs=40)
     trainer.job.loss = lambda logits, targets: logits.sum() * math.nan
     with pytest.raises(FinesightError, match=r"no longer a number in epoch 1, step 1\..*lower optim\.lr"):
-        trainer.run()
+        trainer.run(StopRequest())
     assert not (trainer.job.run.path / "checkpoints").exists()
 
 
@@ -73,7 +74,7 @@ def test_the_pictures_of_a_loss_that_is_no_number_are_named(make: Make, step: in
     trainer._back_propagate = watched  # type: ignore[method-assign]
     trainer.job.loss = lambda logits, targets: loss(logits, targets) * (math.nan if len(batches) == step else 1)
     with pytest.raises(FinesightError, match=rf"in epoch 1, step {step}\.") as raised:
-        trainer.run()
+        trainer.run(StopRequest())
     named = [line.strip(" '") for line in str(raised.value).splitlines()[1:]]
     assert named == [trainer.job.train.keys[index] for index in batches[step - 1].indices]
 
@@ -90,7 +91,7 @@ def test_weights_that_are_no_numbers_are_not_kept(make: Make) -> None:
 
     trainer.optimiser.step = broken_step  # type: ignore[method-assign, assignment]
     with pytest.raises(FinesightError, match="weights are no longer a number in epoch 1, step 3"):
-        trainer.run()
+        trainer.run(StopRequest())
     assert not (trainer.job.run.path / "checkpoints").exists()
 
 
@@ -105,7 +106,7 @@ def test_a_batch_in_parts_is_the_same_step(make: Make, parts: int) -> None:
     losses: dict[Trainer, list[Any]] = {whole: [], apart: []}
     for trainer, kept in losses.items():
         watch(trainer, "_train_step", kept, lambda batch, loss: loss.item())
-        trainer.run()
+        trainer.run(StopRequest())
     assert losses[apart] == pytest.approx(losses[whole], rel=1e-5)
     for name, tensor in weights_of(whole).items():
         torch.testing.assert_close(weights_of(apart)[name], tensor, rtol=1e-4, atol=1e-6)
@@ -115,8 +116,8 @@ def test_gradients_are_clipped(make: Make) -> None:
     settings = {"epochs": 1, "optim__name": "sgd", "optim__weight_decay": 0.0}
     plain, clipped = (make(name=f"{clip}", optim__clip_norm=clip, **settings) for clip in (0.0, 1e-6))
     before = weights_of(plain)
-    plain.run()
-    clipped.run()
+    plain.run(StopRequest())
+    clipped.run(StopRequest())
     moved = [max((weights_of(t)[n] - w).abs().max().item() for n, w in before.items()) for t in (plain, clipped)]
     assert moved[0] > 1e-3
     assert moved[1] < 1e-4
@@ -126,7 +127,7 @@ def test_the_learning_rate_follows_the_step(make: Make) -> None:
     trainer = make(epochs=2, optim__warmup_epochs=1.0)
     rates: list[Any] = []
     watch(trainer, "_train_step", rates, lambda batch, _: trainer.optimiser.param_groups[0]["lr"])
-    trainer.run()
+    trainer.run(StopRequest())
     assert rates[:3] == pytest.approx([0.05 * factor for factor in (0.01, 0.34, 0.67)])
     assert rates[3] == pytest.approx(0.05)
     assert rates[3:] == sorted(rates[3:], reverse=True)
@@ -137,7 +138,7 @@ def test_the_learning_rate_follows_the_step(make: Make) -> None:
 def test_frozen_layers_stand_still(make: Make) -> None:
     trainer = make(make_model(norm=True), model__freeze_before="head")
     before = weights_of(trainer)
-    trainer.run()
+    trainer.run(StopRequest())
     after = weights_of(trainer)
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"5.weight", "5.bias"}
 
@@ -146,8 +147,8 @@ def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
     """Whatever was drawn in between."""
     quiet, noisy = (make(name=name, augment__mixup=0.5, augment__cutmix=0.5) for name in ("quiet", "noisy"))
     watch(noisy, "_train_step", [], lambda batch, _: torch.randn(7))
-    quiet.run()
-    noisy.run()
+    quiet.run(StopRequest())
+    noisy.run(StopRequest())
     assert all(torch.equal(tensor, weights_of(noisy)[name]) for name, tensor in weights_of(quiet).items())
 
 
@@ -184,7 +185,7 @@ def test_the_best_epoch_is_kept(
     give_scores(trainer, monkeypatch, values, metric)
     states: list[Any] = []
     watch(trainer, "_finish_epoch", states, lambda *_: weights_of(trainer))
-    trainer.run()
+    trainer.run(StopRequest())
     assert trainer.at.best_epoch == best_epoch
     assert trainer.at.metrics == {metric: values[best_epoch - 1]}
 
@@ -197,7 +198,7 @@ def test_the_best_epoch_is_kept(
 def test_patience_ends_training(make: Make, monkeypatch: pytest.MonkeyPatch, patience: int, epochs: int) -> None:
     trainer = make(epochs=6, checkpoint__patience=patience, checkpoint__every=5)
     give_scores(trainer, monkeypatch, [0.1, 0.5, 0.4, 0.3, 0.6, 0.2], "accuracy")
-    assert trainer.run() == 0
+    assert trainer.run(StopRequest()) == 0
     assert len(trainer.job.run.read_lines("journal.jsonl")) == epochs
     assert trainer.job.run.checkpoint("last").is_dir()  # the last epoch is always kept
 
@@ -205,7 +206,7 @@ def test_patience_ends_training(make: Make, monkeypatch: pytest.MonkeyPatch, pat
 def test_averaged_weights_are_what_is_scored_and_kept(make: Make) -> None:
 
     trainer = make(ema=0.99, epochs=3)
-    trainer.run()
+    trainer.run(StopRequest())
     assert trainer.average
     saved = load_file(trainer.job.run.checkpoint("last") / "weights.safetensors")
     assert all(torch.equal(saved[name], tensor) for name, tensor in trainer.average.weights.items())
@@ -217,14 +218,14 @@ def test_averaged_weights_are_what_is_scored_and_kept(make: Make) -> None:
 
 def test_resuming_cuts_what_came_after_the_checkpoint(make: Make) -> None:
     trainer = make(epochs=3)
-    trainer.run()
+    trainer.run(StopRequest())
     run = trainer.job.run
     lines = run.read_lines("journal.jsonl")
     run.append_line("journal.jsonl", {"epoch": 4})  # of an epoch whose checkpoint was lost
     trainer.resume()
     assert run.read_lines("journal.jsonl") == lines
     assert (trainer.at.epoch, trainer.at.step) == (4, 0)
-    assert trainer.run() == 0
+    assert trainer.run(StopRequest()) == 0
     assert run.read_lines("journal.jsonl") == lines
 
 
