@@ -9,7 +9,9 @@ COLUMNS = ("work", "peer", "its defaults", "finesight ÷ that", "its best flags"
 def make_table(results: dict[str, Any]) -> str:
     """Pictures a second and ratios: least, median, most of the rounds; seconds to the first step: theirs, ours."""
     rows = [COLUMNS, ("---",) * len(COLUMNS)]
-    for work, peer in dict.fromkeys((turn["work"], turn["peer"]) for turn in results["turns"]):
+    works = list(results["works"])
+    pairs = dict.fromkeys((turn["work"], turn["peer"]) for turn in results["turns"])
+    for work, peer in sorted(pairs, key=lambda pair: works.index(pair[0])):
         turns = [turn for turn in results["turns"] if (turn["work"], turn["peer"]) == (work, peer)]
         cells = [_describe([turn for turn in turns if turn["flags"] == flags]) for flags in ("defaults", "best")]
         rows.append((work, peer, *cells[0], *cells[1], _first_steps(turns)))
@@ -41,7 +43,8 @@ def _describe(turns: list[dict[str, Any]]) -> tuple[str, str]:
         return next((turn["theirs"].get("error", "")[:60] for turn in turns), ""), "–"
     rate = statistics.median(turn["theirs"]["images_per_second"] for turn in good)
     least, median, most = spread([turn["ratio"] for turn in good])
-    return f"{rate:.1f}", f"**{median:.2f}**" if len(good) == 1 else f"{least:.2f}, **{median:.2f}**, {most:.2f}"
+    ratios = f"**{median:.2f}**" if len(good) == 1 else f"{least:.2f}, **{median:.2f}**, {most:.2f}"
+    return f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}", ratios
 
 
 def _first_steps(turns: list[dict[str, Any]]) -> str:
