@@ -65,6 +65,7 @@ def test_stopped_after_any_step(
     assert finesight("predict", out, data, "--out", labels).code == 0
     assert len(labels.read_text().splitlines()) == 31
     answer = finesight("train", "--resume", "--out", out, "--json")
+    assert "weights of the checkpoint" in answer.err
     assert answer.code == 0, answer.err
     assert answer.json()["run"] == str(out)
     assert_same(out, whole)

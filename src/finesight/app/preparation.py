@@ -52,7 +52,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
             model.new_layers = ()
     if model.task != task.name:
         raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
-    say(f"Network: {name}, {model.origin.source}.")
+    say(f"Network: {name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
     if pretrained:
         model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
