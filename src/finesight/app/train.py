@@ -193,7 +193,7 @@ def _free_folder(data: str) -> Path:
 
 
 def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
-    """What is known before the first epoch. model.json comes last: it makes the folder a run."""
+    """With what is known before the first epoch. model.json comes last: it makes the folder a run."""
     job, run = trainer.job, trainer.job.run
     ceilings = job.task.find_ceilings(job.train.targets, job.classes)
     run.create()
