@@ -13,6 +13,7 @@ from torch import nn
 
 from finesight import ranks
 from finesight.config import MachineSettings
+from finesight.engine.depthwise import avoid_depthwise_traps
 from finesight.engine.onednn import avoid_bf16_traps, avoid_fp32_traps
 from finesight.errors import ConfigError
 from finesight.progress import say
@@ -73,6 +74,8 @@ class Machine:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            avoid_depthwise_traps(network)
         if self.device.type == "cpu" and self.precision == "bf16":
             avoid_bf16_traps(network)
         elif self.device.type == "cpu" and _has_avx2_only():

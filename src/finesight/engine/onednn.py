@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from finesight.engine.depthwise import WIDEST, is_depthwise
+
 LARGE_MAP = 56 * 56  # pixels from which on the way around `avoid_fp32_traps` pays
 
 
@@ -78,23 +80,23 @@ class _Convolution(torch.autograd.Function):
 def avoid_bf16_traps(network: nn.Module) -> None:
     """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
 
-    Its backward of depthwise convolutions with stride 2 or 5x5 kernels is far slower than float32's:
-    EfficientNet-Lite0 at 128 px trains twice as fast with those few layers in float32 (benchmarks/README.md).
-    And where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
+    Where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
     that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
     in memory.
-    And on AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
+    Depthwise convolutions that depthwise.py leaves alone, with a dilation or several kernels a channel, have a backward
+    far slower than float32's.
+    On AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
     classes, is written past its end, which crashes sooner or later (torch 2.14).
     Transposed convolutions take up to sixty times as long (benchmarks/README.md).
     """
     for module in network.modules():
         if isinstance(module, nn.ConvTranspose2d):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
-        if not isinstance(module, nn.Conv2d):
+        if not isinstance(module, nn.Conv2d) or is_depthwise(module):
             continue
-        is_depthwise = module.groups == module.in_channels > 1
+        has_own_kernels = module.groups == module.in_channels > 1
         is_narrow = module.out_channels < 16 and module.in_channels > 1024
-        if is_narrow or (is_depthwise and (max(module.stride) > 1 or max(module.kernel_size) > 3)):
+        if is_narrow or (has_own_kernels and (max(module.stride) > 1 or max(module.kernel_size) > WIDEST)):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
         elif min(module.stride) > 1 and min(module.kernel_size) > 1:
             module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]

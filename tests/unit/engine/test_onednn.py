@@ -4,21 +4,12 @@ import copy
 
 import pytest
 import torch
+from gradients import gradients
 from torch import nn
 from torch.backends import cpu
 
 from finesight.engine.device import Machine
-from finesight.engine.onednn import LARGE_MAP, _GradientFromPlanes, avoid_fp32_traps
-
-
-def gradients(layer: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
-    """Answer, and gradients of images and parameters, of a sum that weighs every pixel differently."""
-    images = images.clone(memory_format=torch.channels_last).requires_grad_()
-    answer = layer(images)
-    (answer * torch.linspace(-1, 1, answer.numel()).view_as(answer)).sum().backward()
-    found = [answer, images.grad, *(parameter.grad for parameter in layer.parameters() if parameter.requires_grad)]
-    assert all(each is not None for each in found)
-    return [each.detach() for each in found if each is not None]
+from finesight.engine.onednn import LARGE_MAP, _GradientFromPlanes, avoid_bf16_traps, avoid_fp32_traps
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -76,3 +67,10 @@ def test_only_dense_layers_of_stride_1_and_only_without_avx512() -> None:
     Machine(torch.device("cpu"), "fp32", channels_last=True).place(layers)
     changed = [isinstance(layer.forward, _GradientFromPlanes) for layer in layers]
     assert changed == [cpu.get_cpu_capability() == "AVX2", *[False] * 5]
+
+
+def test_slow_depthwise_layers_of_another_kind_compute_in_float32() -> None:
+    layer = nn.Conv2d(8, 8, 5, groups=8, dilation=2)
+    avoid_bf16_traps(layer)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(torch.randn(1, 8, 12, 12)).dtype == torch.float32

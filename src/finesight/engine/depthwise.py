@@ -1,0 +1,118 @@
+"""Depthwise convolutions on a processor, whose gradients oneDNN computes slowly: ways around it.
+
+These change how a layer computes, in place, and never what.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, TypeGuard
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+WIDEST = 3  # columns of a depthwise kernel for whose gradient oneDNN has fast code; its height may be any
+
+
+def avoid_depthwise_traps(network: nn.Module) -> None:
+    """Gradients of depthwise convolutions with a stride or a wide kernel are taken in ways that are fast.
+
+    Of the weights of a 5x5 kernel at once it takes two to five times as long as in pieces of three columns, in bf16
+    a dozen times; of the images, where there is a stride, bf16 takes nine times as long as float32
+    (benchmarks/README.md).
+    """
+    for module in network.modules():
+        if is_depthwise(module) and (module.kernel_size[1] > WIDEST or max(module.stride) > 1):
+            module.forward = _DepthwiseForward(module)  # type: ignore[method-assign, assignment]
+
+
+def is_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """One kernel a channel, as far as `_Depthwise` knows them."""
+    return (
+        isinstance(module, nn.Conv2d)
+        and module.groups == module.in_channels == module.out_channels > 1
+        and max(module.dilation) == 1
+        and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+    )
+
+
+class _DepthwiseForward:
+    """A convolution's forward. A class, not a closure, so that networks can still be copied."""
+
+    def __init__(self, module: nn.Conv2d) -> None:
+        self.module = module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        module = self.module
+        convolve: Callable[..., Tensor] = type(module).forward  # timm's pads first, by the picture's size
+        if images.shape[-1] <= module.stride[1]:  # see `avoid_bf16_traps`
+            with torch.autocast("cpu", enabled=False):
+                return convolve(module, images.float())
+        pays = module.kernel_size[1] > WIDEST or torch.is_autocast_enabled("cpu")
+        with _OwnGradient() if pays and torch.is_grad_enabled() else nullcontext():
+            return convolve(module, images)
+
+
+class _OwnGradient(TorchFunctionMode):
+    """Within it `conv2d` is `_Depthwise`."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not torch.conv2d:
+            return func(*args, **(kwargs or {}))
+        images, weight, bias, stride, padding, *_ = args
+        operands = [images, weight, bias]
+        if torch.is_autocast_enabled("cpu"):
+            operands = [each if each is None else each.to(torch.get_autocast_dtype("cpu")) for each in operands]
+        return _Depthwise.apply(*operands, stride, padding)
+
+
+class _Depthwise(torch.autograd.Function):
+    """A convolution of one kernel a channel, without dilation."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int]
+    ) -> Tensor:
+        ctx.save_for_backward(images, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(images, weight, bias, stride, padding, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        (gradient,), (images, weight) = gradients, ctx.saved_tensors
+        (down, across), width = ctx.padding, weight.shape[3]
+        of_images, of_weight, of_bias, *_ = ctx.needs_input_grad
+        to_images, to_weight, to_bias = None, None, None
+
+        def find(which: int, gradient: Tensor, images: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
+            """The gradient of the images (0) or of the weights (1)."""
+            wanted = [which == 0, which == 1, False]
+            geometry = ctx.stride, padding, (1, 1), False, (0, 0), len(weight)
+            found: list[Tensor] = torch.ops.aten.convolution_backward(gradient, images, weight, None, *geometry, wanted)
+            return found[which]
+
+        if of_images and max(ctx.stride) > 1:
+            only_shape = torch.empty_like(images, dtype=torch.float32)
+            to_images = find(0, gradient.float(), only_shape, weight.float(), ctx.padding).to(images.dtype)
+        elif of_images:
+            to_images = find(0, gradient, images, weight, ctx.padding)
+        furthest = width - 1 - across  # columns that a piece's first or last may lie inside the picture
+        if of_weight and (width <= WIDEST or images.shape[3] <= furthest):
+            to_weight = find(1, gradient, images, weight, ctx.padding)
+        elif of_weight:
+            pieces = []
+            for first in range(0, width, WIDEST):
+                piece = weight[..., first : first + WIDEST]
+                beyond = width - first - piece.shape[3]
+                # What these columns see; a negative margin cuts off. Margins left to oneDNN would make pictures lower
+                # than the kernel slow again.
+                seen = F.pad(images, (across - first, across - beyond, down, down))
+                pieces.append(find(1, gradient, seen, piece, (0, 0)))
+            to_weight = torch.cat(pieces, 3)
+        if of_bias:
+            to_bias = gradient.sum((0, 2, 3))
+        return to_images, to_weight, to_bias, None, None
