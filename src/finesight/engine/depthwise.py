@@ -61,7 +61,7 @@ class _OwnGradient(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is not torch.conv2d:
+        if func is not torch.conv2d or kwargs:
             return func(*args, **(kwargs or {}))
         images, weight, bias, stride, padding, *_ = args
         operands = [images, weight, bias]
@@ -100,8 +100,8 @@ class _Depthwise(torch.autograd.Function):
             to_images = find(0, gradient.float(), only_shape, weight.float(), ctx.padding).to(images.dtype)
         elif of_images:
             to_images = find(0, gradient, images, weight, ctx.padding)
-        furthest = width - 1 - across  # columns that a piece's first or last may lie inside the picture
-        if of_weight and (width <= WIDEST or images.shape[3] <= furthest):
+        most_cut_off = width - 1 - across  # columns of the picture that a piece does not see
+        if of_weight and (width <= WIDEST or images.shape[3] <= most_cut_off):
             to_weight = find(1, gradient, images, weight, ctx.padding)
         elif of_weight:
             pieces = []

@@ -52,3 +52,13 @@ def test_depthwise_layers_that_are_fast_or_of_another_kind_stay() -> None:
     before = [layer.forward for layer in layers]
     avoid_depthwise_traps(layers)
     assert [layer.forward for layer in layers] == before
+
+
+def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
+    layers = nn.Sequential(nn.Conv2d(8, 8, 5, groups=8), nn.Conv2d(8, 8, 3, stride=2, groups=8)).requires_grad_(False)
+    avoid_depthwise_traps(layers)
+    images = torch.randn(1, 8, 12, 12, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        layers(images).sum().backward()
+    assert images.grad is not None
+    assert all(parameter.grad is None for parameter in layers.parameters())
