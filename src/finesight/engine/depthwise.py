@@ -18,8 +18,8 @@ WIDEST = 3  # columns of a depthwise kernel for whose gradient oneDNN has fast c
 def avoid_depthwise_traps(network: nn.Module) -> None:
     """Gradients of depthwise convolutions with a stride or a wide kernel are taken in ways that are fast.
 
-    Of the weights of a 5x5 kernel at once it takes two to five times as long as in pieces of three columns, in bf16
-    a dozen times; of the images, where there is a stride, bf16 takes nine times as long as float32
+    Of the weights of a 5x5 kernel at once it takes two to three times as long as in pieces of three columns, in bf16
+    nine to twelve times; of the images, where there is a stride, bf16 takes nine times as long as float32
     (benchmarks/README.md).
     """
     for module in network.modules():
