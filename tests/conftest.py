@@ -19,6 +19,12 @@ def small_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["FINESIGHT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(autouse=True)
+def same_chances() -> None:
+    """The same random numbers whichever tests ran before in this process: which those are differs from run to run."""
+    torch.manual_seed(0)
+
+
 def write_pictures(folder: Path, per_class: int = 12, first: int = 0, size: int = 24) -> Path:
     """`{class}_{id}.png`: a square of the class's colour on noise, so that a network has something to learn."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -56,25 +56,35 @@ def assert_nothing_lost(out: Path, whole: Path, reliability: Tally, what: str, k
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
 def test_a_kill_leaves_no_process_behind(data: Path, whole: Path, tmp_path: Path, reliability: Tally) -> None:
-    before = processes()
     process = start("train", "--data", data, "--out", tmp_path / "run", *flags(data__workers=2, epochs=500))
     try:
-        wait_until(lambda: len(processes() - before) >= 3)  # itself and two that read
+        wait_until(lambda: len(family(process)) >= 3)  # itself and two that read
+        members = family(process)
     finally:
         process.kill()
         process.join()
-    wait_until(lambda: processes() <= before)
+    wait_until(lambda: not members & processes().keys())
     reliability("kill", "with 2 loader workers, which end with it")
 
 
-def processes() -> set[int]:
-    """Of this session, which a child of a child belongs to as well."""
-    found = set()
+def family(ancestor: Process) -> set[tuple[int, str]]:
+    """It and all that it started, and that they started."""
+    parents = {pid: parent for (pid, _), parent in processes().items()}
+
+    def belongs(pid: int) -> bool:
+        return pid == ancestor.pid or (pid in parents and belongs(parents[pid]))
+
+    return {(pid, begin) for pid, begin in processes() if belongs(pid)}
+
+
+def processes() -> dict[tuple[int, str], int]:
+    """Parents of running processes, by number and time of start: a number alone may be given to another one."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            state, _, _, session = stat.read_text().rpartition(") ")[2].split()[:4]
-            if int(session) == os.getsid(0) and state != "Z":
-                found.add(int(stat.parent.name))
+            fields = stat.read_text().rpartition(") ")[2].split()
+            if fields[0] != "Z":
+                found[int(stat.parent.name), fields[19]] = int(fields[1])
     return found
 
 
