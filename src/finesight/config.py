@@ -71,6 +71,7 @@ class AugmentSettings:
     erase: Share = 0.0  # chance of torchvision's RandomErasing
     mixup: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's MixUp; 0.2 is usual in fine-tuning
     cutmix: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's CutMix; with mixup too, a batch draws one
+    mix_share: Share = 0.8  # of the epochs, from the first, that mix; the rest see pictures as they will be answered
     views: Annotated[int, Ge(0), Le(1000)] = 0  # of each picture, which epochs take in turn; 0: another every epoch.
     # Where only the last layer learns, what it sees of each view is computed once
 

@@ -39,10 +39,22 @@ def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
     return job.task.augment(images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts)
 
 
-def mix_pictures(images: Tensor, targets: Tensor, settings: Settings, num_classes: int) -> tuple[Tensor, Tensor]:
-    """MixUp or CutMix by torchvision, when asked for: targets become class probabilities (n, C)."""
+def mixes(settings: Settings, epoch: int) -> bool:
+    """Whether this epoch's pictures are mixed: by default not those of the last fifth, as in YOLOX (arXiv:2107.08430).
+
+    Batch normalisation's statistics of mixed pictures are not those of pictures as they are, so a network that saw
+    only mixed ones to its end answers less well, and much too modestly.
+    """
+    augment = settings.augment
+    return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_share * settings.epochs
+
+
+def mix_pictures(
+    images: Tensor, targets: Tensor, settings: Settings, num_classes: int, epoch: int
+) -> tuple[Tensor, Tensor]:
+    """MixUp or CutMix by torchvision, in epochs that mix: targets become class probabilities (n, C)."""
     mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
-    if not (mixup or cutmix):
+    if not mixes(settings, epoch):
         return images, targets
     from torchvision.transforms import v2
 

@@ -104,14 +104,14 @@ class _Depthwise(torch.autograd.Function):
         if of_weight and (width <= WIDEST or images.shape[3] <= most_cut_off):
             to_weight = find(1, gradient, images, weight, ctx.padding)
         elif of_weight:
+            # Rows of margins by oneDNN, but of pictures lower than the kernel, where it is slow with them.
+            rows = down if images.shape[2] < weight.shape[2] else 0
             pieces = []
             for first in range(0, width, WIDEST):
                 piece = weight[..., first : first + WIDEST]
                 beyond = width - first - piece.shape[3]
-                # What these columns see; a negative margin cuts off. Margins left to oneDNN would make pictures lower
-                # than the kernel slow again.
-                seen = F.pad(images, (across - first, across - beyond, down, down))
-                pieces.append(find(1, gradient, seen, piece, (0, 0)))
+                seen = F.pad(images, (across - first, across - beyond, rows, rows))  # a negative margin cuts off
+                pieces.append(find(1, gradient, seen, piece, (down - rows, 0)))
             to_weight = torch.cat(pieces, 3)
         if of_bias:
             to_bias = gradient.sum((0, 2, 3))

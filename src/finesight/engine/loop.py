@@ -238,7 +238,7 @@ class Trainer:
         if self.kept:
             return batch.images.to(device), batch.targets.to(device)
         images, targets = augment_batch(self.job, batch, self.at.epoch)
-        return mix_pictures(images, targets, self.job.settings, len(self.job.classes))
+        return mix_pictures(images, targets, self.job.settings, len(self.job.classes), self.at.epoch)
 
     def _look(self) -> None:
         """Reads the epoch's loss. Raises FinesightError that names the pictures whose loss is no number."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from finesight.config import Preprocessing, Settings, load_settings
-from finesight.engine.batches import mix_pictures, training_size
+from finesight.engine.batches import mix_pictures, mixes, training_size
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,23 @@ def test_mixed_pictures_have_shares_of_classes() -> None:
     targets = torch.tensor([0, 1, 2, 0])
     settings = load_settings(overrides={"augment.mixup": 1.0})
     torch.manual_seed(0)
-    mixed, shares = mix_pictures(images, targets, settings, 3)
+    mixed, shares = mix_pictures(images, targets, settings, 3, epoch=1)
     assert shares.shape == (4, 3)
     torch.testing.assert_close(shares.sum(1), torch.ones(4))
     assert not torch.equal(mixed, images)
-    same, untouched = mix_pictures(images, targets, Settings(), 3)
-    assert same is images
-    assert untouched is targets
+    last, nothing = settings.epochs, Settings()
+    for same, untouched in (
+        mix_pictures(images, targets, settings, 3, epoch=last),
+        mix_pictures(images, targets, nothing, 3, epoch=1),
+    ):
+        assert same is images
+        assert untouched is targets
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share", "last"), [(20, 0.8, 16), (12, 0.8, 10), (1, 0.8, 1), (5, 1.0, 5), (5, 0.0, 0)]
+)
+def test_the_first_epochs_mix(epochs: int, share: float, last: int) -> None:
+    overrides = {"augment.cutmix": 1.0, "augment.mix_share": share, "epochs": epochs}
+    settings = load_settings(overrides=overrides)
+    assert [epoch for epoch in range(1, epochs + 1) if mixes(settings, epoch)] == list(range(1, last + 1))
