@@ -43,7 +43,7 @@ def mixes(settings: Settings, epoch: int) -> bool:
     """Whether this epoch's pictures are mixed: by default not those of the last fifth, as in YOLOX (arXiv:2107.08430).
 
     Batch normalisation's statistics of mixed pictures are not those of pictures as they are, so a network that saw
-    only mixed ones to its end answers less well, and much too modestly.
+    only mixed ones to its end answers much too modestly (benchmarks/README.md).
     """
     augment = settings.augment
     return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_share * settings.epochs
