@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from commands import SMALL, draw_classes, finesight
@@ -23,6 +24,7 @@ from reliability import Tally
 
 pytestmark = pytest.mark.timeout(900)  # many processes, on a machine that may have other things to do
 SETTINGS = SMALL | {"epochs": 2, "ema": 0.9, "model.dropout": 0.2, "data.store": "off", "checkpoint.minutes": 0}
+Found = TypeVar("Found")
 MOST_WRITES = 45  # from one kill to the next; a resumed run writes a dozen times before its first step
 
 
@@ -56,10 +58,11 @@ def assert_nothing_lost(out: Path, whole: Path, reliability: Tally, what: str, k
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are listed by /proc")
 def test_a_kill_leaves_no_process_behind(data: Path, whole: Path, tmp_path: Path, reliability: Tally) -> None:
-    process = start("train", "--data", data, "--out", tmp_path / "run", *flags(data__workers=2, epochs=500))
+    out = tmp_path / "run"
+    process = start("train", "--data", data, "--out", out, *flags(data__workers=2, epochs=500))
     try:
-        wait_until(lambda: len(family(process)) >= 3)  # itself and two that read
-        members = family(process)
+        wait_for(out / "checkpoints/last/training.safetensors", process)
+        members = wait_until(lambda: found if len(found := family(process)) >= 3 else None)  # itself, two that read
     finally:
         process.kill()
         process.join()
@@ -88,10 +91,11 @@ def processes() -> dict[tuple[int, str], int]:
     return found
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(find: Callable[[], Found | None]) -> Found:
+    """The first thing found that counts as true."""
     for _ in range(600):
-        if is_so():
-            return
+        if found := find():
+            return found
         time.sleep(0.1)
     raise AssertionError("not within a minute")
 

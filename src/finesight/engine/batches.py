@@ -40,8 +40,9 @@ def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
 
 
 def mixes(settings: Settings, epoch: int) -> bool:
-    """Whether this epoch's pictures are mixed: by default not those of the last fifth, as in YOLOX (arXiv:2107.08430).
+    """Whether this epoch's pictures are mixed: by default not those of the last fifth.
 
+    The idea is YOLOX's (arXiv:2107.08430), which mixes no more in the last 15 of its 300 epochs.
     Batch normalisation's statistics of mixed pictures are not those of pictures as they are, so a network that saw
     only mixed ones to its end answers much too modestly (benchmarks/README.md).
     """

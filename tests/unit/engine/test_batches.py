@@ -33,7 +33,6 @@ def test_mixed_pictures_have_shares_of_classes() -> None:
     images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 8, 8).contiguous()
     targets = torch.tensor([0, 1, 2, 0])
     settings = load_settings(overrides={"augment.mixup": 1.0})
-    torch.manual_seed(0)
     mixed, shares = mix_pictures(images, targets, settings, 3, epoch=1)
     assert shares.shape == (4, 3)
     torch.testing.assert_close(shares.sum(1), torch.ones(4))

@@ -152,6 +152,13 @@ def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
     assert all(torch.equal(tensor, weights_of(noisy)[name]) for name, tensor in weights_of(quiet).items())
 
 
+def test_the_last_epochs_are_not_mixed(make: Make) -> None:
+    trainer, targets = make(epochs=2, augment__mixup=0.5, augment__mix_share=0.5), []
+    watch(trainer, "_make_input", targets, lambda _, made: (trainer.at.epoch, made[1].is_floating_point()))
+    trainer.run(StopRequest())
+    assert set(targets) == {(1, True), (2, False)}
+
+
 # -- the best epoch
 
 
