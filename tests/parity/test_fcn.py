@@ -17,12 +17,13 @@ from finesight.models.fcn import (
     PaperFCN8s,
     PaperFCN16s,
     PaperFCN32s,
-    VGG16FCN8s,
-    VGG16FCN32s,
+    Vgg16FCN8,
+    Vgg16FCN32,
     bilinear_deconvolution,
     bilinear_kernel,
     carry_over_vgg16,
     start_from_coarser,
+    vgg16_features,
 )
 from finesight.models.layers import trace_layers
 
@@ -42,8 +43,8 @@ def count(network: nn.Module, trained: bool) -> int:
 
 
 def test_reference_counts() -> None:
-    assert count(on_meta(lambda: VGG16FCN32s(7)), trained=True) == 40_118_087
-    assert count(on_meta(lambda: VGG16FCN8s(7)), trained=True) == 14_736_997
+    assert count(on_meta(lambda: Vgg16FCN32(7)), trained=True) == 40_118_087
+    assert count(on_meta(lambda: Vgg16FCN8(7)), trained=True) == 14_736_997
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_bilinear_deconvolution_interpolates_each_class_by_itself(stride: int) -
     [(512, [355, 178, 89, 45, 23], 17, [576, 592, 600]), (500, [349, 175, 88, 44, 22], 16, [544, 560, 568])],
 )
 def test_paper_sizes(side: int, pools: list[int], score: int, upsampled: list[int]) -> None:
-    names = ["pool1_to_3.4", "pool1_to_3.9", "pool1_to_3.16", "pool4.23", "pool5.30", "score_fr"]
+    names = ["pool1_to_3.4", "pool1_to_3.9", "pool1_to_3.16", "pool4.6", "pool5.6", "score_fr"]
     for network, last, expected in zip(PAPER, ["upscore", "upscore16", "upscore8"], upsampled, strict=True):
         made = on_meta(lambda network=network: network(2))
         widths = {layer.name: layer.output_shape[-1] for layer in trace_layers(made, (64, side))}
@@ -186,7 +187,7 @@ def make_bilinear(layer: nn.ConvTranspose2d) -> None:
 
 
 def test_reference_32s_is_centred() -> None:
-    made = VGG16FCN32s(1, hidden=4)
+    made = Vgg16FCN32(1, hidden=4)
     make_bilinear(made.upscore)
     made.score_fr = Rows(32, 31.5)  # fcn6's 2×2 window sits between cells centred at 32i + 15.5
     assert_rows(made(torch.zeros(1, 3, 160, 96)), 32, 64)
@@ -194,7 +195,7 @@ def test_reference_32s_is_centred() -> None:
 
 @pytest.mark.parametrize(("name", "stride"), [("fcn6", 32), ("score_pool4", 16), ("score_pool3", 8)])
 def test_reference_8s_is_centred(name: str, stride: int) -> None:
-    made = VGG16FCN8s(1)
+    made = Vgg16FCN8(1)
     make_bilinear(made.upsampling2)
     make_bilinear(made.upsampling8)
     for layer in ("fcn6", "score_pool4", "score_pool3"):
@@ -203,10 +204,10 @@ def test_reference_8s_is_centred(name: str, stride: int) -> None:
     assert_rows(made(torch.zeros(1, 3, 160, 160)), 32, 128)
 
 
-@pytest.mark.parametrize("network", [VGG16FCN32s, VGG16FCN8s])
+@pytest.mark.parametrize("network", [Vgg16FCN32, Vgg16FCN8])
 def test_reference_follows_a_shift_by_32_pixels(network: type[nn.Module]) -> None:
     """A patch on black, far enough from both ends that no border comes into sight."""
-    made = (network(2, hidden=4) if network is VGG16FCN32s else network(2)).eval()
+    made = (network(2, hidden=4) if network is Vgg16FCN32 else network(2)).eval()
     tall = torch.zeros(1, 3, 544, 32)
     tall[:, :, 256:272, 8:24] = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
@@ -223,7 +224,7 @@ def test_fc6_and_fc7_are_vgg16s_linear_layers() -> None:
     made = PaperFCN32s(2, hidden=hidden).eval()
     linear = nn.Sequential(nn.Linear(25088, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, hidden), nn.ReLU())
     state = {f"classifier.{name}": tensor for name, tensor in linear.state_dict().items()}
-    state |= {f"features.{n.partition('.')[2]}": t for n, t in made.state_dict().items() if n.startswith("pool")}
+    state |= {f"features.{name}": tensor for name, tensor in vgg16_features().state_dict().items()}
     carry_over_vgg16(made, state, with_classifier=True)
     pool5 = torch.randn(2, 512, 7, 7)
     with torch.no_grad():
@@ -251,7 +252,7 @@ def test_a_stage_starts_as_the_network_before_it() -> None:
 
 
 def test_reference_8s_without_skips_is_its_deepest_score_upsampled() -> None:
-    made = VGG16FCN8s(2).eval()
+    made = Vgg16FCN8(2).eval()
     for layer in (made.score_pool3, made.score_pool4):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)

@@ -87,7 +87,9 @@ class Model(nn.Module):
 
         "" is the network itself: its own parameters (a class token). Raises ModelError for an unknown layer.
         """
-        return find_modules_before(self.network, self.preprocessing.size, self.head if layer == "head" else layer)
+        rename_old = getattr(self.network, "rename_old_layer", str)  # a run of before may name a layer as it was then
+        name = self.head if layer == "head" else rename_old(layer)
+        return find_modules_before(self.network, self.preprocessing.size, name)
 
 
 def pool(seen: Tensor) -> Tensor:

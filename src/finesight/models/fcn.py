@@ -1,9 +1,10 @@
 """VGG16-based fully convolutional networks: the reference system's two, and the paper's three.
 
 Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038 and 1605.06211.
-Stages keep the indices of torchvision's `vgg16().features`, so `pool4.17.weight` is its `features.17.weight`.
+A stage counts its layers from 0, as the reference prints them: `pool4.0` is `features.17` of torchvision's `vgg16`.
 """
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -13,10 +14,39 @@ from torch import Tensor, nn
 from finesight.errors import ModelError, WeightsError
 
 VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a pool after each tuple
-POOL3, POOL4 = 17, 24  # where features are cut: just behind the third and the fourth pool
+STAGES = {"pool1_to_3": 0, "pool4": 17, "pool5": 24}  # where each starts in VGG16's features: behind a pool
 
 
-class VGG16FCN32s(nn.Module):
+class VGG16Stages(nn.Module):
+    """VGG16's features in three stages; what FCNs with skips share."""
+
+    def __init__(self, first_padding: int = 1, ceil_mode: bool = False) -> None:
+        super().__init__()
+        features = vgg16_features(first_padding, ceil_mode)
+        self.pool1_to_3 = features[: STAGES["pool4"]]
+        self.pool4 = nn.Sequential(*features[STAGES["pool4"] : STAGES["pool5"]])  # a new Sequential counts from 0
+        self.pool5 = nn.Sequential(*features[STAGES["pool5"] :])
+        self.register_load_state_dict_pre_hook(_rename_old_weights)  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def rename_old_layer(name: str) -> str:
+        """Today's name of a layer in runs of before, whose stages kept the indices of VGG16's features."""
+        stage, _, rest = name.partition(".")
+        index, dot, rest = rest.partition(".")
+        start = STAGES.get(stage, 0)
+        is_old = start and re.fullmatch(r"[0-9]{2}", index) and int(index) >= start
+        return f"{stage}.{int(index) - start}{dot}{rest}" if is_old else name
+
+
+def _rename_old_weights(_network: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Runs of before keep their weights under the stages' old names."""
+    for name in list(state):
+        if name.startswith(prefix):
+            renamed = prefix + VGG16Stages.rename_old_layer(name.removeprefix(prefix))
+            state[renamed] = state.pop(name)
+
+
+class Vgg16FCN32(nn.Module):
     """The reference system's baseline: one prediction every 32 pixels, upsampled by a learned deconvolution.
 
     fcn6 sees 2×2 cells without padding and so sits between cells, exactly where the 64/32 deconvolution's kernels
@@ -38,16 +68,12 @@ class VGG16FCN32s(nn.Module):
         return crop(self.upscore(scores), 0, images)
 
 
-class VGG16FCN8s(nn.Module):
+class Vgg16FCN8(VGG16Stages):
     """The reference system's improved network: scores of three depths, summed on the way up to the input's size."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        features = vgg16_features()
-        self.pool1_to_3 = features[:POOL3]
-        self.pool4 = features[POOL3:POOL4]
-        self.pool5 = features[POOL4:]
-        self.fcn6 = nn.Sequential(nn.Conv2d(512, num_classes, 1), nn.ReLU(inplace=True))
+        self.fcn6 = nn.Sequential(nn.Conv2d(512, num_classes, 1), nn.ReLU())
         self.upsampling2 = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, bias=False)  # used twice
         self.upsampling8 = nn.ConvTranspose2d(num_classes, num_classes, 16, stride=8, bias=False)
         self.score_pool3 = nn.Conv2d(256, num_classes, 1)
@@ -63,7 +89,7 @@ class VGG16FCN8s(nn.Module):
         return crop(self.upsampling8(scores), 4, images)
 
 
-class PaperFCN(nn.Module):
+class PaperFCN(VGG16Stages):
     """What the paper's three networks share: VGG16 with its linear layers as convolutions, and the coarsest scores.
 
     The first convolution pads by 100, so that any picture of at least one pixel fills fc6's 7×7 window. With pools
@@ -74,11 +100,7 @@ class PaperFCN(nn.Module):
     added_score = ""  # the score layer that the next coarser network does not have
 
     def __init__(self, num_classes: int, hidden: int = 4096) -> None:
-        super().__init__()
-        features = vgg16_features(first_padding=100, ceil_mode=True)
-        self.pool1_to_3 = features[:POOL3]
-        self.pool4 = features[POOL3:POOL4]
-        self.pool5 = features[POOL4:]
+        super().__init__(first_padding=100, ceil_mode=True)
         self.fc6 = nn.Sequential(nn.Conv2d(512, hidden, 7), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.fc7 = nn.Sequential(nn.Conv2d(hidden, hidden, 1), nn.ReLU(inplace=True), nn.Dropout(0.5))
         self.score_fr = zero_score(hidden, num_classes)
@@ -235,8 +257,11 @@ def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_class
 def _vgg16_name(name: str, with_classifier: bool) -> str:
     """VGG16's name of a tensor of a network of this file; empty where it has none."""
     stage, _, rest = name.partition(".")
-    if stage in ("features", "pool1_to_3", "pool4", "pool5"):
-        return f"features.{rest}"
+    if stage == "features":
+        return name
+    if stage in STAGES:
+        index, _, tensor = rest.partition(".")
+        return f"features.{STAGES[stage] + int(index)}.{tensor}"
     linear = {"fc6": "classifier.0", "fc7": "classifier.3"}.get(stage, "") if with_classifier else ""
     return f"{linear}.{rest.removeprefix('0.')}" if linear else ""
 
@@ -260,6 +285,7 @@ def start_from_coarser(network: nn.Module, state: Mapping[str, Tensor]) -> tuple
         raise ModelError(f"{type(network).__name__} has no coarser network to start from; only paper 16s and 8s have.")
     if isinstance(network, PaperFCN8s) and network.at_once:
         raise ModelError("The at-once FCN8s scales its skips and starts from VGG16; take the staged one instead.")
+    state = {network.rename_old_layer(name): tensor for name, tensor in state.items()}
     own = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("upscore")}
     expected = {name: tensor.shape for name, tensor in own.items() if not name.startswith(network.added_score + ".")}
     given = {name: tensor.shape for name, tensor in state.items() if not name.startswith("upscore")}

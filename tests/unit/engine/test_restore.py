@@ -152,3 +152,20 @@ def test_writing_a_selftest_leaves_the_network_as_it_was(model: Model, tmp_path:
     stored = load_file(tmp_path / "selftest.safetensors")
     assert stored["logits"].dtype == torch.float32
     check_selftest(run, model)
+
+
+def test_a_run_from_before_the_stages_counted_from_0(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    model = build_model("vgg16_fcn8s", 3, "none", size=(32, 32))
+    run.write_json("model.json", describe_model(model))
+    run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
+    write_selftest(run, model, torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
+    starts = {"pool4": 17, "pool5": 24}
+    before = {}
+    for name, tensor in model.network.state_dict().items():
+        stage, *rest = name.split(".")
+        before[".".join([stage, str(int(rest[0]) + starts[stage]), rest[1]]) if stage in starts else name] = tensor
+    assert "pool4.17.weight" in before
+    save_checkpoint(run, "best", before)
+    restored = restore_model(run)
+    assert restored.modules_before("pool4.17") == model.modules_before("pool4.0")

@@ -1,5 +1,6 @@
 """The VGG16-based FCNs: structure, any input size, starting weights. Geometry is in tests/parity."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -11,8 +12,8 @@ from finesight.models.fcn import (
     PaperFCN8s,
     PaperFCN16s,
     PaperFCN32s,
-    VGG16FCN8s,
-    VGG16FCN32s,
+    Vgg16FCN8,
+    Vgg16FCN32,
     carry_over_vgg16,
     pad_to_multiple,
     start_from_coarser,
@@ -31,25 +32,71 @@ def vgg16_state(hidden: int = HIDDEN) -> dict[str, Tensor]:
     return state
 
 
-@pytest.mark.parametrize(
-    ("network", "children"),
-    [
-        (VGG16FCN32s, ["features", "fcn6", "fcn7", "score_fr", "upscore"]),
-        (
-            VGG16FCN8s,
-            ["pool1_to_3", "pool4", "pool5", "fcn6", "upsampling2", "upsampling8", "score_pool3", "score_pool4"],
-        ),
-    ],
-)
-def test_reference_modules_in_printed_order(network: type[nn.Module], children: list[str]) -> None:
+POOL = "MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)"
+DROPOUT = "Dropout2d(p=0.5, inplace=False)"
+
+
+def printed_blocks(*blocks: tuple[int, ...]) -> list[str]:
+    """What torch prints for VGG's blocks, each told by its channels, first those that come in."""
+    return [
+        layer
+        for block in blocks
+        for layer in [
+            *(each for pair in itertools.pairwise(block) for each in (printed_conv(*pair, 3, 1), "ReLU(inplace=True)")),
+            POOL,
+        ]
+    ]
+
+
+def printed_conv(inputs: int, outputs: int, kernel: int, padding: int = 0) -> str:
+    end = f", padding=({padding}, {padding}))" if padding else ")"
+    return f"Conv2d({inputs}, {outputs}, kernel_size=({kernel}, {kernel}), stride=(1, 1){end}"
+
+
+def printed_up(kernel: int, stride: int) -> str:
+    return f"ConvTranspose2d(7, 7, kernel_size=({kernel}, {kernel}), stride=({stride}, {stride}), bias=False)"
+
+
+BLOCKS = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
+PRINTED = {  # the reference's two networks, as they were printed in its report; lists count from (0)
+    Vgg16FCN32: {
+        "features": printed_blocks(*BLOCKS),
+        "fcn6": [printed_conv(512, 4096, 2), "ReLU(inplace=True)", DROPOUT],
+        "fcn7": [printed_conv(4096, 4096, 1), "ReLU(inplace=True)", DROPOUT],
+        "score_fr": printed_conv(4096, 7, 1),
+        "upscore": printed_up(64, 32),
+    },
+    Vgg16FCN8: {
+        "pool1_to_3": printed_blocks(*BLOCKS[:3]),
+        "pool4": printed_blocks(BLOCKS[3]),
+        "pool5": printed_blocks(BLOCKS[4]),
+        "fcn6": [printed_conv(512, 7, 1), "ReLU()"],
+        "upsampling2": printed_up(4, 2),
+        "upsampling8": printed_up(16, 8),
+        "score_pool3": printed_conv(256, 7, 1),
+        "score_pool4": printed_conv(512, 7, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("network", PRINTED)
+def test_the_references_networks_print_as_in_its_report(network: type[nn.Module]) -> None:
     with torch.device("meta"):
         made = network(7)
-    assert [name for name, _ in made.named_children()] == children
+    expected = [f"{network.__name__}("]
+    for name, layers in PRINTED[network].items():
+        if isinstance(layers, str):
+            expected.append(f"  ({name}): {layers}")
+        else:
+            inner = [f"    ({index}): {layer}" for index, layer in enumerate(layers)]
+            expected += [f"  ({name}): Sequential(", *inner, "  )"]
+    assert str(made).splitlines() == [*expected, ")"]
+    assert network.__name__ in ("Vgg16FCN32", "Vgg16FCN8")
 
 
 def test_reference_dropout_drops_channels_and_the_papers_elements() -> None:
     with torch.device("meta"):
-        assert type(VGG16FCN32s(7).fcn6[2]) is nn.Dropout2d
+        assert type(Vgg16FCN32(7).fcn6[2]) is nn.Dropout2d
         assert type(PaperFCN32s(7).fc6[2]) is nn.Dropout
 
 
@@ -57,19 +104,19 @@ def test_features_follow_torchvisions_vgg16() -> None:
     from torchvision.models import vgg16
 
     with torch.device("meta"):
-        theirs, ours = vgg16(weights=None).features, VGG16FCN32s(7).features
+        theirs, ours = vgg16(weights=None).features, Vgg16FCN32(7).features
     assert str(theirs) == str(ours)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 65), (64, 64), (100, 31), (96, 160)])
-@pytest.mark.parametrize("network", [VGG16FCN32s, VGG16FCN8s, PaperFCN32s, PaperFCN16s, PaperFCN8s])
+@pytest.mark.parametrize("network", [Vgg16FCN32, Vgg16FCN8, PaperFCN32s, PaperFCN16s, PaperFCN8s])
 def test_logits_have_the_images_size(network: type[nn.Module], size: tuple[int, int]) -> None:
     with torch.device("meta"):
         assert network(5)(torch.empty(2, 3, *size)).shape == (2, 5, *size)
 
 
 def test_odd_sizes_are_the_padded_picture_cropped() -> None:
-    network = VGG16FCN8s(3).eval()
+    network = Vgg16FCN8(3).eval()
     images = torch.randn(1, 3, 33, 50)
     with torch.no_grad():
         padded = nn.functional.pad(images, (0, 14, 0, 31), mode="replicate")
@@ -86,7 +133,7 @@ def test_padding_repeats_the_border_and_leaves_multiples_alone() -> None:
     assert pad_to_multiple(torch.zeros(1, 1, 65, 9), 32, least=64).shape == (1, 1, 96, 64)
 
 
-@pytest.mark.parametrize("make", [lambda: VGG16FCN32s(3, hidden=64), lambda: VGG16FCN8s(20)])
+@pytest.mark.parametrize("make", [lambda: Vgg16FCN32(3, hidden=64), lambda: Vgg16FCN8(20)])
 def test_every_parameter_gets_a_gradient(make: Callable[[], nn.Module]) -> None:
     network = make().eval()  # dropout may drop every channel
     network(torch.randn(2, 3, 64, 64)).square().sum().backward()
@@ -97,7 +144,7 @@ def test_every_parameter_gets_a_gradient(make: Callable[[], nn.Module]) -> None:
 
 def test_signals_reach_the_last_pool_untrained() -> None:
     """Torch's own start would leave a hundred-thousandth of the input's spread after 13 convolutions."""
-    spread = VGG16FCN32s(3, hidden=HIDDEN).features(torch.randn(1, 3, 64, 64)).std()
+    spread = Vgg16FCN32(3, hidden=HIDDEN).features(torch.randn(1, 3, 64, 64)).std()
     assert 0.05 < spread < 20
 
 
@@ -110,18 +157,36 @@ def test_papers_upsampling_is_never_trained_and_its_scores_start_at_zero() -> No
             assert not parameter.any()
 
 
-@pytest.mark.parametrize("network", [VGG16FCN32s(3, hidden=HIDDEN), VGG16FCN8s(3), PaperFCN8s(3, hidden=HIDDEN)])
+@pytest.mark.parametrize("network", [Vgg16FCN32(3, hidden=HIDDEN), Vgg16FCN8(3), PaperFCN8s(3, hidden=HIDDEN)])
 def test_features_are_carried_over_and_the_rest_is_named(network: nn.Module) -> None:
     state = vgg16_state()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     new = carry_over_vgg16(network, state, with_classifier=False)
     stages = ("features.", "pool1_to_3.", "pool4.", "pool5.")
-    for name, tensor in network.state_dict().items():
-        if name.startswith(stages):
-            assert torch.equal(tensor, state[f"features.{name.partition('.')[2]}"]), name
-        else:
-            assert torch.equal(tensor, before[name]), name
+    after = network.state_dict()
     assert set(new) == {name for name in before if not name.startswith(stages)}
+    assert all(torch.equal(after[name], before[name]) for name in new)
+    carried = [after[name] for name in after if name.startswith(stages)]  # in the order of VGG16's
+    features = [state[name] for name in state if name.startswith("features.")]
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(carried, features, strict=True))
+
+
+@pytest.mark.parametrize("network", [Vgg16FCN8(3), PaperFCN16s(3, hidden=HIDDEN)])
+def test_weights_of_runs_whose_stages_kept_vgg16s_indices_still_load(network: nn.Module) -> None:
+    state = network.state_dict()
+    starts = {"pool4": 17, "pool5": 24}
+
+    def old(name: str) -> str:
+        stage, index, rest = [*name.split(".", 2), "", ""][:3]
+        return f"{stage}.{int(index) + starts[stage]}.{rest}" if stage in starts else name
+
+    before = {old(name): torch.full_like(tensor, number) for number, (name, tensor) in enumerate(state.items())}
+    assert "pool5.28.bias" in before
+    network.load_state_dict(before)
+    assert all(torch.equal(state[name], before[old(name)]) for name in state)
+    network.load_state_dict(dict(state))
+    assert type(network).rename_old_layer("pool4.19") == "pool4.2"
+    assert type(network).rename_old_layer("pool1_to_3.16") == "pool1_to_3.16"
 
 
 def test_vgg16s_linear_layers_become_fc6_and_fc7() -> None:
@@ -133,8 +198,8 @@ def test_vgg16s_linear_layers_become_fc6_and_fc7() -> None:
 
 
 def test_reference_networks_have_no_place_for_the_classifier() -> None:
-    with pytest.raises(ModelError, match="VGG16FCN32s has no layers"):
-        carry_over_vgg16(VGG16FCN32s(3, hidden=HIDDEN), vgg16_state(), with_classifier=True)
+    with pytest.raises(ModelError, match="Vgg16FCN32 has no layers"):
+        carry_over_vgg16(Vgg16FCN32(3, hidden=HIDDEN), vgg16_state(), with_classifier=True)
 
 
 def test_weights_of_something_else_are_refused_and_nothing_is_loaded() -> None:
