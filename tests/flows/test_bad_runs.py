@@ -149,7 +149,7 @@ def test_a_split_is_written_nowhere_but_in_its_run(copy: Path, small: Path) -> N
 
 def test_other_data_of_an_unknown_class(trained: Path, tmp_path: Path) -> None:
     draw(tmp_path / "more" / "purple_1.png", "red")
-    draw(tmp_path / "more" / "red_1.png", "red")
+    draw(tmp_path / "more" / "mauve_1.png", "red")
     assert "'purple'" in finesight("evaluate", trained, "--data", tmp_path / "more").error()
 
 

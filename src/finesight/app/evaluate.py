@@ -1,15 +1,13 @@
 """Evaluate: how good a run's network is on pictures whose classes are known."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from finesight import ranks
-from finesight.app.preparation import open_split, read_data
+from finesight.app.preparation import open_split
+from finesight.app.run_data import list_other, list_run_split
 from finesight.config import Settings
-from finesight.data.formats import read_labelled
 from finesight.data.loader import PictureDataset
-from finesight.data.sample import Listing
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import score_split
@@ -65,7 +63,8 @@ def open_run_split(
     run: RunFolder, settings: Settings, model: Model, data: str | Path, split: str
 ) -> tuple[str, PictureDataset]:
     """(name, pictures) of a split of the run's own data, or of other data with the run's classes."""
-    listing = list_pictures_for(run, settings, data, split)
+    check_split_name(split)
+    listing = list_other(run, settings, data, split) if data else list_run_split(run, settings, split or "val")
     name = next(iter(listing.splits))
     return name, open_split(listing, name, settings, model.preprocessing, TASKS[model.task])
 
@@ -73,20 +72,3 @@ def open_run_split(
 def check_split_name(split: str) -> None:
     if split == ".." or Path(split).name != split:
         raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
-
-
-def list_pictures_for(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
-    """A listing of exactly one split, with the run's classes. Raises DataError for a split that is not there."""
-    classes = run.read_classes()
-    check_split_name(split)
-    if data:
-        listing = read_labelled(data, classes, settings.data.format, settings.data)
-        parts = listing.splits
-        if len(parts) == 1:
-            return replace(listing, splits={split or "test": next(iter(parts.values()))})
-    else:
-        parts = (listing := read_data(settings)).splits
-    wanted = split or "val"
-    if wanted not in parts:
-        raise DataError(f"{listing.root} has no split {wanted!r}; there are: {', '.join(parts)}.")
-    return replace(listing, splits={wanted: parts[wanted]}, classes=classes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.app.preparation import read_data
+from finesight.app.run_data import find_mask_rule, list_run
 from finesight.config import Settings
 from finesight.data.masks import MaskRule
 from finesight.data.sample import Item
@@ -24,6 +24,7 @@ from finesight.models import build_model, find_entry
 from finesight.models.wheels import WHEELS, cached_weights
 from finesight.progress import say
 from finesight.run import RunFolder
+from finesight.tasks import find_task
 
 
 def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
@@ -37,7 +38,7 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     check_split_name(split)
     settings = folder.read_settings()
     read_evidence(folder, split)  # a damaged folder is told before a pass over its pictures
-    items, rule = _list_pictures(settings, split)
+    items, rule = _list_pictures(folder, settings, split)
     evaluated = (folder.evaluation(split) / "metrics.json").exists()
     if items and not (evaluated and (folder.embedding(split) / "map.json").exists()):
         embed(folder.path, split=split)
@@ -56,16 +57,17 @@ def advise(code: str) -> str:
     return " ".join(read_page(code)[-1].paragraphs)
 
 
-def _list_pictures(settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
+def _list_pictures(run: RunFolder, settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
     """Pictures of the split and of the training part by key, and how masks are read; none when the data are gone."""
     try:
-        listing = read_data(settings)
+        listing = list_run(run, settings)
+        rule = find_mask_rule(run, settings, listing) if find_task(run).has_masks else None
     except DataError as error:
         say(f"Note: the pictures are not looked at: {error}")
         return {}, None
     if split not in listing.splits:  # it is of other data, where the same key is another picture
         return {}, None
-    return {item.key: item for part in ("train", split) for item in listing.splits[part]}, listing.masks
+    return {item.key: item for part in ("train", split) for item in listing.splits[part]}, rule
 
 
 def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[[], np.ndarray] | None:

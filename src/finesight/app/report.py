@@ -13,7 +13,7 @@ from finesight.app.evaluate import evaluate
 from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.labels import labels
-from finesight.app.preparation import read_data
+from finesight.app.run_data import find_mask_rule, list_run
 from finesight.data.decoders import Masks
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
@@ -102,8 +102,10 @@ def find_originals(run: RunFolder, split: str) -> Originals:
     items: dict[str, Item] = {}
     rule: MaskRule | None = None
     try:
-        listing = read_data(run.read_settings())
-        rule = listing.masks
+        settings = run.read_settings()
+        listing = list_run(run, settings)
+        if find_task(run).has_masks:
+            rule = find_mask_rule(run, settings, listing)
         if split in listing.splits:  # else it is of other data, where the same key is another picture
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:

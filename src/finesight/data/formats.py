@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from finesight.data.class_files import load_classes, match_classes
 from finesight.data.manifest import MASK_COLUMNS, UnusableRows, is_manifest, read_manifest
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.matching import find_class
 from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
@@ -201,15 +203,20 @@ def read_splits(
     """
     survey = survey_folder(root)
     name = _detect(survey) if format == "auto" else format
-    splits, base = _read(survey, name, faults=faults), survey.root
+    splits, base = _read(survey, name, faults=faults), find_base(root, val)
     if val:
         val_survey = survey_folder(val)
         val_name = _detect(val_survey) if format == "auto" else format
         # pictures of a single class look unlabelled; beside training pictures they are not
         val_splits = _read(val_survey, name if val_name == "unlabelled" else val_name, faults=faults)
         splits["val"] = _only_val(val_splits, val_survey.root)
-        base = Path(os.path.commonpath([survey.root, val_survey.root]))
     return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
+
+
+def find_base(root: str | Path, val: str | Path = "") -> Path:
+    """The folder that keys of `read_splits` are relative to."""
+    folders = [path.parent if path.is_file() else path for path in map(locate, (root, *([val] if val else [])))]
+    return Path(os.path.commonpath(folders))
 
 
 def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:
@@ -225,21 +232,32 @@ def _read_mask_classes(
     return class_list, rule, notes
 
 
-def read_labelled(root: str | Path, classes: ClassList, format: str, masks: DataSettings | None = None) -> Listing:
-    """Pictures to score a trained network on, in the parts they come in: none need be for training.
+def read_labelled(root: str | Path, format: str, classes: ClassList) -> Listing:
+    """Images to score a trained network on, in the splits they come in: none need be for training.
 
-    classes: the network's; a label that is not among them raises DataError. format: what the network's own data were
-    in, tried where `root` alone does not tell (pictures of a single class look unlabelled).
+    Labels are as they stand on disk, and no mask is looked at. format: that of the network's own data, tried first
+    where `root` alone does not tell, as images of a single class look unlabelled. classes: the network's.
     """
     survey = survey_folder(root)
     name = _detect(survey)
-    splits = _read(survey, format if FORMATS[name].task == "none" else name)
+    if FORMATS[name].task == "none":
+        name, splits = _read_single_class(survey, format, classes)
+    else:
+        splits = _read(survey, name)
     ordered = {split: _in_order(items, survey.root) for split, items in splits.items()}
-    if any(item.mask for items in ordered.values() for item in items):
-        _, rule, notes = _read_mask_classes(ordered, classes, masks)
-        return Listing(name, survey.root, ordered, classes, notes, rule)
-    match_classes(_labels(ordered), classes)
     return Listing(name, survey.root, ordered, classes)
+
+
+def _read_single_class(survey: Survey, format: str, classes: ClassList) -> tuple[str, Splits]:
+    """Read as the layout that finds labels of these classes in it; else as `format`, which says what is wrong."""
+    for name in (format, "class_folders", "name_prefix"):
+        try:
+            splits = _read(survey, name)
+        except DataError:
+            continue
+        if any(item.label and find_class(item.label, classes) is not None for item in chain(*splits.values())):
+            return name, splits
+    return format, _read(survey, format)
 
 
 def detect_format(root: str | Path) -> str:

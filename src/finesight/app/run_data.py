@@ -1,0 +1,176 @@
+"""Which images a command works on: the run's own splits as its splits.csv has them, or other data of its classes.
+
+A split is never drawn again: an image that the run was trained on is not scored as one that was held out.
+"""
+
+import filecmp
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from finesight.config import Settings
+from finesight.data.formats import find_base, read_labelled, read_splits
+from finesight.data.mask_rules import choose_rule
+from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.matching import keep_known
+from finesight.data.sample import Item, Listing
+from finesight.errors import DataError
+from finesight.insight.wording import count_of
+from finesight.progress import say
+from finesight.run import RunFolder
+
+Recorded = Mapping[str, Mapping[str, str]]  # by split and key the class id; "" with masks
+
+
+def list_run(run: RunFolder, settings: Settings) -> Listing:
+    """Every image of the run's splits that is still there; a split the run has not, such as test, as the data have it.
+
+    Labels are as they stand now. Nothing is decoded: `masks` is not set. Raises DataError where the data are gone.
+    """
+    recorded = read_recorded(run)
+    format, base, splits = _read_data(run, settings)
+    found = {item.key: item for items in splits.values() for item in items if _is_there(item)}
+    known = {key for keys in recorded.values() for key in keys}
+    own = {split: tuple(found[key] for key in keys if key in found) for split, keys in recorded.items()}
+    others = {split: items for split, items in splits.items() if split not in own}
+    apart = {split: tuple(item for item in items if item.key not in known) for split, items in others.items()}
+    notes = tuple(_compare_keys(recorded, splits, settings.data.limit > 0))
+    return Listing(format, base, own | apart, run.read_classes(), notes)
+
+
+def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
+    """A listing of one split, with the run's classes and mask rule. What is gone, new or changed is said.
+
+    Raises DataError for a split that is not there, or of which nothing is left.
+    """
+    recorded, listing = read_recorded(run), list_run(run, settings)
+    if split not in listing.splits:
+        raise DataError(f"{listing.root} has no split {split!r}; there are: {', '.join(listing.splits)}.")
+    items, before = listing.splits[split], recorded.get(split, {})
+    if missing := [key for key in before if key not in {item.key for item in items}]:
+        if not items:
+            raise DataError(
+                f"None of the {len(before):,} images of split {split!r} of {run.path} is under {listing.root} any "
+                f"more, such as {missing[0]!r}: put them back, or score other images with --data PATH."
+            )
+        gone = f"{len(missing):,} of the {len(before):,} images of split {split!r} are gone"
+        say(f"Note: {gone} since training, such as {missing[0]!r}; the other {len(items):,} are used.")
+    if not items:
+        raise DataError(f"Split {split!r} of {listing.root} holds no image the run was not trained on.")
+    for note in listing.notes:
+        say(f"Note: {note}")
+    one = keep_known(replace(listing, splits={split: items}), f"Split {split!r}")
+    for note in _compare_labels(one.splits[split], before):
+        say(f"Note: {note}")
+    if any(item.mask for item in one.splits[split]):
+        one = replace(one, masks=find_mask_rule(run, settings, listing))
+    say(f"Data: {one.format}, {len(one.classes)} classes, {len(one.splits[split])} {split}.")
+    return one
+
+
+def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
+    """A listing of one split of other data, whose labels are matched with the run's classes by id or name.
+
+    split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default.
+    """
+    classes, recorded = run.read_classes(), read_recorded(run)
+    listing = read_labelled(data, settings.data.format, classes)
+    parts = listing.splits
+    name = split or ("test" if len(parts) == 1 else "val")
+    if len(parts) > 1 and name not in parts:
+        raise DataError(f"{listing.root} has no split {name!r}; there are: {', '.join(parts)}.")
+    items = parts[name] if len(parts) > 1 else next(iter(parts.values()))
+    one = keep_known(replace(listing, splits={name: items}, classes=classes), str(data))
+    warn_of_trained(run, settings, one.splits[name], data)
+    if name in recorded:
+        say(f"Note: evaluation/{name} of the run now holds the scores of {data}, not those of its own split {name!r}.")
+    if any(item.mask for item in items):
+        rule, _, notes = choose_rule(look_at_masks(one.splits[name]), classes, settings.data)
+        for note in notes:
+            say(f"Note: {note}")
+        return replace(one, masks=rule)
+    return one
+
+
+def read_recorded(run: RunFolder) -> Recorded:
+    return {split: dict(rows) for split, rows in run.read_splits().items()}
+
+
+def find_mask_rule(run: RunFolder, settings: Settings, listing: Listing) -> MaskRule:
+    """How the run's masks are read. listing: of `list_run`."""
+    items = [item for split in read_recorded(run) for item in listing.splits[split]]
+    rule, _, _ = choose_rule(look_at_masks(items), listing.classes, settings.data)
+    return rule
+
+
+def _read_data(run: RunFolder, settings: Settings) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
+    """As `read_splits`; what is wrong with single rows of a CSV makes their images count as gone."""
+    data = settings.data
+    try:
+        return read_splits(data.root, data.val, data.format, faults=[])
+    except DataError as error:
+        raise DataError(f"The data {run.path} was trained on cannot be read: {error}") from None
+
+
+def _is_there(item: Item) -> bool:
+    return item.path.is_file() and (item.mask is None or item.mask.is_file())
+
+
+def _compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_limited: bool) -> Iterator[str]:
+    """Notes on images that the data hold and the run's splits do not, and the other way round for a split like test.
+
+    is_limited: the run left images out on purpose, so that others are not news.
+    """
+    known = {key for keys in recorded.values() for key in keys}
+    new = [item.key for split, items in splits.items() if split in recorded for item in items if item.key not in known]
+    if new and not is_limited:
+        yield (
+            f"{len(new):,} images are in no split of the run, as they are new since training or were left out then, "
+            f"such as {new[0]!r}; they are not used."
+        )
+    for split, items in splits.items():
+        if split not in recorded and (taken := [item.key for item in items if item.key in known]):
+            yield (
+                f"{len(taken):,} images of split {split!r} were trained or validated on and are left out, such as "
+                f"{taken[0]!r}."
+            )
+
+
+def _compare_labels(items: Sequence[Item], before: Mapping[str, str]) -> Iterator[str]:
+    """A note on images whose class id is another than when the run was trained."""
+    changed = [item for item in items if item.label is not None and before.get(item.key, item.label) != item.label]
+    if changed:
+        first, some = changed[0], f"{count_of(len(changed), 'image')} {'have' if len(changed) > 1 else 'has'}"
+        yield (
+            f"{some} another label than when the run was trained, such as {first.key!r}: {before[first.key]!r} then, "
+            f"{first.label!r} now; the present labels are used."
+        )
+
+
+def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], data: str | Path) -> None:
+    """Says loudly where other data hold images that the run was trained on: the same files, or copies of their name."""
+    base = find_base(settings.data.root, settings.data.val)
+    for split, rows in run.read_splits().items():
+        same = find_same_files([base / key for key, _ in rows], items)
+        if same:
+            what = "trained on" if split == "train" else "chosen its best epoch by"
+            say(
+                f"Warning: {len(same):,} of the {len(items):,} images of {data} are images that the run was {what}"
+                f" ({split}), such as {same[0]!r}: their score does not tell how it does on new images."
+            )
+
+
+def find_same_files(paths: Sequence[Path], items: Sequence[Item]) -> list[str]:
+    """Keys of items that are one of the files, or have the name and the content of one."""
+    by_name = defaultdict(list)
+    for path in paths:
+        by_name[path.name].append(path)
+    return [item.key for item in items if any(_is_same(item.path, path) for path in by_name.get(item.path.name, ()))]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:  # gone since
+        return False

@@ -1,0 +1,165 @@
+"""A run's splits are the run's: whatever happens to the data afterwards, no trained image is scored as validation."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from commands import draw, draw_classes, finesight, read_rows, train
+
+from finesight.run import RunFolder
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in `run` on 3 × 10 images in `data`, without a split of their own."""
+    home = tmp_path_factory.mktemp("splits")
+    draw_classes(home / "data", per_class=10)
+    answer = train(home / "data", home / "run", data__val_share=0.2)
+    assert answer.code == 0, answer.err
+    return home
+
+
+@pytest.fixture
+def home(story: Path, tmp_path: Path) -> Path:
+    """A copy whose data can be changed."""
+    copy = Path(shutil.copytree(story, tmp_path / "home"))
+    config = copy / "run/config.toml"
+    config.write_text(config.read_text().replace(str(story), str(copy)))
+    return copy
+
+
+def scored(run: Path, split: str = "val") -> set[str]:
+    return {row["key"] for row in read_rows(run / "evaluation" / split / "predictions.csv")}
+
+
+def keys(run: Path, split: str) -> list[str]:
+    return [key for key, _ in RunFolder(run).read_splits()[split]]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "embed", "report", "findings", "labels"])
+def test_new_images_move_no_split(home: Path, command: str) -> None:
+    run = home / "run"
+    shutil.rmtree(run / "evaluation")
+    draw_classes(home / "data", per_class=8, first=900)
+    answer = finesight(command, run)
+    assert answer.code == 0, answer.err
+    assert scored(run) == set(keys(run, "val"))
+    assert "24 images are in no split of the run" in answer.err
+    assert "'blue_900.png'" in answer.err
+
+
+def test_removed_images_move_no_split(home: Path) -> None:
+    run = home / "run"
+    gone = keys(run, "val")[::2]
+    for key in gone:
+        (home / "data" / key).unlink()
+    answer = finesight("evaluate", run, "--json")
+    assert answer.json()["num_samples"] == 3
+    assert scored(run) == set(keys(run, "val")) - set(gone)
+    assert f"3 of the 6 images of split 'val' are gone since training, such as {gone[0]!r}" in answer.err
+
+
+def test_a_split_of_which_nothing_is_left(home: Path) -> None:
+    for key in keys(home / "run", "val"):
+        (home / "data" / key).unlink()
+    assert "None of the 6 images of split 'val'" in finesight("evaluate", home / "run").error()
+
+
+def test_data_that_are_gone(home: Path) -> None:
+    shutil.rmtree(home / "data")
+    line = finesight("evaluate", home / "run").error()
+    assert "does not exist" in line
+    assert str(home / "run") in line
+    answer = finesight("report", home / "run")
+    assert answer.code == 0
+    assert "has no pictures" in answer.err
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A run in `run` on a CSV, `data/list.csv`, whose rows tell the split of ten images a class."""
+    draw_classes(tmp_path / "data", per_class=10)
+    write_table(tmp_path / "data", {})
+    assert train(tmp_path / "data/list.csv", tmp_path / "run").code == 0
+    return tmp_path
+
+
+def write_table(folder: Path, changed: dict[str, tuple[str, str]]) -> None:
+    """changed: (label, split) by key."""
+    lines = ["path,label,split"]
+    for path in sorted(folder.glob("*.png")):
+        label, number = path.stem.split("_")
+        split = "train" if int(number) < 6 else "val" if int(number) < 8 else "test"
+        lines.append(",".join((path.name, *changed.get(path.name, (label, split)))))
+    (folder / "list.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_table_that_calls_trained_images_val_and_test_now(table: Path) -> None:
+    moved = {"red_0.png": ("red", "val"), "red_1.png": ("red", "test"), "red_6.png": ("red", "test")}
+    write_table(table / "data", moved)
+    assert finesight("evaluate", table / "run").code == 0
+    assert scored(table / "run") == {f"{name}_{n}.png" for name in ("red", "green", "blue") for n in (6, 7)}
+    answer = finesight("evaluate", table / "run", "--split", "test")
+    assert scored(table / "run", "test") == {f"{name}_{n}.png" for name in ("red", "green", "blue") for n in (8, 9)}
+    assert "2 images of split 'test' were trained or validated on and are left out, such as 'red_1.png'" in answer.err
+
+
+def test_labels_that_were_corrected(table: Path) -> None:
+    write_table(table / "data", {"red_6.png": ("blue", "val"), "red_7.png": ("purple", "val")})
+    answer = finesight("evaluate", table / "run")
+    rows = {row["key"]: row["target"] for row in read_rows(table / "run/evaluation/val/predictions.csv")}
+    assert (len(rows), rows["red_6.png"]) == (5, "blue")
+    assert "1 image has another label" in answer.err
+    assert "'red_6.png': 'red' then, 'blue' now" in answer.err
+    assert "no class 'purple'" in answer.err
+
+
+# -- other data
+
+
+def test_other_data_are_matched_by_name(home: Path) -> None:
+    for folder, colour in (("RED", "red"), ("green", "green"), ("purple", "blue"), ("pink", "red")):
+        for number in range(3):
+            draw(home / "other" / folder / f"{number}.png", colour, seed=500 + number)
+    answer = finesight("evaluate", home / "run", "--data", home / "other", "--json")
+    assert (answer.json()["num_samples"], answer.json()["split"]) == (6, "test")
+    assert {row["target"] for row in read_rows(home / "run/evaluation/test/predictions.csv")} == {"red", "green"}
+    assert "6 images" in answer.err
+    assert "no class 'pink', 'purple'" in answer.err
+    assert "Without an image" in answer.err
+
+
+def test_other_data_of_a_single_class(home: Path) -> None:
+    for number in range(3):
+        draw(home / "other/blue" / f"{number}.png", "blue", seed=500 + number)
+    result = finesight("evaluate", home / "run", "--data", home / "other", "--json").json()
+    assert result["num_samples"] == 3
+
+
+def test_other_data_that_share_no_class(home: Path) -> None:
+    draw(home / "other/cat/0.png", "blue")
+    draw(home / "other/dog/0.png", "red")
+    line = finesight("evaluate", home / "run", "--data", home / "other").error()
+    assert "'cat', 'dog'" in line
+    assert "'blue', 'green', 'red'" in line
+    assert not (home / "run/evaluation/test").exists()
+
+
+def test_other_data_that_were_trained_on(home: Path) -> None:
+    """The data themselves, and a copy of some under the same names."""
+    answer = finesight("evaluate", home / "run", "--data", home / "data")
+    assert "24 of the 30 images" in answer.err
+    assert "trained on" in answer.err
+    for key in keys(home / "run", "train")[:2]:
+        (home / "other").mkdir(exist_ok=True)
+        shutil.copy(home / "data" / key, home / "other" / key)
+    draw_classes(home / "other", per_class=2, first=800)
+    answer = finesight("evaluate", home / "run", "--data", home / "other")
+    assert "2 of the 8 images" in answer.err
+
+
+def test_other_data_with_a_split_called_as_the_runs_own(home: Path) -> None:
+    draw_classes(home / "other/train", per_class=2, first=700)
+    draw_classes(home / "other/val", per_class=2, first=800)
+    answer = finesight("evaluate", home / "run", "--data", home / "other")
+    assert "not those of its own split 'val'" in answer.err
