@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/
 
-.PHONY: demo test check bench reliability clean
+.PHONY: demo test check docs coverage bench reliability clean
 
 demo: $(VENV)/installed
 	$(RUN)finesight demo
@@ -16,6 +16,14 @@ check: $(VENV)/tested
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)lint-imports
+
+# The site in build/docs; a warning is an error.
+docs: $(VENV)/documented
+	$(RUN)sphinx-build --quiet --fail-on-warning docs build/docs
+
+# The share of lines that the default tests run.
+coverage: $(VENV)/tested
+	$(RUN)pytest --numprocesses auto --maxprocesses 8 --dist loadfile --cov finesight --cov-report term:skip-covered
 
 # On your own pictures: make bench PEERS="--pictures FOLDER --pairs FOLDER"
 bench: $(VENV)/installed
@@ -34,6 +42,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/tested: $(VENV)/installed
 	$(RUN)python -m pip install --quiet --editable '.[test,check]'
+	touch $@
+
+$(VENV)/documented: $(VENV)/tested
+	$(RUN)python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:
