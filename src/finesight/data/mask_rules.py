@@ -9,10 +9,11 @@ import numpy as np
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour, natural_key
 from finesight.config import DataSettings
-from finesight.data.masks import NUM_VALUES, Look, MaskRule, list_problems, pack, spell, to_colour, total_counts, unpack
+from finesight.data.masks import NUM_VALUES, Look, MaskRule, list_problems, pack, spell, total_counts, unpack
 from finesight.errors import DataError
 
 MAX_INFERRED = 64  # more different codes than that are no classes
+MOST_NAMED = 5  # colours or values that a sentence names
 
 
 def choose_rule(
@@ -31,13 +32,20 @@ def choose_rule(
     if len(classes) > IGNORE_INDEX:
         raise DataError(f"Masks can hold {IGNORE_INDEX} classes; the class list has {len(classes):,}.")
     by_colour = classes.colours is not None and _are_colours(looks, classes.colours)
-    rule, strays = (
+    rule = (
         _read_colours(looks, classes, ignored, settings.colour_tolerance)
         if by_colour
         else _read_values(looks, classes, ignored)
     )
-    notes = [_report_strays(looks, strays, settings.stray_share)] if strays else []
-    return rule, classes, (*notes, *_compare(looks, rule, classes))
+    return rule, classes, apply_rule(looks, rule, classes, settings)
+
+
+def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settings: DataSettings) -> tuple[str, ...]:
+    """Notes on masks that are read by a rule that is given, a run's own: nothing is inferred from them.
+
+    Raises DataError where more pixels than data.stray_share allows hold a colour or value that the rule does not name.
+    """
+    return (*_report_strays(looks, rule, settings.stray_share), *_compare(looks, rule, classes))
 
 
 def _ignored_code(ignore: int | str, classes: ClassList | None) -> int | str | None:
@@ -63,10 +71,7 @@ def _are_colours(looks: Sequence[Look], colours: Sequence[Colour]) -> bool:
     return set(total_counts(looks, ("palette", "value"), as_colours=True)) <= known
 
 
-def _read_colours(
-    looks: Sequence[Look], classes: ClassList, ignored: int | str | None, tolerance: int
-) -> tuple[MaskRule, set[int]]:
-    """The rule, and the colours that are no class."""
+def _read_colours(looks: Sequence[Look], classes: ClassList, ignored: int | str | None, tolerance: int) -> MaskRule:
     codes: list[int] = pack(np.array(classes.colours)).tolist()
     table = {code: _index(index, classes) for index, code in enumerate(codes)}
     if isinstance(ignored, str):
@@ -74,11 +79,9 @@ def _read_colours(
     found = set(total_counts(looks, ("colour", "palette", "value"), as_colours=True))
     strays = found - set(table)
     if tolerance:
-        near = {code: index for code in strays if (index := _nearest(code, table, tolerance)) is not None}
-        table |= near
-        strays -= set(near)
+        table |= {code: index for code in strays if (index := _nearest(code, table, tolerance)) is not None}
     greys = {value: table[code] for value in range(256) if (code := value * 0x010101) in table}
-    return MaskRule(tuple(table.items()), tuple(greys.items()), "colour"), strays
+    return MaskRule(tuple(table.items()), tuple(greys.items()), "colour")
 
 
 def _nearest(code: int, table: Mapping[int, int], tolerance: int) -> int | None:
@@ -87,7 +90,7 @@ def _nearest(code: int, table: Mapping[int, int], tolerance: int) -> int | None:
     return table[nearest] if distances[nearest] <= tolerance else None
 
 
-def _read_values(looks: Sequence[Look], classes: ClassList, ignored: int | str | None) -> tuple[MaskRule, set[int]]:
+def _read_values(looks: Sequence[Look], classes: ClassList, ignored: int | str | None) -> MaskRule:
     """The rule for masks whose values are classes; greys of RGB files are values, too. Raises DataError."""
     for each in looks:
         if each.kind == "colour" and (code := next((c for c in each.counts if _grey(c) is None), None)) is not None:
@@ -106,8 +109,10 @@ def _read_values(looks: Sequence[Look], classes: ClassList, ignored: int | str |
             f"Add the class or set data.ignore = {value}."
         )
     values = {value: _index(index, classes) for value, index in table.items()}
+    if isinstance(ignored, int):
+        values[ignored] = IGNORE_INDEX
     greys = {value * 0x010101: index for value, index in values.items() if value < 256}
-    return MaskRule(tuple(greys.items()), tuple(values.items()), "value"), set()
+    return MaskRule(tuple(greys.items()), tuple(values.items()), "value")
 
 
 def _match_values(found: set[int], classes: ClassList) -> dict[int, int]:
@@ -160,30 +165,40 @@ def _check_inferred(looks: Sequence[Look], count: int, what: str) -> None:
         raise DataError(f"The masks hold {count} class; two at least are needed, in {what} that differ.")
 
 
-def _report_strays(looks: Sequence[Look], strays: set[int], limit: float) -> str:
-    """A note on pixels that are of no class. Raises DataError where they are too many."""
+def _report_strays(looks: Sequence[Look], rule: MaskRule, limit: float) -> list[str]:
+    """A note on pixels of which the rule knows nothing. Raises DataError where they are too many."""
     by_file = []  # two masks of different folders may have one name
     for each in looks:
-        found: Counter[int] = Counter()
-        for code, number in each.counts.items():
-            if (colour := to_colour(each, code)) in strays:
-                found[colour] += number
+        found = Counter(
+            {_spell(each, code): n for code, n in each.counts.items() if not rule.names(each.kind, code, each.palette)}
+        )
         if found:
             by_file.append((each.name, found))
-    count = sum(found.total() for _, found in by_file)
-    share = count / sum(sum(each.counts.values()) for each in looks)
-    lines = [f"{name}: {', '.join(f'{n:,} of {spell(code)}' for code, n in found.items())}" for name, found in by_file]
-    colours = ", ".join(spell(code) for code in sorted(strays)[:5]) + (" and others" if len(strays) > 5 else "")
+    if not by_file:
+        return []
+    codes = sum((found for _, found in by_file), Counter[str]())
+    share = codes.total() / sum(sum(each.counts.values()) for each in looks)
     what = (
-        f"{count:,} pixels ({share:.2g} of all) in {len(by_file):,} masks are of a colour that is no class ({colours})"
+        f"{codes.total():,} pixels ({share:.2g} of all) in {len(by_file):,} masks are of a colour or value that is no "
+        f"class ({_name_some([code for code, _ in codes.most_common()])})"
     )
+    lines = [
+        f"{name}: {_name_some([f'{n:,} of {code}' for code, n in found.most_common()])}" for name, found in by_file
+    ]
     if share > limit:
-        raise DataError(
-            list_problems(
-                f"{what}: add the class, or allow as much with data.stray_share, or data.colour_tolerance:", lines
-            )
-        )
-    return list_problems(f"{what}; they count nowhere:", lines)
+        advice = "add the class, or allow as much with data.stray_share, or data.colour_tolerance:"
+        raise DataError(list_problems(f"{what}: {advice}", lines))
+    return [list_problems(f"{what}; they count nowhere:", lines)]
+
+
+def _name_some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _spell(each: Look, code: int) -> str:
+    """A code as its file means it."""
+    return spell(code) if each.kind == "colour" else str(code)
 
 
 def _compare(looks: Sequence[Look], rule: MaskRule, classes: ClassList) -> list[str]:

@@ -4,17 +4,20 @@ A mask is a picture whose colours, or whose values, are classes. All masks of a 
 is made of them: what is found decides how they are read (`choose_rule`), and whatever cannot be meant is an error.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Ge, Le, Lt
 from PIL import Image
 
 from finesight.classes import IGNORE_INDEX
+from finesight.config import check
 from finesight.data.pictures import UnreadablePicture, explain, map_in_threads, open_picture, picture_sizes
 from finesight.data.sample import Item
 from finesight.errors import DataError
@@ -87,6 +90,10 @@ class MaskRule:
         return int(self._colour_table[code] if by_colour else self._value_table[code])
 
     @cached_property
+    def _named(self) -> tuple[set[int], set[int]]:
+        return {code for code, _ in self.colours}, {code for code, _ in self.values}
+
+    @cached_property
     def _colour_table(self) -> np.ndarray:
         return _table(self.colours, NUM_COLOURS)
 
@@ -94,8 +101,43 @@ class MaskRule:
     def _value_table(self) -> np.ndarray:
         return _table(self.values, NUM_VALUES)
 
+    def names(self, kind: Kind, code: int, palette: Mapping[int, int]) -> bool:
+        """Whether one code of a Look is in a table, be it as a class or as ignored."""
+        if kind == "colour" or (kind == "palette" and self.palette_as == "colour"):
+            return palette.get(code, code) in self._named[0]
+        return code in self._named[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads, for JSON."""
+        return {
+            "colours": [[spell(code), index] for code, index in self.colours],
+            "values": [[code, index] for code, index in self.values],
+            "palette_as": self.palette_as,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "MaskRule":
+        """The rule that `to_dict` wrote. Raises ValueError for anything else."""
+        stored = check(_StoredRule, dict(value))
+        if not all(re.fullmatch("#[0-9a-f]{6}", text) for text, _ in stored.colours):
+            raise ValueError("a colour is not written as #ff8000")
+        colours = tuple((parse_colour(text), index) for text, index in stored.colours)
+        return cls(colours, stored.values, stored.palette_as)
+
     def __reduce__(self) -> tuple[type["MaskRule"], tuple[object, ...]]:
         return MaskRule, (self.colours, self.values, self.palette_as)  # without the tables: they are 16 MB
+
+
+Index = Annotated[int, Ge(0), Le(IGNORE_INDEX)]
+
+
+@dataclass(frozen=True)
+class _StoredRule:
+    """Colours as people write them: a number would say nothing to a reader of the file."""
+
+    colours: tuple[tuple[str, Index], ...]
+    values: tuple[tuple[Annotated[int, Ge(0), Lt(NUM_VALUES)], Index], ...]
+    palette_as: Literal["colour", "value"]
 
 
 def read_mask(path: Path, key: str = "") -> RawMask:
@@ -148,6 +190,11 @@ def unpack(code: int) -> tuple[int, int, int]:
 def spell(code: int) -> str:
     """`#ff8000` of a packed colour."""
     return "#{:02x}{:02x}{:02x}".format(*unpack(code))
+
+
+def parse_colour(text: str) -> int:
+    """The packed colour of `#ff8000`."""
+    return int(pack(np.array(list(bytes.fromhex(text.removeprefix("#"))))))
 
 
 GREYS = pack(np.repeat(np.arange(256)[:, None], 3, axis=1))

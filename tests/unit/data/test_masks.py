@@ -1,5 +1,6 @@
 """Masks as people save them: what they are read as, and what is said of those that mean nothing."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
 from finesight.data.class_files import PRESETS
 from finesight.data.mask_files import encode_colours, encode_mask, encode_overlay, encode_values, mask_colours
-from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import Look, UnreadableMask, count_codes, look_at_masks, read_mask
+from finesight.data.mask_rules import apply_rule, choose_rule
+from finesight.data.masks import Look, MaskRule, UnreadableMask, count_codes, look_at_masks, read_mask
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
@@ -189,3 +190,29 @@ def test_strays_count_in_every_mask_of_one_name(tmp_path: Path) -> None:
     looks = [Look("0_mask.png", "colour", counts, {}) for counts in ({255: 9, 7: 1}, {255: 5, 65280: 5})]
     with pytest.raises(DataError, match=r"1 pixels \(0.05 of all\) in 1 masks"):
         choose_rule(looks, classes, DataSettings())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_rule_survives_json(way: str, tmp_path: Path) -> None:
+    make, classes = WAYS[way]
+    item = save(tmp_path, make())
+    rule, _, _ = choose_rule(look_at_masks([item]), classes, DataSettings())
+    again = MaskRule.from_dict(json.loads(json.dumps(rule.to_dict())))
+    assert again == rule
+    assert apply_rule(look_at_masks([item]), again, classes, DataSettings()) == ()
+
+
+@pytest.mark.parametrize("value", [{}, {"colours": [["red", 0]], "values": [], "palette_as": "value"}, {"values": 3}])
+def test_what_is_no_rule(value: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        MaskRule.from_dict(value)
+
+
+def test_a_given_rule_is_not_inferred_again(tmp_path: Path) -> None:
+    """Values 0 and 2 are the first and the last of three classes; a value that the rule lacks is an error."""
+    rule, classes, _ = choose_rule(look_at_masks([save(tmp_path, Image.fromarray(TRUTH))]), None, DataSettings())
+    fewer = save(tmp_path, Image.fromarray(np.where(TRUTH == 1, 0, TRUTH)), "fewer_mask.png")
+    assert apply_rule(look_at_masks([fewer]), rule, classes, DataSettings()) == ("Without a pixel in any mask: '1'.",)
+    more = save(tmp_path, Image.fromarray(TRUTH + 1), "more_mask.png")
+    with pytest.raises(DataError, match=r"(?s)4 pixels .* no class \(3\).*more_mask.png: 4 of 3"):
+        apply_rule(look_at_masks([more]), rule, classes, DataSettings())
