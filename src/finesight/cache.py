@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def cache_folder() -> Path:
-    """Folder of the environment variable FINESIGHT_CACHE, else ~/.cache/finesight."""
+    """Folder of the environment variable FINESIGHT_CACHE, else the system's own place: ~/.cache/finesight on Linux."""
     chosen = os.environ.get("FINESIGHT_CACHE", "")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "finesight"
+    return Path(chosen).expanduser() if chosen else user_cache_path("finesight", appauthor=False)

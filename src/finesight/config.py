@@ -5,13 +5,15 @@ Validation (types, ranges, unknown names) happens once, at the edge, in `load_se
 
 import dataclasses
 import difflib
+import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 
 from finesight.errors import ConfigError
@@ -169,7 +171,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for path, value in dotted_settings(self):
-            text = "" if value is None else _toml_value(value)
+            text = json.dumps(value, ensure_ascii=False)
             if text != text.encode("utf-8", "replace").decode():
                 raise ConfigError(f"Setting {path} holds what is no character, {value!r}; rename what it names.")
 
@@ -307,33 +309,11 @@ def dotted_settings(settings: object, prefix: str = "") -> Iterator[tuple[str, A
 
 def to_toml(settings: Settings) -> str:
     """TOML text that `parse_settings` reads back to the same settings. A setting that is None is left out."""
-    tables: dict[str, list[str]] = {"": []}
+    values: dict[str, Any] = {}
     for path, value in dotted_settings(settings):
-        if value is None:
-            continue
-        table, _, name = path.rpartition(".")
-        tables.setdefault(table, []).append(f"{name} = {_toml_value(value)}")
-    return (
-        "\n".join(
-            (f"\n[{table}]\n" if table else "") + "\n".join(lines) for table, lines in tables.items() if lines
-        ).lstrip("\n")
-        + "\n"
-    )
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str):
-        escaped = "".join(
-            f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else "\\" + c if c in '"\\' else c for c in value
-        )
-        return f'"{escaped}"'
-    if isinstance(value, Sequence):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    raise TypeError(f"no TOML for {value!r}")
+        if value is not None:
+            set_dotted(values, path, value)
+    return tomli_w.dumps(values)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
