@@ -97,7 +97,7 @@ class OptimSettings:
     lr: Annotated[float, Gt(0), Le(100)] = 5e-4  # of the last layer, and of all layers while backbone_scale is 1
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # SGD's, and Adam's first beta
     nesterov: bool = False
-    weight_decay: Annotated[float, Ge(0), Le(1)] = 0.05  # AdamW's is decoupled; norms and biases are always spared
+    weight_decay: Annotated[float, Ge(0), Le(1)] = 0.05  # AdamW's is decoupled; only matrices and kernels decay
     backbone_scale: Annotated[float, Ge(0), Le(10)] = 1.0  # learning rate of pretrained layers relative to new ones
     layer_decay: Annotated[float, Gt(0), Le(1)] = 1.0  # and again by this factor a stage, towards the entrance
     schedule: Literal["cosine", "step", "constant"] = "cosine"

@@ -36,7 +36,7 @@ def augment(
     images: uint8 (n, 3, h, w); draws: (n, NUM_DRAWS) uniform in [0, 1) → float32 (n, 3, *size).
     """
     return _sample_pictures(
-        images, choose_views(images, settings, preprocessing, draws), settings, preprocessing, draws, size
+        images, choose_views(images, settings, preprocessing, draws, size), settings, preprocessing, draws, size
     )
 
 
@@ -54,7 +54,7 @@ def augment_pairs(
     masks: class indices (n, H, W), any H and W over the same scene; class_counts: (C,), which classes are rare.
     Returns the pictures, and int64 masks (n, *size), IGNORE_INDEX where a piece reaches beyond its picture.
     """
-    views = choose_views(images, settings, preprocessing, draws)
+    views = choose_views(images, settings, preprocessing, draws, size)
     if views is not None and settings.rare_share:
         views = _centre_on_rare(views, masks, class_counts, draws, settings.rare_share)
     pictures = _sample_pictures(images, views, settings, preprocessing, draws, size)
@@ -62,15 +62,18 @@ def augment_pairs(
 
 
 def choose_views(
-    images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor
+    images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor, size: tuple[int, int]
 ) -> Tensor | None:
-    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of a picture is seen."""
-    share = (1.0, 1.0)
-    if preprocessing.fit == "whole":
+    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of a picture is seen.
+
+    size: (height, width) of the output, in which pictures are turned.
+    """
+    share, whole = (1.0, 1.0), preprocessing.fit == "whole"
+    if whole:
         share = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
     if not is_geometric(settings) and share == (1.0, 1.0):
         return None
-    return _affine(settings, draws, images.shape, share).to(images.device)
+    return _affine(settings, draws, share, size, whole).to(images.device)
 
 
 def _sample_pictures(
@@ -190,8 +193,14 @@ def _mix(state: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size, share: tuple[float, float]) -> Tensor:
-    """Crop, rotate, flip, quarter turn. share: what part of height and width `scale` = 1 is."""
+def _affine(
+    settings: AugmentSettings, draws: Tensor, share: tuple[float, float], size: tuple[int, int], whole: bool
+) -> Tensor:
+    """Crop, rotate, flip, quarter turn. share: what part of height and width `scale` = 1 is.
+
+    An output pixel is turned first, in the output's own pixels, then scaled to the crop: so turning changes no scale,
+    and a squashed picture is turned as it is seen.
+    """
     low, high = settings.scale
     area = low + (high - low) * draws[:, 0]
     log_ratio = np.log(settings.ratio) * (2 * draws[:, 1] - 1)
@@ -199,8 +208,6 @@ def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size, share: 
     width = share[1] * (area * torch.exp(log_ratio)).sqrt()
     if high <= 1:  # a crop stays inside the picture; a scale above 1 zooms out and reflects
         height, width = height.clamp(max=1), width.clamp(max=1)
-    centre_x = (2 * draws[:, 2] - 1) * (1 - width).clamp(min=0)
-    centre_y = (2 * draws[:, 3] - 1) * (1 - height).clamp(min=0)
     # one number for flips and quarter turns: its first bits are independent of each other
     turns = torch.floor(draws[:, 4] * 4) if settings.quarter_turns else torch.zeros_like(area)
     rest = torch.frac(draws[:, 4] * 4)
@@ -208,7 +215,14 @@ def _affine(settings: AugmentSettings, draws: Tensor, shape: torch.Size, share: 
     flip_down = torch.where(torch.frac(rest * 4096) < settings.vertical_flip, -1.0, 1.0)
     angle = turns * (torch.pi / 2) + torch.deg2rad((2 * torch.frac(rest * 64) - 1) * settings.rotate_degrees)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    aspect = shape[-2] / shape[-1]  # rotate in pixels, not in the stretched unit square
+    aspect = size[0] / size[1]
+    lies = turns % 2 == 1  # its width runs along the picture's height
+    across, down = torch.where(lies, width * aspect, width), torch.where(lies, height / aspect, height)
+    if high <= 1 and not whole:  # whole pictures keep their scale instead
+        inside = 1 / torch.maximum(across, down).clamp(min=1)
+        height, width, across, down = height * inside, width * inside, across * inside, down * inside
+    centre_x = (2 * draws[:, 2] - 1) * (1 - across).clamp(min=0)
+    centre_y = (2 * draws[:, 3] - 1) * (1 - down).clamp(min=0)
     rows = [
         torch.stack([width * flip * cos, -width * flip_down * sin * aspect, centre_x], dim=1),
         torch.stack([height * flip * sin / aspect, height * flip_down * cos, centre_y], dim=1),

@@ -1,7 +1,8 @@
 """Parameter groups, optimisers and the learning rate as a function of the step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -14,15 +15,14 @@ from finesight.models.contract import Model
 def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
     """An optimiser over *all* parameters, frozen ones too: thawing later changes no group.
 
-    A frozen parameter has no gradient, so it gets no optimiser state. Norms, biases and other vectors are spared
-    weight decay. Groups carry `scale` (learning rate relative to optim.lr) and `module` names for the ledger.
+    A frozen parameter has no gradient, so it gets no optimiser state. Only matrices and kernels decay: see `decays`.
+    Groups carry `scale` (learning rate relative to optim.lr) and `module` names for the ledger.
     """
     groups: dict[tuple[float, bool], dict[str, object]] = {}
-    scales = learning_rate_scales(model, settings)
+    scales, spared = learning_rate_scales(model, settings), list_spared(model.network)
     for module_name, module in model.network.named_modules():
-        for parameter in module.parameters(recurse=False):
-            decays = parameter.ndim > 1
-            key = (scales[module_name], decays)
+        for name, parameter in module.named_parameters(module_name, recurse=False):
+            key = (scales[module_name], decays(name, parameter, spared))
             group = groups.setdefault(
                 key,
                 {
@@ -30,12 +30,32 @@ def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.
                     "modules": [],
                     "scale": key[0],
                     "lr": settings.lr * key[0],
-                    "weight_decay": settings.weight_decay if decays else 0.0,
+                    "weight_decay": settings.weight_decay if key[1] else 0.0,
                 },
             )
             group["params"].append(parameter)  # type: ignore[attr-defined]
             group["modules"].append(module_name)  # type: ignore[attr-defined]
     return OPTIMISERS[settings.name](list(groups.values()), settings, fused)
+
+
+def decays(name: str, parameter: nn.Parameter, spared: Sequence[str]) -> bool:
+    """Whether weight decay pulls a parameter towards 0: of more than one dimension and called a weight.
+
+    Norms and biases have one dimension. Layer scales, class tokens, position embeddings and tables of relative
+    positions can have more, but no library calls them weights. spared: patterns of `list_spared`.
+    """
+    own = name.rpartition(".")[2]
+    is_weight = parameter.ndim > 1 and (own.endswith("weight") or own.startswith("weight"))
+    return is_weight and not any(fnmatchcase(name, pattern) for pattern in spared)
+
+
+def list_spared(network: nn.Module) -> list[str]:
+    """Patterns of the parameters that timm's networks, and modules inside of others, ask to be spared."""
+    return [
+        f"{prefix}.{name}".lstrip(".")
+        for prefix, module in network.named_modules()
+        for name in getattr(module, "no_weight_decay", tuple)()
+    ]
 
 
 def _make_sgd(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:

@@ -25,7 +25,8 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     """Every metric of a set of pictures, by its path (`accuracy`, `f1/wolf`); confusion.DEFINITIONS says what each is.
 
     logits: float32 (n, C); the prediction is the highest, the first of equals. targets: class indices, (n,).
-    `top5` is there from six classes on; a class score without meaning is left out (see `absent_classes`).
+    `top5`, by the same order, is there from six classes on; a class score without meaning is left out (see
+    `absent_classes`).
     Raises DataError where there is no picture, ModelError where logits are not finite.
     """
     broken = int((~logits.isfinite()).any(1).sum())
@@ -39,8 +40,7 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     counts = count_confusion(targets, logits.argmax(1), num_classes, ignore_index=None)
     metrics = {"accuracy": accuracy(counts)}
     if num_classes > 5:
-        best = logits.topk(5).indices  # (n, 5)
-        metrics["top5"] = float((best == targets[:, None]).any(1).double().mean())
+        metrics["top5"] = float((places(logits, targets) < 5).double().mean())
     metrics["balanced_accuracy"] = balanced_accuracy(counts)
     metrics["log_loss"] = float(torch.nn.functional.cross_entropy(logits.double(), targets))
     metrics["ece"] = measure_reliability(logits, targets).ece
@@ -48,6 +48,13 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     for metric, score in PER_CLASS.items():
         metrics.update(name_scores(metric, score(counts), names))
     return metrics
+
+
+def places(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many classes come before the true one, int64 (n,): those of higher logits, and the first of equals."""
+    own = logits.gather(1, targets[:, None])
+    earlier = torch.arange(logits.shape[1], device=logits.device) < targets[:, None]
+    return ((logits > own) | ((logits == own) & earlier)).sum(1)
 
 
 def name_scores(metric: str, scores: ClassScores, names: Sequence[str]) -> dict[str, float]:

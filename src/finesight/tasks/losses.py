@@ -27,7 +27,8 @@ def cross_entropy(
 ) -> Tensor:
     """Mean over pixels or pictures, weighted by their class where weights (C,) are given.
 
-    targets may also be probabilities (n, C), as mixing pictures makes them. A picture's class is never ignored:
+    targets may also be probabilities (n, C), as mixing images makes them: each class then weighs by its share, and
+    probabilities of 0 and 1 are the same loss as classes. A picture's class is never ignored:
     index 255 is a class like any other where there are so many.
     """
     weights = None if weights is None else weights.to(logits.device, torch.float32)
@@ -36,8 +37,8 @@ def cross_entropy(
         rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
     loss = partial(F.cross_entropy, rows, weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
-        summed = loss(targets.float())
-        return _divide(summed, summed.new_tensor(len(targets)))
+        shares = targets.float()
+        return _divide(loss(shares), shares.new_tensor(len(shares)) if weights is None else (shares @ weights).sum())
     total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
 

@@ -123,6 +123,74 @@ def test_a_mask_moves_with_its_picture(changes, fit):
     assert known.float().mean() > 0.6
 
 
+def ramps(n, height, width):
+    """Images whose first channel is the column and whose second the row of a pixel."""
+    images = torch.zeros(n, 3, height, width, dtype=torch.uint8)
+    images[:, 0] = torch.arange(width)
+    images[:, 1] = torch.arange(height)[:, None]
+    return images
+
+
+def input_steps(images, reach=6):
+    """(n, 2, 2): input columns and rows passed by one output column, and by one output row, around each centre."""
+    pixels = images[:, :2].double() * 255
+    top, left = images.shape[2] // 2 - reach // 2, images.shape[3] // 2 - reach // 2
+    start = pixels[:, :, top, left]
+    ends = [pixels[:, :, top, left + reach], pixels[:, :, top + reach, left]]
+    return torch.stack([(end - start) / reach for end in ends], 2)
+
+
+MOVES = [
+    {},
+    {"flip": 0.5, "vertical_flip": 0.5},
+    {"quarter_turns": True},
+    {"rotate_degrees": 30.0},
+    {"rotate_degrees": 180.0, "quarter_turns": True, "vertical_flip": 0.5, "flip": 0.5},
+    {"scale": (0.5, 0.8), "quarter_turns": True},
+    {"scale": (1.0, 1.5), "rotate_degrees": 90.0},
+]
+SHAPES = [
+    ((64, 128), (32, 32)),
+    ((128, 64), (32, 32)),
+    ((96, 200), (24, 48)),
+    ((96, 96), (48, 24)),
+    ((96, 96), (32, 32)),
+]
+
+
+@pytest.mark.parametrize("moves", MOVES)
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+@pytest.mark.parametrize("fit", ["whole", "squash", "crop"])
+def test_moving_pixels_stretches_nothing(moves, shape, size, fit):
+    """Along the two axes of the crop, steps are those of an image that is only cropped, times one zoom for both."""
+    if fit == "crop":  # the store holds the centre in the shape of size
+        shape = (size[0] * 3, size[1] * 3)
+    settings = AugmentSettings(**({"flip": 0.0, "scale": (1.0, 1.0), "ratio": 1.0} | moves))
+    preprocessing = Preprocessing(size=size, mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit)
+    draws, images = draw_uniform(0, 1, range(40)), ramps(40, *shape)
+    masks = torch.zeros(40, *shape, dtype=torch.uint8)
+    alone = augment(images, settings, preprocessing, draws, size)
+    paired, _ = augment_pairs(images, masks, settings, preprocessing, draws, size, COUNTS)
+    assert torch.equal(alone, paired)
+    plain = torch.ones(2) if fit == "whole" else torch.tensor([shape[1] / size[1], shape[0] / size[0]])
+    zooms = torch.linalg.svdvals(input_steps(alone) / plain.double()[:, None])
+    torch.testing.assert_close(zooms[:, 0], zooms[:, 1], rtol=0.03, atol=0)  # antialiasing ripples
+    lowest, highest = settings.scale
+    lying = min(size) / max(size) if settings.quarter_turns and fit != "whole" else 1  # zoomed in to stay inside
+    assert zooms.min() >= lowest**0.5 * lying * 0.97
+    assert zooms.max() <= highest**0.5 * 1.03
+
+
+@pytest.mark.parametrize("fit", ["whole", "squash", "crop"])
+def test_a_turned_crop_stays_inside_its_image(fit):
+    settings = AugmentSettings(flip=0.0, scale=(0.4, 1.0), ratio=1.0, quarter_turns=True)
+    preprocessing = Preprocessing(size=(24, 48), mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit)
+    masks = torch.zeros(60, 50, 100, dtype=torch.uint8)
+    draws = draw_uniform(0, 1, range(60))
+    _, seen = augment_pairs(ramps(60, 50, 100), masks, settings, preprocessing, draws, (24, 48), COUNTS)
+    assert not seen.any()
+
+
 def test_zooming_out_ignores_what_is_no_picture():
     preprocessing = Preprocessing(size=(32, 32), fit="whole")
     _, masks = pairs(AugmentSettings(flip=0.0, scale=(4.0, 4.0), ratio=1.0), preprocessing, (32, 32))

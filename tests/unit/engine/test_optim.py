@@ -45,6 +45,40 @@ def test_vectors_are_spared_weight_decay_and_all_parameters_are_there(name):
         assert {p.ndim > 1 for p in group["params"]} == {group["weight_decay"] > 0}
 
 
+SPARED = ("layer_scale", "gamma", "relative_position_bias_table", "class_token", "cls_token", "pos_embed")
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        ("vit_b_32", "class_token"),
+        ("vit_b_32", "pos_embedding"),
+        ("swin_t", "relative_position_bias_table"),
+        ("convnext_tiny", "layer_scale"),
+        ("maxvit_t", "relative_position_bias_table"),
+        ("timm/vit_tiny_patch16_224", "cls_token"),
+        ("timm/vit_tiny_patch16_224", "pos_embed"),
+        ("timm/swin_tiny_patch4_window7_224", "relative_position_bias_table"),
+        ("timm/convnext_atto", "gamma"),
+        ("timm/fastvit_t8", "gamma"),
+        ("timm/swinv2_tiny_window8_256", "cpb_mlp.0.weight"),  # only timm's own list knows it
+        ("fcn/timm/swin_tiny_patch4_window7_224", "relative_position_bias_table"),
+    ],
+)
+def test_only_matrices_and_kernels_decay(name, token):
+    with torch.device("meta"):
+        model = build_model(name, 3, "none")
+        optimiser = make_optimiser(model, OptimSettings(weight_decay=0.3), fused=False)
+    names = {id(parameter): path for path, parameter in model.network.named_parameters()}
+    decaying = {names[id(p)] for group in optimiser.param_groups if group["weight_decay"] > 0 for p in group["params"]}
+    assert any(path.endswith(token) for path in names.values())
+    assert not [path for path in decaying if path.endswith(token) or any(word in path for word in SPARED)]
+    assert decaying >= {
+        f"{path}.weight" for path, m in model.network.named_modules()
+        if isinstance(m, torch.nn.Linear | torch.nn.Conv2d) and "cpb_mlp" not in path
+    }  # fmt: skip
+
+
 def test_warm_up_then_cosine_to_nothing():
     settings = OptimSettings(schedule="cosine", warmup_epochs=1)
     factors = [learning_rate_factor(settings, step, 10, 5) for step in range(51)]

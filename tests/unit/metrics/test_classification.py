@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from finesight.errors import DataError, ModelError
-from finesight.metrics.classification import classification_metrics
+from finesight.metrics.classification import classification_metrics, places
 from finesight.metrics.confusion import definitions
 
 
@@ -21,6 +23,16 @@ def test_top5_needs_six_classes() -> None:
 def test_top5_by_hand() -> None:
     logits = torch.arange(7.0).repeat(3, 1)  # the five highest are classes 2 to 6
     assert classification_metrics(logits, torch.tensor([0, 2, 6]), list("abcdefg"))["top5"] == pytest.approx(2 / 3)
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(-1, 1), min_size=8, max_size=8), st.integers(0, 7)), min_size=1))
+def test_top5_is_never_below_accuracy(rows: list[tuple[list[int], int]]) -> None:
+    """Of equal logits the first class is the prediction, so it is among the five as well."""
+    logits = torch.tensor([row for row, _ in rows], dtype=torch.float32)
+    targets = torch.tensor([target for _, target in rows])
+    metrics = classification_metrics(logits, targets, list("abcdefgh"))
+    assert metrics["top5"] >= metrics["accuracy"]
+    assert torch.equal(places(logits, targets) == 0, logits.argmax(1) == targets)
 
 
 def test_absent_classes_have_no_scores() -> None:

@@ -215,6 +215,21 @@ def test_soft_targets_are_torchs_too() -> None:
     )
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weighted_soft_targets_are_a_weighted_mean(smoothing: float) -> None:
+    """So nothing jumps when mixing ends, and a batch without a rare class counts no less than one with it."""
+    logits, hard = torch.randn(6, CLASSES), torch.tensor([0, 1, 2, 3, 0, 0])
+    weights = torch.tensor([0.1, 2.0, 0.5, 5.0])
+    compute = parse_loss("cross_entropy", weights=weights, label_smoothing=smoothing)
+    torch.testing.assert_close(compute(logits, F.one_hot(hard, CLASSES).float()), compute(logits, hard))
+    soft = torch.rand(6, CLASSES).softmax(1)
+    by_hand = -(weights * soft * logits.log_softmax(1)).sum() / (weights * soft).sum()
+    torch.testing.assert_close(cross_entropy(logits, soft, weights=weights), by_hand)
+    unseen = torch.tensor([0.0, 1.0, 1.0, 1.0])  # a class without a training image, and nothing else in the batch
+    nothing = cross_entropy(logits[:1], F.one_hot(hard[:1], CLASSES).float(), weights=unseen)
+    assert nothing == 0
+
+
 # --- focal
 
 
