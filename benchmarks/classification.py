@@ -116,6 +116,7 @@ class Ours:
                 "model.weights": "none",
                 "image.size": [SIZE, SIZE],
                 "image.fit": "squash",
+                "image.interpolation": "bilinear",
                 "augment.scale": [1.0, 1.0],
                 "augment.ratio": 1.0,
                 "optim.name": "sgd",

@@ -36,10 +36,11 @@ from finesight.tasks.classification import ClassificationScore
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
 SEED = 0
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
-PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "seed": 1}
+PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "image.interpolation": "bilinear", "seed": 1}
 MASK_SETTINGS = {
-    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash", "seed": 1,
-    "batch_size": 16, "optim.lr": 1e-3, "augment.vertical_flip": 0.5, "augment.quarter_turns": True,
+    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash",
+    "image.interpolation": "bilinear", "seed": 1, "batch_size": 16,
+    "optim.lr": 1e-3, "augment.vertical_flip": 0.5, "augment.quarter_turns": True,
 }  # fmt: skip
 
 

@@ -20,7 +20,13 @@ from classification import write_pictures
 from finesight.config import load_settings
 from finesight.engine.device import Machine
 
-SETTINGS = {"model.freeze_before": "head", "model.dropout": 0, "image.size": [96, 96], "film.features": False}
+SETTINGS = {
+    "model.freeze_before": "head",
+    "model.dropout": 0,
+    "image.size": [96, 96],
+    "film.features": False,
+    "image.interpolation": "bilinear",
+}
 SETTINGS |= {"optim.lr": 0.003}
 
 

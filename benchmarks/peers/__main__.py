@@ -119,7 +119,13 @@ class Turns:
         if not run.exists():
             data = self.pictures["light-256" if WORKS[work].masks else "lite0-128"]
             size = 64 if "--tiny" in self.options else WORKS[work].size
-            settings = {"image.size": [size, size], "image.fit": "squash", "data.limit": 32, "batch_size": 16}
+            settings = {
+                "image.size": [size, size],
+                "image.fit": "squash",
+                "image.interpolation": "bilinear",
+                "data.limit": 32,
+                "batch_size": 16,
+            }
             settings |= {"data.classes": "deepglobe"} if WORKS[work].masks else {}
             command = [sys.executable, "-m", "finesight", "train", "--data", str(data), "--out", str(run)]
             command += ["--epochs", "1", "--model", WORKS[work].network, "--weights", "none"]

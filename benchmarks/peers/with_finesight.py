@@ -33,7 +33,7 @@ def main() -> None:
 
 def training_options(asked: Asked) -> list[str]:
     work = asked.work
-    settings = {"image.size": [work.size, work.size], "image.fit": "squash"}
+    settings = {"image.size": [work.size, work.size], "image.fit": "squash", "image.interpolation": "bilinear"}
     settings |= {"data.classes": "deepglobe"} if work.masks else {}
     settings |= {"data.store": "off"} if asked.best else {}
     options = ["--data", str(asked.pictures), "--model", work.network, "--weights", "none"]

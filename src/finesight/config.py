@@ -51,7 +51,8 @@ class ImageSettings:
     # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, and
     # training sees pieces of size; None: crop for classes, whole for masks
     fit: Literal["crop", "squash", "whole"] | None = None
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"  # in training and everywhere after; bicubic is slower
+    interpolation: Literal["bilinear", "bicubic"] | None = None  # in training and everywhere after; None: what the
+    # weights were evaluated with. The margin they were evaluated with (256 px before a crop of 224, say) is not kept
     first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant
 
 

@@ -120,7 +120,14 @@ def test_recipe_flags_and_settings_in_their_order(small: Path, tmp_path: Path) -
     answer = finesight("train", recipe, "--data", small, "--out", out, *flags, "--epochs", "1", "--json")
     assert answer.code == 0, answer.err
     config = (out / "config.toml").read_text(encoding="utf-8")
-    for line in ("epochs = 1", "seed = 5", "batch_size = 6", 'format = "name_prefix"', 'best = "accuracy"'):
+    for line in (
+        "epochs = 1",
+        "seed = 5",
+        "batch_size = 6",
+        'format = "name_prefix"',
+        'best = "accuracy"',
+        'interpolation = "bilinear"',
+    ):
         assert line in config
     assert 'device = "auto"' not in config
 

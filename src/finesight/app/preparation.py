@@ -45,7 +45,9 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
     if start:
         seen = read_preprocessing(start)
-        model.preprocessing = dataclasses.replace(model.preprocessing, mean=seen.mean, std=seen.std)
+        model.preprocessing = dataclasses.replace(
+            model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
+        )
         model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
         if not task.has_masks and start.read_classes().names == listing.classes.names:  # its last layer serves, too
             load_weights(start, "best", model.network)
@@ -137,7 +139,8 @@ def choose_preprocessing(
     stored = stored_size(items, size, fit)
     if fit == "whole":  # a piece is no larger than what it is cut from
         size = min(size[0], stored[0]), min(size[1], stored[1])
-    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=image.interpolation, stored=stored)
+    interpolation = image.interpolation or preprocessing.interpolation
+    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
 
 
 def open_splits(
@@ -193,11 +196,12 @@ def record_choices(
     settings: Settings, listing: Listing, task: Task, model: Model, machine: Machine, workers: int
 ) -> Settings:
     """Settings in which nothing is left to decide, so that the run says what was done."""
+    seen = model.preprocessing
     return dataclasses.replace(
         settings,
         task=task.name,
         data=dataclasses.replace(settings.data, format=listing.format, workers=workers),
-        image=dataclasses.replace(settings.image, size=model.preprocessing.size, fit=model.preprocessing.fit),
+        image=dataclasses.replace(settings.image, size=seen.size, fit=seen.fit, interpolation=seen.interpolation),
         model=dataclasses.replace(settings.model, name=model.name),
         checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
         machine=dataclasses.replace(settings.machine, device=machine.name, precision=machine.precision),
