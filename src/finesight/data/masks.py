@@ -18,7 +18,8 @@ from PIL import Image
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import check
-from finesight.data.pictures import UnreadablePicture, explain, map_in_threads, open_picture, picture_sizes
+from finesight.data.image_files import explain, open_picture
+from finesight.data.pictures import UnreadablePicture, map_in_threads, picture_sizes
 from finesight.data.sample import Item
 from finesight.errors import DataError
 from finesight.progress import progress_bar

@@ -1,7 +1,6 @@
 """Picture files to uint8 RGB arrays, and what is wrong with those that cannot be read. Nothing else decodes them."""
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,19 +10,16 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from finesight.data.image_files import explain, open_picture
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
 PICTURE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".ppm", ".pgm"}
 )
-MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is lower and would speak first
 MAX_STRETCH = 16  # how many times longer than the crop a picture may be before its ends are cut off
-# The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
-DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")
 
 Fit = Literal["crop", "squash", "whole"]
 Interpolation = Literal["bilinear", "bicubic"]
@@ -179,24 +175,6 @@ def map_in_threads(
             yield from waiting.popleft().result()
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Reads a picture's header. Raises ValueError for one that claims more than MAX_PIXELS."""
-    _silence_pillow()
-    image = Image.open(path, formats=DECODERS)
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise Image.DecompressionBombError
-    return image
-
-
-def _silence_pillow() -> None:
-    """Odd metadata is nobody's concern here. Not `catch_warnings`: that is not safe in threads."""
-    if not any(
-        entry[0] == "ignore" and entry[3] is not None and entry[3].pattern == "PIL" for entry in warnings.filters
-    ):
-        warnings.filterwarnings("ignore", module="PIL")
-
-
 def _orientation(image: Image.Image) -> int | None:
     """A key of UPRIGHT, if the picture has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
     if "exif" not in image.info:
@@ -226,17 +204,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _from_grey(values: np.ndarray) -> Image.Image:
     """values: float (h, w) in 0-255."""
     return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
-
-
-def explain(error: Exception, path: Path) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
-    if isinstance(error, PermissionError):
-        return "may not be read by this user"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"has more than {MAX_PIXELS // 1_000_000} million pixels"
-    if path.is_file() and path.stat().st_size == 0:
-        return "is empty (0 bytes)"
-    if isinstance(error, UnidentifiedImageError):
-        return f"is no picture of a known format ({', '.join(DECODERS)})"
-    return f"is damaged ({error})"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from finesight.data.duplicates import Fingerprint, take_fingerprint
+from finesight.data.image_files import open_picture
 from finesight.data.masks import Look, RawMask, UnreadableMask, count_codes, read_mask, summarise, to_colour
-from finesight.data.pictures import UnreadablePicture, open_picture, read_picture
+from finesight.data.pictures import UnreadablePicture, read_picture
 from finesight.data.sample import Item
 from finesight.data.seams import take_edges
 

@@ -7,11 +7,10 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
 from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
-from finesight.data.masks import MaskRule
+from finesight.data.masks import MaskRule, read_mask
 from finesight.data.pictures import Fit, UnreadablePicture
 from finesight.data.sample import Item
 from finesight.errors import RunError
@@ -180,12 +179,12 @@ class Case:
         if self.rule is None or key not in self.items or self.items[key].mask is None:
             return None
         try:
-            with Image.open(path) as image:
-                predicted = np.array(image)
-            truth = Masks((predicted.shape[0], predicted.shape[1]), self.fit, self.rule).decode(self.items[key])
-        except (OSError, ValueError, SyntaxError, UnreadablePicture):  # Pillow's ways to say that it is no picture
+            raw = read_mask(path)
+            height, width = raw.codes.shape
+            truth = Masks((height, width), self.fit, self.rule).decode(self.items[key])
+        except UnreadablePicture:
             return None
-        return truth, predicted
+        return None if raw.kind == "colour" else (truth, raw.codes.astype(np.uint8))
 
     def label(self, index: int) -> str:
         """How a class is called in a sentence."""

@@ -1,0 +1,76 @@
+"""Every format that Pillow knows, under a picture's name: read, or refused in a sentence; no program is started."""
+
+import io
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from finesight.data.image_files import DECODERS
+from finesight.data.masks import UnreadableMask, read_mask
+from finesight.data.pictures import UnreadablePicture, picture_sizes, read_picture
+from finesight.data.portraits import take_portrait
+from finesight.data.sample import Item
+from reliability import Tally
+
+Image.init()
+BY_HAND = {  # formats that Pillow reads and does not write, those that hand work to other code first
+    "WMF": b"\xd7\xcd\xc6\x9a\0\0\0\0\0\0\x10\0\x10\0\x60\0" + bytes(64),
+    "FPX": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512),
+    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(64),
+    "GRIB": b"GRIB\0\0\0\1" + bytes(64),
+    "MPEG": b"\0\0\1\xb3" + bytes(64),
+    "PSD": b"8BPS\0\1" + bytes(64),
+    "XV": b"P7 332\n#XVVERSION\n8 8 255\n" + bytes(64),
+}
+
+
+def write(kind: str) -> bytes:
+    if kind in BY_HAND:
+        return BY_HAND[kind]
+    for mode in ("RGB", "L", "1", "F"):
+        content = io.BytesIO()
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                Image.new(mode, (16, 16)).save(content, kind)
+            return content.getvalue()
+        except Exception:  # a mode this format does not know, or a library this Pillow lacks
+            continue
+    return kind.encode()
+
+
+@pytest.fixture(autouse=True)
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    started: list[object] = []
+
+    def refuse(*command: object, **options: object) -> None:
+        started.append(command)
+        raise AssertionError(f"started {command}")
+
+    for module, name in (
+        (subprocess, "Popen"), (subprocess, "run"), (subprocess, "check_call"), (subprocess, "check_output"),
+        (os, "system"), (os, "popen"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, refuse)
+    yield started
+    assert not started
+
+
+@pytest.mark.parametrize("kind", sorted({*Image.SAVE, *Image.OPEN, *BY_HAND}))
+def test_formats_under_a_picture_s_name(kind: str, tmp_path: Path, reliability: Tally) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(write(kind))
+    item = Item("a.png", path, mask=path)
+    list(picture_sizes([item]))
+    portrait = take_portrait(item)
+    if kind in DECODERS or kind == "MPO":
+        assert not portrait.fault
+    for read, error in ((read_picture, UnreadablePicture), (read_mask, UnreadableMask)):
+        with suppress(error):
+            read(path)
+    reliability("input", "formats under a picture's name")
