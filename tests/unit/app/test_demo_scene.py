@@ -1,16 +1,33 @@
 """The demo's tiles: a spatial split that shares no pixel."""
 
+import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from finesight.app.demo_scene import TILE, UNKNOWN, VALIDATION, cut_tiles, stretch
+from finesight.app.demo_scene import (
+    TILE,
+    UNKNOWN,
+    VALIDATION,
+    cut_tiles,
+    describe_gaps,
+    mask_land,
+    stretch,
+    write_scene,
+)
 
 
 def read(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture)
+
+
+def as_tiff(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "TIFF")
+    return file.getvalue()
 
 
 def test_no_pixel_is_in_both_parts(tmp_path: Path) -> None:
@@ -41,3 +58,32 @@ def test_stretch_spans_what_was_measured() -> None:
     assert drawn[1:].min() == 0
     assert drawn.max() == 255
     assert abs(int(drawn[151, 0, 0]) - 127) <= 3
+
+
+def test_pixels_without_data_in_any_band_are_unknown() -> None:
+    bands = np.full((TILE, TILE, 3), 40, np.float32)
+    bands[:8, :, 1] = -99999
+    bands[8:16] = -99999
+    land = np.full((TILE, TILE), 5, np.float32)
+    land[-1] = -99999
+    mask = mask_land(land, bands)
+    assert (mask[:16] == UNKNOWN).all()
+    assert (mask[-1] == UNKNOWN).all()
+    assert (mask[16:-1] == 5).all()
+    assert describe_gaps(bands).startswith("25.0 % of the scene's pixels have no data")
+
+
+def test_the_demo_masks_them_in_both_parts_and_keeps_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scene in the true format: float32 TIFFs of the bands and of the map, a quarter of which has no data."""
+    rows, columns = np.mgrid[: 2 * TILE, : VALIDATION.stop + TILE].astype(np.float32)
+    bands = [20 + rows + (columns * factor) % 50 for factor in (1, 2, 3)]
+    bands[0][: TILE // 2] = -99999
+    tiffs = [as_tiff(values) for values in (*bands, 1 + columns % 7)]
+    monkeypatch.setattr("finesight.app.demo_scene.fetch_members", lambda *_: tiffs)
+    scene = write_scene(tmp_path / "scene")
+    for part in ("train", "validation"):
+        for path in sorted((scene / part / "masks").iterdir()):
+            top = int(path.stem.split("_")[0])
+            without_data = np.arange(top, top + TILE) < TILE // 2
+            assert ((read(path) == UNKNOWN).all(1) == without_data).all()
+    assert "25.0 % of the scene's pixels have no data" in (scene / "note.txt").read_text()
