@@ -26,7 +26,7 @@ TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # read at one go
 MOST_TEXT = 256 * 2**20  # bytes of one
 STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
 START = {"config.toml", "environment.json", "classes.json", "splits.csv", "class_counts.json", "stride_ceiling.json"}
-START |= {"architecture.json", "architecture.txt"}
+START |= {"masks.json", "architecture.json", "architecture.txt"}
 _LOCKS: set[int] = set()  # descriptors of locked folders
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.app.run_data import find_mask_rule, list_run
+from finesight.app.run_data import list_run
+from finesight.app.run_masks import find_mask_rule
 from finesight.config import Settings
 from finesight.data.masks import MaskRule
 from finesight.data.sample import Item
@@ -61,7 +62,8 @@ def _list_pictures(run: RunFolder, settings: Settings, split: str) -> tuple[dict
     """Pictures of the split and of the training part by key, and how masks are read; none when the data are gone."""
     try:
         listing = list_run(run, settings)
-        rule = find_mask_rule(run, settings, listing) if find_task(run).has_masks else None
+        everything = [item for items in listing.splits.values() for item in items]
+        rule = find_mask_rule(run, settings, everything) if find_task(run).has_masks else None
     except DataError as error:
         say(f"Note: the pictures are not looked at: {error}")
         return {}, None

@@ -19,9 +19,11 @@ from finesight.app.continuation import (
     refuse_nothing,
     stopped,
 )
+from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
 from finesight.data.formats import list_unmasked
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
+from finesight.data.masks import MaskRule
 from finesight.data.pairs import mask_name
 from finesight.data.pictures import UnreadablePicture, map_in_threads, read_picture
 from finesight.data.sample import Item
@@ -53,14 +55,15 @@ def predict_masks(
     """Segments every picture under a folder; each mask has its picture's size and name.
 
     `7_sat.jpg` becomes `7_mask.png`, `7.jpg` becomes `7.png`. Masks that lie beside the pictures are passed over.
-    index: grey masks of class values, not colours. overlay: folder for pictures under their masks.
+    index: grey masks of class values as in the run's own masks, not colours. overlay: folder for pictures under their
+    masks.
     tta: mean over the flips and turns of training, up to eight times as slow.
     Masks that the same command wrote before are kept, so that it goes on after a stop, with any number of ranks.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
-    items = list_unmasked(pictures)
+    items, rule = list_unmasked(pictures), read_mask_rule(folder)
     out, over = Path(out), Path(overlay) if overlay else None
     _refuse_collisions(items, out)
 
@@ -83,7 +86,7 @@ def predict_masks(
         bar.advance(len(unreadable))
 
     def write(predicted: Predicted) -> None:
-        _write(*predicted, classes, out, index, over)
+        _write(*predicted, classes, rule, out, index, over)
 
     with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
         for _ in map_in_threads(write, predict_left(), workers=1, chunk=1):
@@ -144,11 +147,18 @@ def _read(item: Item) -> tuple[Item, np.ndarray | str]:
 
 
 def _write(
-    key: str, picture: np.ndarray, mask: np.ndarray, classes: ClassList, out: Path, index: bool, overlay: Path | None
+    key: str,
+    picture: np.ndarray,
+    mask: np.ndarray,
+    classes: ClassList,
+    rule: MaskRule | None,
+    out: Path,
+    index: bool,
+    overlay: Path | None,
 ) -> None:
     name = mask_name(key)
     try:
-        write_atomically(out / name, encode_values(mask, classes) if index else encode_colours(mask, classes))
+        write_atomically(out / name, encode_values(mask, classes, rule) if index else encode_colours(mask, classes))
         if overlay:
             write_atomically((overlay / name).with_suffix(".jpg"), encode_overlay(mask, picture, classes))
     except OSError as error:

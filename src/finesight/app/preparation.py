@@ -73,7 +73,21 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
     feature_film = start_feature_film(run, val, listing.classes, settings) if not task.has_masks else None
-    return Job(run, settings, task, listing.classes, model, machine, loss, train, val, class_counts, film, feature_film)
+    return Job(
+        run=run,
+        settings=settings,
+        task=task,
+        classes=listing.classes,
+        model=model,
+        machine=machine,
+        loss=loss,
+        train=train,
+        val=val,
+        class_counts=class_counts,
+        masks=listing.masks,
+        film=film,
+        feature_film=feature_film,
+    )
 
 
 def check_ranks(settings: Settings) -> None:

@@ -13,7 +13,8 @@ from finesight.app.evaluate import evaluate
 from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.labels import labels
-from finesight.app.run_data import find_mask_rule, list_run
+from finesight.app.run_data import list_run
+from finesight.app.run_masks import find_mask_rule
 from finesight.data.decoders import Masks
 from finesight.data.masks import MaskRule
 from finesight.data.pictures import UnreadablePicture
@@ -106,7 +107,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
         settings = run.read_settings()
         listing = list_run(run, settings)
         if find_task(run).has_masks:
-            rule = find_mask_rule(run, settings, listing)
+            rule = find_mask_rule(run, settings, [item for part in listing.splits.values() for item in part])
         if split in listing.splits:  # else it is of other data, where the same key is another picture
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:

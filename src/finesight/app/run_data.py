@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from finesight.app.run_masks import find_mask_rule, read_by_rule, read_mask_rule
 from finesight.config import Settings
-from finesight.data.formats import find_base, read_labelled, read_splits
-from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.formats import read_labelled, read_splits
 from finesight.data.matching import keep_known
 from finesight.data.sample import Item, Listing
 from finesight.errors import DataError
 from finesight.insight.wording import count_of
 from finesight.progress import say
 from finesight.run import RunFolder
+from finesight.tasks import find_task
 
 Recorded = Mapping[str, Mapping[str, str]]  # by split and key the class id; "" with masks
 
@@ -63,8 +63,9 @@ def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
     one = keep_known(replace(listing, splits={split: items}), f"Split {split!r}")
     for note in _compare_labels(one.splits[split], before):
         say(f"Note: {note}")
-    if any(item.mask for item in one.splits[split]):
-        one = replace(one, masks=find_mask_rule(run, settings, listing))
+    if find_task(run).has_masks:
+        trained = [item for split in recorded for item in listing.splits[split]]
+        one = read_by_rule(one, find_mask_rule(run, settings, trained), settings)
     say(f"Data: {one.format}, {len(one.classes)} classes, {len(one.splits[split])} {split}.")
     return one
 
@@ -81,27 +82,28 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
     if len(parts) > 1 and name not in parts:
         raise DataError(f"{listing.root} has no split {name!r}; there are: {', '.join(parts)}.")
     items = parts[name] if len(parts) > 1 else next(iter(parts.values()))
+    if find_task(run).has_masks != any(item.mask for item in items):
+        raise DataError(
+            f"{run.path} is a run of {find_task(run).name}, but {data} holds data in layout {listing.format}."
+        )
     one = keep_known(replace(listing, splits={name: items}, classes=classes), str(data))
     warn_of_trained(run, settings, one.splits[name], data)
     if name in recorded:
         say(f"Note: evaluation/{name} of the run now holds the scores of {data}, not those of its own split {name!r}.")
-    if any(item.mask for item in items):
-        rule, _, notes = choose_rule(look_at_masks(one.splits[name]), classes, settings.data)
-        for note in notes:
-            say(f"Note: {note}")
-        return replace(one, masks=rule)
-    return one
+    if not find_task(run).has_masks:
+        return one
+    rule = read_mask_rule(run) or find_mask_rule(run, settings, list_trained(run, settings))
+    return read_by_rule(one, rule, settings)
 
 
 def read_recorded(run: RunFolder) -> Recorded:
     return {split: dict(rows) for split, rows in run.read_splits().items()}
 
 
-def find_mask_rule(run: RunFolder, settings: Settings, listing: Listing) -> MaskRule:
-    """How the run's masks are read. listing: of `list_run`."""
-    items = [item for split in read_recorded(run) for item in listing.splits[split]]
-    rule, _, _ = choose_rule(look_at_masks(items), listing.classes, settings.data)
-    return rule
+def list_trained(run: RunFolder, settings: Settings) -> list[Item]:
+    """What is left of the images the run was trained and validated on."""
+    splits = list_run(run, settings).splits
+    return [item for split in read_recorded(run) for item in splits[split]]
 
 
 def _read_data(run: RunFolder, settings: Settings) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
@@ -150,7 +152,10 @@ def _compare_labels(items: Sequence[Item], before: Mapping[str, str]) -> Iterato
 
 def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], data: str | Path) -> None:
     """Says loudly where other data hold images that the run was trained on: the same files, or copies of their name."""
-    base = find_base(settings.data.root, settings.data.val)
+    try:
+        _, base, _ = _read_data(run, settings)
+    except DataError:  # the run's own images are gone, and with them what to compare with
+        return
     for split, rows in run.read_splits().items():
         same = find_same_files([base / key for key, _ in rows], items)
         if same:

@@ -16,6 +16,7 @@ import torch
 from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
+from finesight.app.run_masks import write_mask_rule
 from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
@@ -204,6 +205,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     run.write_settings(job.settings)
     run.write_json("environment.json", describe_environment(job))
     run.write_json("classes.json", job.classes.to_dict())
+    write_mask_rule(run, job.masks)
     run.write_splits(
         {
             split: zip(dataset.keys, job.task.label(dataset.targets, job.classes), strict=True)

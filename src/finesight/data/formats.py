@@ -203,20 +203,15 @@ def read_splits(
     """
     survey = survey_folder(root)
     name = _detect(survey) if format == "auto" else format
-    splits, base = _read(survey, name, faults=faults), find_base(root, val)
+    splits, base = _read(survey, name, faults=faults), survey.root
     if val:
         val_survey = survey_folder(val)
         val_name = _detect(val_survey) if format == "auto" else format
         # pictures of a single class look unlabelled; beside training pictures they are not
         val_splits = _read(val_survey, name if val_name == "unlabelled" else val_name, faults=faults)
         splits["val"] = _only_val(val_splits, val_survey.root)
+        base = Path(os.path.commonpath([survey.root, val_survey.root]))
     return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
-
-
-def find_base(root: str | Path, val: str | Path = "") -> Path:
-    """The folder that keys of `read_splits` are relative to."""
-    folders = [path.parent if path.is_file() else path for path in map(locate, (root, *([val] if val else [])))]
-    return Path(os.path.commonpath(folders))
 
 
 def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:

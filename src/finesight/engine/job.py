@@ -9,6 +9,7 @@ import numpy as np
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import PictureDataset
+from finesight.data.masks import MaskRule
 from finesight.engine.device import Machine
 from finesight.models.contract import Model
 from finesight.run import RunFolder
@@ -29,6 +30,7 @@ class Job:
     train: PictureDataset
     val: PictureDataset
     class_counts: np.ndarray  # of the training targets
+    masks: MaskRule | None = None  # how they are read, where pictures have masks
     film: Film | None = None
     feature_film: "FeatureFilm | None" = None
 

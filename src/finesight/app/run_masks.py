@@ -1,0 +1,59 @@
+"""How a run's masks are read: a rule that is found once, before training, kept in masks.json, and used ever after."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from finesight.classes import IGNORE_INDEX
+from finesight.config import Settings
+from finesight.data.mask_rules import apply_rule, choose_rule
+from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.sample import Item, Listing
+from finesight.errors import RunError
+from finesight.progress import say
+from finesight.run import RunFolder
+
+NAME = "masks.json"
+
+
+def write_mask_rule(run: RunFolder, rule: MaskRule | None) -> None:
+    """None: of a run without masks."""
+    if rule is not None:
+        run.write_json(NAME, rule.to_dict())
+
+
+def read_mask_rule(run: RunFolder) -> MaskRule | None:
+    """None of a run without masks, and of one that an older version trained. Raises RunError."""
+    if not (run.path / NAME).exists():
+        return None
+    try:
+        rule = MaskRule.from_dict(run.read_json(NAME))
+    except ValueError as error:
+        raise RunError(f"{run.path / NAME} is damaged: {error}.") from None
+    count = len(run.read_classes())
+    if any(count <= index < IGNORE_INDEX for _, index in (*rule.colours, *rule.values)):
+        raise RunError(f"{run.path / NAME} is damaged: it names more classes than the {count} of the run.")
+    return rule
+
+
+def find_mask_rule(run: RunFolder, settings: Settings, items: Sequence[Item]) -> MaskRule:
+    """The run's rule. items: its training data, which are looked at only for a run that has no masks.json.
+
+    Raises DataError where such a run's masks are gone.
+    """
+    rule = read_mask_rule(run)
+    if rule is None:
+        say(f"Note: {run.path} has no {NAME}: how its masks are read is inferred once more from its training data.")
+        rule, _, _ = choose_rule(look_at_masks(items), run.read_classes(), settings.data)
+    return rule
+
+
+def read_by_rule(listing: Listing, rule: MaskRule, settings: Settings) -> Listing:
+    """The listing with the rule. Pixels it does not name and classes without a pixel are said.
+
+    Raises DataError where it does not name more than data.stray_share of them.
+    """
+    items = [item for items in listing.splits.values() for item in items]
+    for note in apply_rule(look_at_masks(items), rule, listing.classes, settings.data):
+        for line in f"Note: {note}".splitlines():
+            say(line)
+    return replace(listing, masks=rule)
