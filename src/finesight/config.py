@@ -135,7 +135,11 @@ class CheckpointSettings:
     every: Annotated[int, Ge(1)] = 1  # epochs between checkpoints; the last epoch is always kept
     minutes: Annotated[float, Ge(0)] = 5.0  # between checkpoints inside an epoch; 0: after every step
     best: str = ""  # metric that decides which epoch is kept as best; empty: the task's own (accuracy, miou)
-    patience: Annotated[int, Ge(0)] = 0  # early stopping: epochs without a better one; 0: off
+    # Between epochs whose scores are equal, or at most one image (1 / validation images) below the highest so far:
+    # log_loss keeps the one with the lower log loss, first keeps the highest, and of equals the earliest.
+    # auto: log_loss for classification, first for masks and where `best` is a loss
+    tie: Literal["auto", "log_loss", "first"] = "auto"
+    patience: Annotated[int, Ge(0)] = 0  # early stopping: epochs without a new highest score or kept epoch; 0: off
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 
 from finesight import ranks
-from finesight.config import Preprocessing, Settings
+from finesight.classes import ClassList
+from finesight.config import CheckpointSettings, Preprocessing, Settings
 from finesight.data.formats import read_listing
 from finesight.data.loader import PictureDataset
 from finesight.data.sample import Item, Listing
 from finesight.data.store import open_pixels, stored_size
+from finesight.engine.best_epoch import choose_tie
 from finesight.engine.checkpoint import load_weights
 from finesight.engine.device import Machine
 from finesight.engine.job import Job
@@ -36,7 +38,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     listing = read_data(settings)
     task = choose_task(settings, listing)
     task.check(settings)
-    check_best_metric(settings, task, listing)
+    settings = dataclasses.replace(settings, checkpoint=choose_checkpoint(settings, task, listing.classes))
     name = settings.model.name or task.default_model
     weights = settings.model.weights if pretrained else "none"
     torch.manual_seed(settings.seed)  # of the new layers
@@ -132,13 +134,17 @@ def choose_task(settings: Settings, listing: Listing) -> Task:
     return TASKS[found]
 
 
-def check_best_metric(settings: Settings, task: Task, listing: Listing) -> None:
-    known = task.list_metrics(listing.classes)
+def choose_checkpoint(settings: Settings, task: Task, classes: ClassList) -> CheckpointSettings:
+    """Which metric judges epochs, and what decides between equals. Raises ConfigError for what the task lacks."""
+    known = task.list_metrics(classes)
     name = settings.checkpoint.best or task.best_metric
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(n for n in known if '/' not in n)}."
         raise ConfigError(f"checkpoint.best = {name!r} is no metric of {task.name}. {hint}")
+    if settings.checkpoint.tie == "log_loss" and "log_loss" not in known:
+        raise ConfigError(f'checkpoint.tie = "log_loss" needs a log loss, which {task.name} lacks; choose "first".')
+    return dataclasses.replace(settings.checkpoint, best=name, tie=choose_tie(settings.checkpoint.tie, name, known))
 
 
 def choose_preprocessing(
@@ -217,6 +223,5 @@ def record_choices(
         data=dataclasses.replace(settings.data, format=listing.format, workers=workers),
         image=dataclasses.replace(settings.image, size=seen.size, fit=seen.fit, interpolation=seen.interpolation),
         model=dataclasses.replace(settings.model, name=model.name),
-        checkpoint=dataclasses.replace(settings.checkpoint, best=settings.checkpoint.best or task.best_metric),
         machine=dataclasses.replace(settings.machine, device=machine.name, precision=machine.precision),
     )

@@ -143,6 +143,8 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
         locks.enter_context(run.lock())
     free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
     settings = load_settings(run.path / "config.toml", free)
+    if settings.checkpoint.tie == "auto":  # begun before there was this choice
+        settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
     asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
     wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
     for name, value in dotted_settings(settings):

@@ -12,6 +12,7 @@ from torch import Tensor
 from finesight import ranks
 from finesight.data.loader import Batch, load_batches, order_batches
 from finesight.engine.batches import augment_batch, mix_pictures
+from finesight.engine.best_epoch import is_better, judge
 from finesight.engine.checkpoint import Training, load_tensors, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.engine.ema import AveragedWeights, swapped_weights
 from finesight.engine.freezing import FreezeLedger, FreezePlan
@@ -24,7 +25,6 @@ from finesight.engine.optim import learning_rate_factor, make_optimiser, set_lea
 from finesight.engine.scoring import answer, score_split
 from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, DataError, FinesightError
-from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.progress import progress_bar, say
 
 LOOK_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
@@ -42,9 +42,11 @@ class Position:
     step: int = 0
     loss_sum: float = 0.0
     num_seen: int = 0
-    best: float = -math.inf
-    best_epoch: int = 0
+    best: float = -math.inf  # score of the epoch that is kept
+    best_epoch: int = 0  # the one that is kept
     metrics: dict[str, float] = field(default_factory=dict)  # of the best epoch
+    highest: float = -math.inf  # score of any epoch; above `best` where a lower log loss was kept instead
+    highest_epoch: int = 0
     halvings: int = 0
 
 
@@ -105,13 +107,16 @@ class Trainer:
             weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
         self.network.load_state_dict(weights)
         unpack_optimiser(self.optimiser, training.tensors)
-        self.at = Position(**training.values)
+        values = training.values
+        highest = {"highest": values["best"], "highest_epoch": values["best_epoch"]}  # older runs kept the highest
+        self.at = Position(**highest | values)
         if self.at.step:  # the journal tells the last step's rate, even if none is left in this epoch
             self._set_learning_rate(self.at.step - 1)
 
     def _is_out_of_patience(self) -> bool:
         patience = self.job.settings.checkpoint.patience
-        return bool(patience) and self.at.epoch - 1 - self.at.best_epoch >= patience
+        at = self.at
+        return bool(patience) and at.epoch - 1 - max(at.best_epoch, at.highest_epoch) >= patience
 
     def _train_epoch(self, stop: StopRequest) -> int:
         """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
@@ -279,17 +284,18 @@ class Trainer:
                 watched = job.val.__getitems__(list(job.film.indices))
                 job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
         metrics = score.metrics().values
-        line = {"epoch": at.epoch, "train/loss": at.loss_sum / max(at.num_seen, 1), "lr": max(rates.values())}
+        is_best = self._judge(metrics)
+        line = {
+            "epoch": at.epoch,
+            "best_epoch": at.best_epoch,
+            "train/loss": at.loss_sum / max(at.num_seen, 1),
+            "lr": max(rates.values()),
+        }
         job.run.append_line("journal.jsonl", line | {f"val/{name}": value for name, value in metrics.items()})
         rate = self.num_timed / train_seconds
         val_seconds = time.perf_counter() - started
         timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
         job.run.append_line("timings.jsonl", timing)
-        best = job.settings.checkpoint.best or job.task.best_metric
-        judged = -metrics[best] if best in LOWER_IS_BETTER else metrics[best]
-        is_best = judged > at.best
-        if is_best:
-            at.best, at.best_epoch, at.metrics = judged, at.epoch, metrics
         say(_describe_epoch(at, job.settings.epochs, line["train/loss"], metrics, rate, is_best))
         self.at = replace(at, epoch=at.epoch + 1, step=0, loss_sum=0.0, num_seen=0)
         if is_best:
@@ -300,6 +306,19 @@ class Trainer:
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
             self._save(twin="best" if is_best else "")
         return ranks.largest(stop.signal)
+
+    def _judge(self, metrics: dict[str, float]) -> bool:
+        """Whether this epoch is to be kept as best; remembers that, and the highest score."""
+        job, at = self.job, self.at
+        rule = job.settings.checkpoint
+        name = rule.best or job.task.best_metric
+        score = judge(metrics, name)
+        if score > at.highest:
+            at.highest, at.highest_epoch = score, at.epoch
+        if not is_better(metrics, at.metrics, name, at.highest, len(job.val), rule.tie):
+            return False
+        at.best, at.best_epoch, at.metrics = score, at.epoch, metrics
+        return True
 
     def _is_time_to_save(self) -> bool:
         return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
@@ -325,4 +344,13 @@ def _describe_epoch(
     at: Position, epochs: int, loss: float, metrics: dict[str, float], rate: float, is_best: bool
 ) -> str:
     shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if "/" not in name)
-    return f"Epoch {at.epoch}/{epochs}  loss {loss:.4f}  {shown}  {rate:.0f} images/s{'  ★ best' if is_best else ''}"
+    return f"Epoch {at.epoch}/{epochs}  loss {loss:.4f}  {shown}  {rate:.0f} images/s{_mark(at, is_best)}"
+
+
+def _mark(at: Position, is_best: bool) -> str:
+    """Where the kept epoch is not the one of the highest score, it is said why."""
+    if is_best and at.highest_epoch != at.epoch:
+        return f"  ★ best: lower log loss, score within one image of epoch {at.highest_epoch}"
+    if not is_best and at.highest_epoch == at.epoch:
+        return f"  (epoch {at.best_epoch} is kept: lower log loss, score within one image of this)"
+    return "  ★ best" if is_best else ""

@@ -244,7 +244,9 @@ def find_mistakes(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def find_best_epoch(evidence: Evidence) -> int | None:
-    """The epoch whose weights were kept: the first that was best in the metric checkpoint.best."""
+    """The epoch whose weights were kept: as the journal says, of older runs the first highest by checkpoint.best."""
+    if evidence.journal and isinstance(kept := evidence.journal[-1].get("best_epoch"), int):
+        return kept
     sign = -1 if judged_metric(evidence) in LOWER_IS_BETTER else 1
     judged = [(sign * value, -epoch) for epoch, value in read_curve(evidence, f"val/{judged_metric(evidence)}")]
     return -max(judged)[1] if judged else None

@@ -68,7 +68,9 @@ def describe_kept_epoch(evidence: Evidence) -> str:
     if best is None:
         return ""
     judged = evidence.settings.checkpoint.best or "accuracy"
-    return f"Its weights are those of epoch {best} of {evidence.settings.epochs}, the best by {judged}."
+    tie = " (the lower log loss decides between scores within one image of the highest)"
+    rule = tie if evidence.settings.checkpoint.tie == "log_loss" else ""
+    return f"Its weights are those of epoch {best} of {evidence.settings.epochs}, the best by {judged}{rule}."
 
 
 def draw_training(evidence: Evidence) -> list[Curves]:

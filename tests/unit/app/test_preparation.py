@@ -1,9 +1,16 @@
 """What is decided before epoch 1."""
 
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
-from finesight.app.preparation import choose_preprocessing
+from finesight.app.preparation import choose_checkpoint, choose_preprocessing
+from finesight.app.train import _resume
+from finesight.classes import ClassList
 from finesight.config import Preprocessing, load_settings
+from finesight.errors import ConfigError
 from finesight.models import build_model
 from finesight.tasks import TASKS
 
@@ -22,3 +29,43 @@ def test_weights_decide_nothing_that_the_settings_say() -> None:
     settings = load_settings(overrides={"image.size": [48, 40], "image.fit": "squash"})
     chosen = choose_preprocessing(Preprocessing(interpolation="bicubic"), settings, [], TASKS["segmentation"])
     assert (chosen.size, chosen.fit, chosen.interpolation) == ((48, 40), "squash", "bicubic")
+
+
+TWO = ClassList(("a", "b"), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("task", "recipe", "settings", "tie"),
+    [
+        ("classification", None, {}, "log_loss"),
+        ("classification", "p1-cpu", {}, "log_loss"),
+        ("classification", None, {"checkpoint.best": "macro_f1"}, "log_loss"),
+        ("classification", None, {"checkpoint.best": "ece"}, "first"),
+        ("classification", None, {"checkpoint.tie": "first"}, "first"),
+        ("segmentation", None, {}, "first"),
+        ("classification", "dlcv-resnet50", {}, "first"),
+        ("segmentation", "dlcv-fcn8s", {}, "first"),
+        ("segmentation", "dlcv-fcn32s", {}, "first"),
+    ],
+)
+def test_what_decides_between_equal_epochs(
+    task: str, recipe: str | None, settings: dict[str, object], tie: str
+) -> None:
+    chosen = choose_checkpoint(load_settings(recipe, settings), TASKS[task], TWO)
+    assert chosen.tie == tie
+    assert chosen.best
+
+
+def test_masks_have_no_log_loss_to_decide_by() -> None:
+    with pytest.raises(ConfigError, match=r'checkpoint\.tie = "log_loss" needs a log loss, which segmentation lacks'):
+        choose_checkpoint(load_settings(overrides={"checkpoint.tie": "log_loss"}), TASKS["segmentation"], TWO)
+
+
+def test_a_run_from_before_the_choice_goes_on_by_the_plain_maximum(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    settings = (run / "config.toml").read_text()
+    assert 'tie = "log_loss"\n' in settings
+    (run / "config.toml").write_text(settings.replace('tie = "log_loss"\n', ""))
+    with ExitStack() as locks:
+        assert _resume(None, {}, run, locks).job.settings.checkpoint.tie == "first"

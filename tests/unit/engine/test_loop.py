@@ -10,6 +10,7 @@ from torch import Tensor
 from trainers import Make, make_model, watch, weights_of
 
 from finesight.data.loader import Batch
+from finesight.engine.checkpoint import Training, save_checkpoint
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.loop import Trainer
 from finesight.errors import FinesightError
@@ -199,6 +200,86 @@ def test_the_best_epoch_is_kept(
     for name, epoch in (("best", best_epoch), ("last", 4)):
         saved = load_file(trainer.job.run.checkpoint(name) / "weights.safetensors")
         assert all(torch.equal(tensor, saved[n]) for n, tensor in states[epoch - 1].items())
+
+
+def give_answers(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, values: list[tuple[float, float]]) -> None:
+    """values: accuracy and log loss of validation, epoch by epoch."""
+    from finesight.engine import loop
+    from finesight.tasks.contract import Metrics
+
+    class Given:
+        def __init__(self, accuracy: float, log_loss: float) -> None:
+            self.values = {"accuracy": accuracy, "log_loss": log_loss}
+
+        def metrics(self) -> Metrics:
+            return Metrics(6, self.values, dict.fromkeys(self.values, ""))
+
+    monkeypatch.setattr(loop, "score_split", lambda *arguments: Given(*values[trainer.at.epoch - 1]))
+
+
+RISING = [(0.5, 0.3), (0.5, 0.2), (5 / 6, 0.9), (4 / 6, 0.4), (4 / 6, 0.5), (1.0, 2.0)]  # of 6 images
+
+
+@pytest.mark.parametrize(("epochs", "kept"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (6, 6)])
+def test_the_lower_log_loss_decides_within_one_image(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], epochs: int, kept: int
+) -> None:
+    trainer = make(epochs=epochs, checkpoint__best="accuracy", checkpoint__tie="log_loss")
+    assert len(trainer.job.val) == 6
+    give_answers(trainer, monkeypatch, RISING)
+    trainer.run(StopRequest())
+    assert trainer.at.best_epoch == kept
+    assert trainer.job.run.read_lines("journal.jsonl")[-1]["best_epoch"] == kept
+    said = capsys.readouterr().err
+    assert ("lower log loss, score within one image of epoch 3" in said) == (epochs >= 4)
+
+
+def test_within_one_image_of_the_highest_ever_not_of_the_kept_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each epoch of a slow decline would be within one image of the one before."""
+    trainer = make(epochs=4, checkpoint__best="accuracy", checkpoint__tie="log_loss")
+    give_answers(trainer, monkeypatch, [(1.0, 0.5), (5 / 6, 0.4), (4 / 6, 0.3), (0.5, 0.2)])
+    trainer.run(StopRequest())
+    assert trainer.at.best_epoch == 2
+    assert (trainer.at.highest, trainer.at.highest_epoch) == (1.0, 1)
+
+
+def test_a_resumed_run_keeps_the_same_epoch(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The highest score so far is in the checkpoint; older ones kept the highest, and have it as `best`."""
+    values = [(1.0, 0.5), (5 / 6, 0.4), (4 / 6, 0.3), (4 / 6, 0.3)]
+    trainer = make(epochs=4, checkpoint__best="accuracy", checkpoint__tie="log_loss")
+    give_answers(trainer, monkeypatch, values)
+    finish = trainer._finish_epoch
+    stops = iter([0, 15])
+    monkeypatch.setattr(trainer, "_finish_epoch", lambda stop: finish(stop) or next(stops))
+    assert trainer.run(StopRequest()) == 15
+    monkeypatch.undo()
+    trainer.at = type(trainer.at)()
+    trainer.resume()
+    assert (trainer.at.best_epoch, trainer.at.highest, trainer.at.highest_epoch) == (2, 1.0, 1)
+    give_answers(trainer, monkeypatch, values)
+    trainer.run(StopRequest())
+    assert trainer.at.best_epoch == 2
+
+
+def test_a_checkpoint_without_the_highest_score_is_resumed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make(epochs=2, checkpoint__best="accuracy")
+    give_answers(trainer, monkeypatch, RISING)
+    trainer.run(StopRequest())
+    run = trainer.job.run
+    training = Training.load(run)
+    for name in ("highest", "highest_epoch"):
+        del training.values[name]
+    save_checkpoint(run, "last", weights_of(trainer), training)
+    trainer.resume()
+    assert (trainer.at.best_epoch, trainer.at.highest, trainer.at.highest_epoch) == (1, 0.5, 1)
+
+
+def test_a_new_highest_score_that_is_not_kept_is_no_reason_to_stop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make(epochs=4, checkpoint__best="accuracy", checkpoint__tie="log_loss", checkpoint__patience=1)
+    give_answers(trainer, monkeypatch, [(0.5, 0.2), (4 / 6, 0.3), (5 / 6, 0.3), (5 / 6, 0.4)])
+    trainer.run(StopRequest())
+    assert len(trainer.job.run.read_lines("journal.jsonl")) == 4
+    assert trainer.at.best_epoch == 3
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 6), (1, 3), (2, 4), (3, 6)])

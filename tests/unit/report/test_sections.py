@@ -28,6 +28,11 @@ def test_best_epoch_is_the_first_of_equals(evidence: Evidence) -> None:
     assert find_best_epoch(dataclasses.replace(evidence, journal=[])) is None
 
 
+def test_best_epoch_is_the_one_that_the_journal_says_was_kept(evidence: Evidence) -> None:
+    lines = [{"epoch": epoch, "best_epoch": min(epoch, 2), "val/accuracy": epoch / 10} for epoch in (1, 2, 3)]
+    assert find_best_epoch(dataclasses.replace(evidence, journal=lines)) == 2
+
+
 def test_verdict_compares_with_guessing(evidence: Evidence) -> None:
     verdict = give_verdict(evidence)
     assert verdict
