@@ -1,6 +1,8 @@
 """The class list: what the numbers in a target mean. Matched by id or name, never by folder order."""
 
 import difflib
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,11 +58,16 @@ class ClassList:
         return len(self.ids)
 
     def index(self, label: str) -> int:
-        """Index of the class whose id or name is `label`. Raises DataError with the nearest spelling."""
+        """Index of the class whose id or name is `label`, in either Unicode form of it.
+
+        Raises DataError with the nearest spelling.
+        """
         if label in self.ids:
             return self.ids.index(label)
         if label in self.names:
             return self.names.index(label)
+        if len(same := [index for index, known in enumerate(self.names) if compose(known) == compose(label)]) == 1:
+            return same[0]
         near = difflib.get_close_matches(label[:100], [*self.names, *self.ids], n=1)  # its time grows with the square
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
@@ -68,7 +75,7 @@ class ClassList:
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "ClassList":
         """Class list of the labels found in data, in natural order (2 before 10)."""
-        ids = tuple(sorted(set(labels), key=natural_key))
+        ids = tuple(sorted({compose(label) for label in labels}, key=natural_key))
         return cls(ids=ids, names=ids)
 
     def to_dict(self) -> dict[str, object]:
@@ -80,8 +87,8 @@ class ClassList:
         }
 
 
-def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`."""
+def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`, `01` always before `1`."""
     parts: list[tuple[int, int, str]] = []
     digits = ""
     for character in [*label, ""]:
@@ -94,4 +101,18 @@ def natural_key(label: str) -> tuple[tuple[int, int, str], ...]:
             digits = ""
         if character:
             parts.append((1, 0, character))
-    return tuple(parts)
+    return tuple(parts), label
+
+
+def compose(text: str) -> str:
+    """Text in its composed Unicode form (NFC). macOS stores file names decomposed: `é` as `e` and an accent."""
+    return unicodedata.normalize("NFC", text)
+
+
+def list_twins(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that differ in no more than case, blanks, hyphens or leading zeros, such as `Fox` and `fox`, together."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        folded = re.sub(r"[\s_.-]+", " ", compose(name).casefold()).strip()
+        alike.setdefault(re.sub(r"(?<![0-9])0+(?=[0-9])", "", folded), []).append(name)
+    return [tuple(some) for some in alike.values() if len(some) > 1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.classes import ClassList, natural_key
+from finesight.classes import ClassList, list_twins, natural_key
 from finesight.config import check
 from finesight.errors import DataError
 
@@ -38,9 +38,29 @@ def test_numbers_come_in_their_order(numbers: list[int]) -> None:
 
 
 @given(st.text(), st.text())
-def test_labels_of_one_key_differ_in_leading_zeros_only(first: str, second: str) -> None:
-    if natural_key(first) == natural_key(second):
-        assert first.replace("0", "") == second.replace("0", "")
+def test_different_labels_have_different_keys(first: str, second: str) -> None:
+    """Else their order would be that of a set, which is another in the next process."""
+    assert (natural_key(first) == natural_key(second)) == (first == second)
+
+
+def test_both_unicode_forms_of_a_name_are_one_class() -> None:
+    composed, decomposed = "\u00e9t\u00e9", "e\u0301te\u0301"
+    assert ClassList.from_labels([composed, decomposed, "b"]).ids == ("b", composed)
+    assert ClassList(ids=("b", decomposed), names=("b", decomposed)).index(composed) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "twins"),
+    [
+        (("fox", "wolf", "1", "10", "100", "a1", "a10"), []),
+        (("Fox", "fox", "wolf", "FOX"), [("Fox", "fox", "FOX")]),
+        (("1", "01", "2"), [("1", "01")]),
+        (("train_station", "train station", "train-station "), [("train_station", "train station", "train-station ")]),
+        (("0", "00", "000"), [("0", "00", "000")]),
+    ],
+)
+def test_twins(names: tuple[str, ...], twins: list[tuple[str, ...]]) -> None:
+    assert list_twins(names) == twins
 
 
 def test_from_labels_does_not_depend_on_their_order() -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from finesight import ranks
+from finesight.data.leftovers import CLAIM
 from finesight.data.sample import Item
 from finesight.engine.restore import best_checkpoint
 from finesight.errors import ConfigError, DataError, Interrupted, blame_files
 from finesight.run import RunFolder, read_json_lines, write_atomically
-
-CLAIM = ".finesight.json"  # in a folder of predictions: what made them
 
 Unreadable = list[tuple[str, str]]  # (key, reason)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from finesight import ranks
 from finesight.app.continuation import (
-    CLAIM,
     Unreadable,
     claim,
     divide,
@@ -22,6 +21,7 @@ from finesight.app.continuation import (
 from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
 from finesight.data.formats import list_unmasked
+from finesight.data.leftovers import CLAIM
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.masks import MaskRule
 from finesight.data.pairs import mask_name

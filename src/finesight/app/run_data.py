@@ -77,6 +77,8 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
     """
     classes, recorded = run.read_classes(), read_recorded(run)
     listing = read_labelled(data, settings.data.format, classes)
+    for note in listing.notes:
+        say(f"Note: {note}")
     parts = listing.splits
     name = split or ("test" if len(parts) == 1 else "val")
     if len(parts) > 1 and name not in parts:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from finesight.classes import ClassList, Colour
+from finesight.classes import ClassList, Colour, compose
 from finesight.errors import DataError
 
 PRESETS = {
@@ -144,8 +144,8 @@ def _from_records(records: list[Any], ignore: object = None) -> ClassList:
             raise DataError(f"class {record!r} has no name that is text.")
         if type(record.get("id", "")) not in (str, int) or record.get("id") == "":
             raise DataError(f"class {record['name']!r} should have a text or a whole number as its id.")
-    names = tuple(record["name"].strip() for record in records)
-    ids = tuple(str(record.get("id", name)) for record, name in zip(records, names, strict=True))
+    names = tuple(compose(record["name"].strip()) for record in records)
+    ids = tuple(compose(str(record.get("id", name))) for record, name in zip(records, names, strict=True))
     colours = [record.get("colour", record.get("color")) for record in records]
     if None in colours and any(colour is not None for colour in colours):
         raise DataError(f"class {names[colours.index(None)]!r} has no colour, but others have.")

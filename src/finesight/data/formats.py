@@ -5,16 +5,26 @@ A new layout is one Format in FORMATS; one of picture-mask pairs fills `Item.mas
 
 import difflib
 import os
-import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from finesight.classes import ClassList, natural_key
+from finesight.classes import ClassList, compose, list_twins, natural_key
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
+from finesight.data.content import UNREAD_IMAGES
+from finesight.data.label_folders import (
+    explain_misfit,
+    fits_class_folders,
+    fits_name_prefix,
+    is_few,
+    read_class_folders,
+    read_name_prefix,
+)
+from finesight.data.leftovers import Note, quote_some
 from finesight.data.manifest import MASK_COLUMNS, UnusableRows, is_manifest, read_manifest
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
@@ -22,9 +32,10 @@ from finesight.data.matching import find_class
 from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
-from finesight.data.splits import split_name, split_train_val
-from finesight.data.survey import Survey, describe, locate, quote_some, survey_folder
+from finesight.data.splits import split_train_val
+from finesight.data.survey import Survey, describe, locate, survey_folder
 from finesight.errors import DataError
+from finesight.progress import say
 
 ORDER = ("train", "val", "test")
 Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout that tells no splits apart
@@ -38,57 +49,6 @@ class Format:
     task: Literal["classification", "segmentation", "none"]
     fits: Callable[[Survey], bool]
     read: Callable[[Survey], Splits]
-
-
-def _place(survey: Survey) -> Iterator[tuple[str, str, list[str]]]:
-    """(split, key, parts of the path below the split's folder) of each picture.
-
-    Folders are splits only if all pictures lie in folders called train, val_50, test and the like, one a split.
-    """
-    placed = [(key, key.split("/")) for key in survey.pictures]
-    splits = {parts[0]: split_name(parts[0]) if len(parts) > 1 else "" for _, parts in placed}
-    if all(splits.values()) and len(set(splits.values())) == len(splits):
-        return ((splits[parts[0]], key, parts[1:]) for key, parts in placed)
-    return (("train", key, parts) for key, parts in placed)
-
-
-def _fits_name_prefix(survey: Survey) -> bool:
-    """The id must hold a digit, so that pairs like 0007_sat.jpg and 0007_mask.png are not taken for classes."""
-    names = [_split_prefix(parts[0]) if len(parts) == 1 else ("", "") for _, _, parts in _place(survey)]
-    return all(label and re.search("[0-9]", number) for label, number in names) and len({n[0] for n in names}) > 1
-
-
-def _read_name_prefix(survey: Survey) -> Splits:
-    splits: Splits = {}
-    for split, key, parts in _place(survey):
-        label, _ = _split_prefix(parts[-1])
-        if not label or len(parts) > 1:
-            raise DataError(f"Picture {key!r} in {str(survey.root)!r} should be called CLASS_ID and lie in no folder.")
-        splits.setdefault(split, []).append(Item(key, survey.root / key, label))
-    return splits
-
-
-def _split_prefix(name: str) -> tuple[str, str]:
-    """("willow_tree", "7") of willow_tree_7.png."""
-    label, _, number = name.rpartition(".")[0].rpartition("_")
-    return label, number
-
-
-def _fits_class_folders(survey: Survey) -> bool:
-    """Two folders called like splits are no classes: such a root holds something else than this layout."""
-    paths = [parts for _, _, parts in _place(survey)]
-    labels = {parts[0] for parts in paths}
-    looks_like_splits = sum(bool(split_name(label)) for label in labels) > 1
-    return all(len(parts) == 2 for parts in paths) and len(labels) > 1 and not looks_like_splits
-
-
-def _read_class_folders(survey: Survey) -> Splits:
-    splits: Splits = {}
-    for split, key, parts in _place(survey):
-        if len(parts) != 2:
-            raise DataError(f"Picture {key!r} in {str(survey.root)!r} should lie in a folder named after its class.")
-        splits.setdefault(split, []).append(Item(key, survey.root / key, parts[0]))
-    return splits
 
 
 def _fits_manifest(survey: Survey) -> bool:
@@ -120,16 +80,16 @@ def _read_unlabelled(survey: Survey) -> Splits:
 
 FORMATS = {
     "name_prefix": Format(
-        "pictures called CLASS_ID.png, in one folder or in train and val",
+        "pictures called CLASS_ID.png (or CLASS.ID.png, CLASS-ID.png), in one folder or in train and val",
         "classification",
-        _fits_name_prefix,
-        _read_name_prefix,
+        fits_name_prefix,
+        read_name_prefix,
     ),
     "class_folders": Format(
         "a folder of pictures for each of two classes or more, perhaps below train and val",
         "classification",
-        _fits_class_folders,
-        _read_class_folders,
+        fits_class_folders,
+        read_class_folders,
     ),
     "manifest": Format(
         "a CSV file with the columns path,label and perhaps split", "classification", _fits_manifest, _read_manifest
@@ -174,7 +134,8 @@ def read_listing(
     aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: how masks are
     read (ignore, stray_share, colour_tolerance); every mask is looked at. Raises DataError.
     """
-    name, base, ordered = read_splits(root, val, format)
+    told: list[Note] = []
+    name, base, ordered = read_splits(root, val, format, notes=told)
     if "train" not in ordered:
         raise DataError(
             f"{str(survey_folder(root).root)!r} holds pictures of {', '.join(ordered)} but none to train on."
@@ -187,30 +148,37 @@ def read_listing(
     if "val" not in ordered:
         ordered["train"], ordered["val"] = split_train_val(ordered["train"], val_share, seed)
     _refuse_overlap(ordered)
+    notes = (*(note.text for note in told), *notes)
     if rule is None:
-        notes = tuple(_compare_classes(ordered, class_list))
+        notes += tuple(_compare_classes(ordered, class_list))
     elif not ordered["val"]:
         raise DataError("A single pair leaves none to validate on; add pairs or give --val.")
     return Listing(name, base, ordered, class_list, notes, rule)
 
 
 def read_splits(
-    root: str | Path, val: str | Path = "", format: str = "auto", faults: list[str] | None = None
+    root: str | Path,
+    val: str | Path = "",
+    format: str = "auto",
+    faults: list[str] | None = None,
+    notes: list[Note] | None = None,
 ) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
     """(name of the format, root of all keys, items by split) as they stand on disk; nothing is opened or held back.
 
     faults: takes what is wrong with single rows of a manifest, and that pictures have no label; else both are raised.
+    notes: takes what was passed over or guessed.
     """
-    survey = survey_folder(root)
-    name = _detect(survey) if format == "auto" else format
+    survey, name = _settle(root, format)
     splits, base = _read(survey, name, faults=faults), survey.root
+    told = list(survey.notes)
     if val:
-        val_survey = survey_folder(val)
-        val_name = _detect(val_survey) if format == "auto" else format
         # pictures of a single class look unlabelled; beside training pictures they are not
-        val_splits = _read(val_survey, name if val_name == "unlabelled" else val_name, faults=faults)
-        splits["val"] = _only_val(val_splits, val_survey.root)
+        val_survey, val_name = _settle(val, format, preferred=name)
+        splits["val"] = _only_val(_read(val_survey, val_name, faults=faults), val_survey.root)
         base = Path(os.path.commonpath([survey.root, val_survey.root]))
+        told += val_survey.notes
+    if notes is not None:
+        notes += told
     return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
 
 
@@ -233,40 +201,54 @@ def read_labelled(root: str | Path, format: str, classes: ClassList) -> Listing:
     Labels are as they stand on disk, and no mask is looked at. format: that of the network's own data, tried first
     where `root` alone does not tell, as images of a single class look unlabelled. classes: the network's.
     """
-    survey = survey_folder(root)
-    name = _detect(survey)
-    if FORMATS[name].task == "none":
+    survey, name = survey_folder(root), ""
+    if not _find_fitting(survey):
         name, splits = _read_single_class(survey, format, classes)
-    else:
+    if not name:
+        survey, name = _settle(root, preferred=format)
         splits = _read(survey, name)
     ordered = {split: _in_order(items, survey.root) for split, items in splits.items()}
-    return Listing(name, survey.root, ordered, classes)
+    return Listing(name, survey.root, ordered, classes, tuple(note.text for note in survey.notes))
 
 
 def _read_single_class(survey: Survey, format: str, classes: ClassList) -> tuple[str, Splits]:
-    """Read as the layout that finds labels of these classes in it; else as `format`, which says what is wrong."""
+    """Read as the layout that finds labels of these classes in it; ("", {}) where none does."""
     for name in (format, "class_folders", "name_prefix"):
         try:
-            splits = _read(survey, name)
+            splits = _read(replace(survey, notes=[]), name)
         except DataError:
             continue
         if any(item.label and find_class(item.label, classes) is not None for item in chain(*splits.values())):
             return name, splits
-    return format, _read(survey, format)
+    return "", {}
 
 
 def detect_format(root: str | Path) -> str:
     """The one name of FORMATS that fits. Raises DataError that says what was seen if none or two do."""
-    return _detect(survey_folder(root))
+    return _settle(root)[1]
 
 
 def list_pictures(folder: str | Path) -> list[Item]:
-    """All pictures under a folder, or a single picture file, without labels, in natural order of keys (2 before 10)."""
+    """All pictures under a folder, or a single picture file, without labels, in natural order of keys (2 before 10).
+
+    Images that finesight does not read are among them, so that they are told when they are read. What else is passed
+    over is said.
+    """
     path = locate(folder)
-    if path.is_file() and path.suffix.lower() in PICTURE_SUFFIXES:
+    if path.is_file() and path.suffix.lower() in (*PICTURE_SUFFIXES, *UNREAD_IMAGES):
         return [Item(path.name, path)]
     survey = survey_folder(folder)
+    unread = [key for key in survey.others if _is_unread_image(key)]
+    for note in survey.notes:
+        if not set(note.keys) <= set(unread):
+            say(f"Note: {note.text}")
+    survey = replace(survey, pictures=(*survey.pictures, *unread))
     return list(_in_order(_read(survey, "unlabelled", needs_target=False)["train"], survey.root))
+
+
+def _is_unread_image(key: str) -> bool:
+    path = PurePosixPath(key)
+    return path.suffix.lower() in UNREAD_IMAGES and not path.name.startswith(".")
 
 
 def list_unmasked(folder: str | Path) -> list[Item]:
@@ -277,25 +259,69 @@ def list_unmasked(folder: str | Path) -> list[Item]:
     return [item for item in items if not is_mask_half(item.key)]
 
 
-def _detect(survey: Survey) -> str:
-    fitting = [name for name, format in FORMATS.items() if format.fits(survey)]
-    labelled = [name for name in fitting if FORMATS[name].task != "none"] or fitting
-    # pairs are the more special layout: images/ and masks/ would also do as two classes
-    labelled = [name for name in fitting if FORMATS[name].task == "segmentation"] or labelled
-    if not labelled:
+def _settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
+    """(what to read, name of its format). A single folder that holds everything is gone into, which is noted.
+
+    preferred: the format of what cannot be told by itself, such as pictures of a single class.
+    """
+    survey = survey_folder(root)
+    if format != "auto":
+        _check_name(format)
+    names = _find_fitting(survey, format)
+    if not names and preferred and _can_be_read(survey, preferred):
+        return survey, preferred
+    inner = survey
+    while not names and (folder := _only_folder(inner)):
+        inner = survey_folder(inner.root / folder)
+        if names := _find_fitting(inner, format):
+            below = f"{inner.root.relative_to(survey.root)}".replace(os.sep, "/")
+            inner.notes[:0] = [
+                Note(f"All pictures lie in the folder {below!r}, which is read as if --data named it.", (below,)),
+                *(note for note in survey.notes if not any(key.startswith(f"{below}/") for key in note.keys)),
+            ]
+            survey = inner
+    if len(names) > 1:
+        raise DataError(f"{describe(survey)} It can be read as {' or '.join(names)}: say which with --format.")
+    if names or format != "auto":
+        return survey, (names or [format])[0]
+    if not survey.pictures:
         raise DataError(f"{describe(survey)} {_expected()}")
-    if len(labelled) > 1:
-        raise DataError(f"{describe(survey)} It can be read as {' or '.join(labelled)}: say which with --format.")
-    return labelled[0]
+    return survey, preferred or "unlabelled"
 
 
-def _read(survey: Survey, name: str, needs_target: bool = True, faults: list[str] | None = None) -> Splits:
+def _find_fitting(survey: Survey, format: str = "auto") -> list[str]:
+    """Names of the formats with labels or masks that a survey looks like."""
+    if format != "auto":
+        return [format] if FORMATS[format].fits(survey) else []
+    names = [name for name, each in FORMATS.items() if each.task != "none" and each.fits(survey)]
+    # pairs are the more special layout: images/ and masks/ would also do as two classes
+    return [name for name in names if FORMATS[name].task == "segmentation"] or names
+
+
+def _can_be_read(survey: Survey, name: str) -> bool:
+    try:
+        return FORMATS[name].task != "none" and bool(FORMATS[name].read(replace(survey, notes=[])))
+    except DataError:
+        return False
+
+
+def _only_folder(survey: Survey) -> str:
+    """Name of the one folder in which all pictures lie, or ""."""
+    tops = {key.split("/")[0] if "/" in key else "" for key in survey.pictures}
+    return tops.pop() if len(tops) == 1 else ""
+
+
+def _check_name(name: str) -> None:
     if name not in FORMATS:
         near = difflib.get_close_matches(name, FORMATS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(FORMATS)}."
         raise DataError(f"No data format {name!r}. {hint}")
+
+
+def _read(survey: Survey, name: str, needs_target: bool = True, faults: list[str] | None = None) -> Splits:
+    _check_name(name)
     if needs_target and FORMATS[name].task == "none":
-        reason = f"{describe(survey)} None tells its class. {_expected()}"
+        reason = _explain(survey)
         if faults is None:
             raise DataError(reason)
         faults.append(reason)
@@ -308,7 +334,33 @@ def _read(survey: Survey, name: str, needs_target: bool = True, faults: list[str
         splits = error.splits
     if not splits:
         raise DataError(f"{describe(survey)} {_expected()}")
-    return splits
+    return {split: _compose_labels(survey, items) for split, items in splits.items()}
+
+
+def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
+    """Labels in one Unicode form: the same name may be written in two."""
+    other = {item.label for item in items if item.label is not None and item.label != compose(item.label)}
+    if other:
+        names = quote_some(sorted(compose(label) for label in other))
+        text = f"Class names in decomposed Unicode, as macOS writes them, are read in their composed form: {names}."
+        if text not in [note.text for note in survey.notes]:
+            survey.notes.append(Note(text))
+    return [replace(item, label=compose(item.label)) if item.label in other else item for item in items]
+
+
+def _explain(survey: Survey) -> str:
+    """Why pictures tell no class, and the nearest layout that would."""
+    for folder in sorted({key.split("/")[0] for key in survey.pictures if "/" in key}):
+        inner = survey_folder(survey.root / folder)
+        is_most = is_few(len(survey.pictures) - len(inner.pictures), len(survey.pictures))
+        if is_most and _find_fitting(inner) == ["class_folders"]:
+            count = len({item.label for items in read_class_folders(inner).values() for item in items})
+            others = sorted({key.split("/")[0] for key in survey.pictures} - {folder})
+            return (
+                f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
+                f"folders: --data {shlex.quote(str(inner.root))} reads those."
+            )
+    return next(explain_misfit(survey), "") or f"{describe(survey)} None tells its class. {_expected()}"
 
 
 def _only_val(splits: Splits, root: Path) -> list[Item]:
@@ -352,9 +404,11 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
             raise DataError(f"{split} has pictures of {quote_some(unknown)}, of which there are none to train on.")
         if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
             yield f"{'Classes' if len(absent) > 1 else 'Class'} without a picture in {split}: {quote_some(absent)}."
+    for twins in list_twins(classes.ids):
+        yield f"Classes of nearly the same name, which are kept apart: {quote_some(twins)}."
     if unused := [name for index, name in enumerate(classes.names) if index not in present["train"]]:
         yield f"In the class list but without pictures: {quote_some(unused)}."
 
 
 def _expected() -> str:
-    return f"Expected: {'; or '.join(format.title for format in FORMATS.values() if format.task != 'none')}."
+    return "Expected a folder a class, CLASS_ID.png, images/ and masks/, or a CSV file: docs/layouts.md shows them all."

@@ -9,12 +9,13 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
+from finesight.data.content import explain_content
 from finesight.errors import DataError
 
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
 MAX_TEXT = 64 << 20  # bytes of text, or of a colour profile, in a PNG; there are honest ones of several megabytes
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
-DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM")
+DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "PPM")
 # Pillow keeps these for the whole process: they are set while a file is read, and put back.
 LIMITS = (
     (Image, "MAX_IMAGE_PIXELS", MAX_PIXELS),  # its own limit is lower and would speak first
@@ -91,6 +92,8 @@ def explain(error: Exception, path: Path) -> str:
         return f"holds more than {MAX_TEXT >> 20} MB of text or colour profile"
     if path.is_file() and path.stat().st_size == 0:
         return "is empty (0 bytes)"
+    if isinstance(error, UnidentifiedImageError) and (reason := explain_content(path)):
+        return reason
     if isinstance(error, UnidentifiedImageError):
         return f"is no picture of a known format ({', '.join(DECODERS)})"
     return f"is damaged ({error})"

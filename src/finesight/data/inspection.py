@@ -12,6 +12,7 @@ from finesight.config import DataSettings
 from finesight.data.class_files import load_classes
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.formats import FORMATS, read_splits
+from finesight.data.leftovers import Note
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import Look, MaskRule
 from finesight.data.pictures import map_in_threads
@@ -43,6 +44,7 @@ class Inspection:
     portraits: Mapping[str, Portrait]
     duplicates: tuple[Duplicates, ...]
     seams: tuple[Seam, ...]
+    notes: tuple[Note, ...] = ()
 
     @property
     def task(self) -> Literal["classification", "segmentation", "none"]:
@@ -118,7 +120,8 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
     seed: of the split that is made where the data bring none. Keeps about two kilobytes a picture.
     """
     faults: list[str] = []
-    name, root, splits = read_splits(settings.root, settings.val, settings.format, faults)
+    notes: list[Note] = []
+    name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes)
     known = load_classes(settings.classes) if settings.classes else None
     split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits
     if split_is_made:
@@ -143,6 +146,7 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
         portraits=portraits,
         duplicates=tuple(_match(portraits)),
         seams=tuple(_find_seams(portraits)),
+        notes=tuple(notes),
     )
     return _read_masks(inspection) if inspection.task == "segmentation" else _read_labels(inspection)
 

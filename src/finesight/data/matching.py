@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from finesight.classes import ClassList
+from finesight.data.leftovers import quote_some
 from finesight.data.sample import Listing
-from finesight.data.survey import quote_some
 from finesight.errors import DataError
 from finesight.progress import say
 

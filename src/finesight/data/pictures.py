@@ -17,7 +17,10 @@ from finesight.data.sample import Item
 from finesight.errors import DataError
 
 PICTURE_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".ppm", ".pgm"}
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"),
+        *(".ppm", ".pgm", ".pbm", ".pnm"),
+    )
 )
 MAX_STRETCH = 16  # how many times longer than the crop a picture may be before its ends are cut off
 

@@ -13,15 +13,29 @@ SPLIT_WORDS = {
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "dev": "val",
+    "development": "val",
+    "eval": "val",
+    "evaluation": "val",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
+    "hold_out": "test",
 }
+SPLIT_FOLDER = re.compile(
+    f"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})"
+    "(?:[ _.-]*(?:v?[0-9]+(?:x[0-9]+)?[km%]?|set|data|dataset|split|subset|small|large|full|mini|tiny"
+    "|images?|imgs?|pictures|photos|masks?|labels?))*"
+)
 
 
 def split_name(text: str) -> str:
-    """`val` for `val`, `Validation`, `val_50` and `val2017`; "" for `valley` and whatever else names no split."""
-    word = re.match("[a-z]+", text.lower())
-    return SPLIT_WORDS.get(word[0], "") if word else ""
+    """`val` for `val`, `Validation`, `val_50`, `val2017` and `val_images`; "" for what is not wholly a split's name.
+
+    `train_station` and `test tube` are names of classes.
+    """
+    word = SPLIT_FOLDER.fullmatch(text.strip().lower())
+    return SPLIT_WORDS[word[1]] if word else ""
 
 
 def split_train_val(

@@ -1,43 +1,79 @@
 """What lies under a data root, walked once, and told in a sentence."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from finesight.classes import natural_key
+from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.errors import DataError
+
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
 
 
 @dataclass(frozen=True)
 class Survey:
-    """pictures: keys of all picture files, relative to root; tables: CSV files directly in root."""
+    """pictures: keys of all picture files, relative to root; tables: CSV files directly in root.
+
+    is_named: the one table is the file that was named as the data. folders: keys of all folders, also of empty ones.
+    others: keys of all other files. never_data: folders that were not looked
+    into. notes: what is passed over or guessed; whoever reads the survey adds to them.
+    """
 
     root: Path
     pictures: tuple[str, ...]
     tables: tuple[Path, ...]
+    is_named: bool = False
+    folders: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    never_data: tuple[str, ...] = ()
+    notes: list[Note] = field(default_factory=list, compare=False)
 
 
 def survey_folder(root: str | Path) -> Survey:
-    """Walks a folder, or takes a CSV file for the manifest it should be. Hidden files and folders are passed over."""
+    """Walks a folder, or takes a CSV file for the manifest it should be.
+
+    Passed over are hidden files and folders, and folders that are never data: those of other programs, runs and
+    predictions of finesight.
+    """
     if not str(root):
         raise DataError("No data is given; name a folder or a CSV manifest with --data.")
     path = locate(root)
     if path.is_file():
-        if path.suffix.lower() != ".csv":
+        if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(f"{str(path)!r} is a file; give a folder with pictures, or a CSV manifest.")
-        return Survey(path.parent, (), (path,))
+        return Survey(path.parent, (), (path,), is_named=True)
     if not path.is_dir():
         raise DataError(f"Folder {str(path)!r} does not exist; check the path.")
-    keys = sorted(_walk(path))
+    folders: list[str] = []
+    passed_over: dict[str, str] = {}
+    keys = sorted(_walk(path, folders, passed_over))
     try:
-        "\n".join(keys).encode()
+        "\n".join((*keys, *folders, *passed_over)).encode()
     except UnicodeEncodeError as error:
         name = error.object[: error.end].rpartition("\n")[2]
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
-    pictures = tuple(key for key in keys if PurePosixPath(key).suffix.lower() in PICTURE_SUFFIXES)
-    return Survey(path, pictures, tuple(path / key for key in keys if "/" not in key and key.lower().endswith(".csv")))
+    pictures, tables, others = [], [], []
+    for key in keys:
+        ending = PurePosixPath(key).suffix.lower()
+        if ending in PICTURE_SUFFIXES and not PurePosixPath(key).name.startswith("."):
+            pictures.append(key)
+        elif "/" not in key and ending in TABLE_SUFFIXES:
+            tables.append(path / key)
+        else:
+            others.append(key)
+    notes = [*describe_files(path, others), *describe_folders(passed_over)]
+    return Survey(
+        path,
+        tuple(pictures),
+        tuple(tables),
+        folders=tuple(sorted(folders)),
+        others=tuple(others),
+        never_data=tuple(passed_over),
+        notes=notes,
+    )
 
 
 def locate(path: str | Path) -> Path:
@@ -50,21 +86,48 @@ def locate(path: str | Path) -> Path:
     return located
 
 
-def _walk(root: Path) -> Iterator[str]:
-    """Keys of all files; links to folders are followed, each folder is visited once."""
+def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -> Iterator[str]:
+    """Keys of all files; links to folders are followed, each folder is visited once.
+
+    Of hidden files and folders only those are told that hold pictures. visited_folders: takes the folders;
+    passed_over: takes those that are not looked into, with the reason.
+    """
 
     def refuse(error: OSError) -> None:
         raise DataError(f"Folder {str(error.filename)!r} cannot be read: {error.strerror}.")
 
     visited = set()
     for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        if (real := os.path.realpath(folder)) in visited:
+        real = os.path.realpath(folder)
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        is_root = below == "."
+        reason = "" if is_root else never_data(Path(folder).name, files)
+        if reason:
+            passed_over[below] = reason
+        if reason or real in visited:
             folders.clear()
             continue
         visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        below = os.path.relpath(folder, root).replace(os.sep, "/")
-        yield from (name if below == "." else f"{below}/{name}" for name in files if not name.startswith("."))
+        if not is_root:
+            visited_folders.append(below)
+        for name in [name for name in folders if name.startswith(".")]:
+            if _holds_pictures(Path(folder, name)):
+                passed_over[name if is_root else f"{below}/{name}"] = "hidden"
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            name if is_root else f"{below}/{name}" for name in files if not name.startswith(".") or _is_picture(name)
+        )
+
+
+def _holds_pictures(folder: Path) -> bool:
+    try:
+        return any(_is_picture(path.name) for path in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def describe(survey: Survey) -> str:
@@ -74,10 +137,5 @@ def describe(survey: Survey) -> str:
     parts = [f"{len(flat):,} pictures directly in it ({quote_some(flat, 2)})"] if flat else []
     parts += [f"{len(survey.pictures) - len(flat):,} pictures in folders ({quote_some(folders)})"] if folders else []
     parts += [f"CSV files ({quote_some([table.name for table in survey.tables])})"] if survey.tables else []
-    return f"{str(survey.root)!r} holds {' and '.join(parts) or 'no pictures'}."
-
-
-def quote_some(names: Sequence[str], count: int = 5) -> str:
-    """`'a', 'b' and 3 more`."""
-    shown = ", ".join(repr(name) for name in names[:count])
-    return f"{shown} and {len(names) - count:,} more" if len(names) > count else shown
+    passed_over = "" if survey.pictures else "".join(f" {note.text}" for note in survey.notes[:3])
+    return f"{str(survey.root)!r} holds {' and '.join(parts) or 'no pictures'}.{passed_over}"

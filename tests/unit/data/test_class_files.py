@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.classes import ClassList, natural_key
+from finesight.classes import ClassList, compose, natural_key
 from finesight.data.class_files import PRESETS, READERS, load_classes, match_classes, read_class_file
 from finesight.errors import DataError
 
-NAMES = st.lists(st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool), min_size=1, unique=True)
+NAMES = st.lists(
+    st.text(st.characters(codec="utf-8"), min_size=1).map(lambda text: compose(text).strip()).filter(bool),
+    min_size=1,
+    unique=True,
+)
 
 
 def _write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:

@@ -98,12 +98,12 @@ def test_single_file(draw: Draw, tmp_path: Path) -> None:
     ("names", "says"),
     [
         ([], "holds no pictures"),
-        (["cat/1.png", "cat/2.png"], r"2 pictures in folders \('cat'\).*Expected: pictures called CLASS_ID"),
+        (["cat/1.png", "cat/2.png"], "one folder of pictures, 'cat'; at least two"),
         (["a_1.png", "b_1.png", "odd.png"], r"3 pictures directly in it \('a_1.png', 'b_1.png' and 1 more\)"),
-        (["train_50/cat/1.png", "val_50/cat/1.png", "extra/cat/1.png"], "in folders"),
-        (["train_50/a_1.png", "val_50/b_1.png", "extra/a_2.png"], "in folders"),
-        (["train_50/a_1.png", "train_100/b_1.png"], "in folders"),
-        (["a/b/c/1.png", "b/b/c/1.png"], "in folders"),
+        (["train_50/cat/1.png", "val_50/cat/1.png", "extra/cat/1.png"], "'extra' beside them is not"),
+        (["train_50/a_1.png", "val_50/b_1.png", "extra/a_2.png"], "'extra' beside them is not"),
+        (["train_50/a_1.png", "train_100/b_1.png"], "both called like the split train"),
+        (["a/b/c/1.png", "b/b/c/1.png"], "'a/b/c/1.png'.*lies in a folder of a folder.*--format class_folders"),
     ],
 )
 def test_what_fits_nothing_is_told(draw: Draw, tmp_path: Path, names: list[str], says: str) -> None:

@@ -1,5 +1,7 @@
 """Files that are broken, missing, or not like the others."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from finesight.data.inspection import Inspection
@@ -13,7 +15,24 @@ HUGE = 50_000_000  # pixels; 150 MB as RGB, once for each decoding thread
 def find_unusable_layout(inspection: Inspection) -> Explanation | None:
     if not inspection.faults:
         return None
-    return Explanation(inspection.faults[0], tuple(Example((), fault) for fault in inspection.faults))
+    more = len(inspection.faults) > 1
+    return Explanation(inspection.faults[0], tuple(Example((), fault) for fault in inspection.faults if more))
+
+
+def find_lost_images(inspection: Inspection) -> Explanation | None:
+    """Images that are there, and are not among the data."""
+    examples = [Example(note.keys, note.text) for note in inspection.notes if note.hurts]
+    return Explanation(_tell(examples), tuple(examples)) if examples else None
+
+
+def find_guesses(inspection: Inspection) -> Explanation | None:
+    """What was passed over, or taken for something, and may well be meant so."""
+    examples = [Example(note.keys, note.text) for note in inspection.notes if not note.hurts]
+    return Explanation(_tell(examples), tuple(examples)) if examples else None
+
+
+def _tell(examples: Sequence[Example]) -> str:
+    return examples[0].text if len(examples) == 1 else f"{len(examples)} things to know of how the data were read."
 
 
 def find_unreadable(inspection: Inspection) -> Explanation | None:

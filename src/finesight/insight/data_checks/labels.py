@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 
-from finesight.classes import IGNORE_INDEX
+from finesight.classes import IGNORE_INDEX, list_twins
 from finesight.data.inspection import Inspection
-from finesight.data.survey import quote_some
+from finesight.data.leftovers import quote_some
 from finesight.insight.data_checks.contract import Example, Explanation
 from finesight.insight.wording import count_of, percent
 
@@ -26,6 +26,18 @@ def find_unknown_labels(inspection: Inspection) -> Explanation | None:
     pictures = count_of(sum(map(len, keys.values())), "picture")
     message = f"{pictures} with a label that is not in the class list: {quote_some(list(keys))}. Add or correct them."
     return Explanation(message, tuple(examples))
+
+
+def find_twins(inspection: Inspection) -> Explanation | None:
+    """Names that differ only in case and the like: one class in two, unless somebody means it."""
+    if inspection.task != "classification" or inspection.classes is None:
+        return None
+    twins = list_twins(inspection.classes.ids)
+    examples = tuple(Example((), quote_some(names)) for names in twins)
+    message = "Names that differ only in case, blanks, hyphens or leading zeros count as classes of their own."
+    return (
+        Explanation(f"{message} Rename what is one class, or merge it with a class file.", examples) if twins else None
+    )
 
 
 def find_untrained(inspection: Inspection) -> Explanation | None:
