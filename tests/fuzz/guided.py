@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["finesight", "tomllib", "csv", "json", 
     from finesight.data.masks import read_mask
     from finesight.data.pictures import read_picture
     from finesight.errors import FinesightError
-    from finesight.models.weights import read_weights
+    from finesight.models.checkpoint_files import read_weights
     from finesight.run import RunFolder
 
 TABLES = [*test_class_files.TABLES, test_class_files.TOML, test_class_files.to_json(test_class_files.LANDS)]

@@ -22,7 +22,8 @@ from finesight.data.pictures import UnreadablePicture, read_picture
 from finesight.engine.restore import restore_model
 from finesight.errors import FinesightError, RunError, WeightsError
 from finesight.insight.evidence import read_evidence
-from finesight.models.weights import load_strictly, read_weights
+from finesight.models.checkpoint_files import read_weights
+from finesight.models.weights import load_strictly
 from finesight.reporting.masks import read_prediction
 from finesight.run import MOST_TEXT, RunFolder
 from reliability import Tally

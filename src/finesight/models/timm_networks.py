@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,9 @@ from finesight.config import Preprocessing
 from finesight.errors import ModelError, WeightsError
 from finesight.models.contract import WeightsOrigin
 from finesight.models.weights import Weights
+
+FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # timm's names for one thing
+OPTIONS = ("adapt_layer_scale",)  # of theirs: DeiT-3's gamma_1 is ls1.gamma
 
 
 def is_architecture(name: str) -> bool:
@@ -53,7 +57,7 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
         raise WeightsError(f"timm/{architecture} comes without pretrained weights.")
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            state = _create(architecture, preprocessing.size, pretrained=True).state_dict()
+            state = _create(architecture, read_preprocessing(architecture).size, pretrained=True).state_dict()
     except Exception as error:  # the network, the disk, the hub's own errors
         raise WeightsError(f"timm could not load {architecture}: {str(error).rstrip('.')}.") from error
     return Weights(
@@ -67,8 +71,20 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """timm's state dicts fit as they are."""
-    return state
+    """A state dict as timm or an architecture's authors publish it, fitted to `network`: names, positions of its size.
+
+    timm keeps the function for this beside each family of networks, and applies it to what it downloads itself.
+    """
+    family = sys.modules[type(network).__module__]
+    fit = next((function for name in FILTERS if (function := getattr(family, name, None))), None)
+    if fit is None:
+        return state
+    known = inspect.signature(fit).parameters
+    try:
+        fitted = fit(dict(state), *([network] if len(known) > 1 else []), **{n: True for n in OPTIONS if n in known})
+    except Exception:  # names it does not expect: strict loading says what does not fit
+        return state
+    return {name: tensor for name, tensor in fitted.items() if isinstance(tensor, Tensor)}
 
 
 def _find_head(network: nn.Module, architecture: str) -> str:

@@ -1,24 +1,27 @@
-"""Files of tensors: reading them without running anything in them, and loading them without losing anything."""
+"""Tensors put into a network without losing any, whatever names a training script or an older version gave them."""
 
+import contextlib
 import hashlib
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from finesight.config import Preprocessing
 from finesight.errors import WeightsError
+from finesight.models.checkpoint_files import read_weights
 from finesight.models.contract import WeightsOrigin
+from finesight.models.layers import copy_without_data
+from finesight.progress import say
 
-NESTS = ("state_dict", "model_state_dict", "model")  # where training scripts keep the tensors of a checkpoint
-WRAPPERS = ("module.", "_orig_mod.")  # prefixes that DataParallel and torch.compile put before every name
 LISTED = 5  # names an error prints of each kind
+AVERAGED = ("ema", "swa", "averag")  # in prefixes of weights that are averages: the network's own go first
+
+State = Mapping[str, Tensor]
+Fit = Callable[[nn.Module, State], State]
 
 
 @dataclass(frozen=True)
@@ -28,110 +31,156 @@ class Weights:
     new: prefixes of layers the weights hold nothing for, beside the last layer.
     """
 
-    state: Mapping[str, Tensor]
+    state: State
     origin: WeightsOrigin
     preprocessing: Preprocessing
     new: tuple[str, ...] = ()
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a .safetensors file, or of a .pth/.pt file, by the network's own names.
+def read_file(path: Path) -> tuple[dict[str, Tensor], WeightsOrigin]:
+    """Tensors of a user's file, and where they come from. Raises WeightsError."""
+    return read_weights(path), WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path))
 
-    Code in a .pth file is never run. Raises WeightsError.
+
+def find_prefix(state: State, own: Collection[str]) -> tuple[str, list[str]]:
+    """What stands before the names of a network in a file, mostly nothing; and other prefixes that would fit as well.
+
+    Wrappers and training scripts put prefixes: `module.`, `model.`, `state_dict.`, `model_ema.module.`.
+    own: the network's names.
     """
-    if not path.is_file():
-        raise WeightsError(f"Weights file {str(path)!r} does not exist.")
-    if path.suffix == ".safetensors":
-        try:
-            state = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"{str(path)!r} cannot be read as safetensors: {error}.") from None
-        return _strip_wrappers(_check_plain(state, path))
-    _refuse_bomb(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged or hostile pickle can raise anything
-        raise WeightsError(
-            f"{str(path)!r} is damaged or holds more than tensors (nothing in it was run); "
-            "save the state dict alone, best as .safetensors."
-        ) from None
-    return _strip_wrappers(_check_plain(_unwrap(content, path), path))
+    known = set(own)
+    votes = Counter(name[: len(name) - len(end)] for name in state for end in _ends(name) if end in known)
+    order = {prefix: index for index, prefix in enumerate(votes)}
+    ranked = sorted(
+        (prefix for prefix in votes if 2 * sum(name.startswith(prefix) for name in state) >= len(known)),
+        key=lambda prefix: (-votes[prefix], prefix != "", _is_averaged(prefix), order[prefix]),
+    )
+    best, *others = ranked or [""]
+    return best, [prefix for prefix in others if votes[prefix] == votes[best]]
 
 
-def _refuse_bomb(path: Path) -> None:
-    """torch's files are zip archives of parts as they are: more in them than they are long was packed to burst."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            claimed = sum(part.file_size for part in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise WeightsError(f"{str(path)!r} is damaged: {error}.") from None
-    if claimed > path.stat().st_size:
-        raise WeightsError(
-            f"{str(path)!r} is compressed: {claimed:,} bytes out of {path.stat().st_size:,}. torch never compresses "
-            "weights; save them again with torch.save, best as .safetensors."
-        )
+def _ends(name: str) -> Iterator[str]:
+    yield name
+    while "." in name:
+        name = name.partition(".")[2]
+        yield name
 
 
-def _check_plain(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The state itself. Raises WeightsError for tensors that are not plain numbers in memory."""
-    for name, tensor in state.items():
-        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized:
-            raise WeightsError(f"{str(path)!r} holds {name!r}, which is no plain tensor; save it dense, on the CPU.")
-        if tensor.is_complex():
-            raise WeightsError(f"{str(path)!r} holds complex numbers in {name!r}, which no network here has.")
-    return state
+def _is_averaged(prefix: str) -> bool:
+    return any(word in prefix.lower() for word in AVERAGED)
 
 
-def _unwrap(content: Any, path: Path) -> dict[str, Tensor]:
-    for _ in NESTS:  # a dict can hold itself
-        nest = next((name for name in NESTS if isinstance(content, dict) and isinstance(content.get(name), dict)), None)
-        if nest is None:
-            break
-        content = content[nest]
-    if isinstance(content, dict) and content and all(isinstance(value, Tensor) for value in content.values()):
-        return {str(name): tensor for name, tensor in content.items()}
-    raise WeightsError(f"{str(path)!r} holds no state dict: names with tensors, alone or under {' or '.join(NESTS)}.")
+def take_network(state: State, own: Collection[str]) -> dict[str, Tensor]:
+    """The tensors of a file that belong to a network with the names `own`, by these names. The rest is told."""
+    prefix, others = find_prefix(state, own)
+    taken = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    beside = [name for name in state if not name.startswith((prefix, *others))]
+    if others:
+        names = ", ".join(ascii(other) for other in others[:LISTED])
+        say(f"Note: the weights file holds this network more than once; {prefix!a} was used, not {names}.")
+    if beside:
+        say(f"Note: of the weights file {_list('tensors are no part of this network and left out', beside)}.")
+    return taken
 
 
-def _strip_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in WRAPPERS:
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return state
-
-
-def load_strictly(network: nn.Module, state: Mapping[str, Tensor], new: tuple[str, ...] = ()) -> None:
+def load_strictly(network: nn.Module, state: State, new: tuple[str, ...] = (), fit: Fit | None = None) -> None:
     """Copies `state` into `network`. Only layers under the prefixes `new` keep what they have.
 
+    The network's names may have a prefix in `state`. The network's own renaming of older files takes part; where that
+    is not enough, so does `fit`: (network, state) → state as the library fits the files it publishes.
     Raises WeightsError, before anything is changed, that lists what is missing, left over or of another shape.
     """
+    given = take_network(state, network.state_dict())
+    trial = _try_all(network, given, new)
+    if fit and not trial.is_complete:
+        fitted = fit(network, given)
+        trial = _try_all(network, fitted, new)
+        resized = [n for n in trial.loaded if n in given and n in fitted and given[n].shape != fitted[n].shape]
+        if trial.is_complete and resized:
+            say(f"Note: {_list('tensors of the weights were interpolated to this picture size', resized)}.")
+    if not trial.is_complete:
+        raise WeightsError(trial.describe())
     own = network.state_dict()
-    given = {name: tensor for name, tensor in state.items() if not _is_under(name, new)}
-    # files older than torch 0.4.1 lack this counter, which only networks without momentum read
-    missing = [n for n in own if n not in given and not _is_under(n, new) and not n.endswith("num_batches_tracked")]
-    left_over = [name for name in given if name not in own]
-    misshapen = [
-        f"{name} {list(tensor.shape)} for {list(own[name].shape)}"
-        for name, tensor in given.items()
-        if name in own and tensor.shape != own[name].shape
-    ]
-    if missing or left_over or misshapen:
-        raise WeightsError(
-            "These weights are of another architecture: "
-            + "; ".join(
-                [_list("missing", missing), _list("left over", left_over), _list("of another shape", misshapen)]
-            )
-            + "."
-        )
     with torch.no_grad():
-        for name, tensor in given.items():
+        for name, tensor in trial.loaded.items():
             own[name].copy_(tensor)
 
 
+def find_class_layers(network: nn.Module, state: State, head: str) -> tuple[str, ...]:
+    """Layers whose shapes in `state` differ in nothing but its number of classes, which the layer `head` tells."""
+    own = network.state_dict()
+    if head not in {name.rpartition(".")[0] for name in state}:
+        return ()
+    classes = (len(state[f"{head}.weight"]), len(own[f"{head}.weight"]))
+
+    def differs(name: str) -> bool:
+        pairs = list(zip(state[name].shape, own[name].shape, strict=False))
+        is_of_classes = state[name].ndim == own[name].ndim and all(a == b or (a, b) == classes for a, b in pairs)
+        return is_of_classes and state[name].shape != own[name].shape
+
+    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in own if name in state and differs(name)))
+
+
+@dataclass
+class _Trial:
+    """What became of a state: under the network's names, `loaded` or `misshapen`; else `missing` or `left_over`."""
+
+    loaded: dict[str, Tensor] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.missing or self.left_over or self.misshapen)
+
+    def describe(self) -> str:
+        found = {"missing": self.missing, "left over": self.left_over, "of another shape": self.misshapen}
+        lists = "; ".join(_list(label, names) for label, names in found.items())
+        return f"These weights are of another architecture: {lists}."
+
+
+def _try_all(network: nn.Module, state: State, new: tuple[str, ...]) -> _Trial:
+    """As of the version that the network's layers have now, else as of the first: files that lost their versions."""
+    given = {name: tensor for name, tensor in state.items() if not _is_under(name, new)}
+    trial = _try_on(network, given, new, of_now=True)
+    if not trial.is_complete:
+        older = _try_on(network, given, new, of_now=False)
+        trial = older if older.is_complete else trial
+    return trial
+
+
+def _try_on(network: nn.Module, given: State, new: tuple[str, ...], of_now: bool) -> _Trial:
+    """Loads into a copy without data, by the network's own ways: they rename what older versions wrote."""
+    twin = copy_without_data(network)
+    before = twin.state_dict(keep_vars=True)
+    state = OrderedDict(given)
+    if of_now:
+        state._metadata = before._metadata  # type: ignore[attr-defined]
+    trial = _Trial()
+
+    def keep(_module: nn.Module, keys: tuple[list[str], list[str]]) -> None:
+        # files older than torch 0.4.1 lack this counter, which only networks without momentum read
+        unread = (*new, *(name for name in keys[0] if name.endswith("num_batches_tracked")))
+        trial.missing = [name for name in keys[0] if not _is_under(name, unread)]
+        trial.left_over = list(keys[1])
+
+    twin.register_load_state_dict_post_hook(keep)  # type: ignore[no-untyped-call]
+    with contextlib.suppress(RuntimeError, ValueError):  # another shape (all others are loaded); an unknown version
+        twin.load_state_dict(state, strict=False, assign=True)
+    after = twin.state_dict(keep_vars=True)
+    trial.loaded = {name: tensor.detach() for name, tensor in after.items() if tensor is not before.get(name)}
+    absent = {name for name in before if name.endswith("num_batches_tracked")} | set(trial.missing)
+    trial.misshapen = [
+        f"{name} {list(given[name].shape) if name in given else ''} for {list(tensor.shape)}"
+        for name, tensor in before.items()
+        if name not in trial.loaded and name not in absent and not _is_under(name, new)
+    ]
+    return trial
+
+
 def _is_under(name: str, prefixes: tuple[str, ...]) -> bool:
-    return any(name.startswith(prefix + ".") for prefix in prefixes)
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
 def _list(label: str, names: list[str]) -> str:

@@ -13,7 +13,7 @@ from finesight.cache import cache_folder
 from finesight.config import Preprocessing
 from finesight.errors import FetchError, WeightsError
 from finesight.models import conversion
-from finesight.models.weights import read_weights
+from finesight.models.checkpoint_files import read_weights
 from finesight.package_index import fetch_members
 from finesight.progress import say
 

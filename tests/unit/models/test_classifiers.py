@@ -12,6 +12,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
 from torchvision import models as torchvision_models
 
 from finesight.errors import ModelError, WeightsError
@@ -179,6 +180,34 @@ def test_position_embeddings_follow_the_size() -> None:
     target = torchvision_models.VisionTransformer(64, 8, 1, 1, 16, 32, num_classes=5)
     load_strictly(target, fit_state(target, source.state_dict()))
     assert torch.equal(target.encoder.pos_embedding[:, 0], source.encoder.pos_embedding[:, 0])
+
+
+def test_positions_of_timms_files_follow_the_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = timm.create_model("test_vit")
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    model = build_model("timm/test_vit", 3, str(tmp_path / "w.safetensors"), size=(224, 192))
+    expected = resample_abs_pos_embed(source.pos_embed, [14, 12], num_prefix_tokens=source.num_prefix_tokens)
+    assert torch.equal(model.network.pos_embed, expected)
+    assert "1 tensors of the weights were interpolated to this picture size (pos_embed)" in capsys.readouterr().err
+    segmenter = build_model("fcn/timm/test_vit", 3, str(tmp_path / "w.safetensors"))
+    assert not any(name.startswith("backbone") for name in segmenter.new_layers)
+
+
+def test_a_size_that_the_weights_cannot_follow_is_named(tmp_path: Path) -> None:
+    save_file(timm.create_model("pit_ti_224").state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(
+        ModelError, match=r"are for pictures of 224×224 and cannot be fitted to 256×256: set image\.size"
+    ):
+        build_model("timm/pit_ti_224", 3, str(tmp_path / "w.safetensors"), size=(256, 256))
+
+
+def test_every_layer_of_other_classes_is_new(tmp_path: Path) -> None:
+    """CrossViT scores at two resolutions."""
+    source = timm.create_model("crossvit_tiny_240")
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    network = build_model("timm/crossvit_tiny_240", 3, str(tmp_path / "w.safetensors")).network
+    assert torch.equal(network.blocks[0].blocks[0][0].norm1.weight, source.blocks[0].blocks[0][0].norm1.weight)
+    assert len(network.head[0].weight) == len(network.head[1].weight) == 3
 
 
 def test_old_names_of_densenet_and_side_outputs() -> None:

