@@ -248,6 +248,23 @@ def _adapter(shape: type) -> Any:
     return TypeAdapter(shape)
 
 
+def locate(settings: Settings) -> Settings:
+    """The settings with absolute paths, so that a run finds its data from wherever it is opened."""
+    data, model = settings.data, settings.model
+    classes = _absolute(data.classes) if Path(data.classes).suffix else data.classes  # a preset's name has none
+    is_path = bool(Path(model.weights).suffix) or Path(model.weights).is_dir()  # nor has a source's
+    weights = _absolute(model.weights) if is_path else model.weights
+    return dataclasses.replace(
+        settings,
+        data=dataclasses.replace(data, root=_absolute(data.root), val=_absolute(data.val), classes=classes),
+        model=dataclasses.replace(model, weights=weights),
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
 def read_recipe(recipe: str | Path) -> dict[str, Any]:
     """A recipe's values, by shipped name (`p1-cpu`) or by file. Raises ConfigError."""
     path = Path(recipe)

@@ -76,7 +76,7 @@ def test_changed_weights_are_noticed(copy: Path, small: Path, tmp_path: Path) ->
     refused(command("predict", copy, small, out), out, "does not answer as it did")
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 3}, {"optim__lr": 0.5}, {"seed": 1}])
+@pytest.mark.parametrize("settings", [{"batch_size": 3}, {"optim__lr": 0.5}, {"seed": 1}])
 def test_resuming_with_another_setting(trained: Path, pictures: Path, settings: dict[str, object]) -> None:
     (name,) = settings
     answer = finesight("train", "--resume", "--out", trained, f"--set={name.replace('__', '.')}={settings[name]}")

@@ -143,7 +143,7 @@ def test_the_same_command_again(
     launched.setenv("TORCHELASTIC_RESTART_COUNT", str(restarts))
     again = train(data, tmp_path / "run")
     assert again.code == (0 if goes_on else 2), again.err
-    assert ("Going on after 1 of 1 epochs." in again.err) is goes_on
+    assert ("is finished: 1 of 1 epochs" in again.err) is goes_on
     assert "already exists" in train(data, tmp_path / "run", epochs=2).error()  # another command never
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from finesight import ranks
+from finesight.app.run_data import restore_splits
 from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, Preprocessing, Settings
 from finesight.data.formats import read_listing
@@ -35,7 +36,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     if not settings.data.root:
         raise ConfigError("No data: name the folder or CSV file with your pictures, --data PATH.")
     machine = Machine.resolve(settings.machine)
-    listing = read_data(settings)
+    listing = read_data(settings, run)
     task = choose_task(settings, listing)
     task.check(settings)
     settings = dataclasses.replace(settings, checkpoint=choose_checkpoint(settings, task, listing.classes))
@@ -103,11 +104,13 @@ def check_ranks(settings: Settings) -> None:
         )
 
 
-def read_data(settings: Settings) -> Listing:
-    """The listing, told to the person as it was understood."""
+def read_data(settings: Settings, run: RunFolder) -> Listing:
+    """The listing, told to the person as it was understood; of a run that is there already with its splits."""
     data = settings.data
     listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed, data)
-    if data.limit:
+    if run.is_run():
+        listing = restore_splits(listing, run)
+    elif data.limit:
         listing = limit_splits(listing, data.limit)
     counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
     say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")

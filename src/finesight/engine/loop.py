@@ -76,7 +76,7 @@ class Trainer:
 
         A picture that was deleted or damaged since is a DataError: the steps before it are kept.
         """
-        while self.at.epoch <= self.job.settings.epochs and not self._is_out_of_patience():
+        while not self.is_done:
             try:
                 stopped = self._train_epoch(stop) or self._finish_epoch(stop)
             except DataError:
@@ -113,10 +113,13 @@ class Trainer:
         if self.at.step:  # the journal tells the last step's rate, even if none is left in this epoch
             self._set_learning_rate(self.at.step - 1)
 
-    def _is_out_of_patience(self) -> bool:
+    @property
+    def is_done(self) -> bool:
+        """After the last epoch, or after checkpoint.patience epochs without a better one."""
         patience = self.job.settings.checkpoint.patience
         at = self.at
-        return bool(patience) and at.epoch - 1 - max(at.best_epoch, at.highest_epoch) >= patience
+        since_best = at.epoch - 1 - max(at.best_epoch, at.highest_epoch)
+        return at.epoch > self.job.settings.epochs or 0 < patience <= since_best
 
     def _train_epoch(self, stop: StopRequest) -> int:
         """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
@@ -300,7 +303,7 @@ class Trainer:
         self.at = replace(at, epoch=at.epoch + 1, step=0, loss_sum=0.0, num_seen=0)
         if is_best:
             save_checkpoint(job.run, "best", weights or self.network.state_dict())
-        last_epoch = self.at.epoch > job.settings.epochs or self._is_out_of_patience()
+        last_epoch = self.is_done
         if job.feature_film:
             job.feature_film.keep(at.epoch, last_epoch)
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:

@@ -1,0 +1,148 @@
+"""Going on with a run: what has to be as it was, and what may change."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finesight.app.run_masks import read_mask_rule
+from finesight.classes import ClassList
+from finesight.config import Settings, dotted_settings, flatten, load_settings, locate, read_recipe
+from finesight.engine.checkpoint import Training
+from finesight.engine.job import Job
+from finesight.engine.loop import Trainer
+from finesight.engine.optim import learning_rate_factor
+from finesight.errors import ConfigError, RunError, blame_files
+from finesight.insight.wording import count_of
+from finesight.progress import say
+from finesight.run import RunFolder
+
+FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
+MADE_LATER = ("evaluation", "embedding", "findings", "label_errors")  # from the weights, by other commands
+
+
+def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mapping[str, Any]) -> Settings:
+    """The run's settings, with those of `overrides` that may change: FREE ones, and more epochs.
+
+    Raises ConfigError for any other that would change the result.
+    """
+    settings = load_settings(run.path / "config.toml", {name: overrides[name] for name in overrides if name in FREE})
+    if settings.checkpoint.tie == "auto":  # begun before there was this choice
+        settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
+    may_change = FREE | ({"epochs"} if "epochs" in overrides else set())
+    asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
+    wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
+    for name, value in dotted_settings(settings):
+        if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in may_change:
+            raise ConfigError(
+                f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
+            )
+    if "epochs" not in overrides:
+        return settings
+    begun = _count_begun(run)
+    if wanted["epochs"] < begun:
+        raise ConfigError(
+            f"{run.path} has begun {count_of(begun, 'epoch')} already; --epochs {wanted['epochs']} cannot undo them: "
+            f"name {begun} or more, or start a new run with another --out."
+        )
+    return dataclasses.replace(settings, epochs=wanted["epochs"])
+
+
+def _count_begun(run: RunFolder) -> int:
+    """Epochs of which at least a step is kept."""
+    if not run.checkpoint("last").is_dir():
+        return 0
+    with blame_files(run.path):
+        values = Training.load(run).values
+        return int(values["epoch"]) - (0 if values["step"] else 1)
+
+
+def check_unchanged(job: Job) -> None:
+    """Raises RunError where images, labels, classes or the meaning of masks are not those the run began with."""
+    run, recorded = job.run, job.run.read_splits()
+    _check_classes(run, run.read_classes(), job.classes)
+    for split, dataset in (("train", job.train), ("val", job.val)):
+        before, labels = recorded.get(split, []), job.task.label(dataset.targets, job.classes)
+        read = set(dataset.keys)
+        if unread := [key for key, _ in before if key not in read]:
+            raise RunError(
+                f"{count_of(len(unread), 'image')} of split {split!r} of {run.path} can no longer be read, such as "
+                f"{unread[0]!r}; going on without would mix two runs."
+            )
+        _check_labels(run, before, labels)
+    rule = read_mask_rule(run)
+    if rule is not None and rule != job.masks:
+        raise RunError(
+            f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
+            "tells their classes; going on would mix two runs. Restore them, or start a new run with another --out."
+        )
+
+
+def _check_classes(run: RunFolder, before: ClassList, now: ClassList) -> None:
+    if (before.ids, before.names, before.ignore) == (now.ids, now.names, now.ignore):
+        return
+    gone, new = (sorted(set(one.names) - set(other.names)) for one, other in ((before, now), (now, before)))
+    what = [f"{gone[0]!r} is gone"] if gone else []
+    what += [f"{new[0]!r} is new"] if new else []
+    raise RunError(
+        f"The classes of the data are not those {run.path} is trained for: {' and '.join(what) or 'another order'}. "
+        "Going on would mix two runs: restore them, or start a new run with another --out."
+    )
+
+
+def _check_labels(run: RunFolder, before: Sequence[tuple[str, str]], labels: Sequence[str]) -> None:
+    changed = [(key, old, new) for (key, old), new in zip(before, labels, strict=True) if old != new]
+    if changed:
+        key, old, new = changed[0]
+        raise RunError(
+            f"{count_of(len(changed), 'image')} of {run.path} changed the label since training began, such as {key!r}: "
+            f"{old!r} then, {new!r} now. Going on would mix two runs: restore the labels, or start a new run with "
+            "another --out."
+        )
+
+
+def tell_where(trainer: Trainer) -> None:
+    """Says from where a restored run goes on, or that nothing is left to do."""
+    run, epochs, done = trainer.job.run, trainer.job.settings.epochs, trainer.at.epoch - 1
+    if not trainer.is_done:
+        say(f"Going on after {done} of {epochs} epochs.")
+    elif done < epochs:
+        say(f"{run.path} is finished: it stopped after {done} of {epochs} epochs, as checkpoint.patience asks for.")
+    else:
+        say(f"{run.path} is finished: {done} of {epochs} epochs are done. --epochs N with a larger N goes on.")
+
+
+def record_epochs(trainer: Trainer) -> None:
+    """Where the number of epochs was changed: says what that does to the learning rate, and keeps it in the run.
+
+    What other commands made of the weights is removed, as it would no longer be true.
+    """
+    run, settings, at = trainer.job.run, trainer.job.settings, trainer.at
+    before, done = run.read_settings(), at.epoch - 1
+    if before.epochs == settings.epochs or (trainer.is_done and done < settings.epochs):  # stopped early
+        return
+    say(f"{count_of(settings.epochs, 'epoch')} instead of {before.epochs}. {_describe_schedule(trainer)}")
+    environment = run.read_json("environment.json")
+    changes = [*environment.get("epochs_changed", []), {"after": done, "from": before.epochs, "to": settings.epochs}]
+    run.write_json("environment.json", environment | {"epochs_changed": changes})
+    run.write_settings(dataclasses.replace(before, epochs=settings.epochs))
+    stale = [name for name in MADE_LATER if (run.path / name).exists()]
+    for name in stale:
+        shutil.rmtree(run.path / name)
+    (run.path / "film" / "scores.json").unlink(missing_ok=True)
+    if stale:
+        say(f"Note: removed from {run.path}, as they are of the weights of before: {', '.join(stale)}.")
+
+
+def _describe_schedule(trainer: Trainer) -> str:
+    """In one sentence, with the learning rate before and after."""
+    optim, epochs, at = trainer.job.settings.optim, trainer.job.settings.epochs, trainer.at
+    step = (at.epoch - 1) * trainer.steps_per_epoch + at.step
+    rate = optim.lr * learning_rate_factor(optim, step, trainer.steps_per_epoch, epochs)
+    lines = trainer.job.run.read_lines("journal.jsonl")
+    last = f" (it was {lines[-1]['lr']:.2g})" if lines else ""
+    return (
+        f"The {optim.schedule} schedule is computed as if the run had been planned for {epochs} from the start: the "
+        f"learning rate goes on at {rate:.2g}{last}."
+    )
