@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from commands import draw, finesight, train
 from PIL import Image
+from safetensors.torch import load_file
 from test_segmentation import COLOURS as MASK_COLOURS
 from test_segmentation import NETWORK, draw_pairs
 
@@ -92,6 +93,37 @@ def test_a_run_of_before_is_calibrated_by_evaluate(run: Path, tmp_path: Path) ->
     assert not (copy / "calibration.json").exists()  # the training part was not held out
     assert finesight("evaluate", copy).code == 0
     assert (copy / "calibration.json").read_bytes() == whole
+
+
+def rewrite(run: Path, name: str, **values: object) -> None:
+    saved = json.loads((run / name).read_text(encoding="utf-8"))
+    (run / name).write_text(json.dumps(saved | values), encoding="utf-8")
+
+
+def test_no_scaling_where_no_temperature_is_offered(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    rewrite(copy, "calibration.json", temperature=20.0)
+    for name, flags in (("plain", ()), ("scaled", ("--calibrated",))):
+        answer = finesight("predict", copy, run.parent / "val", "--out", tmp_path / f"{name}.csv", *flags)
+        assert answer.code == 0
+        assert ("probabilities are not scaled" in answer.err) == bool(flags)
+    assert rows_of(tmp_path / "plain.csv") == rows_of(tmp_path / "scaled.csv")
+
+
+def test_with_tta_the_temperature_is_that_of_the_mean(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    command = ("predict", copy, run.parent / "val", "--out", tmp_path / "x.csv", "--tta")
+    assert "finesight evaluate" in finesight(*command, "--calibrated").error()
+    assert finesight("evaluate", copy, "--tta").code == 0
+    assert Calibration.load(RunFolder(copy), tta=True) is not None
+    rewrite(copy, "calibration_tta.json", temperature=2.0, after={"ece": 0.0, "bins": []})
+    logits = load_file(copy / "evaluation/val_tta/logits.safetensors")["logits"]  # logarithms of mean probabilities
+    keys = [row["key"].removeprefix("val/") for row in rows_of(copy / "evaluation/val_tta/predictions.csv")]
+    for flags, temperature in (((), 1.0), (("--calibrated",), 2.0)):
+        assert finesight(*command, *flags).code == 0
+        found = {row["filename"]: float(row["probability"]) for row in rows_of(tmp_path / "x.csv")}
+        expected = (logits / temperature).softmax(1).max(1).values.tolist()
+        assert found == pytest.approx(dict(zip(keys, expected, strict=True)), abs=2e-6)
 
 
 # -- masks

@@ -13,6 +13,7 @@ from finesight.engine.restore import restore_model
 from finesight.engine.scoring import score_split
 from finesight.engine.views import AS_IT_IS, trained_views
 from finesight.errors import DataError
+from finesight.metrics.calibration import FILES
 from finesight.models.contract import Model
 from finesight.progress import say
 from finesight.run import RunFolder
@@ -23,7 +24,7 @@ from finesight.tasks.contract import Score
 def evaluate(run: str | Path, *, data: str | Path = "", split: str = "", tta: bool = False) -> dict[str, Any]:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
-    A run that has no calibration.json gets it from its own validation part.
+    A run that has no calibration.json gets it from its own validation part, with tta calibration_tta.json.
 
     data: other pictures than the run's own, of the same classes. split: which part of them; `val` by default, and
     for other data without parts a name for the result, `test` by default. tta: the mean over the flips and turns of
@@ -39,24 +40,25 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "", tta: bo
     views = trained_views(settings.augment) if tta else AS_IT_IS
     empty = TASKS[model.task].new_score(folder.read_classes())
     score = score_split(model, dataset, empty, machine, settings, views)
+    held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"
     if ranks.is_main():
         score.save(folder.evaluation(split), dataset.keys)
-        if split == "val" and not data and not (folder.path / "calibration.json").exists():
-            keep_calibration(folder, score, split)
+        if held_out and (tta or not (folder.path / FILES[tta]).exists()):
+            keep_calibration(folder, score, split, tta)
     return {"split": split, **score.metrics().to_dict()}
 
 
-def keep_calibration(run: RunFolder, score: Score, split: str) -> None:
-    """Writes calibration.json of a split that was held out, and says what is in it."""
+def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False) -> None:
+    """Writes calibration.json, or calibration_tta.json, of a split that was held out, and says what is in it."""
     found = score.calibrate(split)
     if found is None:
         return
-    found.save(run)
-    mended = f"and {found.after.ece:.4f} with temperature {found.temperature:.3f}"
-    nothing = "and no temperature to fit, as every answer is right"
-    say(f"Calibration: expected calibration error {found.before.ece:.4f}, {nothing if found.all_right else mended}.")
+    found.save(run, tta)
+    offered = f"and {found.after.ece:.4f} with temperature {found.temperature:.3f}"
+    refused = f"and no temperature is offered: {found.why_not}"
+    say(f"Calibration: expected calibration error {found.before.ece:.4f}, {refused if found.why_not else offered}.")
 
 
 def open_run_split(

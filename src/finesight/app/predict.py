@@ -29,12 +29,12 @@ from finesight.data.stream import stream_pictures
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
-from finesight.engine.scoring import evaluation_batch, find_logits
+from finesight.engine.scoring import SMALLEST, evaluation_batch, find_logits
 from finesight.engine.views import AS_IT_IS, View, average_views, trained_views
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
-from finesight.progress import progress_bar
+from finesight.progress import progress_bar, say
 from finesight.run import RunFolder, write_csv
 from finesight.tasks import find_task
 
@@ -73,7 +73,8 @@ def predict_labels(
     Answers are kept as they are made: called again after a stop it goes on, with any number of ranks.
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
     tta: mean over the flips and turns of training, two to eight times as slow.
-    calibrated: probabilities after the temperature scaling of the run's calibration.json; labels stay what they are.
+    calibrated: probabilities after temperature scaling, with the temperature of calibration.json, or with tta of
+    calibration_tta.json; labels stay what they are.
     Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
     """
     if len(header) not in (2, 3) or not all(header):
@@ -86,8 +87,8 @@ def predict_labels(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = dict(enumerate(classes.ids if ids else classes.names))  # a list would take a damaged row's -1
-    temperature = read_temperature(folder) if calibrated else 1.0
     views = trained_views(settings.augment) if tta else AS_IT_IS
+    temperature = read_temperature(folder, tta=len(views) > 1) if calibrated else 1.0
     items = list_pictures(pictures)
     rows = Rows(out.with_name(f".{out.name}.rows"))
 
@@ -119,12 +120,18 @@ def predict_labels(
     return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
 
 
-def read_temperature(run: RunFolder) -> float:
-    """By which the run's logits are divided to be calibrated. Raises RunError."""
-    found = Calibration.load(run)
+def read_temperature(run: RunFolder, tta: bool) -> float:
+    """By which logits are divided to be calibrated, with tta the logarithms of mean probabilities. Raises RunError.
+
+    1, and said so, where the run has no temperature to offer.
+    """
+    found = Calibration.load(run, tta)
     if found is None:
-        raise RunError(f"{run.path} is not calibrated yet: `finesight evaluate {run.path}` does that.")
-    return found.temperature
+        command = f"finesight evaluate {run.path}{' --tta' * tta}"
+        raise RunError(f"{run.path} is not calibrated yet{' with --tta' * tta}: `{command}` does that.")
+    if found.why_not:
+        say(f"Note: probabilities are not scaled, for the run has no temperature to offer: {found.why_not}.")
+    return found.usable
 
 
 def predict_items(
@@ -140,7 +147,9 @@ def predict_items(
     machine.place(model.network)
 
     def find_chances(images: Tensor) -> Tensor:
-        return (find_logits(model, images, machine).float() / temperature).softmax(1)
+        return find_logits(model, images, machine).float().softmax(1)
+
+    find_mean = average_views(find_chances, views)
 
     batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
@@ -150,8 +159,13 @@ def predict_items(
             if not batch.items:
                 continue
             images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-            confidence, best = average_views(find_chances, views)(images).max(1)
+            confidence, best = _scale(find_mean(images), temperature).max(1)
             yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
+
+
+def _scale(chances: Tensor, temperature: float) -> Tensor:
+    """Probabilities (n, C) whose logarithms were divided by the temperature."""
+    return chances if temperature == 1 else (chances.clamp(min=SMALLEST).log() / temperature).softmax(1)
 
 
 PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

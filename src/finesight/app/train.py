@@ -25,6 +25,7 @@ from finesight.engine.memory import is_out_of_memory
 from finesight.engine.restore import describe_model, restore_model, write_selftest
 from finesight.engine.scoring import score_split
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
+from finesight.metrics.calibration import FILES
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
@@ -211,6 +212,7 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     if ranks.is_main():
         score.save(job.run.evaluation("val"), job.val.keys)
         keep_calibration(job.run, score, "val")
+        (job.run.path / FILES[True]).unlink(missing_ok=True)  # of the weights before, if the run was gone on with
     timings = job.run.read_lines("timings.jsonl")
     rates = sorted(line["images_per_second"] for line in timings)
     return {

@@ -16,6 +16,7 @@ from finesight.run import RunFolder
 
 NUM_BINS = 15  # as in Guo et al.
 COLDEST, HOTTEST = 0.05, 20.0  # between these a temperature is looked for
+FILES = {False: "calibration.json", True: "calibration_tta.json"}  # by whether it is of test-time augmentation
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,36 @@ class Calibration:
         """Then there is nothing to fit a temperature to: see `fit_temperature`."""
         return self.before.accuracy == 1
 
-    def save(self, run: RunFolder) -> None:
-        """Writes calibration.json."""
-        run.write_json("calibration.json", {**asdict(self), "definitions": {"ece": DEFINITIONS["ece"]}})
+    @property
+    def why_not(self) -> str:
+        """Why the temperature is not to be used; empty where it is."""
+        if self.all_right:
+            return "every answer is right, so how confident to be is unknown"
+        if not COLDEST < self.temperature < HOTTEST:
+            return f"none between {COLDEST} and {HOTTEST:g} is the best, so the likelihood has no optimum there"
+        if self.after.ece > self.before.ece:
+            return f"it makes the expected calibration error worse, {self.after.ece:.4f} after {self.before.ece:.4f}"
+        return ""
+
+    @property
+    def usable(self) -> float:
+        """The temperature to divide logits by: 1 where the fitted one is not to be used."""
+        return 1.0 if self.why_not else self.temperature
+
+    def save(self, run: RunFolder, tta: bool = False) -> None:
+        """Writes calibration.json. tta: of test-time augmentation, calibration_tta.json."""
+        definitions = {"ece": DEFINITIONS["ece"]}
+        run.write_json(FILES[tta], {**asdict(self), "not_offered_because": self.why_not, "definitions": definitions})
 
     @classmethod
-    def load(cls, run: RunFolder) -> "Calibration | None":
+    def load(cls, run: RunFolder, tta: bool = False) -> "Calibration | None":
         """None where the run was not calibrated yet. Raises RunError where the file is damaged."""
-        if not (run.path / "calibration.json").exists():
+        path = run.path / FILES[tta]
+        if not path.exists():
             return None
-        value = run.read_json("calibration.json")
-        value.pop("definitions", None)
+        value = run.read_json(path.name)
+        for name in ("not_offered_because", "definitions"):
+            value.pop(name, None)
         try:
             for side in ("before", "after"):
                 bins = tuple(Bin(**each) for each in value[side]["bins"])
@@ -83,7 +103,7 @@ class Calibration:
             return cls(**value)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
-                f"{run.path / 'calibration.json'} is damaged: {error!r}. Remove it; `finesight evaluate` makes another."
+                f"{path} is damaged: {error!r}. Remove it; `finesight evaluate{' --tta' * tta}` makes another."
             ) from None
 
 

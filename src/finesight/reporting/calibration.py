@@ -46,7 +46,7 @@ class Diagram:
 
 @dataclass(frozen=True)
 class CalibrationStory:
-    """paragraphs: what was found. diagrams: before and after temperature scaling."""
+    """paragraphs: what was found. diagrams: before and, where it is of use, after temperature scaling."""
 
     paragraphs: tuple[str, ...]
     diagrams: tuple[Diagram, ...]
@@ -57,12 +57,11 @@ def tell_calibration(evidence: Evidence) -> CalibrationStory | None:
     found = evidence.calibration
     if found is None:
         return None
-    diagrams = (
-        draw_reliability("As the network says it", found.before, found.unit),
-        draw_reliability(f"After temperature {found.temperature:.2f}", found.after, found.unit),
-    )
+    diagrams = [draw_reliability("As the network says it", found.before, found.unit)]
+    if not found.why_not:
+        diagrams.append(draw_reliability(f"After temperature {found.temperature:.2f}", found.after, found.unit))
     can_use = evidence.model["task"] == "classification"
-    return CalibrationStory((judge(found), describe_scaling(found, can_use)), diagrams)
+    return CalibrationStory((judge(found), describe_scaling(found, can_use)), tuple(diagrams))
 
 
 def judge(found: Calibration) -> str:
@@ -82,10 +81,14 @@ def describe_scaling(found: Calibration, can_use: bool) -> str:
     counted = f"{found.num_samples:,} {found.unit}s of the {name_split(found.split)} part"
     if found.all_right:
         return f"No temperature can be fitted: all answers on {counted} are right, and how sure to be is unknown."
-    change = "brings it to" if found.after.ece < found.before.ece else "does not mend it:"
+    if found.why_not:
+        return (
+            f"No temperature is offered. Fitted by likelihood on {counted} (Guo et al., 2017) it would be "
+            f"{found.temperature:.3f}, but {found.why_not}."
+        )
     text = (
         f"Dividing logits by a temperature of {found.temperature:.3f}, fitted by likelihood on {counted} (Guo et al., "
-        f"2017), {change} {found.after.ece:.4f}, measured on each half of the pictures with the temperature of the "
+        f"2017), brings it to {found.after.ece:.4f}, measured on each half of the pictures with the temperature of the "
         "other half."
     )
     if can_use:

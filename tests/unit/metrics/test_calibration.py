@@ -10,7 +10,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.metrics.calibration import Calibration, calibrate, fit_temperature, measure_reliability
+from finesight.metrics.calibration import HOTTEST, Calibration, calibrate, fit_temperature, measure_reliability
 from finesight.metrics.confusion import DEFINITIONS
 from finesight.metrics.pixel_sample import PixelSample
 from finesight.run import RunFolder
@@ -70,6 +70,36 @@ def test_scaling_is_measured_on_what_it_was_not_fitted_to() -> None:
     for half in (0, 1):
         expected[half::2] = logits[half::2] / halves[1 - half]
     assert found.after == measure_reliability(expected, targets)
+
+
+def test_a_temperature_at_its_bound_is_not_offered(tmp_path: Path) -> None:
+    wrong = (torch.arange(40) + 1) % 4
+    found = calibrate(5 * torch.eye(4)[torch.arange(40) % 4], wrong, torch.arange(40), "picture", "val")
+    assert found.temperature == HOTTEST
+    assert "none between 0.05 and 20 is the best" in found.why_not
+    assert found.usable == 1
+    found.save(RunFolder(tmp_path))
+    assert json.loads((tmp_path / "calibration.json").read_text())["not_offered_because"] == found.why_not
+    assert Calibration.load(RunFolder(tmp_path)) == found
+
+
+def test_a_temperature_that_makes_the_error_worse_is_not_offered() -> None:
+    """The likelihood and the binned error need not agree; measured on a run: 0.0217 became 0.0230."""
+    good, worse = measure_reliability(*draw(2000, 1.0)), measure_reliability(*draw(2000, 3.0))
+    found = Calibration(0.755, "val", "picture", 2000, before=good, after=worse)
+    assert "makes the expected calibration error worse" in found.why_not
+    assert (found.usable, Calibration(0.755, "val", "picture", 2000, worse, good).usable) == (1, 0.755)
+
+
+def test_a_file_of_before_says_the_same(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    calibrate(*draw(100, 2.0), torch.arange(100), "picture", "val").save(run)
+    value = run.read_json("calibration.json")
+    assert value.pop("not_offered_because") == ""
+    run.write_json("calibration.json", value | {"temperature": 20.0})
+    found = Calibration.load(run)
+    assert found is not None
+    assert found.why_not
 
 
 def test_one_picture_can_be_calibrated() -> None:

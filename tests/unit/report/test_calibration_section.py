@@ -46,6 +46,16 @@ def test_where_every_answer_is_right_no_temperature_is_claimed() -> None:
     assert not measure(1.0).all_right
 
 
+def test_a_temperature_that_is_not_offered_is_not_drawn(evidence: Evidence) -> None:
+    found = measure(1.0)
+    worse = replace(found, before=found.after, after=measure(3.0).before)
+    story = tell_calibration(replace(evidence, calibration=worse))
+    assert story is not None
+    assert "No temperature is offered" in story.paragraphs[1]
+    assert worse.why_not in story.paragraphs[1]
+    assert len(story.diagrams) == 1
+
+
 def test_bars_stand_where_their_numbers_say() -> None:
     found = measure(3.0).before
     diagram = draw_reliability("Before", found, "picture")

@@ -61,7 +61,7 @@ def find_label_errors(case: Case) -> Explanation | None:
 def _temper(case: Case) -> Floats:
     """Probabilities (n, C) at the temperature that makes them as high as answers are right."""
     found = case.evidence.calibration
-    raised = case.probabilities ** (1 / found.temperature if found else 1)
+    raised = case.probabilities ** (1 / found.usable if found else 1)
     shares: Floats = raised / raised.sum(1, keepdims=True)
     return shares
 
