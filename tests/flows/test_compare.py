@@ -26,6 +26,8 @@ def test_a_verdict_with_its_interval(runs: list[Path]) -> None:
     gained = answer["mcnemar"]["only_improved"] - answer["mcnemar"]["only_baseline"]
     assert answer["p_value"] == answer["mcnemar"]["p"]
     assert gained / answer["num_samples"] == pytest.approx(answer["difference"])
+    assert answer["num_samples"] < 6
+    assert "too few to tell" in answer["verdict"]
     assert "95 % interval" in finesight("compare", runs[0], runs[1]).out
 
 

@@ -38,9 +38,10 @@ def compare(
     """Compares two runs on the same pictures, or two groups of runs that differ in their seed only.
 
     Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `p_value` (McNemar's of two
-    single classifiers, else the bootstrap's), `num_samples`, `resamples`, `classes` (the same a class; recall for
-    classification, IoU for segmentation), `settings` and `architecture` that differ, `better` and `worse` (keys); of
-    two single classifiers also `mcnemar`. Saved as comparison.json in the last run.
+    single classifiers, else the bootstrap's), `num_images`, `num_samples`, `resamples`, `classes` (the same a class;
+    recall for classification, IoU for segmentation; no interval where too few images have it), `settings` and
+    `architecture` that differ, `better` and `worse` (keys); of two single classifiers also `mcnemar`. Saved as
+    comparison.json in the last run.
     Raises ConfigError for runs of other data or classes.
     """
     if resamples < 100:
@@ -66,7 +67,9 @@ def compare(
         "runs": {"baseline": [str(run.run) for run in sides[0]], "improved": [str(run.run) for run in sides[1]]},
         "class_metric": "recall" if score is score_answers else "iou",
         "classes": {
-            name: _to_dict(each) for name, each in zip(_known_names(runs[0]), by_class, strict=True) if each is not None
+            name: {**_to_dict(each), "interval": list(each.interval) if each.is_enough else None}
+            for name, each in zip(_known_names(runs[0]), by_class, strict=True)
+            if each is not None
         },
         **_say_what_differs(sides[0][0], sides[1][-1]),
     }
@@ -82,6 +85,9 @@ def compare(
 
 def give_verdict(metric: str, found: Difference, num_samples: int) -> str:
     low, high = found.interval
+    if not found.is_enough:
+        few = f"{num_samples:,} {'picture is' if num_samples == 1 else 'pictures are'} too few to tell"
+        return f"{metric}: not distinguishable; difference {found.difference:.3f}, {few}"
     how_sure = f"95 % interval {low:.3f} to {high:.3f}, {num_samples:,} pictures"
     if not found.is_distinguishable:
         return f"{metric}: not distinguishable; difference {found.difference:.3f}, {how_sure}"

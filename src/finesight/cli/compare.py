@@ -45,11 +45,12 @@ def compare(
     print_line()
     print_line(f"{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")
     for name, row in result["classes"].items():
-        low, high = row["interval"]
-        sure = "" if low <= 0 <= high else "  *"
+        interval = "too few images"
+        if row["interval"]:
+            low, high = row["interval"]
+            interval = f"{low:+.3f} to {high:+.3f}{'' if low <= 0 <= high else '  *'}"
         print_line(
-            f"{name:{width}}  {row['baseline']:8.3f}  {row['improved']:8.3f}  {row['difference']:+10.3f}  "
-            f"{low:+.3f} to {high:+.3f}{sure}"
+            f"{name:{width}}  {row['baseline']:8.3f}  {row['improved']:8.3f}  {row['difference']:+10.3f}  {interval}"
         )
     for name, (before, after) in result["settings"].items():
         print_line(f"{name}: {before!r} → {after!r}")

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from finesight.metrics.significance import FEWEST_IMAGES, count_images
+
 RESAMPLES = 1_000  # ends of an interval are then good to about a tenth of its width
 
 
@@ -41,16 +43,18 @@ def subtract(first: Measured, second: Measured) -> Measured:
 def bootstrap(
     rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray], resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Measured | None]:
-    """Scores of pictures, drawn with replacement: percentile intervals. None where a score has no value.
+    """Scores of pictures, drawn with replacement: percentile intervals.
+
+    None where a score has no value, or on fewer than FEWEST_IMAGES pictures: no interval can be told from those.
 
     rows: (n, f), a picture each. score: sums of rows (r, f) → scores (r, k), NaN where a score has no value.
     """
-    num_pictures = len(rows)
+    num_pictures, enough = len(rows), count_images([rows], score) >= FEWEST_IMAGES
     weights = np.random.default_rng(seed).multinomial(num_pictures, np.full(num_pictures, 1 / num_pictures), resamples)
     values, drawn = score(rows.sum(0)[None])[0], score(weights.astype(float) @ rows)
     found: list[Measured | None] = []
-    for value, column in zip(values, drawn.T, strict=True):
+    for value, column, is_enough in zip(values, drawn.T, enough, strict=True):
         known = column[~np.isnan(column)]
         low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (math.nan, math.nan)
-        found.append(None if np.isnan(value) else Measured(float(value), float(low), float(high)))
+        found.append(None if np.isnan(value) or not is_enough else Measured(float(value), float(low), float(high)))
     return found

@@ -11,13 +11,16 @@ import numpy as np
 
 Score = Callable[[np.ndarray], np.ndarray]  # sums of rows (r, f) → scores (r, k), NaN where a score has no value
 CHUNK = 512  # resamples at a time, so that memory stays small
+FEWEST_IMAGES = 6  # for an interval: five that all favour one side are no proof, 2 · 0.5⁵ > 0.05; and one image drawn
+# again and again makes an interval without width
 
 
 class Difference(NamedTuple):
     """Of one score: both sides as measured, improved - baseline, the interval of the difference, and a p-value.
 
     p_value: two-sided, twice the share of resamples on the other side of no difference (Efron & Tibshirani, 1993,
-    chapter 15); never below 1 / (resamples + 1), more than that they cannot tell.
+    chapter 15); never below 1 / (resamples + 1), more than that they cannot tell. num_images: on which the score has a
+    value, for either side.
     """
 
     baseline: float
@@ -25,10 +28,16 @@ class Difference(NamedTuple):
     difference: float
     interval: tuple[float, float]
     p_value: float
+    num_images: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the interval means anything."""
+        return self.num_images >= FEWEST_IMAGES
 
     @property
     def is_distinguishable(self) -> bool:
-        return not self.interval[0] <= 0 <= self.interval[1]
+        return self.is_enough and not self.interval[0] <= 0 <= self.interval[1]
 
 
 def answer_rows(targets: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
@@ -71,6 +80,14 @@ def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return quotient
 
 
+def count_images(sides: Sequence[np.ndarray], score: Score) -> np.ndarray:
+    """(k,): on how many images each score has a value in any of the sides, rows (n, f) each."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        has_value = np.any([~np.isnan(score(rows)) for rows in sides], axis=0)
+    counts: np.ndarray = has_value.sum(0)
+    return counts
+
+
 def compare_paired(
     baseline: Sequence[np.ndarray],
     improved: Sequence[np.ndarray],
@@ -89,6 +106,7 @@ def compare_paired(
     measured = [np.mean([score(rows.sum(0)[None])[0] for rows in side], axis=0) for side in sides]
     differences = np.concatenate(list(_resample(sides, score, resamples, np.random.default_rng(seed))))
     tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
+    counts = count_images([*baseline, *improved], score)
     found: list[Difference | None] = []
     for index, (first, second) in enumerate(zip(*measured, strict=True)):
         drawn = differences[:, index]
@@ -98,7 +116,8 @@ def compare_paired(
         else:
             low, high = np.percentile(drawn, tails)
             interval = float(low), float(high)
-            found.append(Difference(float(first), float(second), float(second - first), interval, _p_value(drawn)))
+            difference = float(first), float(second), float(second - first)
+            found.append(Difference(*difference, interval, _p_value(drawn), int(counts[index])))
     return found
 
 

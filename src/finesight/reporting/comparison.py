@@ -8,6 +8,7 @@ from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.insight.evidence import Answer, Evidence, Scene, is_number
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
 
@@ -80,23 +81,32 @@ def _contrast(metric: str, name: str, definition: str, measured: Sequence[Mappin
 
 @dataclass(frozen=True)
 class Outcome:
-    """What comparison.json says of the whole. places: of low, difference and high on a scale, 0-100, zero at 50."""
+    """What comparison.json says of the whole. places: of low, difference and high on a scale, 0-100, zero at 50.
+
+    doubt: why one cannot tell which run is better; empty where one can.
+    """
 
     word: str
     difference: float
     interval: tuple[float, float]
     is_sure: bool
+    doubt: str
     places: tuple[float, float, float]
 
 
 def judge_outcome(comparison: Mapping[str, Any]) -> Outcome:
     low, high = comparison["interval"]
     difference = comparison["difference"]
-    is_sure = low > 0 or high < 0
+    doubt = ""
+    if comparison.get("num_images", FEWEST_IMAGES) < FEWEST_IMAGES:
+        doubt = "These are too few pictures to tell which run is better."
+    elif low <= 0 <= high:
+        doubt = "The interval crosses zero: which run is better cannot be told from these pictures."
+    is_sure = not doubt
     reach = 1.25 * max(abs(low), abs(high), 1e-9)
     low_at, at, high_at = (round(50 + 50 * each / reach, 2) for each in (low, difference, high))
     word = ("Better" if difference > 0 else "Worse") if is_sure else "Not distinguishable"
-    return Outcome(word, difference, (low, high), is_sure, (low_at, at, high_at))
+    return Outcome(word, difference, (low, high), is_sure, doubt, (low_at, at, high_at))
 
 
 def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...]]]:

@@ -5,8 +5,18 @@ import pytest
 import torch
 from scipy.stats import binom
 
+from finesight.insight.intervals import bootstrap
 from finesight.metrics.confusion import iou, mean_iou
-from finesight.metrics.significance import answer_rows, compare_paired, mask_rows, mcnemar, score_answers, score_masks
+from finesight.metrics.significance import (
+    FEWEST_IMAGES,
+    answer_rows,
+    compare_paired,
+    count_images,
+    mask_rows,
+    mcnemar,
+    score_answers,
+    score_masks,
+)
 
 
 def test_rows_of_masks_score_as_the_metric_does():
@@ -103,3 +113,27 @@ def test_several_seeds_widen_the_interval():
 def test_mcnemar_by_hand(first: int, second: int, p: float):
     assert mcnemar(first, second) == pytest.approx(p)
     assert mcnemar(second, first) == pytest.approx(p)
+
+
+def test_a_class_on_few_images_has_no_interval_worth_telling():
+    """Five answers that all favour one side may be luck; six would be a finding."""
+    for count in (1, 5, 6):
+        targets = np.repeat([0, 1], [40, count])
+        good, bad = answer_rows(targets, targets, 2), answer_rows(targets, np.zeros(40 + count, int), 2)
+        _, first, rare = compare_paired([bad], [good], score_answers, 200)
+        assert first is not None
+        assert first.is_enough
+        assert rare is not None
+        assert (rare.num_images, rare.is_distinguishable) == (count, count >= FEWEST_IMAGES)
+        whole, *_ = compare_paired([bad[40:]], [good[40:]], score_answers, 200)
+        assert whole is not None
+        assert whole.is_distinguishable == (count >= FEWEST_IMAGES)
+
+
+def test_images_without_a_class_do_not_count_for_it():
+    rows = mask_rows(np.array([[[5, 0], [0, 0], [0, 0]]] * 9 + [[[5, 0], [3, 0], [0, 0]]]), [0, 1])
+    assert count_images([rows], score_masks).tolist() == [10, 10, 1]
+    whole, meadow, lake = bootstrap(rows, score_masks)
+    assert whole is not None
+    assert meadow is not None
+    assert lake is None

@@ -170,6 +170,21 @@ def test_the_interval_decides_the_outcome(difference: float, interval: tuple[flo
     assert (outcome.places[1] > 50) == (difference > 0)
 
 
+def test_few_images_decide_nothing_and_are_told(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
+    made, pair = answers
+    few = {"difference": 0.2, "interval": [0.1, 0.3], "num_images": 3}
+    assert judge_outcome(few).word == "Not distinguishable"
+    compared = compare(made.run.path, made.run.path, resamples=200) | few
+    row = {"difference": 0.0, "interval": None, "num_images": 1}
+    originals = Originals(made.find_picture, lambda key, size: None)
+    page = make_comparison_page(pair, originals, [compared | {"classes": {"red": row}}])
+    html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "too few pictures to tell which run is better" in html
+    assert "1 picture: too few" in html
+    assert "±0.0000 to" not in html
+    assert not Page(html).unbalanced
+
+
 def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
     made, pair = answers
     other = write_run(tmp_path / "other", epochs=7)

@@ -101,8 +101,11 @@ def _is_unsure(case: Case, num_pictures: int, measured: Measured | None) -> bool
 
 
 def _describe_score(case: Case, c: int, num_pictures: int, score: str, measured: Measured | None) -> str:
-    if not num_pictures or measured is None:
+    if not num_pictures:
         return f"{case.label(c)} (no picture)"
+    if measured is None or (case.has_masks and num_pictures < FEWEST_MASKS):
+        value = percent(case.evaluation.metrics.get(f"iou/{case.evidence.classes.names[c]}", 0.0))
+        return f"{case.label(c)} ({score} {value}, {count_of(num_pictures, 'picture')}: too few for an interval)"
     interval = interval_of(measured.low, measured.high)
     return f"{case.label(c)} ({score} {percent(measured.value)}, {interval}, {count_of(num_pictures, 'picture')})"
 

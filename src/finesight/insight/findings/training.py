@@ -10,7 +10,7 @@ from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation,
 from finesight.insight.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.insight.wording import interval_of, percent
 from finesight.metrics.confusion import LOWER_IS_BETTER
-from finesight.metrics.significance import mask_rows, score_masks
+from finesight.metrics.significance import FEWEST_IMAGES, mask_rows, score_masks
 
 SCORE_GAP = 0.1  # accuracy or mIoU, lower end of the difference's interval: a tenth of the pictures is learned by heart
 LOSS_GAP = math.log(2)  # nats: other pictures' true class is given half the probability that training pictures' is
@@ -93,7 +93,7 @@ def measure_score(case: Case, split: str = "") -> Measured:
     rows = mask_rows(case.read_pixels(split or case.split), case.known)
     found = bootstrap(rows, lambda sums: score_masks(sums)[:, :1])[0]
     if found is None:
-        raise NotApplicable("No pixel has a known class.")
+        raise NotApplicable(f"Fewer than {FEWEST_IMAGES} masks have pixels of a known class: too few for an interval.")
     return found
 
 

@@ -122,6 +122,16 @@ def test_a_class_in_few_masks(tmp_path: Path) -> None:
     assert "lake" not in found.message
 
 
+def test_a_class_in_one_mask_that_is_missed_has_no_interval(tmp_path: Path) -> None:
+    """It was told as "95 % interval 0 % to 0 %": the same mask drawn again and again."""
+    truths = draw_masks()
+    truths[truths == 2] = 0
+    truths[3, -14:, -14:] = 2
+    found = fired("V004", segmented(tmp_path, truths, np.minimum(np.where(truths == 2, 0, truths), 3)))
+    assert "town (IoU 0 %, 1 picture: too few for an interval)" in found.message
+    assert "0 % to 0 %" not in found.message
+
+
 # -- V005 -------------------------------------------------------------------------------------------------------------
 
 
