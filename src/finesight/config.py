@@ -21,6 +21,7 @@ from finesight.errors import ConfigError
 T = TypeVar("T")
 Share = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
+PixelScale = dict[str, tuple[float, float]]  # type of values, as NumPy calls it → what becomes 0 and 255
 STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
@@ -188,6 +189,7 @@ class Preprocessing:
     size: (height, width) after fitting. mean, std: on the 0-1 scale, a channel each.
     stored: (height, width) of the fitted uint8 picture from which `size` is interpolated; None: equal to size.
     fit: with `whole` nothing is interpolated: training sees pieces of `size`, everything else the picture as it is.
+    scale: of the types beside uint8 that the training images have; {}: none; None: a run from before it was kept.
     """
 
     __pydantic_config__ = STRICT
@@ -197,6 +199,7 @@ class Preprocessing:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     fit: Literal["crop", "squash", "whole"] = "crop"
     stored: Size | None = None
+    scale: PixelScale | None = None
 
 
 def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

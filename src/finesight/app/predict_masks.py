@@ -25,8 +25,9 @@ from finesight.data.leftovers import CLAIM
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.masks import MaskRule
 from finesight.data.pairs import mask_name
-from finesight.data.pictures import UnreadablePicture, map_in_threads, read_picture
+from finesight.data.pictures import UnreadablePicture, read_picture
 from finesight.data.sample import Item
+from finesight.data.threads import map_in_threads
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model

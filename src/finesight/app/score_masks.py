@@ -22,8 +22,8 @@ from finesight.data.masks import (
     summarise,
 )
 from finesight.data.pairs import is_mask_half, pair_files
-from finesight.data.pictures import map_in_threads
 from finesight.data.survey import survey_folder
+from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finesight.data.image_files import open_picture
-from finesight.data.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values
+from finesight.data.image_files import find_orientation, open_picture
+from finesight.data.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
 from finesight.errors import DataError
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -116,7 +116,7 @@ def _part_alpha(values: np.ndarray, is_alpha: bool) -> tuple[np.ndarray, np.ndar
 def _read_png(path: Path, num_bands: int) -> Bands:
     """Of 16 bits a band. Pillow keeps only the high bytes of colours: they are decoded once more for the low ones."""
     with open_picture(path) as image:
-        key = image.info.get("transparency")
+        key, orientation = image.info.get("transparency"), find_orientation(image)
     if num_bands == 1:
         values = _decode(path, "")[..., None]
     elif num_bands == 2:  # grey and alpha, high and low: four bytes, as RGBA has
@@ -125,6 +125,7 @@ def _read_png(path: Path, num_bands: int) -> Bands:
     else:
         mode = "RGB" if num_bands == 3 else "RGBA"
         values = _decode(path, f"{mode};16B") << 8 | _decode(path, f"{mode};16L")
+    values = turn_upright(values, orientation)
     colours, opacity = (values[..., :-1], values[..., -1] / 65535) if num_bands in (2, 4) else (values, None)
     if isinstance(key, (int, tuple)):
         opacity = (colours != np.array(key)).any(axis=2).astype(np.float64)

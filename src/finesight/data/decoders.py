@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from finesight.classes import IGNORE_INDEX
+from finesight.config import PixelScale
 from finesight.data.masks import MaskRule, read_mask
 from finesight.data.pictures import Fit, Interpolation, fit_picture, place_whole, read_picture
 from finesight.data.sample import Item
@@ -30,11 +31,12 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Pictures:
-    """RGB pictures (h, w, 3) fitted to `stored` (height, width)."""
+    """RGB pictures (h, w, 3) fitted to `stored` (height, width). scale: as in Preprocessing."""
 
     stored: tuple[int, int]
     fit: Fit
     interpolation: Interpolation
+    scale: PixelScale | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -42,13 +44,14 @@ class Pictures:
 
     @property
     def settings(self) -> list[object]:
-        return [*self.stored, self.fit, self.interpolation]
+        return [*self.stored, self.fit, self.interpolation, self.scale]
 
     def path(self, item: Item) -> Path:
         return item.path
 
     def decode(self, item: Item) -> np.ndarray:
-        return fit_picture(read_picture(item.path, item.key), self.stored, self.fit, self.interpolation)
+        picture = read_picture(item.path, item.key, scale=self.scale)
+        return fit_picture(picture, self.stored, self.fit, self.interpolation)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,11 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image
 
-from finesight.data.pictures import Progress, UnreadablePicture, map_in_threads, read_picture
+from finesight.config import PixelScale
+from finesight.data.pictures import Progress, UnreadablePicture, read_picture
 from finesight.data.sample import Item
+from finesight.data.scaling import AS_STORED
+from finesight.data.threads import map_in_threads
 
 SIDE = 16  # of a thumbnail
 # Looked at on 25,000 pictures of 32 px: of the 118 pairs from 0.96 up, 109 are one photograph twice and nine things of
@@ -47,7 +50,9 @@ class Duplicates:
     likeness: float
 
 
-def find_duplicates(items: Sequence[Item], progress: Progress | None = None) -> list[Duplicates]:
+def find_duplicates(
+    items: Sequence[Item], progress: Progress | None = None, scale: PixelScale | None = AS_STORED
+) -> list[Duplicates]:
     """Decodes every picture once and finds those that are alike; unreadable ones are passed over.
 
     First all groups of identical pictures, then pairs of near ones, the most alike first. Of identical pictures only
@@ -56,7 +61,7 @@ def find_duplicates(items: Sequence[Item], progress: Progress | None = None) -> 
 
     def take(item: Item) -> Fingerprint | None:
         try:
-            return take_fingerprint(read_picture(item.path, item.key))
+            return take_fingerprint(read_picture(item.path, item.key, scale=scale))
         except UnreadablePicture:
             return None
 

@@ -16,6 +16,10 @@ MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
 MAX_TEXT = 64 << 20  # bytes of text, or of a colour profile, in a PNG; there are honest ones of several megabytes
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
 DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "PPM")
+MARKS = {  # what files start with
+    b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II+\0": "TIFF", b"MM\0+": "TIFF",
+}  # fmt: skip
 # Pillow keeps these for the whole process: they are set while a file is read, and put back.
 LIMITS = (
     (Image, "MAX_IMAGE_PIXELS", MAX_PIXELS),  # its own limit is lower and would speak first
@@ -78,6 +82,16 @@ def _open(path: Path | BinaryIO) -> BinaryIO:
     return path.open("rb") if isinstance(path, Path) else path
 
 
+def find_orientation(image: Image.Image) -> int | None:
+    """EXIF's (274), where the picture has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
+    if "exif" not in image.info:
+        return None
+    try:
+        return image.getexif().get(274)
+    except Exception:  # a broken EXIF block says nothing; the picture itself may be whole
+        return None
+
+
 def explain(error: Exception, path: Path) -> str:
     """Why a file cannot be read, as the rest of a sentence about it."""
     if isinstance(error, DataError):
@@ -94,6 +108,14 @@ def explain(error: Exception, path: Path) -> str:
         return "is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError) and (reason := explain_content(path)):
         return reason
+    if isinstance(error, UnidentifiedImageError) and (name := _find_format(path)):
+        return f"is a {name} file that is damaged or of a kind that is not read; write it again as 8-bit RGB"
     if isinstance(error, UnidentifiedImageError):
         return f"is no picture of a known format ({', '.join(DECODERS)})"
     return f"is damaged ({error})"
+
+
+def _find_format(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((name for mark, name in MARKS.items() if start.startswith(mark)), "")

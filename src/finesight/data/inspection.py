@@ -15,11 +15,11 @@ from finesight.data.formats import FORMATS, read_splits
 from finesight.data.leftovers import Note
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import Look, MaskRule
-from finesight.data.pictures import map_in_threads
 from finesight.data.portraits import Portrait, take_portrait
 from finesight.data.sample import Item
 from finesight.data.seams import Seam, find_seams
 from finesight.data.splits import split_train_val
+from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.progress import progress_bar, track
 

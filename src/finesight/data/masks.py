@@ -19,8 +19,9 @@ from PIL import Image
 from finesight.classes import IGNORE_INDEX
 from finesight.config import check
 from finesight.data.image_files import explain, open_picture
-from finesight.data.pictures import UnreadablePicture, map_in_threads, picture_sizes
+from finesight.data.pictures import UnreadablePicture, picture_sizes
 from finesight.data.sample import Item
+from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.progress import progress_bar
 

@@ -1,19 +1,21 @@
 """Picture files to uint8 RGB arrays, and what is wrong with those that cannot be read. Nothing else decodes them."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from finesight.data.image_files import explain, open_picture
+from finesight.config import PixelScale
+from finesight.data.bands import read_bands
+from finesight.data.image_files import explain, find_orientation, open_picture
+from finesight.data.rgb import to_rgb
 from finesight.data.sample import Item
+from finesight.data.scaling import AS_STORED, scale_bands
+from finesight.data.threads import map_in_threads
+from finesight.data.tiff import read_tags, turn_upright
 from finesight.errors import DataError
 
 PICTURE_SUFFIXES = frozenset(
@@ -28,17 +30,6 @@ Fit = Literal["crop", "squash", "whole"]
 Interpolation = Literal["bilinear", "bicubic"]
 Progress = Callable[[int], object]  # told how many pictures have been done since it was last called
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-UPRIGHT = {  # EXIF orientation (TIFF 6.0, tag 274) → what turns the stored picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class UnreadablePicture(DataError):
@@ -61,23 +52,43 @@ class BadPicture:
     reason: str
 
 
-def read_picture(path: Path, key: str = "", least: int = 0) -> np.ndarray:
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as it is seen. pixels: uint8 RGB (h, w, 3), upright. type_name: of its values as stored.
+
+    outside: share of its values that lie beyond the range of the scale. remarks: what was left out, of `data.bands`.
+    """
+
+    pixels: np.ndarray
+    type_name: str = "uint8"
+    outside: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+def read_picture(path: Path, key: str = "", least: int = 0, scale: PixelScale | None = AS_STORED) -> np.ndarray:
     """Decodes a picture to uint8 RGB (h, w, 3), upright as EXIF says; of several frames the first.
 
-    Transparent pixels lie over white. 16-bit values are divided by 257. 32-bit and float greys are divided by the
-    first of 1 (floats only), 255, 65535 and their own maximum that holds all of them; negative ones are 0.
+    Transparent pixels lie over white. scale: what becomes 0 and 255 of each type beside uint8, one for a data set and
+    its run (Preprocessing.scale); a picture of a type that it does not name is refused.
     least: for a thumbnail, of a JPEG only a half, quarter or eighth is decoded as long as no side gets shorter than
     that, which is several times quicker; 0: always all of it.
     Raises UnreadablePicture, which calls the picture `key`, or by its path.
     """
+    return decode_picture(path, key, least, scale).pixels
+
+
+def decode_picture(path: Path, key: str = "", least: int = 0, scale: PixelScale | None = AS_STORED) -> Decoded:
+    """As `read_picture`, with what there is to say about it."""
     try:
+        bands = read_bands(path)
+        if bands is not None:
+            pixels, outside = scale_bands(bands, scale)
+            return Decoded(pixels, bands.values.dtype.name, outside, bands.remarks)
         with open_picture(path) as image:
             if least:
                 image.draft(None, (least, least))
-            image.load()
-            rgb = _to_rgb(image)
-            orientation = _orientation(image)
-            return np.array(rgb.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else rgb)
+            rgb, remarks = to_rgb(image)
+            return Decoded(turn_upright(np.array(rgb), find_orientation(image)), remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
         raise UnreadablePicture(key or str(path), explain(error, path)) from error
 
@@ -129,8 +140,11 @@ def picture_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
 
     def size(item: Item) -> tuple[int, int] | None:
         try:
+            tiff = read_tags(item.path)
+            if tiff and not tiff.is_pillows:
+                return tiff.size[::-1] if tiff.orientation in (5, 6, 7, 8) else tiff.size
             with open_picture(item.path) as image:
-                lies_on_side = _orientation(image) in (5, 6, 7, 8)
+                lies_on_side = find_orientation(image) in (5, 6, 7, 8)
                 return (image.width, image.height) if lies_on_side else (image.height, image.width)
         except Exception:  # as in read_picture; decoding says what is wrong
             return None
@@ -160,50 +174,3 @@ def check_pictures(
         if progress:
             progress(1)
     return bad
-
-
-def map_in_threads(
-    function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32
-) -> Iterator[R]:
-    """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL."""
-    workers = workers or min(os.cpu_count() or 1, 16)
-    rest = iter(values)
-    waiting: deque[Future[list[R]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        while some := list(islice(rest, chunk)):
-            waiting.append(pool.submit(lambda some: [function(value) for value in some], some))
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-
-
-def _orientation(image: Image.Image) -> int | None:
-    """A key of UPRIGHT, if the picture has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
-    if "exif" not in image.info:
-        return None
-    try:
-        return image.getexif().get(274)
-    except Exception:  # a broken EXIF block says nothing; the picture itself may be whole
-        return None
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I;16"):
-        return _from_grey(np.asarray(image) / 257)
-    if image.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(image, np.float64), nan=0, posinf=0, neginf=0).clip(min=0)
-        scales = [scale for scale in (1, 255, 65535) if image.mode == "F" or scale > 1]
-        highest = values.max(initial=0)
-        return _from_grey(values * (255 / next((scale for scale in scales if highest <= scale), highest)))
-    if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_grey(values: np.ndarray) -> Image.Image:
-    """values: float (h, w) in 0-255."""
-    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")

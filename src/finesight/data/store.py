@@ -17,6 +17,7 @@ import numpy as np
 import PIL
 
 from finesight.cache import cache_folder
+from finesight.config import PixelScale
 from finesight.data.decoders import Decoder, Pictures
 from finesight.data.pictures import (
     BadPicture,
@@ -25,13 +26,14 @@ from finesight.data.pictures import (
     Progress,
     UnreadablePicture,
     check_pictures,
-    map_in_threads,
     picture_sizes,
 )
 from finesight.data.sample import Item
+from finesight.data.scaling import AS_STORED
+from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 SPARE_BYTES = 256 << 20  # of disk that a new store leaves to others
 NUM_LISTED = 20  # bad pictures an error names
 
@@ -119,9 +121,10 @@ def open_pixels(
     mode: Literal["auto", "on", "off"] = "auto",
     on_bad: Literal["stop", "skip"] = "stop",
     progress: Progress | None = None,
+    scale: PixelScale | None = AS_STORED,
 ) -> tuple[Pixels, tuple[Item, ...], tuple[BadPicture, ...]]:
     """`open_rows` of pictures fitted to `stored`."""
-    decoder = Pictures(stored, fit, interpolation)
+    decoder = Pictures(stored, fit, interpolation, scale)
     return open_rows(items, decoder, limit_gb=limit_gb, mode=mode, on_bad=on_bad, progress=progress)
 
 

@@ -31,7 +31,8 @@ def stream_pictures(
 
     def decode(item: Item) -> np.ndarray | str:
         try:
-            return fit_picture(read_picture(item.path, item.key), size, preprocessing.fit, preprocessing.interpolation)
+            picture = read_picture(item.path, item.key, scale=preprocessing.scale)
+            return fit_picture(picture, size, preprocessing.fit, preprocessing.interpolation)
         except UnreadablePicture as error:
             return error.reason
 

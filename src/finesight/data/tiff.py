@@ -120,7 +120,9 @@ def read_values(path: Path, tiff: Tiff) -> np.ndarray:
 
 
 def turn_upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
-    """An array (h, w, …) as the orientation tag (TIFF 6.0, 274) wants it to be shown."""
+    """An array (h, w, …) as the orientation tag (TIFF 6.0, 274) wants it to be shown; the array itself if it does."""
+    if orientation not in range(2, 9):
+        return values
     if orientation in (5, 6, 7, 8):
         values = values.swapaxes(0, 1)
     down = -1 if orientation in (3, 4, 7, 8) else 1

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finesight.data.pictures import UnreadablePicture, fit_picture, map_in_threads, read_picture
+from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.threads import map_in_threads
 from finesight.progress import track
 
 FindPicture = Callable[[str], Path | None]

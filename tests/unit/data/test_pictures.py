@@ -18,11 +18,11 @@ from finesight.data.pictures import (
     UnreadablePicture,
     check_pictures,
     fit_picture,
-    map_in_threads,
     picture_sizes,
     read_picture,
 )
 from finesight.data.sample import Item
+from finesight.data.threads import map_in_threads
 
 RAMP = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
 COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)

@@ -1,0 +1,27 @@
+"""`map` in threads, for work that waits for files or is done outside the interpreter lock."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_in_threads(
+    function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32
+) -> Iterator[R]:
+    """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL."""
+    workers = workers or min(os.cpu_count() or 1, 16)
+    rest = iter(values)
+    waiting: deque[Future[list[R]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        while some := list(islice(rest, chunk)):
+            waiting.append(pool.submit(lambda some: [function(value) for value in some], some))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
