@@ -12,6 +12,7 @@ from PIL import Image
 from finesight.config import DataSettings
 from finesight.data.inspection import inspect_data
 from finesight.insight.data_checks import CHECKS, SEVERITIES, Problem, find_problems
+from tiffs import write_tiff
 
 Settings = dict[str, object]
 CLASS_FILE = "id,name,colour\na,first,#ff0000\nb,second,#00ff00\n"
@@ -123,6 +124,37 @@ def twins(root: Path) -> Settings:
         for index in range(count):
             for number, label in enumerate(("Fox", "fox")):
                 save(root / split / f"{label}_{index}.png", paint(1000 * count + 10 * index + number))
+
+
+def with_values(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """Every picture as a TIFF of other values."""
+    for path in sorted(make_labelled(root).rglob("*.png")):
+        with Image.open(path) as image:
+            write_tiff(path.with_suffix(".tif"), change(np.array(image)))
+        path.unlink()
+    return root
+
+
+def heavy_tail(root: Path) -> Settings:
+    with_values(root, lambda pixels: np.exp(pixels / 4.0).astype(np.float32))
+    return {}
+
+
+def two_types(root: Path) -> Settings:
+    path = make_labelled(root) / "train" / "a_0.png"
+    write_tiff(path.with_suffix(".tif"), paint(0).astype(np.uint16) * 16)
+    path.unlink()
+    return {}
+
+
+def outside(root: Path) -> Settings:
+    with_values(root, lambda pixels: pixels.astype(np.uint16) * 16)
+    write_tiff(root / "val" / "a_0.tif", paint(5).astype(np.uint16) * 256)
+    return {}
+
+
+def no_opacity(root: Path) -> Settings:
+    save(make_labelled(root) / "train" / "a_0.png", np.dstack([paint(0), np.zeros((12, 12), np.uint8)]))
     return {}
 
 
@@ -254,6 +286,10 @@ PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
     "D106": (flat, set()),
     "D107": (lost, set()),
     "D108": (guessed, set()),
+    "D121": (heavy_tail, set()),
+    "D122": (two_types, set()),
+    "D123": (outside, set()),
+    "D124": (no_opacity, set()),
     "D201": (two_labels, set()),
     "D202": (two_labels_nearly, set()),
     "D203": (across, set()),

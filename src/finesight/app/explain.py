@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from finesight.app.preparation import say_reading
 from finesight.config import Preprocessing, Settings
 from finesight.data.formats import list_unmasked
 from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
@@ -52,6 +53,7 @@ def explain(
     items = [item for path in pictures for item in list_unmasked(path)]
     if not items:
         raise ConfigError("Name a picture, or a folder of pictures, to explain.")
+    say_reading(items, model.preprocessing)
     machine = place_model(model, settings)
     found: list[dict[str, Any]] = []
     unreadable: list[tuple[str, str]] = []
@@ -59,7 +61,7 @@ def explain(
     with progress_bar("Explaining", len(items), "images") as bar:
         for item in items:
             try:
-                picture = read_picture(item.path, item.key)
+                picture = read_picture(item.path, item.key, scale=model.preprocessing.scale)
             except UnreadablePicture as error:
                 unreadable.append((item.key, error.reason))
                 continue
@@ -156,7 +158,7 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
     looked = {}
     for key, path in track(paths.items(), "Where it looked", len(paths), "pictures"):
         try:
-            picture = read_picture(path, key)
+            picture = read_picture(path, key, scale=model.preprocessing.scale)
             ((_, heat),) = look_at(model, picture, [sought[key]], machine)
         except UnreadablePicture:
             continue

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def inspect(
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
     (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
-    told), `sizes`, `modes`, `num_bytes`, `split` (pictures of each part, where one is written), `problems` (`code`,
+    told), `sizes`, `modes`, `values` (of each type beside uint8: what occurs, what becomes 0 and 255),
+    `num_bytes`, `split` (pictures of each part, where one is written), `problems` (`code`,
     `severity`, `title`, `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError
     where there is nothing to inspect.
     """
@@ -87,6 +89,7 @@ def summarise(inspection: Inspection) -> dict[str, Any]:
         "unknown_pixels": sum(counts[IGNORE_INDEX] for counts in inspection.class_counts.values()),
         "sizes": dict(sizes.most_common()),
         "modes": dict(Counter(each.mode for each in read).most_common()),
+        "values": [asdict(each) | {"text": each.describe()} for each in inspection.stats],
         "mask_kinds": dict(Counter(look.kind for look in inspection.looks.values()).most_common()),
         "codes": dict(_count_codes(inspection).most_common(MAX_INFERRED)) if inspection.rule is None else {},
         "num_bytes": sum(each.num_bytes for each in inspection.portraits.values()),

@@ -21,6 +21,7 @@ from finesight.app.continuation import (
     stopped,
 )
 from finesight.app.predict_masks import predict_masks
+from finesight.app.preparation import say_reading
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
 from finesight.data.pictures import PICTURE_SUFFIXES
@@ -90,6 +91,7 @@ def predict_labels(
     views = trained_views(settings.augment) if tta else AS_IT_IS
     temperature = read_temperature(folder, tta=len(views) > 1) if calibrated else 1.0
     items = list_pictures(pictures)
+    say_reading(items, model.preprocessing)
     rows = Rows(out.with_name(f".{out.name}.rows"))
 
     def find_done() -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from finesight.app.continuation import (
     refuse_nothing,
     stopped,
 )
+from finesight.app.preparation import say_reading
 from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
+from finesight.config import PixelScale
 from finesight.data.formats import list_unmasked
 from finesight.data.leftovers import CLAIM
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
@@ -67,6 +70,7 @@ def predict_masks(
     items, rule = list_unmasked(pictures), read_mask_rule(folder)
     out, over = Path(out), Path(overlay) if overlay else None
     _refuse_collisions(items, out)
+    say_reading(items, model.preprocessing)
 
     def find_done() -> set[str]:
         return _find_done(items, out, over, identify(folder, pictures, index=index, tta=tta))
@@ -78,7 +82,7 @@ def predict_masks(
     views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
-        for some in _group_by_size(_read_all(left, unreadable)):
+        for some in _group_by_size(_read_all(left, unreadable, model.preprocessing.scale)):
             masks = segment(model, [picture for _, picture in some], machine, views)
             yield from ((item.key, picture, mask) for (item, picture), mask in zip(some, masks, strict=True))
             bar.advance(len(some))
@@ -131,18 +135,18 @@ def _group_by_size(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
         yield group
 
 
-def _read_all(items: Sequence[Item], unreadable: Unreadable) -> Iterator[Picture]:
+def _read_all(items: Sequence[Item], unreadable: Unreadable, scale: PixelScale | None) -> Iterator[Picture]:
     """What cannot be read is added to `unreadable`."""
-    for item, picture in map_in_threads(_read, items, workers=min(2, ranks.num_cores()), chunk=1):
+    for item, picture in map_in_threads(partial(_read, scale), items, workers=min(2, ranks.num_cores()), chunk=1):
         if isinstance(picture, str):
             unreadable.append((item.key, picture))
         else:
             yield item, picture
 
 
-def _read(item: Item) -> tuple[Item, np.ndarray | str]:
+def _read(scale: PixelScale | None, item: Item) -> tuple[Item, np.ndarray | str]:
     try:
-        return item, read_picture(item.path, item.key)
+        return item, read_picture(item.path, item.key, scale=scale)
     except UnreadablePicture as error:
         return item, error.reason
 

@@ -10,10 +10,12 @@ import torch
 from finesight import ranks
 from finesight.app.run_data import restore_splits
 from finesight.classes import ClassList
-from finesight.config import CheckpointSettings, Preprocessing, Settings
+from finesight.config import CheckpointSettings, PixelScale, Preprocessing, Settings
 from finesight.data.formats import read_listing
 from finesight.data.loader import PictureDataset
+from finesight.data.reading import describe_reading, describe_scale
 from finesight.data.sample import Item, Listing
+from finesight.data.scaling import choose_scale, measure_values
 from finesight.data.store import open_pixels, stored_size
 from finesight.engine.best_epoch import choose_tie
 from finesight.engine.checkpoint import load_weights
@@ -60,7 +62,8 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     say(f"Network: {name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
     if pretrained:
-        model.preprocessing = choose_preprocessing(model.preprocessing, settings, items, task)
+        chosen = choose_preprocessing(model.preprocessing, settings, items, task)
+        model.preprocessing = dataclasses.replace(chosen, scale=find_scale(listing.splits["train"]))
     else:
         model.preprocessing = read_preprocessing(run)
         model.new_layers = read_new_layers(run)
@@ -166,6 +169,20 @@ def choose_preprocessing(
     return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
 
 
+def find_scale(items: Sequence[Item]) -> PixelScale:
+    """What becomes 0 and 255 of training images that are not uint8, told to the person."""
+    stats = measure_values(items)
+    for line in describe_scale(stats, len(items)):
+        say(line)
+    return choose_scale(stats)
+
+
+def say_reading(items: Sequence[Item], preprocessing: Preprocessing, of: str = "") -> None:
+    """What of these images is left out, clipped or not scaled as the run's own were."""
+    for note in describe_reading(items, preprocessing.scale):
+        say(f"Note: {of}{note}")
+
+
 def open_splits(
     listing: Listing, settings: Settings, preprocessing: Preprocessing, task: Task
 ) -> tuple[PictureDataset, PictureDataset]:
@@ -187,6 +204,7 @@ def open_split(
     """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named."""
     data = settings.data
     items = listing.splits[split]
+    say_reading(items, preprocessing, f"{split}: ")
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,
@@ -197,6 +215,7 @@ def open_split(
             mode=data.store,
             on_bad=data.on_bad_image,
             progress=bar.advance,
+            scale=preprocessing.scale,
         )
     if pixels.note and data.store == "auto":
         say(f"Note: {pixels.note}")

@@ -60,6 +60,8 @@ def print_summary(result: Mapping[str, Any]) -> None:
     print_line(f"{result['data']}: {result['format']}, {result['task']}")
     print_line(f"{result['num_samples']:,} pictures: {parts}{made}; {result['num_bytes'] / 1e6:,.0f} MB")
     print_line(f"size (height x width): {_list_counts(result['sizes'])}; stored as {_list_counts(result['modes'])}")
+    for each in result["values"]:
+        print_line(f"values: {each['text']}")
     if result["mask_kinds"]:
         print_line(f"masks by {_list_counts(result['mask_kinds'])}; {result['unknown_pixels']:,} pixels of no class")
     if result["codes"]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from finesight.data.image_files import find_orientation, open_picture
+from finesight.data.image_files import explain, find_orientation, open_picture
 from finesight.data.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
 from finesight.errors import DataError
 
@@ -65,6 +65,16 @@ def find_kind(path: Path) -> Kind:
             return Kind("uint16" if is_deep else types.get(image.mode, "uint8"), has_extra=image.mode == "RGBA")
     except Exception:  # a broken file can raise anything
         return Kind()
+
+
+def explain_picture(error: Exception, path: Path) -> str:
+    """As `explain`; a TIFF that Pillow does not know is described."""
+    if isinstance(error, UnidentifiedImageError) and (tiff := read_tags(path)):
+        return (
+            f"is a TIFF of {tiff.describe()} (photometric interpretation {tiff.photometric}, compression "
+            f"{tiff.compression}), which is not read; write it again as grey or RGB"
+        )
+    return explain(error, path)
 
 
 def read_bands(path: Path) -> Bands | None:

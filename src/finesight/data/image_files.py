@@ -9,17 +9,13 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from finesight.data.content import explain_content
+from finesight.data.content import READ_IMAGES, explain_content, recognise
 from finesight.errors import DataError
 
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
 MAX_TEXT = 64 << 20  # bytes of text, or of a colour profile, in a PNG; there are honest ones of several megabytes
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
 DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "PPM")
-MARKS = {  # what files start with
-    b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
-    b"II+\0": "TIFF", b"MM\0+": "TIFF",
-}  # fmt: skip
 # Pillow keeps these for the whole process: they are set while a file is read, and put back.
 LIMITS = (
     (Image, "MAX_IMAGE_PIXELS", MAX_PIXELS),  # its own limit is lower and would speak first
@@ -108,14 +104,8 @@ def explain(error: Exception, path: Path) -> str:
         return "is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError) and (reason := explain_content(path)):
         return reason
-    if isinstance(error, UnidentifiedImageError) and (name := _find_format(path)):
-        return f"is a {name} file that is damaged or of a kind that is not read; write it again as 8-bit RGB"
+    if isinstance(error, UnidentifiedImageError) and (found := recognise(path)) in READ_IMAGES:
+        return f"is a {found} that is damaged or of a kind that is not read; write it again as 8-bit RGB"
     if isinstance(error, UnidentifiedImageError):
         return f"is no picture of a known format ({', '.join(DECODERS)})"
     return f"is damaged ({error})"
-
-
-def _find_format(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(4)
-    return next((name for mark, name in MARKS.items() if start.startswith(mark)), "")

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 from finesight.classes import ClassList
-from finesight.config import DataSettings
+from finesight.config import DataSettings, PixelScale
 from finesight.data.class_files import load_classes
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.formats import FORMATS, read_splits
@@ -17,6 +17,7 @@ from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import Look, MaskRule
 from finesight.data.portraits import Portrait, take_portrait
 from finesight.data.sample import Item
+from finesight.data.scaling import ValueStats, choose_scale, measure_values
 from finesight.data.seams import Seam, find_seams
 from finesight.data.splits import split_train_val
 from finesight.data.threads import map_in_threads
@@ -28,7 +29,8 @@ from finesight.progress import progress_bar, track
 class Inspection:
     """splits: as they come, or, if split_is_made, as `train` would make them. portraits: by key, of every item.
 
-    classes: None where none can be told. rule: how masks are read; None of pictures without, or with rule_fault, the
+    classes: None where none can be told. stats: of values that are not uint8, from the
+    training part. rule: how masks are read; None of pictures without, or with rule_fault, the
     sentence that says why they cannot be. faults: what is wrong with the layout, a sentence each.
     """
 
@@ -37,6 +39,7 @@ class Inspection:
     splits: Mapping[str, tuple[Item, ...]]
     split_is_made: bool
     settings: DataSettings
+    stats: tuple[ValueStats, ...]
     classes: ClassList | None
     rule: MaskRule | None
     rule_fault: str
@@ -64,6 +67,11 @@ class Inspection:
         return {"train": train, "val": val} | {
             name: items for name, items in self.splits.items() if name not in ("train", "val")
         }
+
+    @property
+    def scale(self) -> PixelScale:
+        """As training would choose it."""
+        return choose_scale(self.stats)
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -128,7 +136,8 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
         train, val = split_train_val(splits["train"], settings.val_share, seed)
         splits = {"train": train, "val": val} | {split: splits[split] for split in splits if split != "train"}
     items = list({item.key: item for items in splits.values() for item in items}.values())
-    taken = map_in_threads(take_portrait, items)
+    stats = measure_values(splits.get("train") or items)
+    taken = map_in_threads(partial(take_portrait, scale=choose_scale(stats)), items)
     portraits = {
         item.key: portrait
         for item, portrait in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)
@@ -139,6 +148,7 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
         splits=splits,
         split_is_made=split_is_made,
         settings=settings,
+        stats=stats,
         classes=known,
         rule=None,
         rule_fault="",

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.bands import read_bands
-from finesight.data.image_files import explain, find_orientation, open_picture
+from finesight.data.bands import explain_picture, read_bands
+from finesight.data.image_files import find_orientation, open_picture
 from finesight.data.rgb import to_rgb
 from finesight.data.sample import Item
 from finesight.data.scaling import AS_STORED, scale_bands
@@ -90,7 +90,7 @@ def decode_picture(path: Path, key: str = "", least: int = 0, scale: PixelScale 
             rgb, remarks = to_rgb(image)
             return Decoded(turn_upright(np.array(rgb), find_orientation(image)), remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
-        raise UnreadablePicture(key or str(path), explain(error, path)) from error
+        raise UnreadablePicture(key or str(path), explain_picture(error, path)) from error
 
 
 def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from finesight.config import PixelScale
 from finesight.data.duplicates import Fingerprint, take_fingerprint
 from finesight.data.image_files import open_picture
 from finesight.data.masks import Look, RawMask, UnreadableMask, count_codes, read_mask, summarise, to_colour
-from finesight.data.pictures import UnreadablePicture, read_picture
+from finesight.data.pictures import UnreadablePicture, decode_picture
 from finesight.data.sample import Item
+from finesight.data.scaling import AS_STORED
 from finesight.data.seams import take_edges
 
 NUM_COLOURS = 6  # that are told of a mask, the most frequent ones
@@ -31,7 +33,8 @@ class MaskPortrait:
 
 @dataclass(frozen=True)
 class Portrait:
-    """fault: why the picture cannot be read, or "". size: (height, width), upright. mode: Pillow's, as stored.
+    """fault: why the picture cannot be read, or "". size: (height, width), upright. mode: Pillow's, or the type of its
+    values where that is not uint8. outside, remarks: as in data.pictures.Decoded.
 
     is_missing: there is no such file. mask: None where there is none, or no file.
     """
@@ -40,6 +43,9 @@ class Portrait:
     is_missing: bool = False
     size: tuple[int, int] = (0, 0)
     mode: str = ""
+    type_name: str = "uint8"
+    outside: float = 0.0
+    remarks: tuple[str, ...] = ()
     num_bytes: int = 0
     fingerprint: Fingerprint | None = None
     edges: np.ndarray | None = None
@@ -55,26 +61,38 @@ class Stray:
     positions: tuple[tuple[int, int], ...]
 
 
-def take_portrait(item: Item) -> Portrait:
-    """Never raises on account of a file."""
+def take_portrait(item: Item, scale: PixelScale | None = AS_STORED) -> Portrait:
+    """Never raises on account of a file. scale: as in Preprocessing."""
     mask = _take_mask(item.mask) if item.mask and item.mask.is_file() else None
     if not item.path.is_file():
         return Portrait("does not exist", is_missing=True, mask=mask)
     try:
-        picture = read_picture(item.path, item.key)
-        with open_picture(item.path) as image:
-            mode = image.mode
+        decoded = decode_picture(item.path, item.key, scale=scale)
     except UnreadablePicture as error:
         return Portrait(error.reason, num_bytes=item.path.stat().st_size, mask=mask)
+    picture = decoded.pixels
     return Portrait(
         fault="",
         size=(picture.shape[0], picture.shape[1]),
-        mode=mode,
+        mode=_find_mode(item.path, decoded.type_name),
+        type_name=decoded.type_name,
+        outside=decoded.outside,
+        remarks=decoded.remarks,
         num_bytes=item.path.stat().st_size,
         fingerprint=take_fingerprint(picture),
         edges=take_edges(picture),
         mask=mask,
     )
+
+
+def _find_mode(path: Path, type_name: str) -> str:
+    if type_name != "uint8":
+        return type_name
+    try:
+        with open_picture(path) as image:
+            return image.mode
+    except Exception:  # bands that Pillow has no mode for
+        return type_name
 
 
 def _take_mask(path: Path) -> MaskPortrait:

@@ -114,13 +114,12 @@ def find_valid(bands: Bands) -> np.ndarray:
     valid: np.ndarray = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
-            valid &= np.abs(values) < NOT_MEASURED  # nor is NaN
+            np.less(np.abs(values), NOT_MEASURED, out=valid)  # NaN is not, either
     if bands.nodata is not None:
         with np.errstate(over="ignore", invalid="ignore"):
             nodata = np.array(bands.nodata).astype(values.dtype) if values.dtype.kind == "f" else bands.nodata
-        valid &= values != nodata
-    everywhere: np.ndarray = valid.all(axis=2)
-    return everywhere
+        valid &= np.not_equal(values, nodata)
+    return np.asarray(valid.all(axis=2))
 
 
 def find_range(values: np.ndarray, kind: str) -> tuple[float, float]:

@@ -26,7 +26,8 @@ BLACK_IS_HIGH, GREY, RGB = 0, 1, 2  # photometric interpretations that are read 
 COMPRESSIONS = {  # that leave the bytes as they are; the names are GDAL's
     1: "none", 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 32773: "PACKBITS", 34925: "LZMA", 50000: "ZSTD",
 }  # fmt: skip
-OTHERS = {6: "old JPEG", 7: "JPEG", 34887: "LERC", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL"}
+PILLOWS = (2, 3, 4, 6, 7, 32771, 32809, 34676, 34677, 50001)  # fax, JPEG, WebP and their like: bits that are pixels
+OTHERS = {34887: "LERC", 34712: "JPEG 2000", 50002: "JPEG XL"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Tiff:
     @property
     def is_pillows(self) -> bool:
         """Whether it holds eight bits or fewer a band, in a colour model that Pillow turns into RGB by itself."""
-        if self.photometric not in (BLACK_IS_HIGH, GREY, RGB) or self.compression not in COMPRESSIONS:
+        if self.photometric not in (BLACK_IS_HIGH, GREY, RGB) or self.compression in PILLOWS:
             return True
         if self.kind != "u" or self.num_bands != (3 if self.photometric == RGB else 1):
             return False

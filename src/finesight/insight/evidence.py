@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.classes import ClassList
-from finesight.config import Preprocessing, Settings, check
+from finesight.config import PixelScale, Preprocessing, Settings, check
 from finesight.errors import RunError, blame_files
 from finesight.insight.film_maps import FilmMaps, read_film_maps
 from finesight.insight.label_errors import LabelErrors, load_label_errors
@@ -113,6 +113,11 @@ class Evidence:
     class_counts: dict[str, list[int]]  # split → pictures or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
     film_maps: FilmMaps | None = None
+
+    @property
+    def scale(self) -> PixelScale | None:
+        """As in Preprocessing."""
+        return check(Preprocessing, self.model["preprocessing"]).scale
 
     @property
     def pictures(self) -> tuple[Answer, ...]:

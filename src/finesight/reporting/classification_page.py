@@ -44,7 +44,7 @@ PARTS = (
 
 def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
     story = _tell(evidence)
-    sprites = make_sprites(story.keys_by_need, originals.find_picture)
+    sprites = make_sprites(story.keys_by_need, originals.find_picture, evidence.scale)
     return Page(
         title=evidence.run.resolve().name,
         contents=CONTENTS,

@@ -103,7 +103,7 @@ def gather_answers(runs: Sequence[Evidence], originals: Originals) -> Findings:
     embedding = runs[-1].embedding if runs[-1].embedding and runs[-1].embedding.similar else None
     pictures = [answer for answer in runs[-1].pictures if embedding or answer.key in turned]
     keys = sorted((answer.key for answer in pictures), key=lambda key: key not in turned)
-    sprites = make_sprites(keys, originals.find_picture)
+    sprites = make_sprites(keys, originals.find_picture, runs[-1].scale)
     columns = list_pictures(pictures, sprites, embedding)
     columns["answers"] = [
         {"name": name, **list_answers(run, columns["key"])} for name, run in zip(name_runs(runs), runs, strict=True)

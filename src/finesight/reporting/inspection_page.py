@@ -37,7 +37,7 @@ def make_inspection_page(inspection: Inspection, problems: Sequence[Problem], su
             "pictures_shown": PICTURES_SHOWN,
             "mask": MASK,
         },
-        sprites=make_sprites(tiles, lambda tile: _find(inspection, tile)),
+        sprites=make_sprites(tiles, lambda tile: _find(inspection, tile), inspection.scale),
     )
 
 

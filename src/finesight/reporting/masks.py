@@ -78,7 +78,7 @@ def picture_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
     if path is None:
         return ""
     try:
-        picture = read_picture(path)
+        picture = read_picture(path, scale=evidence.scale)
     except UnreadablePicture:
         return ""
     preprocessing = evidence.model["preprocessing"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from finesight.config import PixelScale
 from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
 from finesight.data.threads import map_in_threads
 from finesight.progress import track
@@ -44,11 +45,14 @@ class Sprites:
     left_out: int
 
 
-def make_sprites(keys: Sequence[str], find_picture: FindPicture) -> Sprites:
-    """Thumbnails of the first MAX_PICTURES of `keys` that can be read, none larger than the largest picture."""
+def make_sprites(keys: Sequence[str], find_picture: FindPicture, scale: PixelScale | None) -> Sprites:
+    """Thumbnails of the first MAX_PICTURES of `keys` that can be read, none larger than the largest picture.
+
+    scale: as in Preprocessing.
+    """
     chosen = keys[:MAX_PICTURES]
     most = TILE if len(chosen) < MANY else SMALL_TILE
-    tiles = map_in_threads(lambda key: _make_tile(find_picture(key), most), chosen)
+    tiles = map_in_threads(lambda key: _make_tile(find_picture(key), most, scale), chosen)
     made = dict(zip(chosen, track(tiles, "Thumbnails", len(chosen), "pictures"), strict=True))
     there = {key: tile for key, tile in made.items() if tile is not None}
     missing = tuple(key for key in made if key not in there)
@@ -68,12 +72,12 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _make_tile(path: Path | None, most: int) -> np.ndarray | None:
+def _make_tile(path: Path | None, most: int, scale: PixelScale | None) -> np.ndarray | None:
     """A square uint8 RGB (h, w, 3), `most` pixels a side or as many as it has; None where no picture can be read."""
     if path is None:
         return None
     try:
-        picture = read_picture(path, least=2 * most)
+        picture = read_picture(path, least=2 * most, scale=scale)
         side = min(most, *picture.shape[:2])
         return fit_picture(picture, (side, side), "crop", "bicubic")
     except UnreadablePicture:

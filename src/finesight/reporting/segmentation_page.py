@@ -44,7 +44,7 @@ MAP_KEY = (
 
 def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
     screening, embedding = screen_films([evidence], originals), evidence.embedding
-    sprites = make_sprites([answer.key for answer in evidence.pictures], originals.find_picture)
+    sprites = make_sprites([answer.key for answer in evidence.pictures], originals.find_picture, evidence.scale)
     return Page(
         title=evidence.run.resolve().name,
         contents=CONTENTS,

@@ -27,6 +27,8 @@ from finesight.data.threads import map_in_threads
 RAMP = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
 COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2)
 GREY = np.repeat(RAMP[..., None], 3, axis=2)
+SPOT, SPOT_OFF = COLOUR.copy(), COLOUR.copy()
+SPOT[1, 2], SPOT_OFF[1, 2] = (255, 0, 0), 255
 
 
 def _same(array: np.ndarray) -> np.ndarray:
@@ -64,16 +66,8 @@ LOSSLESS: dict[str, tuple[Callable[[], Image.Image], dict[str, Any], np.ndarray]
         COLOUR,
     ),
     "bits.png": (lambda: Image.fromarray(RAMP > 100), {}, np.where(GREY > 100, 255, 0)),
-    "16bit.png": (lambda: Image.fromarray(RAMP.astype(np.uint16) * 257), {}, GREY),
-    "16bit.tif": (lambda: Image.fromarray(RAMP.astype(np.uint16) * 257), {}, GREY),
-    "int32_16bit.tif": (lambda: Image.fromarray(np.maximum(RAMP.astype(np.int32) * 257, 256)), {}, np.maximum(GREY, 1)),
-    "int32_8bit.tif": (lambda: Image.fromarray(RAMP.astype(np.int32)), {}, GREY),
-    "int32_more.tif": (lambda: Image.fromarray(RAMP.astype(np.int32) * 10**6), {}, np.rint(GREY * (255 / 230))),
-    "float_unit.tif": (lambda: Image.fromarray(RAMP.astype(np.float32) / 255), {}, GREY),
-    "float_8bit.tif": (lambda: Image.fromarray(RAMP.astype(np.float32)), {}, GREY),
-    "negative.tif": (lambda: Image.fromarray(RAMP.astype(np.float32) - 50), {}, np.maximum(GREY, 50) - 50),
     "cmyk.tif": (lambda: Image.new("CMYK", (6, 4), (0, 255, 255, 0)), {}, np.full((4, 6, 3), (255, 0, 0))),
-    "one_colour_off.png": (lambda: Image.new("RGB", (6, 4), "red"), {"transparency": (255, 0, 0)}, GREY * 0 + 255),
+    "one_colour_off.png": (lambda: Image.fromarray(SPOT), {"transparency": (255, 0, 0)}, SPOT_OFF),
 }
 
 

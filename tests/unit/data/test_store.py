@@ -96,7 +96,7 @@ def test_bad_pictures_stop_or_are_skipped(items: list[Item], mode: str) -> None:
 
 
 def test_a_picture_that_was_bad_for_a_moment_is_tried_again(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, key: str) -> np.ndarray:
+    def fail(path: Path, key: str, scale: object) -> np.ndarray:
         raise UnreadablePicture(key, "is damaged (too many open files)")
 
     with monkeypatch.context() as patch:

@@ -1,7 +1,7 @@
 """Numbered checks over a data set: what would hurt a training, and what is worth knowing."""
 
 from finesight.data.inspection import Inspection
-from finesight.insight.data_checks import copies, files, labels, masks
+from finesight.insight.data_checks import copies, files, labels, masks, values
 from finesight.insight.data_checks.contract import SEVERITIES, Check, Example, Explanation, Problem, Severity
 
 __all__ = ["CHECKS", "SEVERITIES", "Check", "Example", "Explanation", "Problem", "Severity", "find_problems"]
@@ -16,6 +16,10 @@ CHECKS: dict[str, Check] = {
     "D106": Check("Pictures of a single colour", "note", files.find_flat),
     "D107": Check("Images that are passed over", "warning", files.find_lost_images),
     "D108": Check("How the data were read", "note", files.find_guesses),
+    "D121": Check("Pixel values that scaling loses", "warning", values.find_lost_values),
+    "D122": Check("Images of different types", "warning", values.find_mixture),
+    "D123": Check("Values outside the range of the training images", "note", values.find_outside),
+    "D124": Check("Bands that are left out", "note", values.find_left_out),
     "D201": Check("The same picture with two labels", "warning", copies.find_two_labels),
     "D202": Check("Nearly the same picture with two labels", "warning", copies.find_two_labels_nearly),
     "D203": Check("The same picture in two parts", "warning", copies.find_copies_across),

@@ -171,7 +171,7 @@ class Case:
             raise NotApplicable("The pictures themselves are not there any more, or are other data than the run's.")
         items = list(self.items.values())
         with progress_bar("Comparing", len(items), "images") as bar:
-            return find_duplicates(items, bar.advance)
+            return find_duplicates(items, bar.advance, self.evidence.scale)
 
     def read_masks(self, key: str) -> tuple[Indices, Indices] | None:
         """(true, predicted) mask of a picture, class indices uint8 (h, w); None where one of them is gone."""
