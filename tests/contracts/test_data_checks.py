@@ -124,6 +124,7 @@ def twins(root: Path) -> Settings:
         for index in range(count):
             for number, label in enumerate(("Fox", "fox")):
                 save(root / split / f"{label}_{index}.png", paint(1000 * count + 10 * index + number))
+    return {}
 
 
 def with_values(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> Path:

@@ -174,7 +174,7 @@ def find_scale(items: Sequence[Item]) -> PixelScale:
     stats = measure_values(items)
     for line in describe_scale(stats, len(items)):
         say(line)
-    return choose_scale(stats)
+    return choose_scale(stats, len(items))
 
 
 def say_reading(items: Sequence[Item], preprocessing: Preprocessing, of: str = "") -> None:

@@ -71,7 +71,7 @@ class Inspection:
     @property
     def scale(self) -> PixelScale:
         """As training would choose it."""
-        return choose_scale(self.stats)
+        return choose_scale(self.stats, len(self.splits.get("train", self.items)))
 
     @cached_property
     def items(self) -> dict[str, Item]:
@@ -136,8 +136,9 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
         train, val = split_train_val(splits["train"], settings.val_share, seed)
         splits = {"train": train, "val": val} | {split: splits[split] for split in splits if split != "train"}
     items = list({item.key: item for items in splits.values() for item in items}.values())
-    stats = measure_values(splits.get("train") or items)
-    taken = map_in_threads(partial(take_portrait, scale=choose_scale(stats)), items)
+    training = splits.get("train") or items
+    stats = measure_values(training)
+    taken = map_in_threads(partial(take_portrait, scale=choose_scale(stats, len(training))), items)
     portraits = {
         item.key: portrait
         for item, portrait in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)

@@ -48,6 +48,11 @@ def describe_reading(items: Sequence[Item], scale: PixelScale | None) -> tuple[s
             f"{len(deep):,} of {len(items):,} images are not uint8, and this run does not say how to scale them: "
             "each is scaled by its own values. Train again for one scale."
         )
+    if scale and "uint8" not in scale and (plain := len(items) - len(deep)):
+        notes.append(
+            f"{plain:,} of {len(items):,} images are uint8, where the training images are {' and '.join(scale)}; "
+            "they are taken as they are. Give them in the type that the run was trained on."
+        )
     chosen = spread(deep) + spread([i for i, k in zip(items, kinds, strict=True) if k.has_extra])
     decoded = [each for each in map_in_threads(lambda item: _decode(item, scale), set(chosen)) if each]
     outside = sum(each.outside > FAR_OUTSIDE for each in decoded)

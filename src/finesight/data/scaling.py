@@ -67,8 +67,12 @@ def measure_values(items: Sequence[Item]) -> tuple[ValueStats, ...]:
     return tuple(each for each in stats if each)
 
 
-def choose_scale(stats: Sequence[ValueStats]) -> PixelScale:
-    return {each.type_name: (each.low, each.high) for each in stats}
+def choose_scale(stats: Sequence[ValueStats], num_images: int) -> PixelScale:
+    """uint8 is named where some of the images are uint8 and some are not; it stays as it is."""
+    scale = {each.type_name: (each.low, each.high) for each in stats}
+    if scale and sum(each.num_images for each in stats) < num_images:
+        scale["uint8"] = (0.0, 255.0)
+    return scale
 
 
 def find_kinds(items: Sequence[Item]) -> list[Kind]:

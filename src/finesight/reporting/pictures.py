@@ -12,6 +12,7 @@ from PIL import Image
 
 from finesight.config import PixelScale
 from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.scaling import AS_STORED
 from finesight.data.threads import map_in_threads
 from finesight.progress import track
 
@@ -45,7 +46,7 @@ class Sprites:
     left_out: int
 
 
-def make_sprites(keys: Sequence[str], find_picture: FindPicture, scale: PixelScale | None) -> Sprites:
+def make_sprites(keys: Sequence[str], find_picture: FindPicture, scale: PixelScale | None = AS_STORED) -> Sprites:
     """Thumbnails of the first MAX_PICTURES of `keys` that can be read, none larger than the largest picture.
 
     scale: as in Preprocessing.

@@ -22,7 +22,7 @@ def as_items(folder: Path, *arrays: np.ndarray, **options: Any) -> list[Item]:
 
 
 def read_all(items: list[Item]) -> list[np.ndarray]:
-    scale = choose_scale(measure_values(items))
+    scale = choose_scale(measure_values(items), len(items))
     return [read_picture(item.path, item.key, scale=scale)[..., 0].astype(float) for item in items]
 
 
@@ -122,7 +122,7 @@ def test_the_whole_of_sixteen_bits_is_as_eight(tmp_path: Path, name: str) -> Non
     image.save(tmp_path / name)
     item = Item(name, tmp_path / name)
     bright = Item("b.tif", write_tiff(tmp_path / "b.tif", np.full((9, 9), 65535, np.uint16)))
-    assert choose_scale(measure_values([item, bright])) == {"uint16": (0.0, 65535.0)}
+    assert choose_scale(measure_values([item, bright]), 2) == {"uint16": (0.0, 65535.0)}
     decoded = decode_picture(item.path, scale={"uint16": (0, 65535)})
     assert decoded.type_name == "uint16"
     np.testing.assert_array_equal(decoded.pixels, np.repeat(RAMP[..., None], 3, axis=2))
