@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -25,7 +26,7 @@ from finesight.data.label_folders import (
     read_name_prefix,
 )
 from finesight.data.leftovers import Note, quote_some
-from finesight.data.manifest import MASK_COLUMNS, UnusableRows, is_manifest, read_manifest
+from finesight.data.manifest import COLUMNS, MASK_COLUMNS, UnusableRows, guess_manifest, is_manifest, read_manifest
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
 from finesight.data.matching import find_class
@@ -51,27 +52,27 @@ class Format:
     read: Callable[[Survey], Splits]
 
 
-def _fits_manifest(survey: Survey) -> bool:
-    """A CSV file alone can be nothing else, whatever its columns: reading says which one is missing."""
-    return sum(map(is_manifest, survey.tables)) == 1 or (len(survey.tables) == 1 and not survey.pictures)
+def _list_manifests(survey: Survey, kind: str) -> list[Path]:
+    """Tables that give images `labels`, or `masks`: those with the plain columns, else those that can be understood."""
+    columns = MASK_COLUMNS if kind == "masks" else COLUMNS
+    plain = [table for table in survey.tables if is_manifest(table, columns)]
+    return plain or [table for table in survey.tables if guess_manifest(table) == kind]
 
 
-def _read_manifest(survey: Survey) -> Splits:
-    tables = [table for table in survey.tables if is_manifest(table)] or survey.tables
+def _fits_manifest(survey: Survey, kind: str = "labels") -> bool:
+    """Beside other layouts only plain columns tell a manifest. A CSV file alone can be nothing else."""
+    columns = MASK_COLUMNS if kind == "masks" else COLUMNS
+    if survey.pictures or len(survey.tables) != 1:
+        return sum(is_manifest(table, columns) for table in survey.tables) == 1
+    (table,) = survey.tables
+    return (guess_manifest(table) or ("masks" if is_manifest(table, MASK_COLUMNS) else "labels")) == kind
+
+
+def _read_manifest(survey: Survey, kind: str = "labels") -> Splits:
+    tables = _list_manifests(survey, kind) or survey.tables
     if len(tables) != 1:
-        raise DataError(f"{describe(survey)} Name the one CSV file that is the manifest.")
-    return read_manifest(tables[0])
-
-
-def _fits_mask_manifest(survey: Survey) -> bool:
-    return sum(is_manifest(table, MASK_COLUMNS) for table in survey.tables) == 1
-
-
-def _read_mask_manifest(survey: Survey) -> Splits:
-    tables = [table for table in survey.tables if is_manifest(table, MASK_COLUMNS)]
-    if len(tables) != 1:
-        raise DataError(f"{describe(survey)} Name the one CSV file with the columns image,mask.")
-    return read_manifest(tables[0], MASK_COLUMNS)
+        raise DataError(f"{describe(survey)} Name the one CSV file that gives images their {kind}, with --data.")
+    return read_manifest(tables[0], MASK_COLUMNS if kind == "masks" else COLUMNS, survey.is_named, survey.notes)
 
 
 def _read_unlabelled(survey: Survey) -> Splits:
@@ -92,7 +93,10 @@ FORMATS = {
         read_class_folders,
     ),
     "manifest": Format(
-        "a CSV file with the columns path,label and perhaps split", "classification", _fits_manifest, _read_manifest
+        "a CSV file with the columns path,label and perhaps split, or others that mean the same",
+        "classification",
+        _fits_manifest,
+        _read_manifest,
     ),
     "mask_suffix": Format(
         "pairs such as 7_sat.jpg and 7_mask.png (or 7.jpg and 7_mask.png), perhaps below train and val",
@@ -109,8 +113,8 @@ FORMATS = {
     "mask_manifest": Format(
         "a CSV file with the columns image,mask and perhaps split",
         "segmentation",
-        _fits_mask_manifest,
-        _read_mask_manifest,
+        partial(_fits_manifest, kind="masks"),
+        partial(_read_manifest, kind="masks"),
     ),
     "unlabelled": Format(
         "any folder of pictures; for prediction", "none", lambda survey: bool(survey.pictures), _read_unlabelled
@@ -169,17 +173,25 @@ def read_splits(
     notes: takes what was passed over or guessed.
     """
     survey, name = _settle(root, format)
-    splits, base = _read(survey, name, faults=faults), survey.root
-    told = list(survey.notes)
+    splits = _read(survey, name, faults=faults)
+    base, told = _find_base(survey.root, splits), list(survey.notes)
     if val:
         # pictures of a single class look unlabelled; beside training pictures they are not
         val_survey, val_name = _settle(val, format, preferred=name)
         splits["val"] = _only_val(_read(val_survey, val_name, faults=faults), val_survey.root)
-        base = Path(os.path.commonpath([survey.root, val_survey.root]))
+        base = Path(os.path.commonpath([base, _find_base(val_survey.root, {"val": splits["val"]})]))
         told += val_survey.notes
     if notes is not None:
         notes += told
     return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
+
+
+def _find_base(root: Path, splits: Splits) -> Path:
+    """The data's folder; where a CSV file names images elsewhere, the folder that all of them lie in."""
+    paths = [item.path for items in splits.values() for item in items]
+    if all(path.is_relative_to(root) for path in paths):
+        return root
+    return Path(os.path.commonpath([path.parent for path in paths]))
 
 
 def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:
@@ -207,8 +219,9 @@ def read_labelled(root: str | Path, format: str, classes: ClassList) -> Listing:
     if not name:
         survey, name = _settle(root, preferred=format)
         splits = _read(survey, name)
-    ordered = {split: _in_order(items, survey.root) for split, items in splits.items()}
-    return Listing(name, survey.root, ordered, classes, tuple(note.text for note in survey.notes))
+    base = _find_base(survey.root, splits)
+    ordered = {split: _in_order(items, base) for split, items in splits.items()}
+    return Listing(name, base, ordered, classes, tuple(note.text for note in survey.notes))
 
 
 def _read_single_class(survey: Survey, format: str, classes: ClassList) -> tuple[str, Splits]:
@@ -283,10 +296,21 @@ def _settle(root: str | Path, format: str = "auto", preferred: str = "") -> tupl
     if len(names) > 1:
         raise DataError(f"{describe(survey)} It can be read as {' or '.join(names)}: say which with --format.")
     if names or format != "auto":
-        return survey, (names or [format])[0]
+        name = (names or [format])[0]
+        survey.notes.extend(_note_tables(survey, name))
+        return survey, name
     if not survey.pictures:
         raise DataError(f"{describe(survey)} {_expected()}")
     return survey, preferred or "unlabelled"
+
+
+def _note_tables(survey: Survey, name: str) -> Iterator[Note]:
+    """What CSV files say that are not read."""
+    if FORMATS[name].task == "classification" and name != "manifest":
+        for table in survey.tables:
+            if guess_manifest(table) == "labels":
+                text = f"Passed over: {table.name!r}, which gives images labels, too; --format manifest reads it."
+                yield Note(text, (table.name,))
 
 
 def _find_fitting(survey: Survey, format: str = "auto") -> list[str]:
@@ -295,7 +319,11 @@ def _find_fitting(survey: Survey, format: str = "auto") -> list[str]:
         return [format] if FORMATS[format].fits(survey) else []
     names = [name for name, each in FORMATS.items() if each.task != "none" and each.fits(survey)]
     # pairs are the more special layout: images/ and masks/ would also do as two classes
-    return [name for name in names if FORMATS[name].task == "segmentation"] or names
+    names = [name for name in names if FORMATS[name].task == "segmentation"] or names
+    if names or not survey.pictures:
+        return names
+    kinds = [kind for kind in map(guess_manifest, survey.tables) if kind]
+    return ["mask_manifest" if "masks" in kinds else "manifest"] if len(kinds) == 1 else []
 
 
 def _can_be_read(survey: Survey, name: str) -> bool:
@@ -350,6 +378,8 @@ def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
 
 def _explain(survey: Survey) -> str:
     """Why pictures tell no class, and the nearest layout that would."""
+    if tables := [table.name for table in survey.tables if guess_manifest(table)]:
+        return f"{describe(survey)} Name the one CSV file that holds the labels, with --data: {quote_some(tables)}."
     for folder in sorted({key.split("/")[0] for key in survey.pictures if "/" in key}):
         inner = survey_folder(survey.root / folder)
         is_most = is_few(len(survey.pictures) - len(inner.pictures), len(survey.pictures))

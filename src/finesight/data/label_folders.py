@@ -143,7 +143,7 @@ def _is_clear(survey: Survey, pattern: re.Pattern[str]) -> bool:
         (each, _label(each, pattern)) for each in placed
     ]
     counts = Counter(label for _, label in found)
-    if any(each.folders for each, _ in found) or "" in counts or len(counts) < 2:
+    if any(each.folders for each, _ in found) or "" in counts or len(counts) < 2 or all(map(split_name, counts)):
         return False
     return pattern is NAMES[0] or (min(counts.values()) > 1 and all(re.search(r"[^\W\d_]", label) for label in counts))
 

@@ -1,76 +1,132 @@
-"""Manifests: CSV files with a picture a row, `path,label[,split]` or `image,mask[,split]`.
+"""Manifests: CSV files with an image a row, its label or its mask, and perhaps its split.
 
+Plainest are `path,label[,split]` and `image,mask[,split]`; `columns.py` says what else is understood.
 Paths are relative to the file's folder.
 """
 
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from finesight.data.columns import Columns, find_columns
+from finesight.data.leftovers import Note, count_of, quote_some
+from finesight.data.named_files import NamedFiles
 from finesight.data.sample import Item
-from finesight.data.splits import split_name
 from finesight.errors import DataError
 from finesight.run import write_csv
 
-NUM_LISTED = 20  # rows an error names
 COLUMNS = ("path", "label")
 MASK_COLUMNS = ("image", "mask")
+ROWS_LOOKED_AT = 20  # to tell what a table is
+DELIMITERS = ",;\t|"
 
 
 class UnusableRows(DataError):
-    """Rows that cannot be used. reasons: a sentence each; splits: the items of all other rows."""
+    """Rows that cannot be used. reasons: what there is to say in one sentence, and if that is not all, a sentence for
+    each row; splits: the items of all other rows."""
 
-    def __init__(self, reasons: list[str], splits: dict[str, list[Item]]) -> None:
-        more = [f"and {len(reasons) - NUM_LISTED:,} more rows"] if len(reasons) > NUM_LISTED else []
-        super().__init__("\n  ".join([*reasons[:NUM_LISTED], *more]))
-        self.reasons = reasons
+    def __init__(self, message: str, rows: list[str], splits: dict[str, list[Item]]) -> None:
+        super().__init__(message)
+        self.reasons = [message, *rows] if len(rows) > 1 else [message]
         self.splits = splits
 
 
+class _Missing(DataError):
+    """There is no file of the name that it holds."""
+
+
+@dataclass
+class _Reading:
+    """What is read of a table so far. lines: where an image was named first, by path."""
+
+    table: Path
+    columns: Columns
+    files: NamedFiles
+    may_leave: bool
+    splits: dict[str, list[Item]] = field(default_factory=dict)
+    lines: dict[Path, int] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    missing: list[tuple[int, str]] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+
+
 def is_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> bool:
-    """Whether a CSV file's first row has the columns of a manifest."""
+    """Whether a CSV file's first row has the very columns of a manifest."""
     try:
         return set(columns) <= set(_read_rows(table, limit=1)[0])
     except DataError:
         return False
 
 
-def read_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> dict[str, list[Item]]:
-    """Items by split; all are `train` without a column `split`. Columns of other names are passed over.
+def guess_manifest(table: Path) -> str:
+    """`labels` or `masks`, whichever a table gives to images that are there; "" where it does not."""
+    try:
+        header, *rows = _read_rows(table, limit=ROWS_LOOKED_AT)
+        columns = find_columns(header, rows)
+        cells = [row[columns.image] for row in rows if len(row) == len(header)]
+        files = NamedFiles(table.parent)
+        is_there = any(map(files.find, cells)) or any(map(files.locate, cells[:1]))
+    except DataError:
+        return ""
+    return ("masks" if columns.has_masks else "labels") if is_there else ""
 
-    columns: those of the picture and of its target.
 
+def read_manifest(
+    table: Path, columns: tuple[str, str] = COLUMNS, may_leave: bool = False, notes: list[Note] | None = None
+) -> dict[str, list[Item]]:
+    """Items by split; all are `train` where no column tells it.
+
+    columns: COLUMNS or MASK_COLUMNS, the kind of the table; others of the same meaning do as well. may_leave: whether
+    paths may lead out of the file's folder. notes: takes what was guessed.
     Raises DataError: not UTF-8, no such column; UnusableRows: too few or many fields, an empty label, an unknown split,
-    a picture that does not exist, that two rows name, or that lies outside the file's folder.
+    an image that does not exist, that two rows name, or that lies outside the file's folder.
     """
     header, *rows = _read_rows(table)
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise DataError(
-            f"Manifest {str(table)!r} has no column {missing[0]!r}; its first row reads {','.join(header)!r}."
+    rows = [*rows]
+    try:
+        found = find_columns(header, [row for row in rows if row], "masks" if columns == MASK_COLUMNS else "labels")
+    except DataError as error:
+        raise DataError(f"Manifest {str(table)!r} {error}") from None
+    told = [Note(note) for note in found.notes]
+    reading = _read_all(_Reading(table, found, NamedFiles(table.parent), may_leave), header, rows)
+    cells = [row[each] for row in rows if len(row) == len(header) for each in _file_columns(found) if row[each].strip()]
+    if len(reading.missing) == sum(map(bool, rows)) and len(folders := reading.files.find_folder(cells)) == 1:
+        told.append(Note(f"Its paths are relative to the folder {folders[0].relative_to(table.parent).as_posix()!r}."))
+        reading = _read_all(_Reading(table, found, NamedFiles(folders[0]), may_leave), header, rows)
+    if reading.unlabelled:
+        some = f"{count_of(len(reading.unlabelled), 'row')} of test without a label"
+        told.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
+    if near := reading.files.near:
+        where = os.path.relpath(near[0][1], table.parent).replace(os.sep, "/")
+        told.append(
+            Note(f"{count_of(len(near), 'file')} found nearly as written, such as {where!r} for {near[0][0]!r}.")
         )
-    if any(header.count(column) > 1 for column in (*columns, "split")):
-        raise DataError(f"Manifest {str(table)!r} has a column twice; its first row reads {','.join(header)!r}.")
-    splits: dict[str, list[Item]] = {}
-    seen: dict[str, int] = {}
-    reasons: list[str] = []
-    for number, fields in enumerate(rows, start=2):
-        if not fields:
-            continue
-        where = f"Manifest {str(table)!r}, row {number}"
-        try:
-            split, item = _read_row(header, fields, table.parent, columns, where)
-            if seen.setdefault(item.key, number) != number:
-                raise DataError(f"{where}: {item.key!r} already stands in row {seen[item.key]}; remove one of them.")
-        except DataError as error:
-            reasons.append(str(error))
-            continue
-        splits.setdefault(split, []).append(item)
-    if reasons:
-        raise UnusableRows(reasons, splits)
-    return splits
+    if notes is not None:
+        notes += told
+    if reading.reasons:
+        message = _describe_missing(reading, sum(map(bool, rows))) if reading.missing else reading.reasons[0]
+        if len(reading.reasons) > max(1, len(reading.missing)):
+            message = f"{len(reading.reasons):,} rows of {str(table)!r} cannot be used, for example: {message}"
+        raise UnusableRows(message, reading.reasons, reading.splits)
+    return reading.splits
+
+
+def _file_columns(columns: Columns) -> tuple[int, ...]:
+    return (columns.image, columns.target) if columns.has_masks else (columns.image,)
+
+
+def _describe_missing(reading: _Reading, total: int) -> str:
+    (number, cell), table = reading.missing[0], str(reading.table)
+    place = reading.files.locate(cell)
+    where = f"; a file of that name lies at {place!r}" if place else ""
+    what = f"Manifest {table!r}, row {number}: there is no picture {cell!r}"
+    if len(reading.missing) > 1:
+        count = f"{len(reading.missing):,} of {total:,} rows of manifest {table!r}"
+        what = f"{count} name files that do not exist, such as {cell!r} in row {number}"
+    return f"{what}{where}; paths are relative to the manifest's folder."
 
 
 def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
@@ -91,57 +147,80 @@ def _from_folder(path: Path, table: Path) -> str:
     return relative.replace(os.sep, "/")
 
 
-def _read_row(
-    header: list[str], fields: list[str], folder: Path, columns: tuple[str, str], where: str
-) -> tuple[str, Item]:
-    """(split, item)."""
+def _read_all(reading: _Reading, header: list[str], rows: Sequence[list[str]]) -> _Reading:
+    for number, fields in enumerate(rows, start=2):
+        if not fields:
+            continue
+        try:
+            _read_row(reading, header, fields, number)
+        except _Missing as error:
+            reading.missing.append((number, str(error)))
+            reading.reasons.append(
+                f"Manifest {str(reading.table)!r}, row {number}: there is no picture {str(error)!r}."
+            )
+        except DataError as error:
+            reading.reasons.append(f"Manifest {str(reading.table)!r}, row {number}: {error}")
+    return reading
+
+
+def _read_row(reading: _Reading, header: list[str], fields: list[str], number: int) -> None:
+    """Adds the row's item, or raises DataError with what is wrong with it."""
     if len(fields) != len(header):
-        raise DataError(
-            f"{where}: {len(fields)} fields where the first row has {len(header)}; quote names with commas."
-        )
-    row = dict(zip(header, fields, strict=True))
-    key = _key(row[columns[0]], folder, where)
-    target = row[columns[1]].strip()
-    if not target:
-        raise DataError(f"{where}: {key!r} has no {columns[1]}; add one or remove the row.")
-    split = split_name(row.get("split", "train").strip())
+        raise DataError(f"{len(fields)} fields where the first row has {len(header)}; quote names with commas.")
+    columns = reading.columns
+    cell, target = fields[columns.image], fields[columns.target].strip()
+    split = columns.name_split(fields)
     if not split:
-        raise DataError(f"{where}: split {row['split']!r} should be train, val or test.")
-    return split, _item(key, target, folder, columns, where)
+        named = " and ".join(repr(fields[position]) for _, position in columns.splits)
+        raise DataError(f"split {named} should be train, val or test.")
+    if not target and split == "test":
+        reading.unlabelled.append(cell)
+        return
+    path, *masks = (
+        _find(reading, written) for written in ((cell, target) if columns.has_masks and target else (cell,))
+    )
+    key = os.path.relpath(path, reading.table.parent).replace(os.sep, "/")
+    if not target:
+        raise DataError(f"{key!r} has no {'mask' if columns.has_masks else 'label'}; add one or remove the row.")
+    if reading.lines.setdefault(path, number) != number:
+        raise DataError(f"{key!r} already stands in row {reading.lines[path]}; remove one of them.")
+    item = Item(key, path, mask=masks[0]) if columns.has_masks else Item(key, path, target)
+    reading.splits.setdefault(split, []).append(item)
 
 
-def _item(key: str, target: str, folder: Path, columns: tuple[str, str], where: str) -> Item:
-    if columns == MASK_COLUMNS:
-        return Item(key, folder / key, mask=folder / _key(target, folder, where))
-    return Item(key, folder / key, target)
-
-
-def _key(path: str, folder: Path, where: str) -> str:
-    """The path relative to the folder, `/`-separated; refuses what leads out of it or does not exist."""
-    relative = os.path.relpath(os.path.normpath(folder / path), folder)
-    if Path(relative).parts[:1] == ("..",):
-        raise DataError(f"{where}: {path!r} leads out of the manifest's folder; put the CSV above all its pictures.")
-    if not path or not _is_file(folder / relative):
-        raise DataError(f"{where}: there is no picture {path!r}; paths are relative to the manifest's folder.")
-    return relative.replace(os.sep, "/")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # longer than a name can be
-        return False
+def _find(reading: _Reading, cell: str) -> Path:
+    """The file. Raises _Missing where there is none, and DataError for what leads out."""
+    folder = reading.table.parent
+    leaves = Path(os.path.relpath(os.path.normpath(folder / cell), folder)).parts[:1] == ("..",)
+    if leaves and not reading.may_leave:
+        raise DataError(
+            f"{cell!r} leads out of the folder in which the manifest was found; to read it all the same, name the CSV "
+            "file itself with --data."
+        )
+    path = reading.files.find(cell)
+    if path is None:
+        raise _Missing(cell)
+    return path
 
 
 def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
     """The first rows, or all; the first of them is the header, without blanks around its names."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(islice(csv.reader(file, strict=True), limit))
+            first = file.readline()
+            file.seek(0)
+            rows = list(islice(csv.reader(file, strict=True, delimiter=_guess_delimiter(first)), limit))
     except UnicodeDecodeError:
         raise DataError(f"Manifest {str(table)!r} is not in UTF-8; save it as such.") from None
     except (OSError, csv.Error) as error:
         raise DataError(f"Manifest {str(table)!r} cannot be read as CSV: {error}.") from None
     if not rows:
         raise DataError(f"Manifest {str(table)!r} is empty; its first row should read path,label.")
+    if rows[0] and rows[0][0].startswith("version https://git-lfs"):
+        raise DataError(f"Manifest {str(table)!r} is a Git LFS pointer, not the file: run `git lfs pull`.")
     return [[name.strip() for name in rows[0]], *rows[1:]]
+
+
+def _guess_delimiter(first: str) -> str:
+    """The one that makes most fields of the first row; a comma in doubt."""
+    return max(DELIMITERS, key=first.count) if any(map(first.count, DELIMITERS)) else ","

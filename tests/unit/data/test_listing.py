@@ -135,7 +135,7 @@ def test_bad_roots(draw: Draw, tmp_path: Path) -> None:
         read_listing(draw("a.png"))
     with pytest.raises(DataError, match="Did you mean 'class_folders'"):
         read_listing(tmp_path, format="class_folder")
-    (tmp_path / "x.csv").write_text("file,label\n")
+    (tmp_path / "x.csv").write_text("colour,label\n")
     with pytest.raises(DataError, match="no column 'path'"):
         read_listing(tmp_path / "x.csv")
 

@@ -15,8 +15,7 @@ HUGE = 50_000_000  # pixels; 150 MB as RGB, once for each decoding thread
 def find_unusable_layout(inspection: Inspection) -> Explanation | None:
     if not inspection.faults:
         return None
-    more = len(inspection.faults) > 1
-    return Explanation(inspection.faults[0], tuple(Example((), fault) for fault in inspection.faults if more))
+    return Explanation(inspection.faults[0], tuple(Example((), fault) for fault in inspection.faults[1:]))
 
 
 def find_lost_images(inspection: Inspection) -> Explanation | None:
