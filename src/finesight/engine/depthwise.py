@@ -3,7 +3,7 @@
 These change how a layer computes, in place, and never what.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, TypeGuard
 
@@ -38,6 +38,22 @@ def is_depthwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     )
 
 
+def has_steps(module: nn.Conv2d) -> bool:
+    """Whether a convolution has a stride, and a kernel of more than one pixel."""
+    return max(module.stride) > 1 and max(module.kernel_size) > 1
+
+
+def is_too_small(module: nn.Conv2d, size: Sequence[int]) -> bool:
+    """Whether a map of `size` (height, width) may be one on which bf16 is wrong for a convolution with a stride.
+
+    Where a column of the kernel lies on padding wherever the kernel is put, as in a ResNet on 16 px pictures, its
+    weights' gradient is never written: it is whatever lay in memory (docs/upstream.md). On a map of at least kernel
+    and stride less one that cannot be, whatever the padding; smaller ones cost little in float32, too.
+    """
+    sides = zip(size, module.kernel_size, module.stride, module.dilation, strict=True)
+    return has_steps(module) and any(side < across * (kernel - 1) + step for side, kernel, step, across in sides)
+
+
 class _DepthwiseForward:
     """A convolution's forward. A class, not a closure, so that networks can still be copied."""
 
@@ -47,11 +63,12 @@ class _DepthwiseForward:
     def __call__(self, images: Tensor) -> Tensor:
         module = self.module
         convolve: Callable[..., Tensor] = type(module).forward  # timm's pads first, by the picture's size
-        if images.shape[-1] <= module.stride[1]:  # see `avoid_bf16_traps`
+        if images.shape[-1] <= module.stride[1] or is_too_small(module, images.shape[-2:]):
             with torch.autocast("cpu", enabled=False):
                 return convolve(module, images.float())
         pays = module.kernel_size[1] > WIDEST or torch.is_autocast_enabled("cpu")
-        with _OwnGradient() if pays and torch.is_grad_enabled() else nullcontext():
+        is_batch = images.ndim == 4  # of one picture alone, as torch takes it, too, the gradient is torch's
+        with _OwnGradient() if pays and is_batch and torch.is_grad_enabled() else nullcontext():
             return convolve(module, images)
 
 

@@ -3,16 +3,16 @@
 These change how the layers of a network compute, in place, and never what.
 """
 
-import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from finesight.engine.depthwise import WIDEST, is_depthwise
+from finesight.engine.depthwise import WIDEST, has_steps, is_depthwise, is_too_small
 
+Where = Callable[[nn.Conv2d, Sequence[int]], bool]
 LARGE_MAP = 56 * 56  # pixels from which on the way around `avoid_fp32_traps` pays
 
 
@@ -38,7 +38,7 @@ class _GradientFromPlanes:
     def __call__(self, images: Tensor) -> Tensor:
         module = self.module
         learns = torch.is_grad_enabled() and module.weight.requires_grad
-        if not learns or images.shape[-2] * images.shape[-1] < LARGE_MAP:
+        if not learns or images.ndim != 4 or images.shape[-2] * images.shape[-1] < LARGE_MAP:
             return nn.Conv2d.forward(module, images)
         answer: Tensor = _Convolution.apply(images, module.weight, module.bias, module.padding, module.dilation)
         return answer
@@ -78,43 +78,44 @@ class _Convolution(torch.autograd.Function):
 
 
 def avoid_bf16_traps(network: nn.Module) -> None:
-    """Keeps in float32 what oneDNN computes slowly or wrongly in bf16.
-
-    Where a feature map is no wider than the stride, as in a ResNet on 16 px pictures, the gradient of the weights
-    that see only padding is never written (torch 2.15), and on AMX nor is the answer (torch 2.14): it is whatever lay
-    in memory.
-    Depthwise convolutions that depthwise.py leaves alone, with a dilation or several kernels a channel, have a backward
-    far slower than float32's.
-    On AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has it to score its
-    classes, is written past its end, which crashes sooner or later (torch 2.14).
-    Transposed convolutions take up to sixty times as long (benchmarks/README.md).
-    """
+    """Keeps in float32 what oneDNN computes slowly or wrongly in bf16 (docs/upstream.md)."""
     for module in network.modules():
-        if isinstance(module, nn.ConvTranspose2d):
+        if isinstance(module, nn.ConvTranspose2d) or is_trap(module):
             module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
-        if not isinstance(module, nn.Conv2d) or is_depthwise(module):
-            continue
-        has_own_kernels = module.groups == module.in_channels > 1
-        is_narrow = module.out_channels < 16 and module.in_channels > 1024
-        if is_narrow or (has_own_kernels and (max(module.stride) > 1 or max(module.kernel_size) > WIDEST)):
-            module.forward = _Float32Forward(module)  # type: ignore[method-assign, assignment]
-        elif min(module.stride) > 1 and min(module.kernel_size) > 1:
-            module.forward = _Float32Forward(module, module.stride[1] + 1)  # type: ignore[method-assign, assignment]
+        elif isinstance(module, nn.Conv2d) and not is_depthwise(module) and has_steps(module):
+            module.forward = _Float32Forward(module, is_too_small)  # type: ignore[method-assign, assignment]
+
+
+def is_trap(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a convolution is slow or wrong in bf16 whatever the map's size.
+
+    Depthwise ones that depthwise.py leaves alone, with a dilation or several kernels a channel, have a backward far
+    slower than float32's. On AMX the gradient of a layer from more than 2,048 channels to fewer than 16, as FCN32s has
+    it to score its classes, is written past its end, which crashes sooner or later (torch 2.14); and dense patches of
+    4 px and more, of 4 to 31 channels, have wrong values.
+    """
+    if not isinstance(module, nn.Conv2d) or is_depthwise(module):
+        return False
+    has_own_kernels = module.groups == module.in_channels > 1
+    is_slow = has_own_kernels and (max(module.stride) > 1 or max(module.kernel_size) > WIDEST)
+    is_narrow = module.out_channels < 16 and module.in_channels > 1024
+    is_patches = module.groups == 1 and 3 < module.in_channels < 32 and max(module.stride) >= 4
+    return is_slow or is_narrow or is_patches
 
 
 class _Float32Forward:
     """A convolution's forward outside autocast. A class, not a closure, so that networks can still be copied.
 
-    below: width in pixels from which on bf16 serves.
+    where: of the layer and a map's size, for which of them; None: for all.
     """
 
-    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, below: float = math.inf) -> None:
+    def __init__(self, module: nn.Conv2d | nn.ConvTranspose2d, where: Where | None = None) -> None:
         self.module = module
-        self.below = below
+        self.where = where
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         convolve: Callable[..., torch.Tensor] = type(self.module).forward
-        if images.shape[-1] >= self.below:
+        if isinstance(self.module, nn.Conv2d) and self.where and not self.where(self.module, images.shape[-2:]):
             return convolve(self.module, images)
         with torch.autocast("cpu", enabled=False):
             return convolve(self.module, images.float())

@@ -62,3 +62,18 @@ def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
         layers(images).sum().backward()
     assert images.grad is not None
     assert all(parameter.grad is None for parameter in layers.parameters())
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_one_picture_without_a_batch_is_torchs(stride: int, autocast: bool) -> None:
+    plain = nn.Conv2d(8, 8, 5, stride=stride, padding=2, groups=8)
+    other = copy.deepcopy(plain)
+    avoid_depthwise_traps(other)
+    image = torch.randn(8, 12, 12, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = other(image)
+        assert torch.equal(found, plain(image))
+    found.float().sum().backward()
+    assert image.grad is not None
+    assert other.weight.grad is not None

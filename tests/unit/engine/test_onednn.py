@@ -36,6 +36,13 @@ def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
     assert layer.weight.grad is None
 
 
+def test_one_picture_without_a_batch() -> None:
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    avoid_fp32_traps(layer)
+    layer(torch.randn(3, 64, 64)).sum().backward()
+    assert layer.weight.grad is not None
+
+
 def test_a_frozen_bias_beside_weights_that_learn() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1)
     assert layer.bias is not None
