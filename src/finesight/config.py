@@ -163,7 +163,8 @@ class Settings:
     task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    batch_size: Annotated[int, Ge(1), Le(65_536)] = 32  # pictures a step, of all processes together
+    # images a step, of all processes together; 0: 32, or a quarter of the training images where they are fewer
+    batch_size: Annotated[int, Ge(0), Le(65_536)] = 0
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off
     data: DataSettings = field(default_factory=DataSettings)
     image: ImageSettings = field(default_factory=ImageSettings)

@@ -225,6 +225,18 @@ def untrained(root: Path) -> Settings:
     return {}
 
 
+def single_images(root: Path) -> Settings:
+    """One of each class, so that none is left to validate on."""
+    for index, label in enumerate("ab"):
+        save(root / f"{label}_{index}.png", paint(index))
+    return {}
+
+
+def untrained_masks(root: Path) -> Settings:
+    change(make_pairs(root, (0, 1)) / "val" / "1_mask.png", 0, 0, 2)
+    return {}
+
+
 def unvalidated(root: Path) -> Settings:
     make_labelled(root)
     for index in range(10):
@@ -305,6 +317,8 @@ PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
     "D304": (unused, set()),
     "D305": (rare, set()),
     "D306": (twins, set()),
+    "D307": (single_images, {"D305"}),
+    "D308": (untrained_masks, set()),
     "D401": (stray, set()),
     "D402": (border, set()),
     "D403": (off_by_one, set()),

@@ -32,7 +32,8 @@ def inspect(
     copies are on one side, with data.val_share of the pictures in val; it has to lie above them all.
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
-    of data, and seed, are heeded. Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
+    of data, seed and batch_size are heeded.
+    Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
     (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
     told), `sizes`, `modes`, `values` (of each type beside uint8: what occurs, what becomes 0 and 255),
     `num_bytes`, `split` (pictures of each part, where one is written), `problems` (`code`,
@@ -41,7 +42,7 @@ def inspect(
     """
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
-    inspection = inspect_data(chosen.data, chosen.seed)
+    inspection = inspect_data(chosen.data, chosen.seed, chosen.batch_size)
     problems = find_problems(inspection)
     summary = summarise(inspection)
     if split:

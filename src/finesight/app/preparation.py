@@ -5,23 +5,26 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from finesight import ranks
+from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
 from finesight.app.run_data import restore_splits
 from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, PixelScale, Preprocessing, Settings
 from finesight.data.formats import read_listing
+from finesight.data.leftovers import quote_some
 from finesight.data.loader import PictureDataset
 from finesight.data.reading import describe_reading, describe_scale
 from finesight.data.sample import Item, Listing
 from finesight.data.scaling import choose_scale, measure_values
 from finesight.data.store import open_pixels, stored_size
+from finesight.data.sufficiency import Amount, compare_classes, find_shortage
 from finesight.engine.best_epoch import choose_tie
 from finesight.engine.checkpoint import load_weights
 from finesight.engine.device import Machine
 from finesight.engine.job import Job
-from finesight.engine.loop import SMALLEST_PART
 from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
 from finesight.insight.feature_film import start_feature_film
@@ -68,13 +71,10 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         model.preprocessing = read_preprocessing(run)
         model.new_layers = read_new_layers(run)
     train, val = open_splits(listing, settings, model.preprocessing, task)
-    if settings.batch_size > len(train):
-        raise ConfigError(
-            f"A batch of {settings.batch_size} is larger than the {len(train)} training pictures: "
-            f"set batch_size to at most {len(train)}."
-        )
+    class_counts = check_sufficient(train, val, task, listing.classes, settings)
+    settings = choose_batch_size(settings, len(train))
     check_ranks(settings)
-    class_counts = task.count_classes(train.targets, listing.classes)
+    tell_warmup(settings, len(train))
     loss = task.make_loss(settings.loss, class_counts, listing.classes)
     film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
@@ -96,15 +96,22 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     )
 
 
-def check_ranks(settings: Settings) -> None:
-    """Raises ConfigError where a batch is too small to be divided."""
-    each = SMALLEST_PART * settings.optim.accumulate
-    least = ranks.num_ranks() * each
-    if ranks.num_ranks() > 1 and settings.batch_size < least:
-        raise ConfigError(
-            f"batch_size = {settings.batch_size} is of all {ranks.num_ranks()} processes together, each of which needs "
-            f"at least {each} pictures: raise it to {least} or more, or start fewer processes."
-        )
+def check_sufficient(
+    train: PictureDataset, val: PictureDataset, task: Task, classes: ClassList, settings: Settings
+) -> np.ndarray:
+    """How often each class occurs in training. Raises DataError where there is too little to train or validate on."""
+    counts, val_counts = (task.count_classes(dataset.targets, classes) for dataset in (train, val))
+    ignored = {classes.ignore} if task.has_masks else set()
+    learned, scored = (
+        Amount(len(dataset), frozenset(np.flatnonzero(each).tolist()) - ignored)
+        for dataset, each in ((train, counts), (val, val_counts))
+    )
+    if reason := find_shortage(learned, scored, settings.batch_size, task.has_masks):
+        raise DataError(reason)
+    if task.has_masks:  # of labels the listing tells
+        for sentence, names in compare_classes(learned, scored, classes.names):
+            say(f"Note: {sentence}: {quote_some(names)}.")
+    return counts
 
 
 def read_data(settings: Settings, run: RunFolder) -> Listing:

@@ -34,6 +34,7 @@ from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_ha
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_train_val
+from finesight.data.sufficiency import describe_no_val
 from finesight.data.survey import Survey, describe, locate, survey_folder
 from finesight.errors import DataError
 from finesight.progress import say
@@ -156,7 +157,7 @@ def read_listing(
     if rule is None:
         notes += tuple(_compare_classes(ordered, class_list))
     elif not ordered["val"]:
-        raise DataError("A single pair leaves none to validate on; add pairs or give --val.")
+        raise DataError(describe_no_val(has_masks=True))
     return Listing(name, base, ordered, class_list, notes, rule)
 
 
@@ -428,7 +429,7 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
             f"All training pictures are of one class, {quote_some(names['train'])}; two at least are needed."
         )
     if not splits["val"]:
-        raise DataError("No class has two pictures, so none is left to validate on; add pictures or give --val.")
+        raise DataError(describe_no_val(has_masks=False))
     for split, found in present.items():
         if unknown := [classes.names[index] for index in sorted(found - present["train"])]:
             raise DataError(f"{split} has pictures of {quote_some(unknown)}, of which there are none to train on.")

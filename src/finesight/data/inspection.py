@@ -29,9 +29,9 @@ from finesight.progress import progress_bar, track
 class Inspection:
     """splits: as they come, or, if split_is_made, as `train` would make them. portraits: by key, of every item.
 
-    classes: None where none can be told. stats: of values that are not uint8, from the
-    training part. rule: how masks are read; None of pictures without, or with rule_fault, the
-    sentence that says why they cannot be. faults: what is wrong with the layout, a sentence each.
+    classes: None where none can be told. stats: of values that are not uint8, from the training part.
+    rule: how masks are read; None of pictures without, or with rule_fault, the sentence that says why they cannot be.
+    faults: what is wrong with the layout, a sentence each. batch_size: that is asked for, 0 where it will be chosen.
     """
 
     format: str
@@ -48,6 +48,7 @@ class Inspection:
     duplicates: tuple[Duplicates, ...]
     seams: tuple[Seam, ...]
     notes: tuple[Note, ...] = ()
+    batch_size: int = 0
 
     @property
     def task(self) -> Literal["classification", "segmentation", "none"]:
@@ -122,7 +123,7 @@ class Inspection:
         return counts
 
 
-def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
+def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Inspection:
     """Decodes every picture and mask once. Raises DataError only where there is nothing to look at.
 
     seed: of the split that is made where the data bring none. Keeps about two kilobytes a picture.
@@ -158,6 +159,7 @@ def inspect_data(settings: DataSettings, seed: int = 0) -> Inspection:
         duplicates=tuple(_match(portraits)),
         seams=tuple(_find_seams(portraits)),
         notes=tuple(notes),
+        batch_size=batch_size,
     )
     return _read_masks(inspection) if inspection.task == "segmentation" else _read_labels(inspection)
 

@@ -121,10 +121,16 @@ def is_inside(name: str, layer: str) -> bool:
     return name == layer or name.startswith(f"{layer}.")
 
 
+def find_warmup(settings: OptimSettings, steps_per_epoch: int, epochs: int) -> float:
+    """Length of the warm-up in epochs: at most half of training, and none where it would be shorter than a step."""
+    warmup = min(settings.warmup_epochs, epochs / 2)
+    return warmup if warmup * steps_per_epoch >= 1 else 0.0
+
+
 def learning_rate_factor(settings: OptimSettings, step: int, steps_per_epoch: int, epochs: int) -> float:
     """What optim.lr is multiplied by at `step` (from 0 over the whole run): warm-up, then the schedule."""
     epoch = step / steps_per_epoch
-    warmup = min(settings.warmup_epochs, epochs / 2)
+    warmup = find_warmup(settings, steps_per_epoch, epochs)
     if epoch < warmup:
         return 0.01 + 0.99 * epoch / warmup
     if settings.schedule == "cosine":

@@ -153,7 +153,7 @@ def test_senseless_data(draw: Draw, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="of one class, 'a'"):
         read_listing(tmp_path / "one", format="name_prefix")
     _labels(draw, "singles", {"a": 1, "b": 1})
-    with pytest.raises(DataError, match="No class has two pictures"):
+    with pytest.raises(DataError, match="No class has two images"):
         read_listing(tmp_path / "singles")
     _labels(draw, "good", {"a": 2, "b": 2})
     _labels(draw, "unknown", {"a": 1, "wolf": 1})

@@ -34,6 +34,8 @@ CHECKS: dict[str, Check] = {
     "D304": Check("Classes that occur nowhere", "note", labels.find_unused),
     "D305": Check("Rare classes", "note", labels.find_rare),
     "D306": Check("Classes of nearly the same name", "warning", labels.find_twins),
+    "D307": Check("Too little to train or to validate on", "error", labels.find_too_little),
+    "D308": Check("Classes of masks without training pixels", "warning", labels.find_untrained_masks),
     "D401": Check("Colours that are no class", "note", masks.find_stray_colours),
     "D402": Check("Value 255 that no rule explains", "error", masks.find_borders),
     "D403": Check("Values that are no class", "error", masks.find_unknown_values),

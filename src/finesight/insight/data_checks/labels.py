@@ -5,6 +5,7 @@ from collections import defaultdict
 from finesight.classes import IGNORE_INDEX, list_twins
 from finesight.data.inspection import Inspection
 from finesight.data.leftovers import quote_some
+from finesight.data.sufficiency import Amount, find_shortage
 from finesight.insight.data_checks.contract import Example, Explanation
 from finesight.insight.wording import count_of, percent
 
@@ -40,13 +41,44 @@ def find_twins(inspection: Inspection) -> Explanation | None:
     )
 
 
-def find_untrained(inspection: Inspection) -> Explanation | None:
-    """Classes of a held-out part that training has not."""
-    present = _present(inspection)
-    if inspection.classes is None or "train" not in inspection.splits:
+def find_too_little(inspection: Inspection) -> Explanation | None:
+    """Where `train` would stop before its first epoch, by the same rule."""
+    if inspection.task == "none" or inspection.classes is None:
         return None
-    if inspection.task == "classification" and len(present["train"]) < 2:
+    if "train" not in inspection.splits:
+        return Explanation(f"There is nothing to train on, only {', '.join(inspection.splits)}.")
+    has_masks, limit = inspection.task == "segmentation", inspection.settings.limit
+    if has_masks and inspection.rule is None:
+        return None  # why is told by another check
+    present = _present(inspection)
+    train, val = (
+        Amount(min(len(items), limit or len(items)), frozenset(present.get(split, set())))
+        for split in ("train", "val")
+        for items in [inspection.splits.get(split, ())]
+    )
+    reason = find_shortage(train, val, inspection.batch_size, has_masks)
+    return Explanation(reason) if reason else None
+
+
+def find_untrained(inspection: Inspection) -> Explanation | None:
+    """Classes of a held-out part that training has not; a single class."""
+    present = _present(inspection)
+    if inspection.task != "classification" or inspection.classes is None or "train" not in inspection.splits:
+        return None
+    if len(present["train"]) < 2:
         return Explanation(f"All training pictures are of {len(present['train'])} class; two at least are needed.")
+    return _list_untrained(inspection)
+
+
+def find_untrained_masks(inspection: Inspection) -> Explanation | None:
+    """The same of masks, which training does not stop at: a split that is drawn cannot heed their classes."""
+    if inspection.task != "segmentation" or inspection.rule is None or "train" not in inspection.splits:
+        return None
+    return _list_untrained(inspection)
+
+
+def _list_untrained(inspection: Inspection) -> Explanation | None:
+    present = _present(inspection)
     lines = [
         f"{split} has {_names(inspection, missing)}, of which there is nothing to train on"
         for split, found in present.items()

@@ -1,0 +1,47 @@
+"""How many images a step takes: what the settings say, or what suits the number of training images."""
+
+import dataclasses
+
+from finesight import ranks
+from finesight.config import Settings
+from finesight.data.loader import order_batches
+from finesight.engine.loop import SMALLEST_PART
+from finesight.engine.optim import find_warmup
+from finesight.errors import ConfigError
+from finesight.insight.wording import count_of
+from finesight.progress import say
+
+USUAL = 32
+
+
+def choose_batch_size(settings: Settings, num_train: int) -> Settings:
+    """With a batch_size where none is set: a quarter of the images where there are fewer than USUAL. Said if so."""
+    size = settings.batch_size or USUAL
+    if not settings.batch_size and num_train < USUAL:
+        least = SMALLEST_PART * settings.optim.accumulate * ranks.num_ranks()
+        size = max(1, min(num_train, max(num_train // 4, least)))
+        steps = count_of(len(order_batches(num_train, size)), "step")
+        images = count_of(num_train, "training image")
+        say(f"Note: batch_size is {size} instead of {USUAL}, with only {images}; an epoch has {steps}.")
+    return dataclasses.replace(settings, batch_size=size)
+
+
+def check_ranks(settings: Settings) -> None:
+    """Raises ConfigError where a batch is too small to be divided."""
+    each = SMALLEST_PART * settings.optim.accumulate
+    least = ranks.num_ranks() * each
+    if ranks.num_ranks() > 1 and settings.batch_size < least:
+        raise ConfigError(
+            f"batch_size = {settings.batch_size} is of all {ranks.num_ranks()} processes together, each of which needs "
+            f"at least {each} pictures: raise it to {least} or more, or start fewer processes."
+        )
+
+
+def tell_warmup(settings: Settings, num_train: int) -> None:
+    """Says where a warm-up that the settings ask for is left out."""
+    steps = len(order_batches(num_train, settings.batch_size))
+    if settings.optim.warmup_epochs and not find_warmup(settings.optim, steps, settings.epochs):
+        say(
+            f"Note: no warm-up, as optim.warmup_epochs = {settings.optim.warmup_epochs:g} is shorter than one step: an "
+            f"epoch has {count_of(steps, 'step')}."
+        )
