@@ -16,18 +16,22 @@ from torch import Tensor
 
 from finesight.errors import WeightsError
 
+ENDINGS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 OTHER_KINDS = {  # how a file begins → what it is, and what to do
     b"version https://git-lfs": "is a Git LFS pointer, not the file itself: run `git lfs pull` where it was cloned",
     b"<!doctype html": "is a web page, not weights: download the file again, its link asked for something",
     b"<html": "is a web page, not weights: download the file again, its link asked for something",
     b"\x89hdf\r\n": "is an HDF5 file, as Keras writes them; finesight reads .safetensors and torch's .pth",
     b"\x93numpy": "is a numpy array; finesight reads .safetensors and torch's .pth",
+    b"\x1f\x8b": "is compressed by gzip: unpack it first",
+    b"{": "is JSON, not weights: name the file of tensors itself",
 }
 ARCHIVED_KINDS = {  # what a part of a zip archive ends in → the same
     "/constants.pkl": "is TorchScript, a program with its weights, which is never run here: "
     "save its weights alone, `torch.save(torch.jit.load('FILE').state_dict(), 'weights.pth')`",
     "archive_format": "is a program made by torch.export, which is never run here: save the state dict alone",
     ".npy": "is a numpy archive; finesight reads .safetensors and torch's .pth",
+    **dict.fromkeys(ENDINGS, "is a zip archive with weights in it: unpack it first"),
 }
 COMPILED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # put into names by torch's wrappers
 COUNTERS = ("total_ops", "total_params", "n_averaged")  # thop's and AveragedModel's tensors that are no weights
@@ -41,8 +45,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Code in a file is never run: a pickled network is taken apart into its tensors, all else is passed over.
     Raises WeightsError.
     """
+    if path.is_dir():
+        files = sorted(file.name for file in path.iterdir() if file.suffix in ENDINGS)[:3]
+        hint = f": name a file in it, such as {', '.join(map(repr, files))}" if files else " without weights in it"
+        raise WeightsError(f"{str(path)!r} is a folder{hint}.")
     if not path.is_file():
-        raise WeightsError(f"Weights file {str(path)!r} does not exist.")
+        hint = "; download it and give the file's path" if str(path).startswith(("http:", "https:")) else ""
+        raise WeightsError(f"Weights file {str(path)!r} does not exist{hint}.")
     with path.open("rb") as file:
         start = file.read(32)
     _refuse_other_kinds(path, start)

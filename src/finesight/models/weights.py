@@ -79,7 +79,7 @@ def take_network(state: State, own: Collection[str]) -> dict[str, Tensor]:
         names = ", ".join(ascii(other) for other in others[:LISTED])
         say(f"Note: the weights file holds this network more than once; {prefix!a} was used, not {names}.")
     if beside:
-        say(f"Note: of the weights file {_list('tensors are no part of this network and left out', beside)}.")
+        say(f"Note: not part of this network and left out of the weights file: {_list('tensors', beside)}.")
     return taken
 
 
@@ -97,7 +97,7 @@ def load_strictly(network: nn.Module, state: State, new: tuple[str, ...] = (), f
         trial = _try_all(network, fitted, new)
         resized = [n for n in trial.loaded if n in given and n in fitted and given[n].shape != fitted[n].shape]
         if trial.is_complete and resized:
-            say(f"Note: {_list('tensors of the weights were interpolated to this picture size', resized)}.")
+            say(f"Note: interpolated from the weights' image size to this one: {_list('tensors', resized)}.")
     if not trial.is_complete:
         raise WeightsError(trial.describe())
     own = network.state_dict()

@@ -188,7 +188,7 @@ def test_positions_of_timms_files_follow_the_size(tmp_path: Path, capsys: pytest
     model = build_model("timm/test_vit", 3, str(tmp_path / "w.safetensors"), size=(224, 192))
     expected = resample_abs_pos_embed(source.pos_embed, [14, 12], num_prefix_tokens=source.num_prefix_tokens)
     assert torch.equal(model.network.pos_embed, expected)
-    assert "1 tensors of the weights were interpolated to this picture size (pos_embed)" in capsys.readouterr().err
+    assert "image size to this one: 1 tensors (pos_embed)" in capsys.readouterr().err
     segmenter = build_model("fcn/timm/test_vit", 3, str(tmp_path / "w.safetensors"))
     assert not any(name.startswith("backbone") for name in segmenter.new_layers)
 

@@ -108,7 +108,7 @@ def test_files_as_training_scripts_save_them(tmp_path: Path, name: str, is_zip: 
     ("name", "told"),
     [
         ("with its average first", "'state_dict.' was used, not 'state_dict_ema.'"),
-        ("self-supervised", "1 tensors are no part of this network and left out (model.module.projector.0.weight)"),
+        ("self-supervised", "left out of the weights file: 1 tensors (model.module.projector.0.weight)"),
         ("Lightning", ""),
     ],
 )
@@ -151,11 +151,17 @@ def write_other_kinds(folder: Path) -> None:
         for part in ("data.pkl", "code/__torch__.py", "constants.pkl"):
             archive.writestr(f"program/{part}", bytes(1000))
     np.savez(folder / "arrays.npz", a=np.ones(2))
+    (folder / "folder").mkdir()
+    torch.save(make_network().state_dict(), folder / "folder/w.pth")
+    with zipfile.ZipFile(folder / "w.zip", "w") as archive:
+        archive.write(folder / "folder/w.pth", "w.pth")
     for name, content in {
         "pointer.pth": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
         "page.pth": b"<!DOCTYPE html><html><body>Log in</body></html>",
         "keras.h5": b"\x89HDF\r\n\x1a\n" + bytes(40),
         "graph.onnx": bytes(40),
+        "w.pth.gz": b"\x1f\x8b\x08" + bytes(40),
+        "model.safetensors.index.json": b'{"weight_map": {}}',
     }.items():
         (folder / name).write_bytes(content)
 
@@ -169,9 +175,14 @@ def test_what_is_no_file_of_weights_is_named(tmp_path: Path) -> None:
         "page.pth": "web page",
         "keras.h5": "HDF5",
         "graph.onnx": "ONNX",
+        "w.pth.gz": "unpack it",
+        "model.safetensors.index.json": "JSON",
+        "w.zip": "unpack it",
+        "folder": r"is a folder: name a file in it, such as 'w\.pth'",
+        "https://weights.example/resnet18.pth": "download it",
     }.items():
         with pytest.raises(WeightsError, match=told):
-            read_weights(tmp_path / file)
+            read_weights(Path(file) if ":" in file else tmp_path / file)
 
 
 def test_safetensors(tmp_path: Path) -> None:
