@@ -68,7 +68,7 @@ def test_new_images_are_left_out_and_gone_ones_refused(home: Path, story: Path) 
     draw_classes(home / "data", per_class=5, first=900)
     write_table(home / "data", {})
     answer = finesight("train", "--resume", "--out", home / "run")
-    assert "15 images are in no split of the run" in answer.err
+    assert "in no split of the run: 15 images" in answer.err
     _, different = compare_files(home / "run", story / "run")
     assert different == ["config.toml"]
     (home / "data/red_3.png").unlink()

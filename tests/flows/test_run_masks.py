@@ -103,7 +103,7 @@ def test_new_pairs_move_no_split(story: Path, run: Path, tmp_path: Path) -> None
     before = (run / "evaluation/val/pictures.csv").read_text().splitlines()
     draw_values(data, 10, (1, 2, 3, 4), first=500)
     answer = finesight("evaluate", run)
-    assert "10 images are in no split of the run" in answer.err
+    assert "in no split of the run: 10 images" in answer.err
     assert (run / "evaluation/val/pictures.csv").read_text().splitlines() == before
     key = before[1].partition(",")[0]
     (data / key.replace("_sat", "_mask")).unlink()

@@ -79,6 +79,8 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
     listing = read_labelled(data, settings.data.format, classes)
     for note in listing.notes:
         say(f"Note: {note}")
+    for note in listing.notes:
+        say(f"Note: {note}")
     parts = listing.splits
     name = split or ("test" if len(parts) == 1 else "val")
     if len(parts) > 1 and name not in parts:
@@ -148,14 +150,14 @@ def _compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_l
     new = [item.key for split, items in splits.items() if split in recorded for item in items if item.key not in known]
     if new and not is_limited:
         yield (
-            f"{len(new):,} images are in no split of the run, as they are new since training or were left out then, "
-            f"such as {new[0]!r}; they are not used."
+            f"Not used, as in no split of the run: {count_of(len(new), 'image')}, such as {new[0]!r}. They are "
+            "new since training, or were left out then."
         )
     for split, items in splits.items():
         if split not in recorded and (taken := [item.key for item in items if item.key in known]):
             yield (
-                f"{len(taken):,} images of split {split!r} were trained or validated on and are left out, such as "
-                f"{taken[0]!r}."
+                f"Not used, as the run was trained or validated on them: {count_of(len(taken), 'image')} of split "
+                f"{split!r}, such as {taken[0]!r}."
             )
 
 
@@ -179,10 +181,10 @@ def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], d
     for split, rows in run.read_splits().items():
         same = find_same_files([base / key for key, _ in rows], items)
         if same:
-            what = "trained on" if split == "train" else "chosen its best epoch by"
+            what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
             say(
-                f"Warning: {len(same):,} of the {len(items):,} images of {data} are images that the run was {what}"
-                f" ({split}), such as {same[0]!r}: their score does not tell how it does on new images."
+                f"Warning: {len(same):,} of the {len(items):,} images of {data} are what the run was {what}, such as "
+                f"{same[0]!r}: their score does not tell how well it does on new images."
             )
 
 

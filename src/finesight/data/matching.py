@@ -66,6 +66,6 @@ def keep_known(listing: Listing, where: str) -> Listing:
 def _describe(unknown: Counter[str], present: set[int], classes: ClassList, where: str) -> Iterator[str]:
     if unknown:
         strange = quote_some(sorted(unknown))
-        yield f"{unknown.total():,} images of {where} are left out, as the run has no class {strange}."
+        yield f"Left out of {where}, as the run has no class {strange}: {unknown.total():,} of its images."
     if missing := [name for index, name in enumerate(classes.names) if index not in present]:
         yield f"Without an image in {where}: {quote_some(missing)}."
