@@ -37,11 +37,10 @@ class DataSettings:
     on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
     store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
     store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
-    ignore: int | str = (
-        ""  # masks: value, colour (#RRGGBB) or class that counts nowhere; empty: what the class list says
-    )
+    # masks: value (-1, 255), colour (#RRGGBB) or class that counts nowhere, or a list; empty: what the class list says
+    ignore: int | str | tuple[int | str, ...] = ""
     stray_share: Share = 0.001  # masks: share of all pixels whose colour may be no class; they are named and ignored
-    colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a channel may be off its class's colour
+    colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a value or channel may be off its class's
     workers: Annotated[int, Ge(-1), Le(256)] = -1  # decoding processes; -1: none with a store, else one a core
 
 

@@ -288,6 +288,20 @@ def unknown_only(root: Path) -> Settings:
     return {"ignore": "#000000"}
 
 
+def own_palettes(root: Path) -> Settings:
+    """Masks that a palette optimiser saved: value 1 is the second class in one of them, the first in the other."""
+    make_pairs(root)
+    for path in root.rglob("*_mask.png"):
+        with Image.open(path) as image:
+            small = image.quantize(2)
+        small.save(path)
+    with Image.open(path) as image:
+        turned = Image.fromarray(1 - np.array(image))
+        turned.putpalette(np.array(image.getpalette()).reshape(-1, 3)[[1, 0]].astype(np.uint8).tobytes())
+    turned.save(path)
+    return {}
+
+
 # code → how its fault is planted into an empty folder, and the codes of what comes with it
 PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
     "D001": (layout, set()),
@@ -325,6 +339,7 @@ PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
     "D404": (shifted, {"D304"}),
     "D405": (no_meaning, set()),
     "D406": (unknown_only, set()),
+    "D407": (own_palettes, set()),
 }
 
 

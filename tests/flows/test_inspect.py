@@ -201,7 +201,7 @@ def test_settings_of_the_data_are_heeded(tmp_path: Path) -> None:
         Image.fromarray(mask).save(root / f"{number}_mask.png")
     page = tmp_path / "page.html"
     answer = finesight("inspect", root, "--html", page)
-    assert "Value 255 that no rule explains" in answer.out
+    assert "A border value that no rule explains" in answer.out
     assert "800  50.0 %" in answer.out  # pixels of value 1, of which no class can be made yet
     assert 'data-value="255"' in page.read_text(encoding="utf-8")
     assert finesight("inspect", root, "--set", "data.ignore=255").code == 0

@@ -79,7 +79,7 @@ def test_binary_masks_come_back_as_they_were(tmp_path: Path) -> None:
 def test_values_the_run_has_not_learned_are_refused(run: Path, tmp_path: Path) -> None:
     other = draw_values(tmp_path / "other", 4, (0, 1, 2, 3), first=100)
     line = finesight("evaluate", run, "--data", other).error()
-    assert "no class (0)" in line
+    assert "not a class (0)" in line
 
 
 @pytest.mark.parametrize("command", ["evaluate", "embed", "labels", "findings", "report"])

@@ -10,8 +10,8 @@ from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
 from finesight.data.manifest import write_manifest
+from finesight.data.mask_codes import spell
 from finesight.data.mask_rules import MAX_INFERRED
-from finesight.data.masks import spell
 from finesight.errors import DataError
 from finesight.insight.data_checks import find_problems
 

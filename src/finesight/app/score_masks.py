@@ -1,6 +1,7 @@
 """Score masks: two folders of mask files compared, without a run."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,23 +9,15 @@ from typing import Any
 import torch
 
 from finesight.classes import IGNORE_INDEX, ClassList
-from finesight.config import DataSettings
+from finesight.config import DataSettings, load_settings
 from finesight.data.class_files import load_classes
-from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import (
-    CODE_BITS,
-    Look,
-    MaskRule,
-    UnreadableMask,
-    count_codes,
-    list_problems,
-    read_mask,
-    summarise,
-)
-from finesight.data.pairs import is_mask_half, pair_files
+from finesight.data.mask_codes import count_pairs
+from finesight.data.mask_comparison import choose_rules
+from finesight.data.mask_pairs import pair_files
+from finesight.data.masks import Look, MaskRule, UnreadableMask, list_problems, read_mask, summarise
 from finesight.data.survey import survey_folder
 from finesight.data.threads import map_in_threads
-from finesight.errors import DataError
+from finesight.errors import ConfigError, DataError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.segmentation import segmentation_metrics
@@ -32,37 +25,47 @@ from finesight.progress import progress_bar, say
 from finesight.tasks.contract import Metrics
 from finesight.tasks.segmentation import save_counts
 
+Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks
+
 
 @dataclass(frozen=True)
 class PairLook:
-    """Both masks of a pair, and how often which code meets which: truth + (prediction << CODE_BITS) → pixels."""
+    """Both masks of a pair, and how often which code of the truth meets which of the prediction."""
 
     truth: Look
     prediction: Look
-    joint: dict[int, int]
+    joint: Mapping[tuple[int, int], int]
 
 
 def score_masks(
-    truth: str | Path, prediction: str | Path, *, classes: str = "", boundary: bool = False, out: str | Path = ""
+    truth: str | Path,
+    prediction: str | Path,
+    *,
+    classes: str = "",
+    boundary: bool = False,
+    out: str | Path = "",
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Scores a folder of predicted masks against one of true masks, paired by name.
 
-    classes: a class file or a preset; without it the true masks' colours or values are the classes.
+    classes: a class file or a preset; without it the colours or values of both folders are the classes.
     boundary: also boundary IoU, which takes a second look at every pair.
     out: folder for metrics.json, confusion.csv, pictures.csv and counts.safetensors; empty: nothing is written.
+    settings: how masks are read, such as `{"data.ignore": 255}`; only those of `data`.
     Returns `metrics`, `num_samples`, `definitions` and `classes`. Raises DataError for masks without partner, of
-    different size, or that hold what is no class.
+    different size, or that hold what is no class, and where truth and predictions do not mean the same classes.
     """
+    chosen = _read_settings(settings or {})
+    known = load_classes(classes or chosen.classes) if classes or chosen.classes else None
     pairs = _find_pairs(truth, prediction)
     looks = _look_at_pairs(pairs)
-    known = load_classes(classes) if classes else None
-    settings = DataSettings()
-    rule, class_list, notes = choose_rule([each.truth for each in looks], known, settings)
-    predicted_rule, _, more = choose_rule([each.prediction for each in looks], class_list, settings)
-    for line in "\n".join((*notes, *(f"Predicted masks: {note}" for note in more))).splitlines():
+    rules, class_list, notes = choose_rules(
+        [each.truth for each in looks], [each.prediction for each in looks], known, chosen
+    )
+    for line in "\n".join(notes).splitlines():
         say(line)
-    counts = torch.stack([_count(each, rule, predicted_rule, class_list) for each in looks])
-    borders = _count_borders(pairs, rule, predicted_rule, class_list) if boundary else None
+    counts = torch.stack([_count(each, rules, class_list) for each in looks])
+    borders = _count_borders(pairs, rules, class_list) if boundary else None
     pooled = None if borders is None else borders.sum(0)
     values = segmentation_metrics(counts.sum(0), class_list.names, class_list.ignore, pooled)
     metrics = Metrics(len(looks), values, definitions(values))
@@ -71,15 +74,20 @@ def score_masks(
     return {**metrics.to_dict(), "classes": list(class_list.names)}
 
 
+def _read_settings(settings: Mapping[str, Any]) -> DataSettings:
+    if other := next((name for name in settings if not name.startswith("data.")), ""):
+        raise ConfigError(f"Two folders of masks take settings of data only, such as data.ignore; not {other}.")
+    return load_settings(overrides=settings).data
+
+
 def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Path, Path]]:
-    """(name, true mask, predicted mask); pictures that lie beside masks are passed over."""
-    surveys = [survey_folder(folder) for folder in (truth, prediction)]
-    names = []
-    for survey in surveys:
-        masks = [key for key in survey.pictures if is_mask_half(key)]
-        names.append(masks or list(survey.pictures))
-    pairs = pair_files(*names)
-    return [(one, surveys[0].root / one, surveys[1].root / other) for one, other in pairs]
+    """(name, true mask, predicted mask); images that lie beside masks are passed over, and said."""
+    one, other = survey_folder(truth), survey_folder(prediction)
+    found = pair_files(one.pictures, other.pictures)
+    if found.images:
+        some = f"{len(found.images):,} images beside the masks, such as {found.images[0]}"
+        say(f"Passed over: {some}; {len(found.pairs):,} masks are scored.")
+    return [(name, one.root / name, other.root / predicted) for name, predicted in found.pairs]
 
 
 def _look_at_pairs(pairs: Sequence[tuple[str, Path, Path]]) -> list[PairLook]:
@@ -98,43 +106,42 @@ def _look_at_pairs(pairs: Sequence[tuple[str, Path, Path]]) -> list[PairLook]:
 
 
 def _look_at_pair(name: str, truth: Path, prediction: Path) -> PairLook | str:
+    """Or a sentence on what is wrong with the pair."""
+    names = f"truth/{name}", f"prediction/{prediction.name}"
     try:
-        one, other = read_mask(truth, name), read_mask(prediction, prediction.name)
+        one, other = read_mask(truth, names[0]), read_mask(prediction, names[1])
     except UnreadableMask as error:
         return f"mask {error.key!r} {error.reason}"
     if one.codes.shape != other.codes.shape:
         sizes = " but ".join(f"{mask.codes.shape[0]}x{mask.codes.shape[1]}" for mask in (one, other))
         return f"{name!r} is {sizes} predicted"
-    joint = count_codes(one.codes, other.codes)
-    margins: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    for code, count in joint.items():
-        for margin, part in zip(margins, (code & (1 << CODE_BITS) - 1, code >> CODE_BITS), strict=True):
-            margin[part] = margin.get(part, 0) + count
-    return PairLook(summarise(one, name, margins[0]), summarise(other, prediction.name, margins[1]), joint)
+    joint = count_pairs(one.codes, other.codes)
+    margins: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+    for codes, count in joint.items():
+        for margin, code in zip(margins, codes, strict=True):
+            margin[code] += count
+    return PairLook(summarise(one, names[0], margins[0]), summarise(other, names[1], margins[1]), joint)
 
 
-def _count(each: PairLook, rule: MaskRule, predicted_rule: MaskRule, classes: ClassList) -> torch.Tensor:
+def _count(each: PairLook, rules: Rules, classes: ClassList) -> torch.Tensor:
     """int64 (C + 1, C + 1); the last row is unknown truth, the last column predictions of no class at all."""
     counts = torch.zeros(len(classes) + 1, len(classes) + 1, dtype=torch.int64)
     no_class = len(classes) if classes.ignore is None else classes.ignore
-    for code, count in each.joint.items():
-        truth = rule.find(each.truth.kind, code & (1 << CODE_BITS) - 1, each.truth.palette)
-        guess = predicted_rule.find(each.prediction.kind, code >> CODE_BITS, each.prediction.palette)
+    for (code, predicted), count in each.joint.items():
+        truth = rules[0].find(each.truth.kind, code, each.truth.palette)
+        guess = rules[1].find(each.prediction.kind, predicted, each.prediction.palette)
         row = len(classes) if truth == IGNORE_INDEX else truth
         counts[row, no_class if guess == IGNORE_INDEX else guess] += count
     return counts
 
 
-def _count_borders(
-    pairs: Sequence[tuple[str, Path, Path]], rule: MaskRule, predicted_rule: MaskRule, classes: ClassList
-) -> torch.Tensor:
+def _count_borders(pairs: Sequence[tuple[str, Path, Path]], rules: Rules, classes: ClassList) -> torch.Tensor:
     """int64 (n, 3, C) of `count_boundary`."""
     no_class = len(classes) if classes.ignore is None else classes.ignore
 
     def count(pair: tuple[str, Path, Path]) -> torch.Tensor:
         target, guess = (
-            torch.from_numpy(each.apply(read_mask(path)))
-            for each, path in zip((rule, predicted_rule), pair[1:], strict=True)
+            torch.from_numpy(each.apply(read_mask(path))) for each, path in zip(rules, pair[1:], strict=True)
         )
         guess[guess == IGNORE_INDEX] = no_class
         return count_boundary(target, guess, len(classes) + 1)[:, :-1]

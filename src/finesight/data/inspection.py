@@ -14,6 +14,7 @@ from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.formats import FORMATS, read_splits
 from finesight.data.leftovers import Note
 from finesight.data.mask_rules import choose_rule
+from finesight.data.mask_values import UnknownValues
 from finesight.data.masks import Look, MaskRule
 from finesight.data.portraits import Portrait, take_portrait
 from finesight.data.sample import Item
@@ -30,7 +31,8 @@ class Inspection:
     """splits: as they come, or, if split_is_made, as `train` would make them. portraits: by key, of every item.
 
     classes: None where none can be told. stats: of values that are not uint8, from the training part.
-    rule: how masks are read; None of pictures without, or with rule_fault, the sentence that says why they cannot be.
+    rule: how masks are read; None of pictures without, or with rule_fault, the sentence that says why they cannot be;
+    unknown_values: where the reason is values that are no class.
     faults: what is wrong with the layout, a sentence each. batch_size: that is asked for, 0 where it will be chosen.
     """
 
@@ -49,6 +51,7 @@ class Inspection:
     seams: tuple[Seam, ...]
     notes: tuple[Note, ...] = ()
     batch_size: int = 0
+    unknown_values: UnknownValues | None = None
 
     @property
     def task(self) -> Literal["classification", "segmentation", "none"]:
@@ -179,7 +182,8 @@ def _read_masks(inspection: Inspection) -> Inspection:
     try:
         rule, classes, _ = choose_rule(looks, inspection.classes, inspection.settings)
     except DataError as error:
-        return replace(inspection, rule_fault=str(error))
+        unknown = error if isinstance(error, UnknownValues) else None
+        return replace(inspection, rule_fault=str(error), unknown_values=unknown)
     return replace(inspection, rule=rule, classes=classes)
 
 

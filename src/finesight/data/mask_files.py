@@ -42,7 +42,7 @@ def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None
     ids = [int(id_) if id_.isascii() and id_.isdigit() else 256 for id_ in classes.ids]
     values = list(ids) if max(ids) < 256 else list(range(len(classes)))
     if rule is not None and rule.palette_as == "value":
-        learned = {index: value for value, index in reversed(rule.values) if value < 256}
+        learned = {index: value for value, index in reversed(rule.values) if 0 <= value < 256}
         if classes.ignore is not None and IGNORE_INDEX in learned:
             learned.setdefault(classes.ignore, learned[IGNORE_INDEX])
         if set(range(len(classes))) <= learned.keys():

@@ -1,24 +1,35 @@
-"""Mask files to class indices: the only reader of masks, and the doctor that says what is wrong with them.
+"""What masks hold, and the rule that makes class indices of it: the only reader of masks.
 
 A mask is a picture whose colours, or whose values, are classes. All masks of a data set are looked at before anything
-is made of them: what is found decides how they are read (`choose_rule`), and whatever cannot be meant is an error.
+is made of them: what is found decides how they are read (`data.mask_rules`), and whatever cannot be meant is an error.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Le, Lt
-from PIL import Image
+from annotated_types import Ge, Le
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import check
-from finesight.data.image_files import explain, open_picture
+from finesight.data.image_files import explain
+from finesight.data.mask_codes import (
+    MAX_VALUE,
+    NODATA,
+    NUM_COLOURS,
+    colour_of,
+    count_codes,
+    count_inner,
+    parse_colour,
+    spell,
+    unpack,
+)
+from finesight.data.mask_pixels import Kind, RawMask, decode_mask
 from finesight.data.pictures import UnreadablePicture, picture_sizes
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
@@ -26,11 +37,9 @@ from finesight.errors import DataError
 from finesight.progress import progress_bar
 
 NUM_LISTED = 20  # files an error names
-CODE_BITS = 24  # hold any colour and any value
-NUM_COLOURS = 1 << CODE_BITS
-NUM_VALUES = 1 << 16
-
-Kind = Literal["colour", "palette", "value"]
+UNKNOWN = -1  # what a rule's tables say of a code that they do not name; IGNORE_INDEX as uint8
+LOSSY = (".jpg", ".jpeg", ".jfif")
+FEW = 3  # codes of a mask, from which on it is asked whether they lie along edges only
 
 
 class UnreadableMask(UnreadablePicture):
@@ -39,75 +48,72 @@ class UnreadableMask(UnreadablePicture):
 
 
 @dataclass(frozen=True)
-class RawMask:
-    """A mask as it stands on disk.
-
-    codes: uint32 (h, w), colours as `pack` makes them, or values. palette: the colour of each value, if it has one.
-    """
-
-    kind: Kind
-    codes: np.ndarray
-    palette: np.ndarray | None = None
-
-    def colours(self) -> np.ndarray:
-        """Packed colours (h, w) whatever the kind; a value without palette is a grey."""
-        if self.kind == "colour":
-            return self.codes
-        colours: np.ndarray = (GREYS if self.palette is None else self.palette)[np.minimum(self.codes, 255)]
-        return colours
-
-
-@dataclass(frozen=True)
 class Look:
-    """What a mask holds. counts: pixels of each code; palette: packed colour of each code, for kind `palette`."""
+    """What a mask holds. counts: pixels of each code; palette: packed colour of each code, for kind `palette`.
+
+    nodata, remarks: as of RawMask. inner: of each code the pixels that lie inside an area of it; None where no one
+    asked, since the codes are few or follow each other.
+    """
 
     name: str
     kind: Kind
     counts: Mapping[int, int]
     palette: Mapping[int, int]
+    nodata: int | None = None
+    remarks: tuple[str, ...] = ()
+    inner: Mapping[int, int] | None = None
+
+    @property
+    def is_lossy(self) -> bool:
+        return self.name.lower().endswith(LOSSY)
+
+
+Index = Annotated[int, Ge(0), Le(IGNORE_INDEX)]
+Value = Annotated[int, Ge(-MAX_VALUE), Le(MAX_VALUE)]
 
 
 @dataclass(frozen=True)
 class MaskRule:
     """How the codes of one data set become class indices; IGNORE_INDEX for all that no table names.
 
-    colours, values: (code, index) pairs. palette_as: what a palette mask's pixels are taken for.
+    colours, values: (code, index) pairs. palette_as: what a palette mask's pixels are taken for. tolerance: how far a
+    value, or each channel of a colour, may be off the nearest one that is named.
     """
 
     colours: tuple[tuple[int, int], ...] = ()
     values: tuple[tuple[int, int], ...] = ()
     palette_as: Literal["colour", "value"] = "value"
+    tolerance: int = 0
 
     def apply(self, mask: RawMask) -> np.ndarray:
         """uint8 (h, w)."""
-        by_colour = mask.kind == "colour" or (mask.kind == "palette" and self.palette_as == "colour")
-        indices: np.ndarray = self._colour_table[mask.colours()] if by_colour else self._value_table[mask.codes]
-        return indices
+        if self.is_by_colour(mask.kind):
+            return self._colour_table.take(mask.colours() + 1, mode="clip").astype(np.uint8)
+        low, table = self._value_table
+        return table.take(mask.codes - low, mode="clip").astype(np.uint8)
+
+    def is_by_colour(self, kind: Kind) -> bool:
+        return kind == "colour" or (kind == "palette" and self.palette_as == "colour")
 
     def find(self, kind: Kind, code: int, palette: Mapping[int, int]) -> int:
         """Class index of one code of a Look."""
-        if kind == "palette" and self.palette_as == "colour":
-            code = palette[code]
-        by_colour = kind == "colour" or (kind == "palette" and self.palette_as == "colour")
-        return int(self._colour_table[code] if by_colour else self._value_table[code])
+        return self._look_up(kind, code, palette) & IGNORE_INDEX
 
-    @cached_property
-    def _named(self) -> tuple[set[int], set[int]]:
-        return {code for code, _ in self.colours}, {code for code, _ in self.values}
-
-    @cached_property
-    def _colour_table(self) -> np.ndarray:
-        return _table(self.colours, NUM_COLOURS)
-
-    @cached_property
-    def _value_table(self) -> np.ndarray:
-        return _table(self.values, NUM_VALUES)
+    def knows(self, kind: Kind, code: int, palette: Mapping[int, int]) -> bool:
+        """Whether one code of a Look is named, be it as a class or as ignored, or near one that is."""
+        return self._look_up(kind, code, palette) != UNKNOWN
 
     def names(self, kind: Kind, code: int, palette: Mapping[int, int]) -> bool:
-        """Whether one code of a Look is in a table, be it as a class or as ignored."""
-        if kind == "colour" or (kind == "palette" and self.palette_as == "colour"):
+        """Whether it is named itself."""
+        if self.is_by_colour(kind):
             return palette.get(code, code) in self._named[0]
         return code in self._named[1]
+
+    def _look_up(self, kind: Kind, code: int, palette: Mapping[int, int]) -> int:
+        if self.is_by_colour(kind):
+            return int(self._colour_table.take(palette.get(code, code) + 1, mode="clip"))
+        low, table = self._value_table
+        return int(table.take(code - low, mode="clip"))
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads, for JSON."""
@@ -115,6 +121,7 @@ class MaskRule:
             "colours": [[spell(code), index] for code, index in self.colours],
             "values": [[code, index] for code, index in self.values],
             "palette_as": self.palette_as,
+            "tolerance": self.tolerance,
         }
 
     @classmethod
@@ -124,13 +131,52 @@ class MaskRule:
         if not all(re.fullmatch("#[0-9a-f]{6}", text) for text, _ in stored.colours):
             raise ValueError("a colour is not written as #ff8000")
         colours = tuple((parse_colour(text), index) for text, index in stored.colours)
-        return cls(colours, stored.values, stored.palette_as)
+        return cls(colours, stored.values, stored.palette_as, stored.tolerance)
 
+    @cached_property
+    def _named(self) -> tuple[set[int], set[int]]:
+        return {code for code, _ in self.colours}, {code for code, _ in self.values}
+
+    @cached_property
+    def _colour_table(self) -> np.ndarray:
+        """int16, of colour -1 first: no colour; after the last again UNKNOWN, as a clipped code must be."""
+        table = np.full(NUM_COLOURS + 2, UNKNOWN, np.int16)
+        cube = table[1:-1].reshape(256, 256, 256)  # blue, green, red
+        distances = np.full(cube.shape, 256, np.int16) if self.tolerance else None
+        for code, index in self.colours:
+            if distances is None:
+                table[1 + code] = index
+            else:
+                _fill_near(cube, distances, unpack(code)[::-1], index, self.tolerance)
+        return table
+
+    @cached_property
+    def _value_table(self) -> tuple[int, np.ndarray]:
+        """(the code of its first entry, int16 table with UNKNOWN at both ends)."""
+        codes = [code for code, _ in self.values] or [0]
+        low, size = min(codes) - self.tolerance - 1, max(codes) - min(codes) + 2 * self.tolerance + 3
+        table, distances = np.full(size, UNKNOWN, np.int16), np.full(size, 256, np.int16)
+        for code, index in self.values:
+            _fill_near(table, distances, (code - low,), index, self.tolerance)
+        return low, table
+
+    # Without the tables: they are 32 MB.
     def __reduce__(self) -> tuple[type["MaskRule"], tuple[object, ...]]:
-        return MaskRule, (self.colours, self.values, self.palette_as)  # without the tables: they are 16 MB
+        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance)
 
 
-Index = Annotated[int, Ge(0), Le(IGNORE_INDEX)]
+def _fill_near(table: np.ndarray, distances: np.ndarray, centre: tuple[int, ...], index: int, tolerance: int) -> None:
+    """Sets `index` in the box around `centre`, where no other centre is nearer."""
+    ranges = [
+        range(max(0, at - tolerance), min(size, at + tolerance + 1))
+        for at, size in zip(centre, table.shape, strict=True)
+    ]
+    box = tuple(slice(each.start, each.stop) for each in ranges)
+    steps = [abs(np.array(each) - at).astype(np.int16) for each, at in zip(ranges, centre, strict=True)]
+    off: np.ndarray = reduce(np.maximum, np.ix_(*steps))
+    nearer = off < distances[box]
+    table[box][nearer] = index
+    distances[box][nearer] = off[nearer]
 
 
 @dataclass(frozen=True)
@@ -138,88 +184,19 @@ class _StoredRule:
     """Colours as people write them: a number would say nothing to a reader of the file."""
 
     colours: tuple[tuple[str, Index], ...]
-    values: tuple[tuple[Annotated[int, Ge(0), Lt(NUM_VALUES)], Index], ...]
+    values: tuple[tuple[Value, Index], ...]
     palette_as: Literal["colour", "value"]
+    tolerance: Annotated[int, Ge(0), Le(255)] = 0
 
 
 def read_mask(path: Path, key: str = "") -> RawMask:
-    """Decodes a mask. Raises UnreadableMask, also for one that is half transparent or holds fractions."""
+    """Decodes a mask. Raises UnreadableMask, also for one that fades into transparency or holds fractions."""
     try:
-        with open_picture(path) as image:
-            image.load()
-            return _to_raw(image)
+        return decode_mask(path)
     except DataError as error:
         raise UnreadableMask(key or str(path), str(error)) from None
     except Exception as error:  # a broken file can raise anything
         raise UnreadableMask(key or str(path), explain(error, path)) from error
-
-
-def _to_raw(image: Image.Image) -> RawMask:
-    if image.mode in ("RGBA", "LA", "RGBa", "La", "PA"):
-        low, high = image.getchannel("A" if image.mode[-1] == "A" else "a").getextrema()
-        if low != high:
-            raise DataError("is transparent in parts, which no class can mean; save it without transparency")
-    if image.mode == "P":
-        colours = np.zeros((256, 3), np.uint32)
-        listed = np.array(image.getpalette("RGB") or [], np.uint32).reshape(-1, 3)
-        colours[: len(listed)] = listed
-        return RawMask("palette", np.asarray(image).astype(np.uint32), pack(colours))
-    if image.mode in ("1", "L", "LA", "La"):
-        grey = image if image.mode == "1" else image.getchannel(0)
-        return RawMask("value", np.asarray(grey).astype(np.uint32))
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.size and (values.min() < 0 or values.max() >= NUM_VALUES):
-            raise DataError(f"holds values from {values.min()} to {values.max()}, where classes are 0 to 65535")
-        return RawMask("value", values.astype(np.uint32))
-    if image.mode == "F":
-        raise DataError("holds fractions; a mask's values should be whole numbers")
-    packed = image.convert("RGB").tobytes("raw", "RGBX")  # four bytes a pixel, of which the last says nothing
-    return RawMask("colour", np.frombuffer(packed, "<u4").reshape(image.height, image.width) & 0xFFFFFF)
-
-
-def pack(colours: np.ndarray) -> np.ndarray:
-    """uint32 R + 256 G + 65536 B of colours (…, 3)."""
-    parts = colours.astype(np.uint32)
-    packed: np.ndarray = parts[..., 0] | parts[..., 1] << 8 | parts[..., 2] << 16
-    return packed
-
-
-def unpack(code: int) -> tuple[int, int, int]:
-    return code & 255, code >> 8 & 255, code >> 16
-
-
-def spell(code: int) -> str:
-    """`#ff8000` of a packed colour."""
-    return "#{:02x}{:02x}{:02x}".format(*unpack(code))
-
-
-def parse_colour(text: str) -> int:
-    """The packed colour of `#ff8000`."""
-    return int(pack(np.array(list(bytes.fromhex(text.removeprefix("#"))))))
-
-
-GREYS = pack(np.repeat(np.arange(256)[:, None], 3, axis=1))
-
-
-def count_codes(codes: np.ndarray, above: np.ndarray | None = None) -> dict[int, int]:
-    """How often each code occurs; with a second mask of the same size each pair of codes, the other CODE_BITS higher.
-
-    Masks are flat, so runs of equal pixels are counted, not pixels.
-    """
-    flat = codes.reshape(-1)
-    changes = flat[1:] != flat[:-1]
-    if above is not None:
-        other = above.reshape(-1)
-        changes |= other[1:] != other[:-1]
-    starts = np.flatnonzero(np.concatenate(([True], changes)))
-    lengths = np.diff(starts, append=len(flat))
-    values = flat[starts].astype(np.int64)
-    if above is not None:
-        values |= other[starts].astype(np.int64) << CODE_BITS
-    found, where = np.unique(values, return_inverse=True)
-    counts = np.bincount(where, weights=lengths).astype(np.int64)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def look_at_masks(items: Sequence[Item]) -> list[Look]:
@@ -260,7 +237,9 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
 
 def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     palette = {} if raw.palette is None else {code: int(raw.palette[code]) for code in counts}
-    return Look(name, raw.kind, counts, palette)
+    is_plain = raw.kind == "palette" or len(counts) < FEW or max(counts) - min(counts) < min(len(counts), 64)
+    inner = None if is_plain else count_inner(raw.codes)
+    return Look(name, raw.kind, counts, palette, raw.nodata, raw.remarks, inner)
 
 
 def list_problems(start: str, problems: Sequence[str]) -> str:
@@ -269,23 +248,18 @@ def list_problems(start: str, problems: Sequence[str]) -> str:
 
 
 def total_counts(looks: Iterable[Look], kinds: Iterable[Kind], as_colours: bool) -> Counter[int]:
-    """Pixels of each code over the masks of these kinds; as_colours: of each colour."""
+    """Pixels of each code over the masks of these kinds; as_colours: of each colour. Pixels without a code are not."""
     total: Counter[int] = Counter()
     for each in looks:
         if each.kind in kinds:
             for code, count in each.counts.items():
-                total[to_colour(each, code) if as_colours else code] += count
+                if code != NODATA:
+                    total[to_colour(each, code) if as_colours else code] += count
     return total
 
 
 def to_colour(each: Look, code: int) -> int:
+    """-1, which is no colour, of a value that has none."""
     if each.kind == "colour":
         return code
-    return each.palette.get(code, int(GREYS[min(code, 255)]))
-
-
-def _table(pairs: Iterable[tuple[int, int]], size: int) -> np.ndarray:
-    table = np.full(size, IGNORE_INDEX, np.uint8)
-    for code, index in pairs:
-        table[code] = index
-    return table
+    return each.palette.get(code, colour_of(code))

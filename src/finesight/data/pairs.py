@@ -90,24 +90,6 @@ def is_mask_half(key: str) -> bool:
     return MASK_SUFFIX.match(path.stem) is not None or any(part.lower() in MASK_FOLDERS for part in path.parts[:-1])
 
 
-def pair_files(truth: Iterable[str], predicted: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of mask files of the same name, words such as `_mask` aside. Raises DataError listing those without."""
-    halves = [{_common(name): name for name in names} for names in (truth, predicted)]
-    alone = [f"{halves[0][name]!r} is not predicted" for name in sorted(halves[0].keys() - halves[1].keys())]
-    alone += [f"{halves[1][name]!r} has no truth" for name in sorted(halves[1].keys() - halves[0].keys())]
-    if alone or not halves[0]:
-        from finesight.data.masks import list_problems
-
-        raise DataError(list_problems(f"{len(alone):,} masks have no partner of the same name:", alone))
-    return [(halves[0][name], halves[1][name]) for name in sorted(halves[0])]
-
-
-def _common(name: str) -> str:
-    path = PurePosixPath(name)
-    match = MASK_SUFFIX.match(path.stem)
-    return str(path.with_name(match[1] if match else picture_stem(path.stem)))
-
-
 def _split_off(folders: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """(split, folders without it): the first folder called like one."""
     folders = tuple(folders)

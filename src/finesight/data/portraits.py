@@ -11,7 +11,9 @@ import numpy as np
 from finesight.config import PixelScale
 from finesight.data.duplicates import Fingerprint, take_fingerprint
 from finesight.data.image_files import open_picture
-from finesight.data.masks import Look, RawMask, UnreadableMask, count_codes, read_mask, summarise, to_colour
+from finesight.data.mask_codes import count_codes
+from finesight.data.mask_pixels import RawMask
+from finesight.data.masks import Look, UnreadableMask, read_mask, summarise, to_colour
 from finesight.data.pictures import UnreadablePicture, decode_picture
 from finesight.data.sample import Item
 from finesight.data.scaling import AS_STORED

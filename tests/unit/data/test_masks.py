@@ -138,10 +138,12 @@ def test_stray_colours_are_named_and_refused_when_they_are_many(tmp_path: Path) 
     assert (indices == IGNORE_INDEX).sum() == 1
     assert "1 pixels" in notes
     assert "狐 <b>_mask.png: 1 of #fa0300" in notes
-    with pytest.raises(DataError, match=r"(?s)no class \(#fa0300\).*data\.stray_share.*狐 <b>_mask"):
+    with pytest.raises(DataError, match=r"(?s)not a class \(#fa0300\).*data\.stray_share.*狐 <b>_mask"):
         read(item, THREE, stray_share=1e-5)
     indices, _, notes = read(item, THREE, colour_tolerance=5)
-    assert (indices[5, 5], notes) == (0, "")
+    assert indices[5, 5] == 0
+    assert "1 pixels" in notes
+    assert "as the nearest class, at most data.colour_tolerance = 5 off (#fa0300)" in notes
 
 
 def test_what_cannot_be_a_mask(tmp_path: Path) -> None:
@@ -214,5 +216,5 @@ def test_a_given_rule_is_not_inferred_again(tmp_path: Path) -> None:
     fewer = save(tmp_path, Image.fromarray(np.where(TRUTH == 1, 0, TRUTH)), "fewer_mask.png")
     assert apply_rule(look_at_masks([fewer]), rule, classes, DataSettings()) == ("Without a pixel in any mask: '1'.",)
     more = save(tmp_path, Image.fromarray(TRUTH + 1), "more_mask.png")
-    with pytest.raises(DataError, match=r"(?s)4 pixels .* no class \(3\).*more_mask.png: 4 of 3"):
+    with pytest.raises(DataError, match=r"(?s)4 pixels .* not a class \(3\).*more_mask.png: 4 of 3"):
         apply_rule(look_at_masks([more]), rule, classes, DataSettings())

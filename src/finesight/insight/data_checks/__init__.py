@@ -37,11 +37,12 @@ CHECKS: dict[str, Check] = {
     "D307": Check("Too little to train or to validate on", "error", labels.find_too_little),
     "D308": Check("Classes of masks without training pixels", "warning", labels.find_untrained_masks),
     "D401": Check("Colours that are no class", "note", masks.find_stray_colours),
-    "D402": Check("Value 255 that no rule explains", "error", masks.find_borders),
+    "D402": Check("A border value that no rule explains", "error", masks.find_borders),
     "D403": Check("Values that are no class", "error", masks.find_unknown_values),
     "D404": Check("Masks that seem to count from one", "warning", masks.find_shift),
     "D405": Check("Masks whose meaning cannot be told", "error", masks.find_unreadable_rule),
     "D406": Check("Masks without a known class", "note", masks.find_unlabelled_masks),
+    "D407": Check("How masks are read", "note", masks.find_odd_reading),
 }
 
 

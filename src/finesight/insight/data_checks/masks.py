@@ -1,16 +1,17 @@
 """Masks that hold what no class is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
-from finesight.data.masks import spell, to_colour
+from finesight.data.mask_codes import spell
+from finesight.data.mask_notes import note_reading
+from finesight.data.masks import to_colour
 from finesight.data.portraits import Stray, find_strays
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
 from finesight.insight.wording import count_of
 
 MASKS_READ_AGAIN = 100  # to say where their stray pixels are
-BORDER = 255  # what many tools write where no class is known
 
 
 def find_stray_colours(inspection: Inspection) -> Explanation | None:
@@ -41,33 +42,25 @@ def find_stray_colours(inspection: Inspection) -> Explanation | None:
 
 
 def find_borders(inspection: Inspection) -> Explanation | None:
-    """Masks with 255, where no rule says what it is."""
-    if inspection.rule is not None or BORDER not in _unknown_values(inspection):
+    """Masks with 255 or the like, where no rule says what it is."""
+    fault = inspection.unknown_values
+    if fault is None or not fault.is_border:
         return None
-    examples = _list_holders(inspection, {BORDER})
-    message = "with value 255, which is no class: usually a border that counts nowhere. If so, set data.ignore = 255."
-    return explain_if_any(examples, "mask", message)
+    examples = _list_holders(inspection, fault.values)
+    return explain_if_any(examples, "mask", f"with {_list_values(fault.values)}, which is no class: {fault.advice}")
 
 
 def find_unknown_values(inspection: Inspection) -> Explanation | None:
     """Values beyond the class list. One beyond its end: masks that count from one, or a background it lacks."""
-    if inspection.rule is not None or inspection.classes is None:
+    fault, classes = inspection.unknown_values, inspection.classes
+    if fault is None or fault.is_border or classes is None:
         return None
-    unknown = _unknown_values(inspection) - {BORDER}
-    if not unknown:
-        return None
-    examples = _list_holders(inspection, unknown)
-    last = len(inspection.classes) - 1
-    hint = "Add the class, or set data.ignore to the value."
-    if unknown == {last + 1}:
-        holders = [inspection.looks[key] for example in examples for key in example.keys]
-        hint = (
-            f"That is one beyond the end, {last}, and none of these masks holds 0: off by one? Subtract 1."
-            if not any(0 in look.counts for look in holders)
-            else f"That is one beyond the end, {last}: the masks seem to be off by one. If they count from 1 and 0 is "
-            "background, put the background first in the class list, or set data.ignore = 0 and give ids from 1."
-        )
-    return explain_if_any(examples, "mask", f"with values that are no class: {_list_values(unknown)}. {hint}")
+    examples = _list_holders(inspection, fault.values)
+    hint, last = fault.advice, len(classes) - 1
+    holders = [inspection.looks[key] for example in examples for key in example.keys]
+    if fault.values == {last + 1} and not any(0 in look.counts for look in holders):
+        hint = f"That is one beyond the end, {last}, and none of these masks holds 0: off by one? Subtract 1."
+    return explain_if_any(examples, "mask", f"with values that are no class: {_list_values(fault.values)}. {hint}")
 
 
 def find_shift(inspection: Inspection) -> Explanation | None:
@@ -111,6 +104,14 @@ def find_unlabelled_masks(inspection: Inspection) -> Explanation | None:
     return explain_if_any(examples, "mask", "without a pixel of a known class. Nothing is learned from them.")
 
 
+def find_odd_reading(inspection: Inspection) -> Explanation | None:
+    """What `train` says of masks that it can read, but for what other checks tell."""
+    if inspection.rule is None:
+        return None
+    notes = note_reading(list(inspection.looks.values()), inspection.rule)
+    return Explanation(" ".join(notes)) if notes else None
+
+
 def _tell(stray: Stray) -> str:
     places = ", ".join(f"({row}, {column})" for row, column in stray.positions)
     more = ", …" if stray.count > len(stray.positions) else ""
@@ -121,22 +122,12 @@ def _values(inspection: Inspection) -> set[int]:
     return {code for look in inspection.looks.values() if look.kind != "colour" for code in look.counts}
 
 
-def _unknown_values(inspection: Inspection) -> set[int]:
-    """Values that are no class, as far as that can be said; without a class list only 255 among others."""
-    values = _values(inspection)
-    if inspection.classes is None:
-        return {BORDER} & values if len(values) > 2 else set()
-    ids = inspection.classes.ids
-    numbered = all(id_.isascii() and id_.isdigit() for id_ in ids)
-    return values - (set(map(int, ids)) if numbered else set(range(len(ids))))
-
-
-def _list_values(values: set[int]) -> str:
+def _list_values(values: Collection[int]) -> str:
     listed = ", ".join(map(str, sorted(values)[:5]))
     return f"{listed} and {len(values) - 5:,} more" if len(values) > 5 else listed
 
 
-def _list_holders(inspection: Inspection, values: set[int]) -> list[Example]:
+def _list_holders(inspection: Inspection, values: Collection[int]) -> list[Example]:
     examples = []
     for key, look in inspection.looks.items():
         found = {code: count for code, count in look.counts.items() if look.kind != "colour" and code in values}
