@@ -209,6 +209,6 @@ def test_masks_that_do_not_pair(pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "pred/0100_mask.png").unlink()
     answer = finesight("evaluate", "--truth", pairs / "validation", "--pred", tmp_path / "pred")
     assert "1 masks have no partner" in answer.error()
-    assert "'0100_mask.png' is not predicted" in answer.err
+    assert "'0100_mask.png' (truth) is not predicted" in answer.err
     assert "go together" in finesight("evaluate", "--truth", pairs).error()
     assert "Name a run folder" in finesight("evaluate").error()

@@ -81,31 +81,33 @@ def _group(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, list
 
 
 def part_images(keys: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(masks, images beside them). A file is an image only where a mask of the same common name lies in the folder."""
-    images: set[str] = set()
-    plain: set[str] = set()
+    """(masks, images beside them). What looks like an image is one only if others like it lie beside a mask of the same
+    common name: masks may well be called `scene_sat` or be JPEGs."""
+    looks = {key: _sign(key) for key in keys}
     groups = _group(keys, common_name)
+    beside = dict.fromkeys(("image", "lossy", "plain"), 0)
     for group in groups.values():
-        signs = {key: _sign(key) for key in group}
-        masks = [key for key in group if signs[key] == "mask"]
-        others = [key for key in group if signs[key] == "plain"]
-        lossy = [key for key in others if key.lower().endswith(LOSSY)]
-        if masks or len(others) > len(lossy):
-            images |= {key for key in group if signs[key] == "image"} | set(lossy)
-        if masks:
-            plain |= set(others) - set(lossy)
-    if 2 * len(plain) >= len(groups):  # one mask may be called `scene_target` beside `scene`; all are not by chance
-        images |= plain
-    return [key for key in keys if key not in images], [key for key in keys if key in images]
+        signs = {looks[key] for key in group}
+        for sign in beside.keys() & signs:
+            beside[sign] += bool(signs & {"mask", *({"plain"} if sign != "plain" else ())})
+    found = {sign for sign in ("image", "lossy") if beside[sign]}
+    if 2 * beside["plain"] >= len(
+        groups
+    ):  # one mask may be called `scene_target` beside `scene`; all are not by chance
+        found.add("plain")
+    return [key for key in keys if looks[key] not in found], [key for key in keys if looks[key] in found]
 
 
 def _sign(key: str) -> str:
-    """What a file's name or folder says of it: image, mask, or nothing."""
+    """What a file's name or folder says of it: image, mask, or nothing; then lossy (a JPEG, as masks seldom are) or
+    plain."""
     path = PurePosixPath(key)
     folders = {part.lower() for part in path.parts[:-1]}
     if PICTURE_SUFFIX.match(path.stem) or folders & PICTURE_FOLDERS:
         return "image"
-    return "mask" if MASK_END.match(path.stem) or folders & (MASK_FOLDERS | PREDICTION_FOLDERS) else "plain"
+    if MASK_END.match(path.stem) or folders & (MASK_FOLDERS | PREDICTION_FOLDERS):
+        return "mask"
+    return "lossy" if key.lower().endswith(LOSSY) else "plain"
 
 
 def _without_suffix(key: str) -> str:
