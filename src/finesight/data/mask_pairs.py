@@ -91,9 +91,7 @@ def part_images(keys: Sequence[str]) -> tuple[list[str], list[str]]:
         for sign in beside.keys() & signs:
             beside[sign] += bool(signs & {"mask", *({"plain"} if sign != "plain" else ())})
     found = {sign for sign in ("image", "lossy") if beside[sign]}
-    if 2 * beside["plain"] >= len(
-        groups
-    ):  # one mask may be called `scene_target` beside `scene`; all are not by chance
+    if 2 * beside["plain"] > len(groups):  # one mask may be called `scene_target` beside `scene`, most are not
         found.add("plain")
     return [key for key in keys if looks[key] not in found], [key for key in keys if looks[key] in found]
 
