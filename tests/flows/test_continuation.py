@@ -14,6 +14,7 @@ from PIL import Image
 
 from finesight.app import predict as labels
 from finesight.app import predict_masks as masks
+from finesight.data import loader
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
     out, whole = tmp_path / "labels.csv", tmp_path / "whole.csv"
     assert finesight("predict", run, pictures, "--out", whole).code == 1
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, labels, "find_logits", 2)
+        calls = stop_after(patched, labels, "answer", 2)
         answer = finesight("predict", run, pictures, "--out", out)
     assert answer.code == 130
     assert "the same command goes on with the rest" in answer.err
@@ -76,7 +77,7 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
     (other / "checkpoints/best/weights.safetensors").unlink()
     shutil.copy(run / "checkpoints/last/weights.safetensors", other / "checkpoints/best")
     kept.write_text(kept.read_text() + '["red_0.png", 1')  # a line that a power cut left
-    calls = stop_after(monkeypatch, labels, "find_logits", 99)
+    calls = stop_after(monkeypatch, labels, "answer", 99)
     answer = finesight("predict", run, pictures, "--out", out, "--json")
     assert answer.code == 1
     assert answer.json()["num_samples"] == 18
@@ -94,7 +95,7 @@ def test_a_stopped_table_with_a_damaged_row(
 ) -> None:
     out = tmp_path / "labels.csv"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "find_logits", 1)
+        stop_after(patched, labels, "answer", 1)
         assert finesight("predict", run, pictures, "--out", out).code == 130
     (kept,) = (tmp_path / ".labels.csv.rows").glob("*.jsonl")
     key, changed, _ = json.loads(kept.read_text().splitlines()[0])
@@ -108,7 +109,7 @@ def test_a_stopped_table_is_not_mixed(
 ) -> None:
     out, moved = tmp_path / "labels.csv", tmp_path / "moved"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "find_logits", 1)
+        stop_after(patched, labels, "answer", 1)
         assert finesight("predict", run, pictures, "--out", out).code == 130
     shutil.copytree(pictures, moved)
     refused = finesight("predict", run, moved, "--out", out).error()
@@ -116,7 +117,7 @@ def test_a_stopped_table_is_not_mixed(
     assert str(tmp_path / ".labels.csv.rows") in refused
     draw(pictures / "red_0.png", "blue")  # changed since: its row is made again
     os.utime(pictures / "red_0.png", (1, 1))
-    calls = stop_after(monkeypatch, labels, "find_logits", 99)
+    calls = stop_after(monkeypatch, labels, "answer", 99)
     assert finesight("predict", run, pictures, "--out", out).code == 1
     assert len(calls) == 2  # eleven pictures and that one
     fresh = tmp_path / "fresh.csv"
@@ -138,7 +139,7 @@ def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest
     pictures, out, over = tmp_path / "pictures", tmp_path / "out", tmp_path / "over"
     for number in range(4):
         draw(pictures / f"{number}.png", "red", seed=number, size=32)
-    monkeypatch.setattr(masks, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(loader, "MOST_PIXELS", 1)
     with monkeypatch.context() as patched:
         calls = stop_after(patched, masks, "segment", 2)
         assert finesight("predict", mask_run, pictures, "--out", out).code == 130
@@ -171,10 +172,10 @@ def test_pictures_of_one_size_are_segmented_at_once(
     (pictures / "1b.png").touch()
     calls = stop_after(monkeypatch, masks, "segment", 99)
     assert finesight("predict", mask_run, pictures, "--out", tmp_path / "together").code == 1
-    assert len(calls) == 3  # of three, two and one
-    monkeypatch.setattr(masks, "MOST_AT_ONCE", 1)
+    assert len(calls) == 2  # of four and of two
+    monkeypatch.setattr(loader, "MOST_PIXELS", 1)
     assert finesight("predict", mask_run, pictures, "--out", tmp_path / "alone").code == 1
-    assert len(calls) == 3 + 6
+    assert len(calls) == 2 + 6
     for path in sorted((tmp_path / "alone").glob("*.png")):
         assert (tmp_path / "together" / path.name).read_bytes() == path.read_bytes()
 

@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from finesight.app.evaluate import open_run_split
 from finesight.classes import ClassList
-from finesight.data.loader import PictureDataset, load_batches, order_batches
-from finesight.data.transforms import prepare
+from finesight.data.loader import PictureDataset, evaluation_batches, load_batches
+from finesight.data.transforms import cut_centre, prepare
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
-from finesight.engine.scoring import evaluation_batch
+from finesight.engine.scoring import answer, evaluation_batch
+from finesight.engine.tiles import choose_tile
 from finesight.errors import ConfigError
 from finesight.insight.distance import Floats, Indices
 from finesight.insight.features import load_features, save_features
@@ -113,22 +115,34 @@ class Seen:
 def compute_features(
     model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
 ) -> Seen:
-    """In one pass, in which `score` collects the answers."""
+    """In one pass, in which `score` collects the answers.
+
+    Of images that are answered in tiles the features are those of a tile at the centre.
+    """
     model.eval()
-    features, regions = [], []
+    features, regions, order = [], [], []
     with progress_bar("Embedding", len(dataset), "images") as bar:
-        for batch in load_batches(dataset, order_batches(len(dataset), batch_size), workers):
-            images = prepare(batch.images.to(machine.device), model.preprocessing)
+        for batch in load_batches(dataset, evaluation_batches(dataset, batch_size), workers):
+            stored, targets = batch.images, batch.targets
+            tile = choose_tile(model.preprocessing, (stored.shape[-2], stored.shape[-1]))
+            if tile:
+                stored, targets = cut_centre(stored, tile), cut_centre(targets, tile)
+            images = prepare(stored.to(machine.device), model.preprocessing)
             with machine.autocast():
                 logits, seen = model.forward_and_see(images)
             if score:
+                logits = answer(model, batch.images, machine) if tile else logits
                 score.update(logits.float().cpu(), batch.targets)
             features.append(pool(seen).float().cpu())
-            if batch.targets.ndim == 3:
+            if targets.ndim == 3:
                 size = (images.shape[-2], images.shape[-1])
-                regions.append(average_regions(seen, batch.targets.to(seen.device), batch.indices, size))
+                regions.append(average_regions(seen, targets.to(seen.device), batch.indices, size))
+            order.extend(batch.indices.tolist())
             bar.advance(len(batch.indices))
-    return Seen(torch.cat(features).numpy(), Regions.join(regions) if regions else None)
+    if score:
+        score.arrange(order)
+    rows = torch.cat(features)[np.argsort(order)].numpy()
+    return Seen(rows, Regions.join(regions).arrange() if regions else None)
 
 
 def find_close(

@@ -106,11 +106,12 @@ def look_at(
 
 
 def show(picture: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
-    """A picture uint8 (h, w, 3) as the network sees it, (1, 3, *size), on the path of validation."""
-    stored = fit_picture(
-        picture, preprocessing.stored or preprocessing.size, preprocessing.fit, preprocessing.interpolation
-    )
-    return prepare(torch.from_numpy(stored).permute(2, 0, 1)[None], preprocessing)
+    """A picture uint8 (h, w, 3) as the network sees it, (1, 3, *size): of a large whole one a tile at the centre."""
+    stored = preprocessing.stored or preprocessing.size
+    if preprocessing.fit == "whole":
+        stored = min(stored[0], picture.shape[0]), min(stored[1], picture.shape[1])
+    fitted = fit_picture(picture, stored, preprocessing.fit, preprocessing.interpolation)
+    return prepare(torch.from_numpy(fitted).permute(2, 0, 1)[None], preprocessing)
 
 
 def _choose(logits: torch.Tensor) -> list[int]:

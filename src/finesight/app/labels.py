@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from finesight.app.embed import compute_features
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.config import Settings
-from finesight.data.loader import load_batches, order_batches
+from finesight.data.loader import evaluation_batches, load_batches
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import answer, evaluation_batch
@@ -93,11 +93,11 @@ def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelE
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     finder = RegionFinder(len(classes), classes.ignore)
-    batches = order_batches(len(dataset), evaluation_batch(settings))
+    batches = evaluation_batches(dataset, evaluation_batch(settings))
     with progress_bar("Looking for wrong regions", len(dataset), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers):
             masks = batch.targets
-            logits = enlarge(answer(model, batch, machine), (masks.shape[-2], masks.shape[-1]))
+            logits = enlarge(answer(model, batch.images, machine), (masks.shape[-2], masks.shape[-1]))
             finder.add(logits, masks, [dataset.keys[index] for index in batch.indices])
             bar.advance(len(batch.indices))
     errors, outlines = finder.finish()

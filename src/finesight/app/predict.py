@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from finesight import ranks
 from finesight.app.continuation import (
@@ -30,8 +29,8 @@ from finesight.data.stream import stream_pictures
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
-from finesight.engine.scoring import SMALLEST, evaluation_batch, find_logits
-from finesight.engine.views import AS_IT_IS, View, average_views, trained_views
+from finesight.engine.scoring import answer, evaluation_batch
+from finesight.engine.views import AS_IT_IS, View, trained_views
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
@@ -53,10 +52,10 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
     """
     folder = RunFolder.open(run)
     task = find_task(folder).name
-    answer = PREDICTORS[task]
-    for name in options.keys() - inspect.signature(answer).parameters.keys():
+    predict_task = PREDICTORS[task]
+    for name in options.keys() - inspect.signature(predict_task).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")
-    return answer(run, pictures, **options)
+    return predict_task(run, pictures, **options)
 
 
 def predict_labels(
@@ -147,12 +146,6 @@ def predict_items(
     """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-
-    def find_chances(images: Tensor) -> Tensor:
-        return find_logits(model, images, machine).float().softmax(1)
-
-    find_mean = average_views(find_chances, views)
-
     batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
@@ -161,13 +154,9 @@ def predict_items(
             if not batch.items:
                 continue
             images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-            confidence, best = _scale(find_mean(images), temperature).max(1)
+            logits = answer(model, images, machine, views).float().cpu()
+            confidence, best = (logits / temperature).softmax(1).max(1)
             yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
-
-
-def _scale(chances: Tensor, temperature: float) -> Tensor:
-    """Probabilities (n, C) whose logarithms were divided by the temperature."""
-    return chances if temperature == 1 else (chances.clamp(min=SMALLEST).log() / temperature).softmax(1)
 
 
 PREDICTORS: dict[str, Callable[..., dict[str, Any]]] = {"classification": predict_labels, "segmentation": predict_masks}

@@ -1,8 +1,9 @@
 """Predict masks: a folder of pictures in, a folder of mask files out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,21 @@ from finesight.classes import ClassList
 from finesight.config import PixelScale
 from finesight.data.formats import list_unmasked
 from finesight.data.leftovers import CLAIM
+from finesight.data.loader import batch_by_size
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.masks import MaskRule
 from finesight.data.pairs import mask_name
-from finesight.data.pictures import UnreadablePicture, read_picture
+from finesight.data.pictures import UnreadablePicture, picture_sizes, read_picture
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.engine.device import Machine
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.restore import restore_model
-from finesight.engine.tiles import segment
+from finesight.engine.scoring import evaluation_batch, segment
 from finesight.engine.views import AS_IT_IS, trained_views
 from finesight.errors import ConfigError, DataError
 from finesight.progress import progress_bar
 from finesight.run import RunFolder, write_atomically
-
-PIXELS_AT_ONCE = 8 * 512 * 512
-MOST_AT_ONCE = 16  # pictures
 
 Picture = tuple[Item, np.ndarray]  # uint8 (h, w, 3)
 Predicted = tuple[str, np.ndarray, np.ndarray]  # key, picture uint8 (h, w, 3), mask uint8 (h, w)
@@ -82,7 +81,9 @@ def predict_masks(
     views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
-        for some in _group_by_size(_read_all(left, unreadable, model.preprocessing.scale)):
+        sizes = [size or (0, 0) for size in picture_sizes(left)]
+        batches = batch_by_size(sizes, evaluation_batch(settings))
+        for some in _read_batches(left, batches, unreadable, model.preprocessing.scale):
             masks = segment(model, [picture for _, picture in some], machine, views)
             yield from ((item.key, picture, mask) for (item, picture), mask in zip(some, masks, strict=True))
             bar.advance(len(some))
@@ -122,26 +123,21 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
     return {item.key for item in items if is_done(item)}
 
 
-def _group_by_size(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
-    """Neighbours of one size, as many as are quickly answered at once."""
-    group: list[Picture] = []
-    for item, picture in pictures:
-        pixels = picture.shape[0] * picture.shape[1] * (len(group) + 1)
-        if group and (picture.shape != group[0][1].shape or pixels > PIXELS_AT_ONCE or len(group) == MOST_AT_ONCE):
-            yield group
-            group = []
-        group.append((item, picture))
-    if group:
-        yield group
-
-
-def _read_all(items: Sequence[Item], unreadable: Unreadable, scale: PixelScale | None) -> Iterator[Picture]:
-    """What cannot be read is added to `unreadable`."""
-    for item, picture in map_in_threads(partial(_read, scale), items, workers=min(2, ranks.num_cores()), chunk=1):
-        if isinstance(picture, str):
-            unreadable.append((item.key, picture))
-        else:
-            yield item, picture
+def _read_batches(
+    items: Sequence[Item], batches: Sequence[Sequence[int]], unreadable: Unreadable, scale: PixelScale | None
+) -> Iterator[list[Picture]]:
+    """Pictures of one size at a time. What cannot be read is added to `unreadable`."""
+    order = [items[index] for batch in batches for index in batch]
+    pictures = map_in_threads(partial(_read, scale), order, workers=min(2, ranks.num_cores()), chunk=1)
+    for batch in batches:
+        some: list[Picture] = []
+        for item, picture in islice(pictures, len(batch)):
+            if isinstance(picture, str):
+                unreadable.append((item.key, picture))
+            else:
+                some.append((item, picture))
+        for _, group in groupby(some, key=lambda pair: pair[1].shape):
+            yield list(group)
 
 
 def _read(scale: PixelScale | None, item: Item) -> tuple[Item, np.ndarray | str]:

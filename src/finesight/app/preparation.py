@@ -13,13 +13,14 @@ from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
 from finesight.app.run_data import restore_splits
 from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, PixelScale, Preprocessing, Settings
+from finesight.data.decoders import Size, row_sizes
 from finesight.data.formats import read_listing
 from finesight.data.leftovers import quote_some
 from finesight.data.loader import PictureDataset
 from finesight.data.reading import describe_reading, describe_scale
 from finesight.data.sample import Item, Listing
 from finesight.data.scaling import choose_scale, measure_values
-from finesight.data.store import open_pixels, stored_size
+from finesight.data.store import common_size, open_pixels, stored_size
 from finesight.data.sufficiency import Amount, compare_classes, find_shortage
 from finesight.engine.best_epoch import choose_tie
 from finesight.engine.checkpoint import load_weights
@@ -197,7 +198,7 @@ def open_splits(
     opened, errors = [], []
     for split in ("train", "val"):
         try:
-            opened.append(open_split(listing, split, settings, preprocessing, task))
+            opened.append(open_split(listing, split, settings, preprocessing, task, to_train=split == "train"))
         except DataError as error:
             errors.append(str(error))
     if errors:
@@ -206,17 +207,25 @@ def open_splits(
 
 
 def open_split(
-    listing: Listing, split: str, settings: Settings, preprocessing: Preprocessing, task: Task
+    listing: Listing, split: str, settings: Settings, preprocessing: Preprocessing, task: Task, to_train: bool = False
 ) -> PictureDataset:
-    """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named."""
+    """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named.
+
+    To train, whole pictures and their masks are cut or padded to one size. Else they keep their own sizes, and so do
+    the masks of squashed pictures: an evaluation counts the pixels that `predict` answers.
+    """
     data = settings.data
     items = listing.splits[split]
     say_reading(items, preprocessing, f"{split}: ")
+    stored: Size | None = preprocessing.stored or preprocessing.size
+    fit, of_mask = preprocessing.fit, stored
+    if task.has_masks and (fit == "squash" or not to_train):
+        of_mask = common_size(items, stored if to_train else None)
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,
-            preprocessing.stored or preprocessing.size,
-            preprocessing.fit,
+            of_mask if fit == "whole" else stored,
+            fit,
             preprocessing.interpolation,
             limit_gb=data.store_limit_gb,
             mode=data.store,
@@ -230,8 +239,9 @@ def open_split(
         say(f"Left out: {picture.key}: {picture.reason}")
     if not kept:
         raise DataError(f"No picture of the {split} part could be read.")
-    targets = task.open_targets(kept, listing, preprocessing, settings)
-    return PictureDataset(pixels, targets, [item.key for item in kept])
+    targets = task.open_targets(kept, listing, of_mask, preprocessing, settings)
+    sizes = row_sizes(of_mask, kept) if task.has_masks and not to_train else None
+    return PictureDataset(pixels, targets, [item.key for item in kept], sizes)
 
 
 def choose_workers(settings: Settings, train: PictureDataset) -> int:

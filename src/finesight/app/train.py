@@ -18,6 +18,7 @@ from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, choose_settings, record_epochs, tell_where
 from finesight.app.run_masks import write_mask_rule
 from finesight.config import load_settings, locate
+from finesight.data.transforms import cut_centre
 from finesight.engine.interrupt import StopRequest
 from finesight.engine.job import Job
 from finesight.engine.loop import Trainer
@@ -206,7 +207,8 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     ranks.wait()  # until the main rank has written the last checkpoint
     model = restore_model(job.run, "best")
     if ranks.is_main():
-        write_selftest(job.run, model, torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2))
+        images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
+        write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
     if ranks.is_main():

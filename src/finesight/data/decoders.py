@@ -1,5 +1,6 @@
 """What one item becomes in memory: a fitted RGB picture, or a mask of class indices."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,18 +10,20 @@ import numpy as np
 from finesight.classes import IGNORE_INDEX
 from finesight.config import PixelScale
 from finesight.data.masks import MaskRule, read_mask
-from finesight.data.pictures import Fit, Interpolation, fit_picture, place_whole, read_picture
+from finesight.data.pictures import Fit, Interpolation, fit_picture, picture_sizes, place_whole, read_picture
 from finesight.data.sample import Item
+
+Size = tuple[int, int]  # (height, width)
 
 
 class Decoder(Protocol):
-    """What one item becomes. shape: of its uint8 row; settings: all that decides the row beside the file's bytes."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
+    """What one item becomes. settings: all that decides its uint8 row beside the file's bytes."""
 
     @property
     def settings(self) -> list[object]: ...
+
+    def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
+        """Of each item's row; of an image that cannot be read and has no size of its own one without pixels."""
 
     def path(self, item: Item) -> Path:
         """The file that is read."""
@@ -31,45 +34,53 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Pictures:
-    """RGB pictures (h, w, 3) fitted to `stored` (height, width). scale: as in Preprocessing."""
+    """RGB pictures (h, w, 3) fitted to `stored`; None: each in its own size. scale: as in Preprocessing."""
 
-    stored: tuple[int, int]
+    stored: Size | None
     fit: Fit
     interpolation: Interpolation
     scale: PixelScale | None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.stored, 3)
-
-    @property
     def settings(self) -> list[object]:
-        return [*self.stored, self.fit, self.interpolation, self.scale]
+        return [*(self.stored or ("own",)), self.fit, self.interpolation, self.scale]
+
+    def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
+        return [(*size, 3) for size in row_sizes(self.stored, items)]
 
     def path(self, item: Item) -> Path:
         return item.path
 
     def decode(self, item: Item) -> np.ndarray:
         picture = read_picture(item.path, item.key, scale=self.scale)
-        return fit_picture(picture, self.stored, self.fit, self.interpolation)
+        return fit_picture(picture, self.stored, self.fit, self.interpolation) if self.stored else picture
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Class indices (h, w) of masks, placed as whole pictures are, or squashed by nearest neighbour, to `stored`."""
+    """Class indices (h, w) of masks, placed as whole pictures are, or squashed by nearest neighbour, to `stored`.
 
-    stored: tuple[int, int]
+    stored: None: the own size of the image that a mask goes with.
+    """
+
+    stored: Size | None
     fit: Fit
     rule: MaskRule
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.stored
-
-    @property
     def settings(self) -> list[object]:
         rule = self.rule
-        return ["masks", *self.stored, self.fit, sorted(rule.colours), sorted(rule.values), rule.palette_as]
+        return [
+            "masks",
+            *(self.stored or ("own",)),
+            self.fit,
+            sorted(rule.colours),
+            sorted(rule.values),
+            rule.palette_as,
+        ]
+
+    def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
+        return list(row_sizes(self.stored, items))
 
     def path(self, item: Item) -> Path:
         assert item.mask is not None
@@ -78,10 +89,14 @@ class Masks:
     def decode(self, item: Item) -> np.ndarray:
         path = self.path(item)
         indices = self.rule.apply(read_mask(path, path.name))
+        (size,) = row_sizes(self.stored, [item])
         if self.fit == "whole":
-            return place_whole(indices, self.stored, fill=IGNORE_INDEX)
-        rows, columns = (
-            (np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, self.stored, strict=True)
-        )
+            return place_whole(indices, size, fill=IGNORE_INDEX)
+        rows, columns = ((np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, size, strict=True))
         squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
         return squashed
+
+
+def row_sizes(stored: Size | None, items: Sequence[Item]) -> list[Size]:
+    """`stored`, or each image's own size, (0, 0) where it has none."""
+    return [stored] * len(items) if stored else [size or (0, 0) for size in picture_sizes(items)]

@@ -19,6 +19,7 @@ from finesight.data.store import Pixels
 from finesight.errors import DataError, FinesightError
 from finesight.progress import say
 
+MOST_PIXELS = 64 * 512 * 512  # of the images that are evaluated at once
 MAX_DEATHS = 3  # of reading processes in a row, without a batch between them
 
 
@@ -46,7 +47,7 @@ class Targets(Protocol):
 
 
 class MaskTargets:
-    """Masks of one size, in a store or decoded at each reading."""
+    """Masks in a store or decoded at each reading; those that are read together are of one size."""
 
     def __init__(self, masks: Pixels) -> None:
         self.masks = masks
@@ -60,13 +61,21 @@ class MaskTargets:
 
 
 class PictureDataset(Dataset[Batch]):
-    """One split: its pixels, targets and keys. Read by whole batches."""
+    """One split: its pixels, targets and keys. Read by whole batches.
 
-    def __init__(self, pixels: Pixels, targets: Targets, keys: Sequence[str]) -> None:
+    sizes: (height, width) of each mask, of a split to evaluate; only samples of one size can be read together.
+    """
+
+    sizes: tuple[tuple[int, int], ...] | None = None
+
+    def __init__(
+        self, pixels: Pixels, targets: Targets, keys: Sequence[str], sizes: Sequence[tuple[int, int]] | None = None
+    ) -> None:
         assert len(pixels) == len(targets) == len(keys)
         self.pixels = pixels
         self.targets = targets
         self.keys = tuple(keys)
+        self.sizes = None if sizes is None else tuple(sizes)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -86,6 +95,29 @@ def order_batches(num_samples: int, batch_size: int, shuffle: tuple[int, int] | 
     batches = [order[start : start + batch_size].tolist() for start in range(0, num_samples, batch_size)]
     if shuffle is not None and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [batches[-2] + batches[-1]]
+    return batches
+
+
+def evaluation_batches(dataset: PictureDataset, batch_size: int) -> list[list[int]]:
+    """Indices of the batches in which a split is evaluated: in its order, masks of one size together."""
+    if dataset.sizes is None:
+        return order_batches(len(dataset), batch_size)
+    return batch_by_size(dataset.sizes, batch_size)
+
+
+def batch_by_size(sizes: Sequence[tuple[int, int]], batch_size: int) -> list[list[int]]:
+    """Indices of images of one size (height, width), at most MOST_PIXELS at once; sizes as they first occur.
+
+    Networks answer in batches of another length with other roundings: what answers the same images in the same
+    batches, as `evaluate` and `predict` do, gets the same numbers to the last bit.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(sizes):
+        groups.setdefault(size, []).append(index)
+    batches = []
+    for (height, width), group in groups.items():
+        most = max(1, min(batch_size, MOST_PIXELS // max(height * width, 1)))
+        batches += [group[start : start + most] for start in range(0, len(group), most)]
     return batches
 
 

@@ -1,4 +1,4 @@
-"""Decoded pictures or masks of one size, read by index: from one memory-mapped file, or decoded anew each time."""
+"""Decoded pictures or masks, read by index: from one memory-mapped file, or decoded anew each time."""
 
 import json
 import math
@@ -51,7 +51,10 @@ else:
 
 
 class Pixels(Protocol):
-    """Rows of one shape. note: why they are decoded anew at each reading; "" if they are stored."""
+    """Rows; those that are read together are of one shape.
+
+    note: why they are decoded anew at each reading; "" if they are stored.
+    """
 
     note: str
 
@@ -62,7 +65,8 @@ class Pixels(Protocol):
 
 
 class StoredPixels:
-    """Pixels in a file: a `.npy` array of rows, then JSON: `[[index, reason], …]` of unreadable pictures.
+    """Pixels in a file: a `.npy` array of rows, then JSON: `bad`, `[[index, reason], …]` of unreadable pictures, and
+    `shapes` of the rows where they differ; the array is then flat.
 
     The rows of unreadable pictures are black, and passed over: index i is the i-th picture that could be read.
     Raises OSError or ValueError if there is no such file or it is not whole.
@@ -79,9 +83,12 @@ class StoredPixels:
             os.utime(path)  # the least recently used store is the first to go
         rows = np.load(path, mmap_mode="r")
         file.seek(rows.offset + rows.nbytes)
-        self.bad = tuple((int(index), str(reason)) for index, reason in json.load(file))
+        told = json.load(file)
+        self.bad = tuple((int(index), str(reason)) for index, reason in told["bad"])
         self._rows = rows.view(np.ndarray)
-        self._kept = np.delete(np.arange(len(rows)), [index for index, _ in self.bad])
+        self._shapes = [tuple(shape) for shape in told["shapes"]]
+        self._starts = np.cumsum([0, *map(math.prod, self._shapes)])
+        self._kept = np.delete(np.arange(len(self._shapes) or len(rows)), [index for index, _ in self.bad])
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -90,7 +97,11 @@ class StoredPixels:
         return StoredPixels, (self.path,)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        return np.take(self._rows, self._kept[np.asarray(indices, np.int64)], axis=0)
+        places = self._kept[np.asarray(indices, np.int64)]
+        if not self._shapes:
+            return np.take(self._rows, places, axis=0)
+        rows = [self._rows[self._starts[i] : self._starts[i + 1]].reshape(self._shapes[i]) for i in places]
+        return np.stack(rows) if rows else np.empty((0, 0, 0), np.uint8)
 
 
 class DecodedPixels:
@@ -105,15 +116,14 @@ class DecodedPixels:
         return len(self.items)
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        rows = np.empty((len(indices), *self.decoder.shape), np.uint8)
-        for row, index in enumerate(indices):
-            rows[row] = self.decoder.decode(self.items[index])
-        return rows
+        if not len(indices):
+            return np.empty((0, *self.decoder.shapes(self.items[:1])[0]), np.uint8)
+        return np.stack([self.decoder.decode(self.items[index]) for index in indices])
 
 
 def open_pixels(
     items: Sequence[Item],
-    stored: tuple[int, int],
+    stored: tuple[int, int] | None,
     fit: Fit,
     interpolation: Interpolation,
     *,
@@ -123,7 +133,7 @@ def open_pixels(
     progress: Progress | None = None,
     scale: PixelScale | None = AS_STORED,
 ) -> tuple[Pixels, tuple[Item, ...], tuple[BadPicture, ...]]:
-    """`open_rows` of pictures fitted to `stored`."""
+    """`open_rows` of pictures fitted to `stored`; None: each in its own size."""
     decoder = Pictures(stored, fit, interpolation, scale)
     return open_rows(items, decoder, limit_gb=limit_gb, mode=mode, on_bad=on_bad, progress=progress)
 
@@ -189,10 +199,10 @@ def stored_size(items: Sequence[Item], size: tuple[int, int], fit: Fit, margin: 
     return native if fits and all(other == first for other in sizes) else largest
 
 
-def common_size(items: Sequence[Item]) -> tuple[int, int] | None:
-    """(height, width) of all pictures; None if they differ."""
+def common_size(items: Sequence[Item], otherwise: tuple[int, int] | None) -> tuple[int, int] | None:
+    """(height, width) of all pictures; `otherwise` if they differ, or none can be read."""
     sizes = {size for size in picture_sizes(items) if size}
-    return sizes.pop() if len(sizes) == 1 else None
+    return sizes.pop() if len(sizes) == 1 else otherwise
 
 
 def _list_bad(bad: dict[str, str], total: int) -> str:
@@ -209,7 +219,8 @@ def _list_bad(bad: dict[str, str], total: int) -> str:
 
 def _open_store(items: Sequence[Item], decoder: Decoder, limit: int, progress: Progress | None) -> StoredPixels:
     """The store of exactly these rows, built if need be. Raises OSError if there is no room for it."""
-    need = len(items) * math.prod(decoder.shape)
+    shapes = decoder.shapes(items)
+    need = sum(map(math.prod, shapes))
     if need > limit:
         raise OSError(f"{need / 1e9:.1f} GB are over the limit of {limit / 1e9:.1f} GB (data.store_limit_gb)")
     folder = cache_folder() / "pixels"
@@ -225,7 +236,7 @@ def _open_store(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
         ):  # else it was not the picture's fault: too many open files, say
             return pixels
     _make_room(folder, need, limit)
-    _build(path, items, decoder, progress)
+    _build(path, items, shapes, decoder, progress)
     return StoredPixels(path)
 
 
@@ -244,7 +255,9 @@ def _digest(paths: Sequence[Path], settings: Sequence[object]) -> str:
     return whole.hexdigest()
 
 
-def _build(path: Path, items: Sequence[Item], decoder: Decoder, progress: Progress | None) -> None:
+def _build(
+    path: Path, items: Sequence[Item], shapes: Sequence[tuple[int, ...]], decoder: Decoder, progress: Progress | None
+) -> None:
     """Writes the store under another name, then renames it: nobody ever sees half of it.
 
     Written in order and not through a memory map, where a full disk would kill the process.
@@ -257,21 +270,24 @@ def _build(path: Path, items: Sequence[Item], decoder: Decoder, progress: Progre
             return error.reason
 
     bad: list[tuple[int, str]] = []
-    black = np.zeros(decoder.shape, np.uint8)
+    alike = len(set(shapes)) <= 1
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".building", delete=False) as file:
         try:
             with suppress(OSError):
                 _lock(file, exclusive=True)
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(items), *decoder.shape)}
+            whole = (len(items), *shapes[0]) if alike else (sum(map(math.prod, shapes)),)
+            header = {"descr": "|u1", "fortran_order": False, "shape": whole}
             np.lib.format.write_array_header_1_0(file, header)
             for index, picture in enumerate(map_in_threads(decode, items)):
+                if not isinstance(picture, str) and picture.shape != shapes[index]:
+                    picture = f"is not of the size that its header says, {shapes[index][0]}×{shapes[index][1]} pixels"
                 if isinstance(picture, str):
                     bad.append((index, picture))
-                    picture = black
+                    picture = np.zeros(shapes[index], np.uint8)
                 file.write(np.ascontiguousarray(picture).data)
                 if progress:
                     progress(1)
-            file.write(json.dumps(bad).encode())
+            file.write(json.dumps({"bad": bad, "shapes": [] if alike else shapes}).encode())
             file.flush()
             os.fsync(file.fileno())
             if sys.platform == "win32":

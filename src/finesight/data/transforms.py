@@ -166,6 +166,12 @@ def resize(pixels: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
     return out.clamp_(0, 255) if interpolation == "bicubic" else out
 
 
+def cut_centre(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """The centre of pixels (…, h, w), no side longer than `size`."""
+    top, left = (max(0, have - want) // 2 for have, want in zip(pixels.shape[-2:], size, strict=True))
+    return pixels[..., top : top + size[0], left : left + size[1]]
+
+
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(pixels / 255 - mean) / std, channels_last. pixels: float (n, 3, h, w) in 0-255."""
     mean = torch.tensor(preprocessing.mean, device=pixels.device).view(3, 1, 1) * 255

@@ -22,7 +22,7 @@ from finesight.engine.kept_features import keep_features
 from finesight.engine.loss_watch import LossWatch, are_finite, describe_no_number
 from finesight.engine.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.engine.optim import learning_rate_factor, make_optimiser, set_learning_rate
-from finesight.engine.scoring import answer, score_split
+from finesight.engine.scoring import answer_masks, score_split
 from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.errors import ConfigError, DataError, FinesightError
 from finesight.progress import progress_bar, say
@@ -284,8 +284,7 @@ class Trainer:
             with job.feature_film.watch(self.model) if job.feature_film else nullcontext():
                 score = score_split(self.model, val, empty, job.machine, job.settings)
             if job.film and ranks.is_main():
-                watched = job.val.__getitems__(list(job.film.indices))
-                job.film.add(at.epoch, answer(job.model, watched, job.machine), watched.targets)
+                job.film.add(at.epoch, answer_masks(job.model, job.val, job.film.indices, job.machine))
         metrics = score.metrics().values
         is_best = self._judge(metrics)
         line = {

@@ -1,22 +1,26 @@
-"""The pass that scores a network on a split."""
+"""What a network answers, by one path for validation and prediction; and the pass that scores it on a split."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from finesight import ranks
 from finesight.config import Settings
-from finesight.data.loader import Batch, PictureDataset, load_batches, order_batches
+from finesight.data.loader import PictureDataset, batch_by_size, evaluation_batches, load_batches
+from finesight.data.pictures import fit_picture
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.memory import free_memory, is_out_of_memory
+from finesight.engine.tiles import SMALLEST, blend_tiles, choose_tile
 from finesight.engine.views import AS_IT_IS, View, average_views
+from finesight.metrics.segmentation import most_likely, predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.tasks.contract import Score
-
-SMALLEST = float(torch.finfo(torch.float32).tiny)
 
 
 @torch.inference_mode()
@@ -28,46 +32,88 @@ def score_split(
     settings: Settings,
     views: Sequence[View] = AS_IT_IS,
 ) -> Score:
-    """Runs the network over a split, in order, and collects its answers; of several ranks each answers a part.
+    """Runs the network over a split and collects its answers in order; of several ranks each answers a part.
 
     score: an empty one. views: of which the mean is taken. Returns the score of the whole split, on every rank.
     """
     model.eval()
-    batches = ranks.part(order_batches(len(dataset), evaluation_batch(settings)))
+    order = evaluation_batches(dataset, evaluation_batch(settings))
+    batches = ranks.part(order)
     with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
         for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
-            score.update(answer(model, batch, machine, views), batch.targets)
+            score.update(answer(model, batch.images, machine, views), batch.targets)
             bar.advance(len(batch.indices))
     score, *others = ranks.gather(score)
     for other in others:
         score.extend(other)
+    score.arrange(list(chain(*order)))
     return score
 
 
 @torch.inference_mode()
-def answer(model: Model, batch: Batch, machine: Machine, views: Sequence[View] = AS_IT_IS) -> Tensor:
-    """Logits of a batch, on the device: in more parts where memory is too small.
+def answer(model: Model, images: Tensor, machine: Machine, views: Sequence[View] = AS_IT_IS) -> Tensor:
+    """Logits of a batch of stored pictures uint8 (n, 3, h, w), in more parts where memory is too small.
 
-    Of several views the logarithm of their mean probabilities, which are logits as well.
+    Of several views the logarithm of their mean probabilities, which are logits as well. Of images larger than those
+    of training the logits of `blend_tiles`, on the CPU.
     """
+    if tile := choose_tile(model.preprocessing, (images.shape[-2], images.shape[-1])):
+        ask = average_views(partial(find_chances, model, machine), views)
+        return torch.stack([torch.cat(list(blend_tiles(ask, image, tile)), dim=1) for image in images])
 
     def find(images: Tensor) -> Tensor:
         if len(views) == 1:
             return find_logits(model, images, machine)
-        return average_views(find_chances, views)(images).clamp(min=SMALLEST).log()
-
-    def find_chances(images: Tensor) -> Tensor:
-        return find_logits(model, images, machine).float().softmax(1)
+        return average_views(partial(find_chances, model, machine), views)(images).clamp(min=SMALLEST).log()
 
     num_parts = 1
     while True:
         try:
-            return torch.cat([find(part) for part in batch.images.chunk(num_parts)])
+            return torch.cat([find(part) for part in images.chunk(num_parts)])
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or num_parts >= len(batch.images):
+            if not is_out_of_memory(error) or num_parts >= len(images):
                 raise
         free_memory(machine.device)
         num_parts *= 2
+
+
+@torch.inference_mode()
+def answer_masks(
+    model: Model, dataset: PictureDataset, indices: Sequence[int], machine: Machine
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """Predicted and true mask (h, w) of some samples of a split, by index."""
+    sizes = [(0, 0) if dataset.sizes is None else dataset.sizes[index] for index in indices]
+    answers: dict[int, tuple[Tensor, Tensor]] = {}
+    for places in batch_by_size(sizes, len(indices)):
+        batch = dataset.__getitems__([indices[place] for place in places])
+        targets = batch.targets
+        masks = predict_masks(answer(model, batch.images, machine), (targets.shape[-2], targets.shape[-1]))
+        answers |= {int(index): (mask, truth) for index, mask, truth in zip(batch.indices, masks, targets, strict=True)}
+    return answers
+
+
+@torch.inference_mode()
+def segment(
+    model: Model, pictures: Sequence[np.ndarray], machine: Machine, views: Sequence[View] = AS_IT_IS
+) -> list[np.ndarray]:
+    """Class indices uint8 (h, w) of each of some pictures of one size, uint8 (h, w, 3), as `score_split` counts them.
+
+    Of pictures that are looked at in tiles no more is held than a row of those.
+    """
+    preprocessing, size = model.preprocessing, pictures[0].shape[:2]
+    if tile := choose_tile(preprocessing, (size[0], size[1])):
+        ask = average_views(partial(find_chances, model, machine), views)
+        bands = (blend_tiles(ask, torch.from_numpy(each).permute(2, 0, 1), tile) for each in pictures)
+        return [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
+    if preprocessing.fit != "whole":
+        stored = preprocessing.stored or preprocessing.size
+        pictures = [fit_picture(each, stored, preprocessing.fit, preprocessing.interpolation) for each in pictures]
+    logits = answer(model, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), machine, views)
+    return list(predict_masks(logits, (size[0], size[1])).to("cpu", torch.uint8).numpy())
+
+
+def find_chances(model: Model, machine: Machine, images: Tensor) -> Tensor:
+    return find_logits(model, images, machine).float().softmax(1)
 
 
 def find_logits(model: Model, images: Tensor, machine: Machine) -> Tensor:

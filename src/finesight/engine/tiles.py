@@ -1,60 +1,39 @@
-"""Masks of pictures of any size: at once where the network was validated so, else by tiles whose overlaps blend."""
+"""Images larger than those of training: the network looks at overlapping tiles, whose probabilities blend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.engine.device import Machine
-from finesight.engine.scoring import find_logits
-from finesight.engine.views import AS_IT_IS, Answer, View, average_views
-from finesight.metrics.segmentation import enlarge, most_likely
-from finesight.models.contract import Model
+from finesight.config import Preprocessing
+from finesight.engine.views import Answer
 
 OVERLAP = 0.25  # share of a tile that the next one covers again
 TILES_AT_ONCE = 4
+SMALLEST = float(torch.finfo(torch.float32).tiny)
 
 
-@torch.inference_mode()
-def segment(
-    model: Model, pictures: Sequence[np.ndarray], machine: Machine, views: Sequence[View] = AS_IT_IS
-) -> list[np.ndarray]:
-    """Class indices uint8 (h, w) of each of some pictures of one size, uint8 (h, w, 3).
+def choose_tile(preprocessing: Preprocessing, size: tuple[int, int]) -> tuple[int, int] | None:
+    """(height, width) of the tiles of an image of `size`; None where the network looks at all of it at once.
 
-    Pictures no larger than those of training are answered at once, as validation does; of larger ones tiles of that
-    size, one picture after the other. views: of which the mean is taken.
+    It does at images no larger than those of training, and at any that is squashed or cropped to one size.
     """
-
-    def answer(images: Tensor) -> Tensor:
-        return enlarge(find_logits(model, images, machine).float(), (images.shape[-2], images.shape[-1]))
-
-    def chances(images: Tensor) -> Tensor:
-        return answer(images).softmax(1)
-
-    height, width = pictures[0].shape[:2]
-    preprocessing = model.preprocessing
-    tile = (height, width) if preprocessing.fit != "whole" else preprocessing.stored or preprocessing.size
-    average = average_views(chances, views)
-    if height > tile[0] or width > tile[1]:
-        return [predict_tiled(average, picture, tile) for picture in pictures]
-    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-    scores = answer(images) if len(views) == 1 else average(images)
-    return list(most_likely(scores).to("cpu", torch.uint8).numpy())
+    largest = preprocessing.stored or preprocessing.size
+    if preprocessing.fit != "whole" or (size[0] <= largest[0] and size[1] <= largest[1]):
+        return None
+    return largest
 
 
-def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
-    """Class indices uint8 (h, w). Holds the probabilities of one row of tiles at a time.
+def blend_tiles(answer: Answer, image: Tensor, tile: tuple[int, int]) -> Iterator[Tensor]:
+    """Logits (C, rows, w) on the CPU of an image uint8 (3, h, w), band by band from its top.
 
-    A tile's weight falls towards its border, so that no seam shows; sums need not be divided, as only the highest
-    class is asked for.
+    Holds the probabilities of one row of tiles at a time. A tile's weight falls towards its border, so that no seam
+    shows. The logits are logarithms of weighted sums, which need not be divided: softmax does that.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[1:]
     tile = min(tile[0], height), min(tile[1], width)
     tops, lefts = tile_starts(height, tile[0]), tile_starts(width, tile[1])
     weights = blend_weights(tile[0])[:, None] * blend_weights(tile[1])
-    image = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
-    mask = np.empty((height, width), np.uint8)
     band: Tensor | None = None
     for top, end in zip(tops, [*tops[1:], height], strict=True):
         for start in range(0, len(lefts), TILES_AT_ONCE):
@@ -65,9 +44,8 @@ def predict_tiled(answer: Answer, picture: np.ndarray, tile: tuple[int, int]) ->
             for left, each in zip(some, chances, strict=True):
                 band[:, :, left : left + tile[1]] += each
         assert band is not None
-        mask[top:end] = most_likely(band[:, : end - top], dim=0).numpy()
+        yield band[:, : end - top].clamp(min=SMALLEST).log()
         band = torch.cat([band[:, end - top :], torch.zeros_like(band[:, : end - top])], dim=1)
-    return mask
 
 
 def tile_starts(length: int, tile: int) -> list[int]:

@@ -18,12 +18,9 @@ def spread_map(attention: Floats, size: tuple[int, int], preprocessing: Preproce
     0 where the picture was cut off before the network saw it.
     """
     top, left, height, width = find_seen(size, preprocessing)
-    seen = height, width
-    if preprocessing.fit == "whole":
-        seen = preprocessing.stored or preprocessing.size
-    image = Image.fromarray(attention.astype(np.float32)).resize((seen[1], seen[0]), Image.Resampling.BICUBIC)
+    image = Image.fromarray(attention.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     heat = np.zeros(size, np.float32)
-    heat[top : top + height, left : left + width] = np.asarray(image)[:height, :width].clip(0, 1)
+    heat[top : top + height, left : left + width] = np.asarray(image).clip(0, 1)
     return heat
 
 

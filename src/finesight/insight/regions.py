@@ -30,6 +30,11 @@ class Regions:
         columns = zip(*((each.features, each.pictures, each.classes) for each in batches), strict=True)
         return cls(*map(np.concatenate, columns))
 
+    def arrange(self) -> "Regions":
+        """By the order of the data set."""
+        order = np.argsort(self.pictures, kind="stable")
+        return Regions(self.features[order], self.pictures[order], self.classes[order])
+
 
 def average_regions(seen: Tensor, masks: Tensor, pictures: Indices, size: tuple[int, int]) -> Regions:
     """A region is all of a class in a picture, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.

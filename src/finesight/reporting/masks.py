@@ -74,7 +74,10 @@ def shrink(indices: np.ndarray) -> np.ndarray:
 
 
 def picture_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
-    """The picture as the network was shown it, at `size`; "" where it is gone or broken."""
+    """The picture under its mask, which `shrink` brought to `size`; "" where it is gone or broken.
+
+    Masks of runs from before they kept their images' own size are cut or padded to one size, and so is the picture.
+    """
     if path is None:
         return ""
     try:
@@ -83,7 +86,8 @@ def picture_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
         return ""
     preprocessing = evidence.model["preprocessing"]
     fit: Fit = preprocessing.get("fit", "squash")
-    if fit == "whole":
+    step = -(-max(picture.shape[:2]) // SIDE)
+    if fit == "whole" and (-(-picture.shape[0] // step), -(-picture.shape[1] // step)) != size:
         stored = preprocessing["stored"]
         picture = place_whole(picture, (stored[0], stored[1]), fill=0)
     image = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.LANCZOS)

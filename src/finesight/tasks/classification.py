@@ -35,7 +35,12 @@ class Classification:
             check_takes_shares(settings.loss.name)
 
     def open_targets(
-        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+        self,
+        items: Sequence[Item],
+        listing: Listing,
+        stored: tuple[int, int] | None,
+        preprocessing: Preprocessing,
+        settings: Settings,
     ) -> np.ndarray:
         """Class indices, int64 (n,)."""
         return np.array([listing.classes.index(item.label or "") for item in items], dtype=np.int64)
@@ -91,6 +96,10 @@ class ClassificationScore:
     def extend(self, other: "ClassificationScore") -> None:
         self._logits += other._logits
         self._targets += other._targets
+
+    def arrange(self, indices: Sequence[int]) -> None:
+        order = torch.tensor(indices).argsort()
+        self._logits, self._targets = [self.logits[order]], [self.targets[order]]
 
     def metrics(self) -> Metrics:
         values = classification_metrics(self.logits, self.targets, self.classes.names)

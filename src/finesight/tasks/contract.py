@@ -3,7 +3,7 @@
 Nothing outside this package asks which task it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -44,6 +44,9 @@ class Score(Protocol):
     def extend(self, other: Any) -> None:
         """Adds a score of the same kind: of the pictures that follow."""
 
+    def arrange(self, indices: Sequence[int]) -> None:
+        """Puts the answers into the order of the data set. indices: of its samples, as they were answered."""
+
     def metrics(self) -> Metrics: ...
 
     def calibrate(self, split: str) -> Calibration | None:
@@ -66,8 +69,8 @@ class Film(Protocol):
     def indices(self) -> tuple[int, ...]:
         """Of the pictures in their data set."""
 
-    def add(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
-        """What the network answers to them after `epoch`."""
+    def add(self, epoch: int, answers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+        """What the network answers to them after `epoch`. answers: predicted and true mask (h, w) of each index."""
 
 
 class Task(Protocol):
@@ -81,9 +84,14 @@ class Task(Protocol):
         """Raises ConfigError for a setting that makes no sense here."""
 
     def open_targets(
-        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+        self,
+        items: Sequence[Item],
+        listing: Listing,
+        stored: tuple[int, int] | None,
+        preprocessing: Preprocessing,
+        settings: Settings,
     ) -> Targets:
-        """Targets of items in order. preprocessing: of the pictures they go with."""
+        """Targets of items in order. stored: the size that masks are brought to; None: each its image's own."""
 
     def label(self, targets: Any, classes: ClassList) -> list[str]:
         """What splits.csv says of each sample."""

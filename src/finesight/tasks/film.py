@@ -1,6 +1,6 @@
 """The film of a training: predicted masks of the same few pictures, epoch by epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -11,7 +11,6 @@ from finesight.classes import ClassList
 from finesight.config import FilmSettings
 from finesight.data.mask_files import encode_mask
 from finesight.errors import ConfigError
-from finesight.metrics.segmentation import predict_masks
 from finesight.run import RunFolder, write_atomically
 
 FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
@@ -26,21 +25,24 @@ class Film:
     keys: tuple[str, ...]
     indices: tuple[int, ...]
 
-    def add(self, epoch: int, logits: Tensor, targets: Tensor) -> None:
-        """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png. targets: masks (n, h, w)."""
-        self._write(str(epoch), predict_masks(logits, (targets.shape[-2], targets.shape[-1])))
+    def add(self, epoch: int, answers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+        """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png.
+
+        answers: predicted and true mask (h, w) of each of `indices`.
+        """
+        self._write(str(epoch), [answers[index][0] for index in self.indices])
         frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
         if not all((self.run.path / "film/truth" / frame["frame"]).exists() for frame in frames):
-            self._write("truth", targets)
+            self._write("truth", [answers[index][1] for index in self.indices])
         folders = (self.run.path / "film").iterdir()
         known = (int(folder.name) for folder in folders if folder.name.isdigit())
         epochs = sorted(each for each in known if each <= epoch)  # a run that was killed may have been further
         self.run.write_json("film/index.json", {"pictures": frames, "epochs": epochs, "truth": "truth"})
 
-    def _write(self, folder: str, masks: Tensor) -> None:
-        step = -(-max(masks.shape[-2:]) // FRAME_SIDE)
-        for key, mask in zip(self.keys, masks[:, ::step, ::step].byte().cpu().numpy(), strict=True):
-            content = encode_mask(np.ascontiguousarray(mask), self.classes)
+    def _write(self, folder: str, masks: Sequence[Tensor]) -> None:
+        for key, mask in zip(self.keys, masks, strict=True):
+            step = -(-max(mask.shape) // FRAME_SIDE)
+            content = encode_mask(np.ascontiguousarray(mask[::step, ::step].byte().cpu().numpy()), self.classes)
             write_atomically(self.run.path / "film" / folder / _frame(key), content)
 
 

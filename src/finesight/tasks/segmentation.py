@@ -18,7 +18,7 @@ from finesight.data.loader import MaskTargets, Targets
 from finesight.data.mask_files import encode_mask
 from finesight.data.pictures import Fit
 from finesight.data.sample import Item, Listing
-from finesight.data.store import common_size, open_rows
+from finesight.data.store import open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
@@ -48,14 +48,15 @@ class Segmentation:
             raise ConfigError("augment.mixup and augment.cutmix mix whole pictures' classes; masks cannot be mixed.")
 
     def open_targets(
-        self, items: Sequence[Item], listing: Listing, preprocessing: Preprocessing, settings: Settings
+        self,
+        items: Sequence[Item],
+        listing: Listing,
+        stored: tuple[int, int] | None,
+        preprocessing: Preprocessing,
+        settings: Settings,
     ) -> MaskTargets:
-        """Masks beside pictures of fit `whole`; of squashed ones in their own size if they are all alike."""
         if listing.masks is None or any(item.mask is None for item in items):
             raise DataError(f"{listing.root} holds pictures without masks; a segmentation run needs pairs.")
-        stored = preprocessing.stored or preprocessing.size
-        if preprocessing.fit == "squash":
-            stored = common_size(items) or stored
         data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:
             masks, _, _ = open_rows(
@@ -127,11 +128,9 @@ class Segmentation:
 def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
     """Pixels of each class in each mask, int64 (n, num_classes + 1); the last column is what is ignored."""
     table = np.empty((len(targets), num_classes + 1), np.int64)
-    for start in range(0, len(targets), 16):
-        masks = torch.from_numpy(targets[range(start, min(start + 16, len(targets)))])
-        for row, mask in enumerate(masks, start):
-            counts = torch.bincount(mask.flatten(), minlength=256).numpy()
-            table[row] = [*counts[:num_classes], counts[IGNORE_INDEX]]
+    for row in range(len(targets)):
+        counts = torch.bincount(torch.from_numpy(targets[[row]]).flatten(), minlength=256).numpy()
+        table[row] = [*counts[:num_classes], counts[IGNORE_INDEX]]
     return table
 
 
@@ -172,6 +171,13 @@ class SegmentationScore:
         for name, answers in vars(self).items():
             if isinstance(answers, list):
                 answers += getattr(other, name)
+
+    def arrange(self, indices: Sequence[int]) -> None:
+        order = np.argsort(indices)
+        self._counts = [torch.cat([counts.cpu() for counts in self._counts])[order]]
+        if self.answers:
+            self._boundary = [self._boundary[place] for place in order]
+            self._masks = [self._masks[place] for place in order]
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has devices of its own: tensors come from the CPU."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from finesight.engine.tiles import blend_weights, predict_tiled, tile_starts
+from finesight.engine.tiles import blend_tiles, blend_weights, tile_starts
+from finesight.engine.views import Answer
 
 
 def by_pixel(images: torch.Tensor) -> torch.Tensor:
@@ -18,10 +19,16 @@ def picture(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def blend(answer: Answer, image: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
+    """Class indices (h, w)."""
+    bands = blend_tiles(answer, torch.from_numpy(image).permute(2, 0, 1), tile)
+    return torch.cat(list(bands), dim=1).argmax(0).numpy()
+
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 8), (40, 23), (5, 30), (1, 1), (16, 17)])
 def test_tiles_are_the_picture_at_once(size: tuple[int, int]) -> None:
     image = picture(*size)
-    np.testing.assert_array_equal(predict_tiled(by_pixel, image, (8, 8)), image.argmax(2))
+    np.testing.assert_array_equal(blend(by_pixel, image, (8, 8)), image.argmax(2))
 
 
 @pytest.mark.parametrize(("length", "tile"), [(8, 8), (9, 8), (100, 8), (23, 1), (512, 256)])
@@ -41,6 +48,6 @@ def test_a_seam_between_tiles_that_disagree_is_gradual() -> None:
 
     image = np.zeros((16, 28, 3), np.uint8)
     image[:, 14:] = 255
-    mask = predict_tiled(by_mean, image, (16, 16))
+    mask = blend(by_mean, image, (16, 16))
     assert (np.diff(mask.astype(int), axis=1) != 0).sum(1).tolist() == [1] * 16
     assert mask[0].argmin() == 14  # tiles lie at 0-16 and 12-28: the middle of what they share

@@ -31,12 +31,12 @@ def task():  # type: ignore[no-untyped-def]
 def test_targets_are_indices_by_id_or_name(task) -> None:  # type: ignore[no-untyped-def]
     labels = ["2", "10", "狼", "c,d", "0"]
     items = [Item(f"{n}.png", Path(f"{n}.png"), label) for n, label in enumerate(labels)]
-    targets = task.open_targets(items, LISTING, Preprocessing(), Settings())
+    targets = task.open_targets(items, LISTING, (8, 8), Preprocessing(), Settings())
     assert targets.tolist() == [1, 0, 0, 2, 2]
     assert targets.dtype == np.int64
     assert task.label(targets, CLASSES) == ["2", "10", "10", "0", "0"]
     with pytest.raises(DataError):
-        task.open_targets([Item("x.png", Path("x.png"), None)], LISTING, Preprocessing(), Settings())
+        task.open_targets([Item("x.png", Path("x.png"), None)], LISTING, (8, 8), Preprocessing(), Settings())
 
 
 def test_classes_are_counted_even_if_absent(task) -> None:  # type: ignore[no-untyped-def]

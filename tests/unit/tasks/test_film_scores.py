@@ -19,9 +19,8 @@ def test_frames_are_scored_where_the_truth_is_known(tmp_path: Path) -> None:
     assert not (tmp_path / "film").exists()
     truth = torch.full((2, 2, 4), IGNORE_INDEX)
     truth[0] = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1]])
-    logits = torch.zeros(2, 3, 2, 4)
-    logits[:, 0, :, :3], logits[:, 1, :, 3] = 1, 1  # one column of sea is taken for land
-    Film(run, CLASSES, ("a/1.jpg", "a/2.jpg"), (0, 1)).add(5, logits, truth)
+    guess = torch.tensor([[0, 0, 0, 1], [0, 0, 0, 1]])  # one column of sea is taken for land
+    Film(run, CLASSES, ("a/1.jpg", "a/2.jpg"), (0, 1)).add(5, {0: (guess, truth[0]), 1: (guess, truth[1])})
     score_film(run)
     scores = run.read_json("film/scores.json")["miou"]
     assert scores == {"5": {"a/1.jpg": pytest.approx((4 / 6 + 2 / 4) / 2), "a/2.jpg": None}}

@@ -148,7 +148,7 @@ def test_the_film_shows_pure_and_mixed_pictures(tmp_path: Path) -> None:
     assert film is not None
     assert film.indices == (3,)
     for epoch in (1, 2):
-        film.add(epoch, logits_of(GUESS[:1]), TRUTH[:1])
+        film.add(epoch, {3: (GUESS[0], TRUTH[0])})
     index = json.loads((tmp_path / "film/index.json").read_text())
     assert index["epochs"] == [1, 2]
     for folder, expected in (("2", GUESS[0]), ("truth", TRUTH[0])):
