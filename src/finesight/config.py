@@ -31,6 +31,9 @@ class DataSettings:
     root: str = ""  # --data: folder or CSV manifest with the training pictures
     val: str = ""  # --val: its own folder for validation; empty: from root's val/ folder, split column, or val_share
     format: str = "auto"  # a name of data.FORMATS; auto: detected, printed and recorded
+    images: str = ""  # with masks: glob for the images below root (or absolute), such as photos/**/*.jpg; --images
+    masks: str = ""  # glob for their masks, paired with them by name; --masks
+    unmasked: Literal["stop", "skip"] = "stop"  # images without a mask; skip trains on the rest and counts them
     classes: str = ""  # JSON, CSV or TXT file with class names (TOML with colours for masks), or a preset's name
     val_share: Annotated[float, Gt(0), Lt(1)] = 0.1  # of each class, when data brings no split of its own
     limit: Annotated[int, Ge(0)] = 0  # pictures of each part, evenly spread over it; 0: all. For a first try

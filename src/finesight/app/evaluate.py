@@ -1,5 +1,6 @@
 """Evaluate: how good a run's network is on pictures whose classes are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ from finesight import ranks
 from finesight.app.preparation import open_split
 from finesight.app.run_data import list_other, list_run_split
 from finesight.config import Settings
+from finesight.data.globs import can_be_read
 from finesight.data.loader import PictureDataset
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import score_split
 from finesight.engine.views import AS_IT_IS, trained_views
-from finesight.errors import DataError
+from finesight.errors import ConfigError, DataError
 from finesight.metrics.calibration import FILES
 from finesight.models.contract import Model
 from finesight.progress import say
@@ -21,18 +23,24 @@ from finesight.tasks import TASKS
 from finesight.tasks.contract import Score
 
 
-def evaluate(run: str | Path, *, data: str | Path = "", split: str = "", tta: bool = False) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, *, data: str | Path = "", split: str = "", tta: bool = False, images: str = "", masks: str = ""
+) -> dict[str, Any]:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
     A run that has no calibration.json gets it from its own validation part, with tta calibration_tta.json.
 
     data: other pictures than the run's own, of the same classes. split: which part of them; `val` by default, and
     for other data without parts a name for the result, `test` by default. tta: the mean over the flips and turns of
-    training, kept apart as SPLIT_tta.
+    training, kept apart as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
     Returns `metrics`, `num_samples`, `split`, `definitions`.
     """
     folder = RunFolder.open(run)
     settings, model = folder.read_settings(), restore_model(folder)
+    if data:
+        settings = choose_globs(settings, data, images, masks)
+    elif images or masks:
+        raise ConfigError("--images and --masks are about other data than the run's own: name them with --data.")
     with ranks.first_on_machine():
         split, dataset = open_run_split(folder, settings, model, data, split)
     machine = Machine.resolve_here(settings.machine)
@@ -48,6 +56,13 @@ def evaluate(run: str | Path, *, data: str | Path = "", split: str = "", tta: bo
         if held_out and (tta or not (folder.path / FILES[tta]).exists()):
             keep_calibration(folder, score, split, tta)
     return {"split": split, **score.metrics().to_dict()}
+
+
+def choose_globs(settings: Settings, data: str | Path, images: str, masks: str) -> Settings:
+    """The settings with what names images and masks of other data: the patterns given, or the run's if they fit."""
+    if not (images or masks) and can_be_read(data, settings.data.images, settings.data.masks):
+        images, masks = settings.data.images, settings.data.masks
+    return replace(settings, data=replace(settings.data, images=images, masks=masks))
 
 
 def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False) -> None:

@@ -76,7 +76,7 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
     split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default.
     """
     classes, recorded = run.read_classes(), read_recorded(run)
-    listing = read_labelled(data, settings.data.format, classes)
+    listing = read_labelled(data, settings.data.format, classes, settings.data)
     for note in listing.notes:
         say(f"Note: {note}")
     for note in listing.notes:
@@ -132,7 +132,7 @@ def _read_data(run: RunFolder, settings: Settings) -> tuple[str, Path, dict[str,
     """As `read_splits`; what is wrong with single rows of a CSV makes their images count as gone."""
     data = settings.data
     try:
-        return read_splits(data.root, data.val, data.format, faults=[])
+        return read_splits(data.root, data.val, data.format, faults=[], masks=data)
     except DataError as error:
         raise DataError(f"The data {run.path} was trained on cannot be read: {error}") from None
 

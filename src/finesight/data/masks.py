@@ -213,8 +213,18 @@ def look_at_masks(items: Sequence[Item]) -> list[Look]:
                 looks.append(result)
             bar.advance()
     if problems:
-        raise DataError(list_problems(f"{len(problems):,} of {len(items):,} pairs cannot be used:", problems))
+        raise DataError(
+            list_problems(f"{len(problems):,} of {len(items):,} pairs cannot be used{_advise(items)}:", problems)
+        )
     return looks
+
+
+def _advise(items: Sequence[Item]) -> str:
+    """What to do about images without a mask; "" where all have one."""
+    unmasked = sum(item.path.exists() and not (item.mask and item.mask.exists()) for item in items)
+    verb = "image has" if unmasked == 1 else "images have"
+    advice = "make the masks, or train on the rest with --set data.unmasked=skip"
+    return f" ({unmasked:,} {verb} no mask: {advice})" if unmasked else ""
 
 
 def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
