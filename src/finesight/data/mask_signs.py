@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from finesight.data.image_files import open_picture
-from finesight.data.masks import read_mask, unpack
+from finesight.data.mask_codes import unpack
+from finesight.data.masks import read_mask
 from finesight.errors import DataError
 
 SAMPLE = 5  # files of a side that are looked at
