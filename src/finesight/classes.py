@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from finesight.errors import DataError
 
@@ -23,12 +24,14 @@ class ClassList:
     names: what a person reads; the ids where no names were given.
     colours: RGB 0-255 a class, for masks; None for classification.
     ignore: index of a class that is left out of metrics (`unknown`); its pixels become IGNORE_INDEX in targets.
+    mapping: (label on disk, class id) where a class file merges, renames or drops classes; "" is dropped.
     """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     colours: tuple[Colour, ...] | None = None
     ignore: int | None = None
+    mapping: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for what, values in (("ids", self.ids), ("names", self.names), ("colours", self.colours or ())):
@@ -43,9 +46,16 @@ class ClassList:
             self._check_colours(self.colours)
         if self.ignore is not None and not 0 <= self.ignore < len(self.ids):
             raise DataError(f"The ignored class is number {self.ignore} of {len(self.ids)} classes.")
+        self._check_mapping()
         for text in (*self.ids, *self.names):
             if not text.isascii() and text != text.encode("utf-8", "replace").decode():
                 raise DataError(f"Class {text!r} holds what is no character; rename it.")
+
+    def _check_mapping(self) -> None:
+        if doubles := [label for label, count in Counter(label for label, _ in self.mapping).items() if count > 1]:
+            raise DataError(f"Class {doubles[0]!r} is mapped twice.")
+        if strange := [target for _, target in self.mapping if target and target not in self.ids]:
+            raise DataError(f"A class is mapped to {strange[0]!r}, which is not in the class list.")
 
     def _check_colours(self, colours: tuple[Colour, ...]) -> None:
         if len(colours) != len(self.ids):
@@ -62,15 +72,27 @@ class ClassList:
 
         Raises DataError with the nearest spelling.
         """
-        if label in self.ids:
+        if target := self._targets.get(label):
+            return self.ids.index(target)
+        if label in self.ids and not self.drops(label):
             return self.ids.index(label)
         if label in self.names:
             return self.names.index(label)
         if len(same := [index for index, known in enumerate(self.names) if compose(known) == compose(label)]) == 1:
             return same[0]
-        near = difflib.get_close_matches(label[:100], [*self.names, *self.ids], n=1)  # its time grows with the square
+        near = difflib.get_close_matches(
+            label[:100], [*self.names, *self.ids, *self._targets], n=1
+        )  # its time grows with the square
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
+
+    def drops(self, label: str) -> bool:
+        """Whether the class file says that images or pixels of this label are left out."""
+        return self._targets.get(label) == ""
+
+    @cached_property
+    def _targets(self) -> dict[str, str]:
+        return dict(self.mapping)
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "ClassList":
@@ -84,7 +106,7 @@ class ClassList:
             "names": list(self.names),
             "colours": None if self.colours is None else [list(colour) for colour in self.colours],
             "ignore": self.ignore,
-        }
+        } | ({"mapping": [list(pair) for pair in self.mapping]} if self.mapping else {})
 
 
 def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:

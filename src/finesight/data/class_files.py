@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.classes import ClassList, Colour, compose
+from finesight.data.class_mapping import make_mapped
 from finesight.errors import DataError
 
 PRESETS = {
@@ -28,6 +29,18 @@ CSV_COLUMNS = [
     for ids in ((), ("id",))
     for colours in ((), ("colour",), ("color",), ("r", "g", "b"))
 ]
+COLUMN_NAMES = {
+    "class_id": "id",
+    "label_id": "id",
+    "index": "id",
+    "idx": "id",
+    "class": "name",
+    "class_name": "name",
+} | {"label": "name", "red": "r", "green": "g", "blue": "b"}
+NUMBERED = (
+    re.compile(r"(?P<id>[0-9]+)\s*[\s,;:=]\s*(?P<name>.+)"),
+    re.compile(r"(?P<name>.+?)\s*[\s,;:=]\s*(?P<id>[0-9]+)"),
+)
 
 
 def load_classes(name: str) -> ClassList:
@@ -38,9 +51,11 @@ def load_classes(name: str) -> ClassList:
 def read_class_file(path: Path) -> ClassList:
     """Reads a class list from a JSON, TOML, CSV or TXT file in UTF-8; its order is the order of indices.
 
-    JSON: `{"0": "bicycle"}` (ids that are all whole numbers are sorted as such), `["bicycle", …]`, or
-    `{"classes": [{"id": …, "name": …, "colour": …}, …], "ignore": …}`, of which only `name` is needed.
-    TOML: the same as `[[classes]]` tables. CSV: a header row out of id, name, colour, r, g, b. TXT: a name a line.
+    JSON: `{"0": "bicycle"}` (ids that are all whole numbers are sorted as such), `{"bicycle": 0}` as class_to_idx,
+    `["bicycle", …]`, a config.json with id2label or label2id, or `{"classes": [{"id": …, "name": …, "colour": …}, …],
+    "ignore": …}`, of which only `name` is needed. TOML: the same as `[[classes]]` tables.
+    CSV: a header row out of id, name, colour, r, g, b; or from,to: classes of the data that are merged, renamed or,
+    with an empty to, dropped. TXT: a name a line; `0 bicycle` or `bicycle 0` in every line gives ids as well.
     A colour is `#RRGGBB` or `[r, g, b]`. Without ids the names serve. ignore: an id, a name or an index.
     Raises DataError.
     """
@@ -80,12 +95,27 @@ def match_classes(found: Iterable[str], classes: ClassList | None) -> ClassList:
 
 def _read_json(text: str) -> ClassList:
     value = json.loads(text, object_pairs_hook=_unique)
+    if isinstance(value, dict):
+        value = next((value[name] for name in WRAPPERS if isinstance(value.get(name), dict | list)), value)
     if isinstance(value, list):
-        return _from_records([{"name": name} for name in value])
+        return _from_records([each if isinstance(each, Mapping) else {"name": each} for each in value])
     if isinstance(value, dict) and not isinstance(value.get("classes"), list):
-        ids = sorted(value, key=int) if all(re.fullmatch("[0-9]+", id_) for id_ in value) else list(value)
-        return _from_records([{"id": id_, "name": value[id_]} for id_ in ids])
+        return _from_records(_pair_up(value))
     return _from_document(value)
+
+
+# Where other programs keep names by id, or ids by name: transformers, torchvision, YOLO, COCO.
+WRAPPERS = ("id2label", "label2id", "class_to_idx", "names", "categories")
+
+
+def _pair_up(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Records of `{"0": "cat"}`, `{"cat": 0}` and ImageNet's `{"0": ["n02121620", "cat"]}`."""
+    if value and all(type(number) is int for number in value.values()):
+        return [{"id": value[name], "name": name} for name in sorted(value, key=lambda name: value[name])]
+    ids = sorted(value, key=int) if all(re.fullmatch("[0-9]+", id_) for id_ in value) else list(value)
+    if all(isinstance(each, list) and len(each) == 2 for each in value.values()):
+        return [{"id": value[id_][0], "name": value[id_][1]} for id_ in ids]
+    return [{"id": id_, "name": value[id_]} for id_ in ids]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -97,15 +127,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_csv(text: str) -> ClassList:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=max(",;\t", key=first.count))
     header, *rows = [[cell.strip() for cell in row] for row in lines if row] or [[]]
-    columns = [column.lower() for column in header]
+    columns = [COLUMN_NAMES.get(column.lower(), column.lower()) for column in header]
+    if columns == ["from", "to"]:
+        _check_widths(rows, 2)
+        return make_mapped([(compose(label), compose(target)) for label, target in rows])
     if sorted(columns) not in CSV_COLUMNS:
+        if numbered := _read_numbered([",".join(row) for row in (header, *rows) if len(header) == 2]):
+            return numbered
         raise DataError(f"its first row should name the columns, such as id,name or name,r,g,b; it reads {header}.")
+    _check_widths(rows, len(columns))
     records = []
     for row in rows:
-        if len(row) != len(columns):
-            raise DataError(f"row {row} should have {len(columns)} fields.")
         record: dict[str, Any] = dict(zip(columns, row, strict=True))
         if "r" in record:
             record["colour"] = [int(record[channel]) for channel in "rgb"]
@@ -113,8 +148,33 @@ def _read_csv(text: str) -> ClassList:
     return _from_records(records)
 
 
+def _check_widths(rows: list[list[str]], count: int) -> None:
+    for row in rows:
+        if len(row) != count:
+            raise DataError(f"row {row} should have {count} fields.")
+
+
 def _read_txt(text: str) -> ClassList:
-    return _from_records([{"name": line} for line in text.split("\n") if line.strip()])
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return _read_numbered(lines) or _from_records([{"name": line} for line in lines])
+
+
+def _read_numbered(lines: list[str]) -> ClassList | None:
+    """The class list of lines such as `0 cat`, or `cat,0`; None where any line has no number, or two have the same one.
+
+    The numbers have to rise or count without gaps: `100 dollars` and `50 dollars` are names.
+    """
+    for pattern in NUMBERED:
+        found = [match for line in lines if (match := pattern.fullmatch(line)) and len(match["id"]) < 9]
+        numbers = [int(match["id"]) for match in found]
+        is_plain = sorted(numbers) in (list(range(len(lines))), list(range(1, len(lines) + 1)))
+        if len(found) < max(len(lines), 2) or not (is_plain or numbers == sorted(set(numbers))):
+            continue
+        names = [match["name"].strip() for match in found]
+        if len(set(names)) == len(names):
+            order = sorted(range(len(names)), key=numbers.__getitem__)
+            return _from_records([{"id": numbers[each], "name": names[each]} for each in order])
+    return None
 
 
 def _read_toml(text: str) -> ClassList:

@@ -16,6 +16,7 @@ from typing import Literal
 from finesight.classes import ClassList, compose, list_twins, natural_key
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
+from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.content import UNREAD_IMAGES
 from finesight.data.globs import read_globs
 from finesight.data.hidden_pairs import find_hidden_pairs
@@ -151,6 +152,10 @@ def read_listing(
             f"{str(survey_folder(root).root)!r} holds pictures of {', '.join(ordered)} but none to train on."
         )
     known = load_classes(classes) if classes else None
+    ordered, left_out = leave_out_dropped(ordered, known)
+    told += left_out
+    if not ordered.get("train"):
+        raise DataError(f"Class file {classes!r} drops every training picture.")
     if FORMATS[name].task == "segmentation":
         class_list, rule, notes = _read_mask_classes(ordered, known, masks)
     else:

@@ -10,6 +10,7 @@ from typing import Literal
 from finesight.classes import ClassList
 from finesight.config import DataSettings, PixelScale
 from finesight.data.class_files import load_classes
+from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.formats import FORMATS, read_splits
 from finesight.data.leftovers import Note
@@ -106,7 +107,8 @@ class Inspection:
         """By label; as ClassList.index finds them."""
         if self.classes is None:
             return {}
-        return {label: index for labels in (self.classes.names, self.classes.ids) for index, label in enumerate(labels)}
+        indices = {label: i for labels in (self.classes.names, self.classes.ids) for i, label in enumerate(labels)}
+        return indices | {label: self.classes.ids.index(target) for label, target in self.classes.mapping if target}
 
     @cached_property
     def class_counts(self) -> dict[str, Counter[int]]:
@@ -135,6 +137,8 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
     notes: list[Note] = []
     name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes, settings)
     known = load_classes(settings.classes) if settings.classes else None
+    splits, left_out = leave_out_dropped(splits, known)
+    notes += left_out
     split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits
     if split_is_made:
         train, val = split_train_val(splits["train"], settings.val_share, seed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
+from finesight.data.mapped_masks import make_mapped_rule
 from finesight.data.mask_classes import MAX_INFERRED, codes_of, infer_classes
 from finesight.data.mask_codes import grey_of, pack_one, parse_colour, spell
 from finesight.data.mask_notes import note_reading, note_strays, note_unused, unknown_share
@@ -50,7 +51,10 @@ def choose_rule(
         classes = dataclasses.replace(classes, ignore=classes.index(ignored.class_name))
     if len(classes) > IGNORE_INDEX:
         raise DataError(f"Masks can hold {IGNORE_INDEX} classes; the class list has {len(classes):,}.")
-    rule = _make_rule(looks, classes, ignored, settings)
+    if classes.mapping:
+        rule = make_mapped_rule(classes, ignored.values | ignored.colours, settings.colour_tolerance)
+    else:
+        rule = _make_rule(looks, classes, ignored, settings)
     return rule, classes, apply_rule(looks, rule, classes, settings)
 
 

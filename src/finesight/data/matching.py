@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from finesight.classes import ClassList
+from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.leftovers import quote_some
 from finesight.data.sample import Listing
 from finesight.errors import DataError
@@ -14,6 +15,8 @@ from finesight.progress import say
 
 def find_class(label: str, classes: ClassList) -> int | None:
     """Index of the class whose id or name is the label; else of the only one that differs in case or Unicode form."""
+    if label in (mapped := dict(classes.mapping)):
+        return classes.ids.index(mapped[label]) if mapped[label] else None
     for values in (classes.ids, classes.names):
         if label in values:
             return values.index(label)
@@ -38,6 +41,12 @@ def keep_known(listing: Listing, where: str) -> Listing:
     Raises DataError where no image is left. Images with masks are kept as they are.
     """
     classes = listing.classes
+    kept, notes = leave_out_dropped(listing.splits, classes)
+    for each in notes:
+        say(f"Note: {each.text}")
+    if not kept:
+        raise DataError(f"{where} holds no image of a class that the run's class file keeps.")
+    listing = replace(listing, splits=kept)
     labels = {item.label for items in listing.splits.values() for item in items if item.label is not None}
     if not labels:
         return listing

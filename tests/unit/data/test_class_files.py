@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finesight.classes import ClassList, compose, natural_key
+from finesight.config import check
 from finesight.data.class_files import PRESETS, READERS, load_classes, match_classes, read_class_file
 from finesight.errors import DataError
 
@@ -57,6 +58,56 @@ def test_order_of_the_file_is_the_order_of_indices(tmp_path: Path, name: str, te
     assert read_class_file(_write(tmp_path, name, text)) == ClassList(("b", "a"), ("b", "a"))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "ids"),
+    [
+        ("class_to_idx.json", '{"dog": 1, "cat": 0}', "01"),
+        ("config.json", '{"hidden_size": 8, "id2label": {"0": "cat", "1": "dog"}, "label2id": {"cat": 0}}', "01"),
+        ("config.json", '{"label2id": {"dog": 1, "cat": 0}}', "01"),
+        ("a.json", '{"class_to_idx": {"dog": 1, "cat": 0}}', "01"),
+        ("a.json", '{"names": ["cat", "dog"]}', ("cat", "dog")),
+        ("coco.json", '{"images": [], "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]}', "37"),
+        ("imagenet.json", '{"0": ["n1", "cat"], "1": ["n2", "dog"]}', ("n1", "n2")),
+        ("labels.txt", "0 cat\n1 dog\n", "01"),
+        ("labels.txt", "1: cat\n2: dog\n", "12"),
+        ("labels.txt", "0,cat\n1,dog\n", "01"),
+        ("labels.txt", "cat,0\ndog,1\n", "01"),
+        ("labels.txt", "dog 1\ncat 0\n", "01"),
+        ("labels.txt", "3\tcat\n7\tdog\n", "37"),
+        ("labels.csv", "0,cat\n1,dog\n", "01"),
+        ("labels.csv", "cat,0\ndog,1\n", "01"),
+        ("labels.csv", "class_id;class_name\n0;cat\n1;dog\n", "01"),
+        ("labels.csv", "class,index\ncat,0\ndog,1\n", "01"),
+    ],
+)
+def test_class_files_of_other_programs(tmp_path: Path, name: str, text: str, ids: str | tuple[str, ...]) -> None:
+    assert read_class_file(_write(tmp_path, name, text)) == ClassList(tuple(ids), ("cat", "dog"))
+
+
+@pytest.mark.parametrize(
+    "text", ["100 dollars\n50 dollars\n", "1 euro\n2 euro\n", "3 cats\n1 dog\n", "fox 1\nwolf\n", "route 66\n"]
+)
+def test_names_with_numbers_are_names(tmp_path: Path, text: str) -> None:
+    names = tuple(text.strip().split("\n"))
+    assert read_class_file(_write(tmp_path, "a.txt", text)) == ClassList(names, names)
+
+
+def test_merged_renamed_and_dropped_classes(tmp_path: Path) -> None:
+    classes = read_class_file(_write(tmp_path, "a.csv", "From,To\nfox,canine\nwolf,canine\nbear,\nlynx,cat\n"))
+    assert classes.ids == classes.names == ("canine", "cat")
+    assert [classes.index(label) for label in ("fox", "wolf", "lynx", "canine")] == [0, 0, 1, 0]
+    assert [classes.drops(label) for label in ("bear", "fox", "owl")] == [True, False, False]
+    with pytest.raises(DataError, match=r"'foxx' is not in the class list.*Did you mean 'fox'"):
+        classes.index("foxx")
+    assert check(ClassList, json.loads(json.dumps(classes.to_dict()))) == classes
+    assert "mapping" not in ClassList(("a",), ("a",)).to_dict()
+
+
+def test_swapped_names_are_what_the_file_says(tmp_path: Path) -> None:
+    classes = read_class_file(_write(tmp_path, "a.csv", "from,to\nfox,wolf\nwolf,fox\n"))
+    assert [classes.names[classes.index(label)] for label in ("fox", "wolf")] == ["wolf", "fox"]
+
+
 def test_numbered_ids_are_sorted_as_numbers(tmp_path: Path) -> None:
     classes = read_class_file(_write(tmp_path, "a.json", '{"0": "a", "10": "b", "2": "c"}'))
     assert classes == ClassList(("0", "2", "10"), ("a", "c", "b"))
@@ -74,7 +125,11 @@ def test_ignore_by_index_id_or_name(tmp_path: Path, ignore: object) -> None:
     [
         ("a.json", "{", "cannot be used"),
         ("a.json", '{"0": "a", "0": "b"}', "twice"),
-        ("a.json", '{"a": 0}', "no name"),
+        ("a.json", '{"a": 0.5}', "no name"),
+        ("a.json", '{"a": 0, "b": 0}', "same id"),
+        ("a.csv", "from,to\nfox,\nwolf,\n", "drops every class"),
+        ("a.csv", "from,to\nfox,a\nfox,b\n", "mapped twice"),
+        ("a.csv", "from,to\nfox\n", "2 fields"),
         ("a.json", "3", "should hold"),
         ("a.json", "[]", "no class"),
         ("a.json", '["a", "a"]', "same id"),
