@@ -1,11 +1,13 @@
 """Weights files: tensors by name, or one sentence; nothing in them is run, and no header makes memory."""
 
+import argparse
 import io
 import json
 import pickle
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from fuzzing import COUNTS, feed
@@ -75,6 +77,8 @@ INPUTS = {
         pth(STATE),
         pth({"state_dict": STATE, "epoch": 3}),
         pth(STATE, zipped=False),
+        pth({"model": torch.nn.Linear(3, 2), "args": argparse.Namespace(lr=0.1), "best": np.float64(1)}),
+        pth({"model": {f"module.{name}": tensor for name, tensor in STATE.items()}, "model_ema": STATE}),
         pickle.dumps({"weight": [1, 2]}),
         tokens=[
             b"cos\nsystem\n(S'touch /tmp/harm'\ntR.",

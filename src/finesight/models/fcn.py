@@ -246,7 +246,8 @@ def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_class
     ]
     if wrong:
         raise WeightsError(
-            f"These are not VGG16's weights: {', '.join(wrong)} missing or of another shape. "
+            f"These are not VGG16's weights: {len(wrong)} of {len(sources)} tensors are missing or of another shape, "
+            f"first {', '.join(wrong[:3])}. "
             "Give weights of torchvision's vgg16, or --weights none."
         )
     carried = {name: state[source].reshape(own[name].shape) for name, source in sources.items()}

@@ -95,15 +95,21 @@ def load_strictly(network: nn.Module, state: State, new: tuple[str, ...] = (), f
     if fit and not trial.is_complete:
         fitted = fit(network, given)
         trial = _try_all(network, fitted, new)
-        resized = [n for n in trial.loaded if n in given and n in fitted and given[n].shape != fitted[n].shape]
-        if trial.is_complete and resized:
-            say(f"Note: interpolated from the weights' image size to this one: {_list('tensors', resized)}.")
+        if trial.is_complete:
+            say_resized(given, {name: tensor for name, tensor in fitted.items() if name in trial.loaded})
     if not trial.is_complete:
         raise WeightsError(trial.describe())
     own = network.state_dict()
     with torch.no_grad():
         for name, tensor in trial.loaded.items():
             own[name].copy_(tensor)
+
+
+def say_resized(before: State, after: State) -> None:
+    """Tells the person which tensors a library's fitting changed in shape."""
+    resized = [name for name in after if name in before and before[name].shape != after[name].shape]
+    if resized:
+        say(f"Note: interpolated from the weights' image size to this one: {_list('tensors', resized)}.")
 
 
 def find_class_layers(network: nn.Module, state: State, head: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 import argparse
 import os
 import pickle
+import subprocess
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -205,6 +206,23 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, by_torch: bool) -> None:
         read_weights(file)
     assert not witness.exists()
     assert "\n" not in str(caught.value)
+
+
+class Started:
+    def __init__(self, *command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return subprocess.check_call, (list(self.command),)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_what_a_pickle_names_beside_tensors_is_replaced_never_called(tmp_path: Path, is_zip: bool) -> None:
+    state, file = make_network().state_dict(), tmp_path / "evil.pth"
+    content = {"state_dict": state, "callbacks": [Started("touch", str(tmp_path / "was_run"))]}
+    torch.save(content, file, _use_new_zipfile_serialization=is_zip)
+    assert read_weights(file).keys() == {f"state_dict.{name}" for name in state}
+    assert not (tmp_path / "was_run").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"\x80\x02."])
