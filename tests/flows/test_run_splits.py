@@ -160,5 +160,22 @@ def test_other_data_that_were_trained_on(home: Path) -> None:
 def test_other_data_with_a_split_called_as_the_runs_own(home: Path) -> None:
     draw_classes(home / "other/train", per_class=2, first=700)
     draw_classes(home / "other/val", per_class=2, first=800)
-    answer = finesight("evaluate", home / "run", "--data", home / "other")
-    assert "not those of its own split 'val'" in answer.err
+    before = (home / "run/evaluation/val/predictions.csv").read_bytes()
+    answer = finesight("evaluate", home / "run", "--data", home / "other", "--json")
+    assert "kept as split 'other_val', for 'val' is one of the run's own" in answer.err
+    assert (answer.json()["split"], answer.json()["num_samples"]) == ("other_val", 6)
+    assert (home / "run/evaluation/val/predictions.csv").read_bytes() == before
+    assert len(scored(home / "run", "other_val")) == 6
+
+
+def test_data_that_were_moved(home: Path) -> None:
+    (home / "data").rename(home / "moved")
+    assert "If they were moved, set data.root" in finesight("evaluate", home / "run").error()
+    answer = finesight("evaluate", home / "run", "--data", home / "moved")
+    assert "24 of the 30 images" in answer.err
+
+
+def test_other_data_with_masks(home: Path) -> None:
+    for name in ("1_sat.png", "1_mask.png"):
+        draw(home / "other" / name, "red")
+    assert "is a run of classification" in finesight("evaluate", home / "run", "--data", home / "other").error()

@@ -14,6 +14,7 @@ from finesight.config import Settings
 from finesight.data.formats import read_labelled, read_splits
 from finesight.data.matching import keep_known
 from finesight.data.sample import Item, Listing
+from finesight.data.survey import locate
 from finesight.errors import DataError, RunError
 from finesight.insight.wording import count_of
 from finesight.progress import say
@@ -73,7 +74,8 @@ def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
 def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
     """A listing of one split of other data, whose labels are matched with the run's classes by id or name.
 
-    split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default.
+    split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default. A
+    name that is one of the run's own splits gets that of the data before it.
     """
     classes, recorded = run.read_classes(), read_recorded(run)
     listing = read_labelled(data, settings.data.format, classes, settings.data)
@@ -87,13 +89,12 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
         raise DataError(f"{listing.root} has no split {name!r}; there are: {', '.join(parts)}.")
     items = parts[name] if len(parts) > 1 else next(iter(parts.values()))
     if find_task(run).has_masks != any(item.mask for item in items):
-        raise DataError(
-            f"{run.path} is a run of {find_task(run).name}, but {data} holds data in layout {listing.format}."
-        )
+        raise DataError(f"{run.path} is a run of {find_task(run).name}; {data} holds data in layout {listing.format}.")
+    if name in recorded:
+        name = f"{locate(data).stem}_{name}"
+        say(f"Note: the results are kept as split {name!r}, for {name.rpartition('_')[2]!r} is one of the run's own.")
     one = keep_known(replace(listing, splits={name: items}, classes=classes), str(data))
     warn_of_trained(run, settings, one.splits[name], data)
-    if name in recorded:
-        say(f"Note: evaluation/{name} of the run now holds the scores of {data}, not those of its own split {name!r}.")
     if not find_task(run).has_masks:
         return one
     rule = read_mask_rule(run) or find_mask_rule(run, settings, list_trained(run, settings))
@@ -134,7 +135,10 @@ def _read_data(run: RunFolder, settings: Settings) -> tuple[str, Path, dict[str,
     try:
         return read_splits(data.root, data.val, data.format, faults=[], masks=data)
     except DataError as error:
-        raise DataError(f"The data {run.path} was trained on cannot be read: {error}") from None
+        raise DataError(
+            f"The data {run.path} was trained on cannot be read: {error} If they were moved, set data.root in its "
+            "config.toml."
+        ) from None
 
 
 def _is_there(item: Item) -> bool:
@@ -173,13 +177,16 @@ def _compare_labels(items: Sequence[Item], before: Mapping[str, str]) -> Iterato
 
 
 def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], data: str | Path) -> None:
-    """Says loudly where other data hold images that the run was trained on: the same files, or copies of their name."""
+    """Says loudly where other data hold images of the run: the same files or copies of them.
+
+    Where the run's own data are gone, images of the same key are taken for them.
+    """
     try:
-        _, base, _ = _read_data(run, settings)
-    except DataError:  # the run's own images are gone, and with them what to compare with
-        return
-    for split, rows in run.read_splits().items():
-        same = find_same_files([base / key for key, _ in rows], items)
+        base: Path | None = _read_data(run, settings)[1]
+    except DataError:
+        base = None
+    for split, keys in read_recorded(run).items():
+        same = find_same_files([base / key for key in keys], items) if base else [i.key for i in items if i.key in keys]
         if same:
             what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
             say(
