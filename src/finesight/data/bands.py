@@ -22,6 +22,7 @@ MAX_BANDS = 4
 EMPTY_ALPHA = "an alpha band that is zero everywhere; it is ignored"
 NO_ALPHA = "a band tagged as alpha with other values than zero and the maximum (near infrared?); it is left out"
 SPARE_BAND = "a band beyond red, green and blue (near infrared?); it is left out"
+SPARE_PAGES = "more than one page; the first is read"
 SPARE_GREY_BAND = "a second band beside grey; it is left out"
 
 
@@ -58,7 +59,9 @@ def find_kind(path: Path) -> Kind:
         if start.startswith((b"\xff\xd8", b"GIF8")):
             return Kind()
         if tiff := read_tags(path):
-            return Kind("uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4))
+            return Kind(
+                "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
+            )
         with open_picture(path) as image:
             types = {"I": "uint16", "F": "float32"}
             is_deep = _find_maxval(image) > 255
@@ -91,6 +94,12 @@ def read_bands(path: Path) -> Bands | None:
     return _read_tiff(path, tiff)
 
 
+def remark_on_pages(path: Path) -> tuple[str, ...]:
+    """Of a TIFF that Pillow reads."""
+    tiff = read_tags(path)
+    return (SPARE_PAGES,) if tiff and tiff.has_pages else ()
+
+
 def _read_tiff(path: Path, tiff: Tiff) -> Bands:
     if tiff.num_bands > MAX_BANDS:
         raise DataError(
@@ -101,6 +110,7 @@ def _read_tiff(path: Path, tiff: Tiff) -> Bands:
     colours, opacity, remarks = _part_alpha(values, tiff.is_alpha)
     if tiff.kind == "u" and tiff.bits < 8:  # as a viewer shows it
         colours = np.rint(colours * (255 / ((1 << tiff.bits) - 1))).astype(np.uint8)
+    remarks += (SPARE_PAGES,) if tiff.has_pages else ()
     is_inverted = tiff.photometric == BLACK_IS_HIGH and tiff.kind == "u"
     return Bands(colours, tiff.nodata, is_inverted, opacity, remarks)
 

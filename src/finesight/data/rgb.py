@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageCms
 
-from finesight.data.bands import EMPTY_ALPHA
+from finesight.data.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND
 
 WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 
@@ -17,15 +17,22 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.mode not in WITH_ALPHA and "transparency" not in image.info:
         return image if image.mode == "RGB" else image.convert("RGB"), ()
     rgba = image.convert("RGBA")
-    if rgba.getchannel("A").getextrema()[1] == 0:
-        return _drop_alpha(image), (EMPTY_ALPHA,)
+    if remark := _doubt_alpha(image, rgba.getchannel("A").histogram()):
+        image.info.pop("transparency", None)
+        return image.convert("RGBA").convert("RGB"), (remark,)
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, rgba).convert("RGB"), ()
 
 
-def _drop_alpha(image: Image.Image) -> Image.Image:
-    image.info.pop("transparency", None)
-    return image.convert("RGBA").convert("RGB")
+def _doubt_alpha(image: Image.Image, counts: list[int]) -> str:
+    """Why an alpha band is not transparency, or "". counts: pixels of each of its values. As `data.bands` judges it."""
+    if image.format == "TIFF":
+        extra = getattr(image, "tag_v2", {}).get(338, (0,))
+        if extra[-1] not in (1, 2):
+            return SPARE_BAND
+        if any(counts[1:255]):
+            return NO_ALPHA
+    return "" if any(counts[1:]) else EMPTY_ALPHA
 
 
 def _mend_transparency(image: Image.Image) -> None:

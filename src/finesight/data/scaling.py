@@ -18,7 +18,7 @@ from finesight.errors import DataError
 
 AS_STORED: PixelScale = {}  # of data sets that are uint8 throughout: anything else is refused
 NUM_SAMPLED = 64  # images of each type that are looked at
-VALUES_SAMPLED = 1 << 16  # of each of them
+PIXELS_SAMPLED = 1 << 15  # of each of them
 TAILS = (0.1, 99.9)  # percentiles
 MISSING = (-9999, -99999, -32768, -32767)  # written for "not measured" without a tag that says so; never in a range
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
@@ -117,7 +117,7 @@ def find_valid(bands: Bands) -> np.ndarray:
     values = bands.values
     valid: np.ndarray = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             np.less(np.abs(values), NOT_MEASURED, out=valid)  # NaN is not, either
     if bands.nodata is not None:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -174,9 +174,9 @@ def _sample(path: Path) -> tuple[np.ndarray, float] | None:
     valid = find_valid(bands)
     if bands.values.dtype.kind in "if":
         valid &= ~np.isin(bands.values, MISSING).any(axis=2)
-    values = bands.values[valid].reshape(-1)
-    step = -(-len(values) // VALUES_SAMPLED) or 1
-    return values[::step].astype(np.float64), float(1 - valid.mean()) if valid.size else 0.0
+    pixels = bands.values[valid]
+    step = -(-len(pixels) // PIXELS_SAMPLED) | 1  # odd: not every time the same column
+    return pixels[::step].reshape(-1).astype(np.float64), float(1 - valid.mean()) if valid.size else 0.0
 
 
 def _drop_fill(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

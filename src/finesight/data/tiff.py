@@ -26,8 +26,8 @@ BLACK_IS_HIGH, GREY, RGB = 0, 1, 2  # photometric interpretations that are read 
 COMPRESSIONS = {  # that leave the bytes as they are; the names are GDAL's
     1: "none", 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 32773: "PACKBITS", 34925: "LZMA", 50000: "ZSTD",
 }  # fmt: skip
-PILLOWS = (2, 3, 4, 6, 7, 32771, 32809, 34676, 34677, 50001)  # fax, JPEG, WebP and their like: bits that are pixels
-OTHERS = {34887: "LERC", 34712: "JPEG 2000", 50002: "JPEG XL"}
+PILLOWS = (2, 3, 4, 6, 7, 32771, 32809, 34676, 34677)  # fax, JPEG and their like: what is stored is no row of values
+OTHERS = {34887: "LERC", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,12 @@ class Tiff:
     """What the tags of a file's first image say. segment: (height, width) of a strip or tile.
 
     kind: `u`, `i`, `f` or `c`, as NumPy calls whole numbers without and with sign, fractions and complex numbers.
+    has_pages: there are more images than this one and smaller copies of it, or its mask.
     extra: meaning of each band beyond those of the colour model: 0 unspecified, 1 or 2 alpha.
     """
 
     order: Order
+    is_big: bool
     size: tuple[int, int]
     num_bands: int
     bits: int
@@ -54,6 +56,7 @@ class Tiff:
     counts: tuple[int, ...]
     orientation: int
     nodata: float | None
+    has_pages: bool
 
     @property
     def type_name(self) -> str:
@@ -71,6 +74,8 @@ class Tiff:
         """Whether it holds eight bits or fewer a band, in a colour model that Pillow turns into RGB by itself."""
         if self.photometric not in (BLACK_IS_HIGH, GREY, RGB) or self.compression in PILLOWS:
             return True
+        if self.compression not in COMPRESSIONS or (self.is_big and self.order == ">"):
+            return False
         if self.kind != "u" or self.num_bands != (3 if self.photometric == RGB else 1):
             return False
         return self.bits in ((8,) if self.photometric == RGB else (1, 2, 4, 8))
@@ -87,7 +92,9 @@ def read_tags(path: Path) -> Tiff | None:
         if order is None:
             return None
         try:
-            return _interpret(_read_directory(file, order, b"+" in prefix), order)
+            tags, following = _read_directory(file, order, b"+" in prefix)
+            has_pages = bool(following) and _is_page(file, following, order, b"+" in prefix)
+            return _interpret(tags, order, b"+" in prefix, has_pages)
         except (struct.error, KeyError, IndexError, ValueError, ZeroDivisionError, OverflowError):
             return None
 
@@ -131,16 +138,28 @@ def turn_upright(values: np.ndarray, orientation: int | None) -> np.ndarray:
     return np.ascontiguousarray(values[::down, ::across])
 
 
-def _read_directory(file: BinaryIO, order: Order, is_big: bool) -> dict[int, tuple[object, ...]]:
-    """Tag → its values. Texts are single bytes."""
+def _is_page(file: BinaryIO, start: int, order: Order, is_big: bool) -> bool:
+    """Whether a directory is an image of its own: not a smaller copy (bit 0 of tag 254), nor a mask (bit 2)."""
+    try:
+        (kind,) = _read_directory(file, order, is_big, start)[0].get(254, (0,))
+    except (struct.error, ValueError, OverflowError):
+        return False
+    return isinstance(kind, int) and not kind & 5
+
+
+def _read_directory(
+    file: BinaryIO, order: Order, is_big: bool, start: int = 0
+) -> tuple[dict[int, tuple[object, ...]], int]:
+    """(tag → its values, where the next directory starts or 0). start: 0 of the first. Texts are single bytes."""
     entry, pointer, number = ("HHQ8s", "Q", "Q") if is_big else ("HHI4s", "I", "H")
-    if is_big:
-        file.read(4)
-    (start,) = struct.unpack(order + pointer, file.read(struct.calcsize(order + pointer)))
-    file.seek(start)
+    file.seek(8 if is_big else 4)
+    (first,) = struct.unpack(order + pointer, file.read(struct.calcsize(order + pointer)))
+    file.seek(start or first)
     (length,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
     size = struct.calcsize(order + entry)
     entries = [struct.unpack(order + entry, file.read(size)) for _ in range(min(length, 1 << 16))]
+    after = file.read(struct.calcsize(order + pointer))
+    following = struct.unpack(order + pointer, after)[0] if len(after) == struct.calcsize(order + pointer) else 0
     found: dict[int, tuple[object, ...]] = {}
     for tag, kind, count, inline in entries:
         if kind not in FIELDS or count > MAX_COUNT:
@@ -151,10 +170,10 @@ def _read_directory(file: BinaryIO, order: Order, is_big: bool) -> dict[int, tup
             file.seek(struct.unpack(order + pointer, inline)[0])
             content = file.read(struct.calcsize(form))
         found[tag] = struct.unpack(form, content[: struct.calcsize(form)])
-    return found
+    return found, following
 
 
-def _interpret(tags: Mapping[int, tuple[object, ...]], order: Order) -> Tiff:
+def _interpret(tags: Mapping[int, tuple[object, ...]], order: Order, is_big: bool, has_pages: bool) -> Tiff:
     def find(tag: int, default: int | None = None) -> int:
         value = tags[tag][0] if default is None or tag in tags else default
         assert isinstance(value, int)
@@ -181,6 +200,7 @@ def _interpret(tags: Mapping[int, tuple[object, ...]], order: Order) -> Tiff:
         nodata = None
     return Tiff(
         order=order,
+        is_big=is_big,
         size=(height, width),
         num_bands=num_bands,
         bits=bits[0],
@@ -196,6 +216,7 @@ def _interpret(tags: Mapping[int, tuple[object, ...]], order: Order) -> Tiff:
         counts=counts,
         orientation=find(274, 1),
         nodata=nodata,
+        has_pages=has_pages,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND, SPARE_GREY_BAND, find_kind
+from finesight.data.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND, SPARE_GREY_BAND, SPARE_PAGES, find_kind
 from finesight.data.pictures import UnreadablePicture, decode_picture, picture_sizes, read_picture
 from finesight.data.sample import Item
 from tiffs import write_tiff
@@ -228,3 +228,21 @@ def test_a_whole_file_of_a_strange_kind_is_not_called_unknown(tmp_path: Path) ->
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(99))
     with pytest.raises(UnreadablePicture, match="is a JPEG image that is damaged or of a kind that is not read"):
         read_picture(tmp_path / "a.jpg")
+
+
+def test_a_fourth_band_in_jpeg(tmp_path: Path) -> None:
+    """Which Pillow decodes, and takes for alpha."""
+    image = Image.fromarray(np.dstack([RGB, NIR]))
+    image.save(tmp_path / "a.tif", compression="jpeg", quality=100)
+    decoded = decode_picture(tmp_path / "a.tif")
+    assert decoded.remarks == (NO_ALPHA,)
+    assert np.abs(decoded.pixels.astype(int) - RGB).max() < 9
+
+
+def test_more_than_one_page_is_said(tmp_path: Path) -> None:
+    for name, array, scale in (("a.tif", RGB, {}), ("b.tif", RGB.astype(np.uint16)[..., 0], SCALE)):
+        first = Image.fromarray(array)
+        first.save(tmp_path / name, save_all=True, append_images=[first, first])
+        decoded = decode_picture(tmp_path / name, scale=scale)
+        assert decoded.remarks == (SPARE_PAGES,)
+        assert find_kind(tmp_path / name).has_extra

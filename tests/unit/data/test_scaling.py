@@ -149,6 +149,13 @@ def test_values_beyond_the_range_are_counted(tmp_path: Path) -> None:
     assert decode_picture(path, scale={"uint16": (100, 200)}).outside == 0.5
 
 
+def test_every_band_of_a_large_image_is_sampled(tmp_path: Path) -> None:
+    bands = np.random.default_rng(0).integers(0, 1000, (600, 700, 3)) + np.array([20000, 22000, 24000])
+    (stats,) = measure_values(as_items(tmp_path, bands.astype(np.uint16)))
+    assert stats.low < 20100
+    assert stats.high > 24900
+
+
 def test_heavy_tails_lose_much(tmp_path: Path) -> None:
     (stats,) = measure_values(as_items(tmp_path, np.exp(NOISE / 4).astype(np.float32)))
     assert stats.loses_much

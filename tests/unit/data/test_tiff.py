@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from finesight.data.image_files import open_picture
+from finesight.data.pictures import read_picture
 from finesight.data.tiff import read_tags, read_values, turn_upright
 from finesight.errors import DataError
 from tiffs import write_tiff
@@ -15,6 +16,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "big-endian": {"order": ">"},
     "planar": {"planar": True},
     "tiled": {"tile": (16, 32)},
+    "big-endian BigTIFF, tiled": {"big": True, "order": ">", "tile": (16, 16)},
     "tiled planar deflate": {"tile": (16, 16), "planar": True, "deflate": True},
     "BigTIFF": {"big": True, "deflate": True},
     "big-endian BigTIFF": {"big": True, "order": ">"},
@@ -106,3 +108,9 @@ def test_upright_as_pillow_turns(tmp_path: Path, orientation: int, deflate: bool
     with open_picture(path) as image:
         image.load()
         np.testing.assert_array_equal(turn_upright(array[..., 0], orientation), np.asarray(image))
+
+
+def test_plain_images_that_pillow_does_not_open(tmp_path: Path) -> None:
+    array = draw("uint8", 3)
+    path = write_tiff(tmp_path / "a.tif", array, photometric=2, big=True, order=">")
+    np.testing.assert_array_equal(read_picture(path), array)

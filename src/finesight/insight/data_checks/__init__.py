@@ -19,7 +19,7 @@ CHECKS: dict[str, Check] = {
     "D121": Check("Pixel values that scaling loses", "warning", values.find_lost_values),
     "D122": Check("Images of different types", "warning", values.find_mixture),
     "D123": Check("Values outside the range of the training images", "note", values.find_outside),
-    "D124": Check("Bands that are left out", "note", values.find_left_out),
+    "D124": Check("Bands or pages that are left out", "note", values.find_left_out),
     "D201": Check("The same picture with two labels", "warning", copies.find_two_labels),
     "D202": Check("Nearly the same picture with two labels", "warning", copies.find_two_labels_nearly),
     "D203": Check("The same picture in two parts", "warning", copies.find_copies_across),
