@@ -30,8 +30,10 @@ def evaluate(
 
     A run that has no calibration.json gets it from its own validation part, with tta calibration_tta.json.
 
-    data: other pictures than the run's own, of the same classes. split: which part of them; `val` by default, and
-    for other data without parts a name for the result, `test` by default. tta: the mean over the flips and turns of
+    split: `val` by default. Its images are those that splits.csv lists; what is gone, new or relabelled is said.
+    data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
+    read by the run's rule; images of other classes are left out and counted. split is then which part of them, or, for
+    data that come in one part, a name for the result, `test` by default. tta: the mean over the flips and turns of
     training, kept apart as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
     Returns `metrics`, `num_samples`, `split`, `definitions`.
     """

@@ -46,24 +46,8 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     task = choose_task(settings, listing)
     task.check(settings)
     settings = dataclasses.replace(settings, checkpoint=choose_checkpoint(settings, task, listing.classes))
-    name = settings.model.name or task.default_model
-    weights = settings.model.weights if pretrained else "none"
-    torch.manual_seed(settings.seed)  # of the new layers
-    start = RunFolder.open(weights) if pretrained and RunFolder(Path(weights)).is_run() else None
-    source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
-    model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
-    if start:
-        seen = read_preprocessing(start)
-        model.preprocessing = dataclasses.replace(
-            model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
-        )
-        model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
-        if not task.has_masks and start.read_classes().names == listing.classes.names:  # its last layer serves, too
-            load_weights(start, "best", model.network)
-            model.new_layers = ()
-    if model.task != task.name:
-        raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
-    say(f"Network: {name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
+    model = start_model(settings, task, listing, pretrained)
+    say(f"Network: {model.name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
     items = [item for split in ("train", "val") for item in listing.splits[split]]
     if pretrained:
         chosen = choose_preprocessing(model.preprocessing, settings, items, task)
@@ -95,6 +79,28 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         film=film,
         feature_film=feature_film,
     )
+
+
+def start_model(settings: Settings, task: Task, listing: Listing, pretrained: bool) -> Model:
+    """The model with the weights the settings name, or with random ones. Raises ConfigError for one of another task."""
+    name = settings.model.name or task.default_model
+    weights = settings.model.weights if pretrained else "none"
+    torch.manual_seed(settings.seed)  # of the new layers
+    start = RunFolder.open(weights) if pretrained and RunFolder(Path(weights)).is_run() else None
+    source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
+    model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
+    if start:
+        seen = read_preprocessing(start)
+        model.preprocessing = dataclasses.replace(
+            model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
+        )
+        model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
+        if not task.has_masks and start.read_classes().names == listing.classes.names:  # its last layer serves, too
+            load_weights(start, "best", model.network)
+            model.new_layers = ()
+    if model.task != task.name:
+        raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
+    return model
 
 
 def check_sufficient(
