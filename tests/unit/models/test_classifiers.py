@@ -193,6 +193,14 @@ def test_positions_of_timms_files_follow_the_size(tmp_path: Path, capsys: pytest
     assert not any(name.startswith("backbone") for name in segmenter.new_layers)
 
 
+def test_default_weights_of_timm_follow_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a hub serves is made for one size."""
+    create = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda *names, pretrained=False, **options: create(*names, **options))
+    model = build_model("timm/test_vit", 3, "default", size=(64, 96))
+    assert model.network.pos_embed.shape[1] == model.network.num_prefix_tokens + 4 * 6
+
+
 def test_a_size_that_the_weights_cannot_follow_is_named(tmp_path: Path) -> None:
     save_file(timm.create_model("pit_ti_224").state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(
