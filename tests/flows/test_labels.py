@@ -13,6 +13,9 @@ from safetensors.torch import load_file
 from test_segmentation import COLOURS as MASK_COLOURS
 from test_segmentation import NETWORK, draw_pairs
 
+from finesight.insight.evidence import read_evidence
+from finesight.insight.findings import Case
+from finesight.insight.findings.labels import align_votes, list_doubtful
 from finesight.metrics.calibration import Calibration
 from finesight.run import RunFolder
 
@@ -34,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 wrong = (colour, number) == ("red", 3)
                 name = WRONG if wrong else f"{colour}_{colour}-{number}.png"
                 draw(root / split / name, colour, seed=number + 100 * (split == "val"))
-    answer = train(root, root / "run", epochs=6)
+    answer = train(root, root / "run", epochs=15)
     assert answer.code == 0, answer.err
     return root / "run"
 
@@ -62,6 +65,15 @@ def test_what_a_person_reads(run: Path, tmp_path: Path) -> None:
     assert "suspected labels on 36 pictures, split val" in summary
 
 
+def test_the_list_is_what_the_finding_counts(run: Path, tmp_path: Path) -> None:
+    """Of the same pictures by the same rule: not every error, of two classes or of many."""
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    listed = [error["key"] for error in finesight("labels", copy, "--json").json()["errors"]]
+    evidence = read_evidence(RunFolder(copy), "val")
+    case = Case(RunFolder(copy), evidence)
+    assert listed == [error.key for error in list_doubtful(case, align_votes(case))]
+
+
 @pytest.mark.parametrize("split", ["../val", "nothing"])
 def test_splits_that_are_not_there(run: Path, split: str) -> None:
     before = sorted(run.rglob("*"))
@@ -70,16 +82,17 @@ def test_splits_that_are_not_there(run: Path, split: str) -> None:
 
 
 def test_probabilities_on_request_are_scaled(run: Path, tmp_path: Path) -> None:
+    pictures, run = run.parent / "val", Path(shutil.copytree(run, tmp_path / "run"))
+    rewrite(run, "calibration.json", temperature=2.0, after={"ece": 0.0, "bins": []})
     found = Calibration.load(RunFolder(run))
     assert found is not None
-    pictures = run.parent / "val"
     for name, flags in (("plain", ()), ("scaled", ("--calibrated",))):
         assert finesight("predict", run, pictures, "--out", tmp_path / f"{name}.csv", *flags).code == 0
     plain, scaled = (rows_of(tmp_path / f"{name}.csv") for name in ("plain", "scaled"))
     assert [row["label"] for row in plain] == [row["label"] for row in scaled]
     means = [np.mean([float(row["probability"]) for row in rows]) for rows in (plain, scaled)]
-    assert found.temperature != 1
-    assert (means[0] > means[1]) == (found.temperature > 1)
+    assert found.usable == 2
+    assert means[0] > means[1]
 
 
 def test_a_run_of_before_is_calibrated_by_evaluate(run: Path, tmp_path: Path) -> None:

@@ -7,21 +7,32 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from finesight.app.embed import compute_features
+from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.config import Settings
 from finesight.data.loader import evaluation_batches, load_batches
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model
 from finesight.engine.scoring import answer, evaluation_batch
-from finesight.errors import ConfigError, blame_files
-from finesight.insight.label_errors import LabelErrors, cross_fit_probabilities, find_label_errors, save_label_errors
+from finesight.errors import ConfigError, DataError, blame_files
+from finesight.insight.distance import Indices, find_nearest, normalise_rows
+from finesight.insight.evidence import read_evidence
+from finesight.insight.findings.contract import NEIGHBOURS, Case, NotApplicable
+from finesight.insight.findings.labels import align_votes, list_doubtful
+from finesight.insight.label_errors import (
+    ODDS,
+    LabelErrors,
+    cross_fit_probabilities,
+    find_doubtful_labels,
+    save_label_errors,
+)
 from finesight.insight.label_regions import RegionFinder
+from finesight.insight.quality import elect
+from finesight.insight.wording import count_of
 from finesight.metrics.segmentation import enlarge
 from finesight.progress import progress_bar, say
-from finesight.run import RunFolder, read_csv, replace_folder, write_atomically
+from finesight.run import RunFolder, replace_folder, write_atomically
 from finesight.tasks import find_task
 
 HELD_OUT = "the network itself, which has not learned from these labels"
@@ -29,6 +40,8 @@ CROSS_FITTED = (
     "linear classifiers on the network's features, each asked about a fifth it has not seen; the network's features "
     "have learned from all of these labels, so some wrong ones are no longer contradicted"
 )
+RULE = f"at least {ODDS} to 1, and where the nearest pictures could be asked, with them"
+AGREED = ", and by the classes of the ten nearest pictures"
 LEARNED = (
     "the network itself, which has learned from these masks: what it has learned by heart it no longer contradicts"
 )
@@ -62,14 +75,25 @@ def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> Label
         return _find_learned_pictures(run, settings)
     if not (run.evaluation(split) / "metrics.json").exists():
         evaluate(run.path, split=split)
-    index = {label: number for number, label in enumerate(run.read_classes().ids)}
-    columns = ("key", "target", "prediction", "confidence")
+    case = Case(run, read_evidence(run, split))
+    votes = _ask_neighbours(case)
     with blame_files(run.path):
-        rows = list(read_csv(run.evaluation(split) / "predictions.csv", columns))
-        logits = load_file(run.evaluation(split) / "logits.safetensors")["logits"]
-        targets = np.array([index[row[1]] for row in rows])
-        errors = find_label_errors(logits.double().softmax(1).numpy(), targets, [row[0] for row in rows])
-    return LabelErrors(split, len(rows), HELD_OUT, tuple(errors))
+        errors = list_doubtful(case, votes)
+    mistakes = sum(answer.is_mistake for answer in case.answers)
+    say(f"Of {count_of(mistakes, 'label')} that the network contradicts, {len(errors):,} doubtful: {RULE}.")
+    return LabelErrors(split, len(case.keys), HELD_OUT + AGREED * (votes is not None), tuple(errors))
+
+
+def _ask_neighbours(case: Case) -> Indices | None:
+    """Votes on each answer; None, and said so, where the pictures are gone or too few."""
+    try:
+        if case.evidence.embedding is None:
+            embed(case.run.path, split=case.split)
+            case = Case(case.run, read_evidence(case.run, case.split))
+        return align_votes(case)
+    except (DataError, NotApplicable) as error:
+        say(f"Note: the nearest pictures are not asked: {error}")
+        return None
 
 
 def _find_learned_pictures(run: RunFolder, settings: Settings) -> LabelErrors:
@@ -81,8 +105,11 @@ def _find_learned_pictures(run: RunFolder, settings: Settings) -> LabelErrors:
     targets = np.asarray(dataset.targets)
     say("Fitting linear classifiers on four fifths of the features, five times.")
     probabilities = cross_fit_probabilities(features, targets, model.num_classes)
-    errors = find_label_errors(probabilities, targets, dataset.keys)
-    return LabelErrors("train", len(dataset), CROSS_FITTED, tuple(errors))
+    votes = None
+    if len(features) > NEIGHBOURS:
+        votes = elect(targets[find_nearest(normalise_rows(features), NEIGHBOURS)])
+    errors = find_doubtful_labels(probabilities, targets, dataset.keys, votes)
+    return LabelErrors("train", len(dataset), CROSS_FITTED + AGREED * (votes is not None), tuple(errors))
 
 
 @torch.inference_mode()

@@ -7,7 +7,8 @@ than the label, the label is suspected. The probabilities must come from a class
 Two things are ours, chosen by planted errors (benchmarks/label_errors.py). A class with more than half of the
 probability needs no more: of a sure network half of the pictures lie below the mean. And a label that is more probable
 than by guessing is not suspected, which the paper's rule does where a network is unsure: that doubles the precision of
-a weak one. The surest are those whose label is least probable beside the suggested class.
+a weak one. `find_doubtful_labels` is what `finesight labels` and finding V007 list of these. The surest are those whose
+label is least probable beside the suggested class.
 
 Written from the paper: the package of its authors is under the AGPL and brings pandas.
 """
@@ -27,6 +28,7 @@ from finesight.run import RunFolder, write_csv
 MAJORITY = 0.5
 LEAST = 1e-12  # probability that is told from none
 NUM_FOLDS = 5
+ODDS = 10  # how much more probable the suggested class is than the label, at least
 STRENGTH = 40.0  # of the linear classifier's fit against its penalty, shared by all pictures
 BOX = ("top", "left", "bottom", "right")
 COLUMNS = ("key", "given", "suggested", "score")
@@ -133,6 +135,33 @@ def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[st
         for row, score in zip(rows[order], scores[order], strict=True)
         if score > 0
     ]
+
+
+def find_doubtful_labels(
+    probabilities: Floats, targets: Indices, keys: Sequence[str], votes: Indices | None = None, temperature: float = 1.0
+) -> list[LabelError]:
+    """The rule of `finesight labels` and of finding V007: what `find_label_errors` suspects, and the neighbours too.
+
+    Of two classes every error is suspected, as one of them has always more than half of the probability. Kept are
+    those whose suggested class is at least ODDS times as probable as the label, once logits are divided by
+    `temperature`, and is the class that the nearest images vote for. votes: class indices (n,), None where there are
+    too few images to ask.
+    """
+    tempered, row_of = temper(probabilities, temperature), {key: row for row, key in enumerate(keys)}
+
+    def is_doubtful(error: LabelError) -> bool:
+        row = row_of[error.key]
+        agreed = votes is None or votes[row] == error.suggested
+        return bool(agreed and ODDS * tempered[row, error.given] <= tempered[row, error.suggested])
+
+    return [error for error in find_label_errors(probabilities, targets, keys) if is_doubtful(error)]
+
+
+def temper(probabilities: Floats, temperature: float) -> Floats:
+    """Probabilities (n, C) after division of their logits by the temperature."""
+    raised = probabilities ** (1 / temperature)
+    tempered: Floats = raised / np.maximum(raised.sum(1, keepdims=True), LEAST)
+    return tempered
 
 
 def class_thresholds(sums: Floats, counts: Indices) -> Floats:

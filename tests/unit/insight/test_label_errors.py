@@ -18,6 +18,7 @@ from finesight.insight.label_errors import (
     confident_classes,
     cross_fit_probabilities,
     deal_folds,
+    find_doubtful_labels,
     find_label_errors,
     load_label_errors,
     save_label_errors,
@@ -59,6 +60,20 @@ def draw(wrong: float, seed: int = 0, num_classes: int = 6, spread: float = 0.5)
     features = centres[truth] + spread * random.normal(size=(len(truth), 12))
     shift = np.where(random.random(len(truth)) < wrong, random.integers(1, num_classes, len(truth)), 0)
     return features, (truth + shift) % num_classes, truth
+
+
+def test_of_two_classes_not_every_error_is_doubtful():
+    """One class always has more than half, so confident learning suspects every error."""
+    targets = np.array([0] * 8 + [1] * 8)
+    probabilities = np.where(targets[:, None] == [0, 1], 0.9, 0.1)
+    probabilities[[0, 1, 2]] = [[0.3, 0.7], [0.02, 0.98], [0.02, 0.98]]
+    votes = targets.copy()
+    votes[[0, 1]] = 1
+    keys = [str(row) for row in range(16)]
+    assert {error.key for error in find_label_errors(probabilities, targets, keys)} == {"0", "1", "2"}
+    assert [error.key for error in find_doubtful_labels(probabilities, targets, keys, votes)] == ["1"]
+    assert {error.key for error in find_doubtful_labels(probabilities, targets, keys)} == {"1", "2"}
+    assert not find_doubtful_labels(probabilities, targets, keys, votes, temperature=4.0)
 
 
 def test_planted_errors_are_found():

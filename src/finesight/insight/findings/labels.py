@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from finesight.insight.distance import Floats, normalise_rows
+from finesight.insight.distance import Floats, Indices, normalise_rows
 from finesight.insight.findings.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
-from finesight.insight.label_errors import find_label_errors as confident_learning
+from finesight.insight.label_errors import ODDS, LabelError, find_doubtful_labels, temper
 from finesight.insight.wording import count_of, join_some, percent
 
 BELIEVED = 0.85  # share of labels that network and neighbours, where they agree, do not contradict: wrong labels are
 # some in a hundred, so that whoever contradicts more is more often wrong than right about it
-ODDS = 100  # how much more probable the suggested class is than the label, at least
 BY_LUCK = 0.01  # of that many honest contradictions
 SEPARATE = 0.5  # of a class's pictures, for which neighbours vote for it: else its groups are the network's confusion
 FEWEST_IN_GROUPS = 30  # pictures of a class: two halves of 15 show a valley, where there is one
@@ -18,8 +17,8 @@ STARTS, STEPS = 5, 50  # of two-means: it converges in a few steps, and one of f
 
 
 def find_label_errors(case: Case) -> Explanation | None:
-    """Labels that confident learning suspects and the neighbours, too, where there are more of them than an honest
-    network of such probabilities would have, and where it may be believed.
+    """Labels that `finesight labels` lists, where there are more of them than an honest network of such probabilities
+    would have, and where it may be believed.
     """
     from scipy.stats import poisson
 
@@ -27,30 +26,23 @@ def find_label_errors(case: Case) -> Explanation | None:
         raise NotApplicable("The network has learned these labels: `finesight labels RUN --split train` doubts them.")
     if case.has_masks:
         return _find_wrong_regions(case)
-    votes = dict(zip(case.features.keys, case.votes.tolist(), strict=True))
-    known = case.targets >= 0
-    keys = [key for key, keep in zip(case.keys, known, strict=True) if keep]
-    suspected = confident_learning(case.probabilities[known], case.targets[known], keys)
-    probabilities = dict(zip(case.keys, _temper(case), strict=True))
-    doubtful = [
-        error
-        for error in suspected
-        if votes.get(error.key) == error.suggested
-        and ODDS * probabilities[error.key][error.given] <= probabilities[error.key][error.suggested]
-    ]
-    honest = sum(_chance_of_contradiction(probabilities[answer.key]) for answer in case.answers)
+    votes = align_votes(case)
+    doubtful = list_doubtful(case, votes)
+    tempered = temper(case.probabilities, _temperature(case))
+    honest = sum(map(_chance_of_contradiction, tempered))
     if poisson.sf(len(doubtful) - 1, honest) > BY_LUCK:
         return None
-    unanimous = [answer for answer in case.answers if votes.get(answer.key) == answer.prediction]
+    unanimous = [answer for answer, vote in zip(case.answers, votes, strict=True) if vote == answer.prediction]
     believed = sum(not answer.is_mistake for answer in unanimous) / len(unanimous)
     if believed < BELIEVED:
         raise NotApplicable(
             f"Where network and neighbours agree, only {percent(believed)} of the labels do: too few to doubt a label "
             "by."
         )
+    num_known = int((case.targets >= 0).sum())
     labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in doubtful]
     return Explanation(
-        f"{count_of(len(doubtful), 'picture')} of {len(keys):,} ({percent(len(doubtful) / len(keys))}) "
+        f"{count_of(len(doubtful), 'picture')} of {num_known:,} ({percent(len(doubtful) / num_known)}) "
         f"{'has' if len(doubtful) == 1 else 'have'} a label that network and neighbours agree is another: "
         f"{join_some(list(dict.fromkeys(labels)), limit=3)}. Were all labels right, about "
         f"{honest:.1f} would be so contradicted. Each is a wrong label or an honest mistake of both: look.",
@@ -58,12 +50,23 @@ def find_label_errors(case: Case) -> Explanation | None:
     )
 
 
-def _temper(case: Case) -> Floats:
-    """Probabilities (n, C) at the temperature that makes them as high as answers are right."""
+def list_doubtful(case: Case, votes: Indices | None) -> list[LabelError]:
+    """Labels of pictures that the network contradicts, the surest first. votes: of `align_votes`, None without."""
+    known = np.flatnonzero(case.targets >= 0)
+    keys = [case.answers[row].key for row in known]
+    asked = None if votes is None else votes[known]
+    return find_doubtful_labels(case.probabilities[known], case.targets[known], keys, asked, _temperature(case))
+
+
+def align_votes(case: Case) -> Indices:
+    """Class index that the neighbours of each answer vote for, -1 where they were not asked."""
+    votes = dict(zip(case.features.keys, case.votes.tolist(), strict=True))
+    return np.array([votes.get(answer.key, -1) for answer in case.answers], dtype=np.int64)
+
+
+def _temperature(case: Case) -> float:
     found = case.evidence.calibration
-    raised = case.probabilities ** (1 / found.usable if found else 1)
-    shares: Floats = raised / raised.sum(1, keepdims=True)
-    return shares
+    return found.usable if found else 1.0
 
 
 def _chance_of_contradiction(shares: Floats) -> float:
