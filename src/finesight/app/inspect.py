@@ -10,7 +10,7 @@ from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
 from finesight.data.manifest import write_manifest
-from finesight.data.mask_codes import spell
+from finesight.data.mask_notes import spell_code
 from finesight.data.mask_rules import MAX_INFERRED
 from finesight.errors import DataError
 from finesight.insight.data_checks import find_problems
@@ -101,5 +101,5 @@ def _count_codes(inspection: Inspection) -> Counter[str]:
     total: Counter[str] = Counter()
     for look in inspection.looks.values():
         for code, count in look.counts.items():
-            total[spell(code) if look.kind == "colour" else str(code)] += count
+            total[spell_code(look, code)] += count
     return total

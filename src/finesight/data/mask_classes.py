@@ -7,7 +7,15 @@ from finesight.classes import ClassList, natural_key
 from finesight.config import DataSettings
 from finesight.data.mask_codes import NODATA, grey_of, spell, unpack
 from finesight.data.mask_palettes import GIVE_COLOURS, find_conflict, palette_colours, refuse_unclear
-from finesight.data.mask_values import check_scales, check_sentinels, find_smooth, find_values, join_near, name_some
+from finesight.data.mask_values import (
+    check_scales,
+    check_sentinels,
+    explain_smooth,
+    find_areas,
+    find_values,
+    join_near,
+    name_some,
+)
 from finesight.data.masks import Look, to_colour, total_counts
 from finesight.errors import DataError
 
@@ -57,7 +65,7 @@ def _infer_colours(looks: Sequence[Look], ignored: Collection[int | str], settin
     found = {code: n for code, n in total.items() if n >= limit and code not in missing and spell(code) not in ignored}
     if settings.colour_tolerance:
         found = {code: found[code] for code in join_near(found, settings.colour_tolerance)}
-    _check(looks, len(found), "colours", settings)
+    _check(looks, len(found) if len(found) > 1 else len(total), "colours", settings)
     codes = sorted(found, key=lambda code: natural_key(spell(code)))
     names = tuple(map(spell, codes))
     return ClassList(names, names, tuple(map(unpack, codes)))
@@ -67,8 +75,9 @@ def _infer_values(looks: Sequence[Look], ignored: Collection[int | str], setting
     tagged = {each.nodata for each in looks if each.nodata is not None}
     found = find_values(looks, {*ignored, *tagged})
     check_scales(looks, found)
-    if settings.colour_tolerance and find_smooth(looks):
-        greys = Counter({value * 0x010101: count for value, count in found.items() if value < 256})
+    has_palettes = any(each.kind == "palette" for each in looks)
+    if settings.colour_tolerance and not has_palettes and (areas := find_areas(looks)):
+        greys = {code: found[code & 255] for code in areas if code & 255 in found}
         found = Counter({code & 255: greys[code] for code in join_near(greys, settings.colour_tolerance)})
     _check(looks, len(found), "values", settings, tagged)
     check_sentinels(looks, found)
@@ -80,8 +89,9 @@ def _infer_values(looks: Sequence[Look], ignored: Collection[int | str], setting
 
 def _check(looks: Sequence[Look], count: int, what: str, settings: DataSettings, tagged: Collection[int] = ()) -> None:
     """Raises DataError for classes that cannot be so."""
-    if not settings.colour_tolerance and (smooth := find_smooth(looks)):
-        raise DataError(smooth)
+    least = settings.stray_share if what == "colours" else 0.0
+    if not settings.colour_tolerance and (areas := find_areas(looks, least)):
+        raise DataError(explain_smooth(looks, areas))
     if count > MAX_INFERRED:
         worst = max(looks, key=lambda each: len(each.counts))
         raise DataError(
@@ -89,6 +99,10 @@ def _check(looks: Sequence[Look], count: int, what: str, settings: DataSettings,
             "saved as JPEG? Name the classes with data.classes; data.colour_tolerance forgives small differences."
         )
     if count < 2:
-        values = name_some(map(str, sorted(tagged)))
-        why = f" Their files call {values} nodata: if it is a class, name all in data.classes." if tagged else ""
+        negative = {code for each in looks for code in each.counts if code < 0 and code != NODATA}
+        values = name_some(map(str, sorted({*tagged, *negative})))
+        why = (
+            f" Those that are negative or nodata ({values}) count nowhere; if one is a class, list all in data.classes"
+        )
+        why = f"{why}, with their values as ids." if values else ""
         raise DataError(f"The masks hold {count} class; two at least are needed, in {what} that differ.{why}")

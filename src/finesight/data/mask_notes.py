@@ -7,7 +7,7 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.mask_codes import NODATA, spell
 from finesight.data.mask_palettes import find_conflict
 from finesight.data.mask_values import name_some
-from finesight.data.masks import Look, MaskRule, list_problems
+from finesight.data.masks import Look, MaskRule, list_problems, to_colour
 from finesight.errors import DataError
 
 
@@ -32,7 +32,7 @@ def unknown_share(looks: Sequence[Look], rule: MaskRule) -> float:
 
 def note_strays(looks: Sequence[Look], rule: MaskRule, limit: float) -> list[str]:
     """Pixels of which the rule knows nothing. Raises DataError where they are too many."""
-    by_file = _collect(looks, lambda each: unknown_codes(each, rule))
+    by_file = _collect(looks, rule, lambda each: unknown_codes(each, rule))
     if not by_file:
         return []
     what = f"{_count(looks, by_file)} are of a colour or value that is not a class ({_name_all(by_file)})"
@@ -64,7 +64,7 @@ def _note_near(looks: Sequence[Look], rule: MaskRule) -> list[str]:
             if not rule.names(each.kind, code, each.palette) and rule.knows(each.kind, code, each.palette)
         }
 
-    by_file = _collect(looks, find)
+    by_file = _collect(looks, rule, find)
     what = f"are read as the nearest class, at most data.colour_tolerance = {rule.tolerance} off ({_name_all(by_file)})"
     return [f"{_count(looks, by_file)} {what}."] if by_file else []
 
@@ -79,11 +79,13 @@ def _note_missing(looks: Sequence[Look], rule: MaskRule) -> list[str]:
         return {code: count for code, count in each.counts.items() if counts_nowhere(each, code)}
 
     notes = []
-    if by_file := _collect(looks, find):
-        what = "hold no class (negative, nodata, NaN or transparent: "
-        notes.append(f"{_count(looks, by_file)} {what}{_name_all(by_file)}); they count nowhere.")
+    if by_file := _collect(looks, rule, find):
+        what = f"hold no class (negative, nodata, NaN or transparent: {_name_all(by_file)})"
+        notes.append(
+            f"{_count(looks, by_file)} {what}; they count nowhere. If one is a class, list it in data.classes."
+        )
     named = Counter(
-        _spell(each, each.nodata)
+        spell_code(each, each.nodata, rule)
         for each in looks
         if each.nodata is not None and each.nodata in each.counts and not counts_nowhere(each, each.nodata)
     )
@@ -113,10 +115,17 @@ def note_unused(looks: Sequence[Look], rule: MaskRule, classes: ClassList) -> li
 Found = list[tuple[str, Counter[str]]]  # a list: two masks of different folders may have one name
 
 
-def _collect(looks: Sequence[Look], find: Callable[[Look], dict[int, int]]) -> Found:
+def _collect(looks: Sequence[Look], rule: MaskRule, find: Callable[[Look], dict[int, int]]) -> Found:
     """Spelled codes and their pixels, of the masks that hold some."""
-    found = [(each.name, Counter({_spell(each, code): n for code, n in find(each).items()})) for each in looks]
+    found = [(each.name, _spell_all(each, rule, find(each))) for each in looks]
     return [(name, codes) for name, codes in found if codes]
+
+
+def _spell_all(each: Look, rule: MaskRule, codes: dict[int, int]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for code, count in codes.items():
+        total[spell_code(each, code, rule)] += count
+    return total
 
 
 def _count(looks: Sequence[Look], found: Found) -> str:
@@ -137,8 +146,9 @@ def _pixels(looks: Sequence[Look]) -> int:
     return sum(sum(each.counts.values()) for each in looks)
 
 
-def _spell(each: Look, code: int) -> str:
-    """A code as its file means it."""
+def spell_code(each: Look, code: int, rule: MaskRule | None = None) -> str:
+    """A code as its file means it; of a palette that the rule reads by colour, its colour."""
     if code == NODATA:
         return "no value"
-    return spell(code) if each.kind == "colour" else str(code)
+    is_colour = each.kind == "colour" if rule is None else rule.is_by_colour(each.kind)
+    return spell(to_colour(each, code)) if is_colour else str(code)

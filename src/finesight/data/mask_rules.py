@@ -15,8 +15,9 @@ from finesight.data.mask_palettes import GIVE_COLOURS, are_colours, find_conflic
 from finesight.data.mask_values import (
     INTEGER,
     check_scales,
+    explain_smooth,
     explain_unknown,
-    find_smooth,
+    find_areas,
     find_values,
     join_near,
     match_values,
@@ -93,7 +94,7 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
     tolerance = settings.colour_tolerance
     colours = _colour_table(looks, classes, ignored)
     if classes.colours is None:
-        _refuse_colours(looks)
+        _refuse_colours(looks, settings.stray_share)
         values = _value_table(looks, classes, ignored, tolerance)
         greys = {value * 0x010101: index for value, index in values.items() if 0 <= value < 256}
         return MaskRule(tuple(greys.items()), tuple(values.items()), "value", tolerance)
@@ -113,14 +114,15 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
     return dataclasses.replace(by_colour, values=tuple(values.items()))
 
 
-def _refuse_colours(looks: Sequence[Look]) -> None:
+def _refuse_colours(looks: Sequence[Look], limit: float) -> None:
     """Raises DataError for masks that only colours could tell, where the class list has none."""
     lacking = f"but the class list has no colours: {GIVE_COLOURS}."
     for each in looks:
         colours = [code for code in codes_of(each) if each.kind == "colour" and grey_of(code) is None]
         if colours:
-            fault = find_smooth(looks) or f"Mask {each.name} holds the colour {spell(colours[0])}, {lacking}"
-            raise DataError(fault)
+            areas = find_areas(looks, limit)
+            what = f"Mask {each.name} holds the colour {spell(colours[0])}, {lacking}"
+            raise DataError(explain_smooth(looks, areas) if areas else what)
     if conflict := find_conflict(looks):
         refuse_unclear(looks, conflict)
         raise DataError(f"The palettes of the masks differ ({conflict}), {lacking}")

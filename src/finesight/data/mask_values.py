@@ -16,6 +16,7 @@ FULL = (255, 65535)  # what tools write for the second of two classes
 BORDER_SHARE = 0.2  # of all pixels; a border that counts nowhere has fewer
 EDGE_SHARE = 0.02  # of a code's pixels that lie inside an area of it; one that lies along edges has fewer
 MIN_EDGES = 3  # codes along edges only, from which on a mask is smooth
+MOST_EDGES = 0.5  # of all pixels; where more lie along edges, there are no areas between them
 NEAR = 32  # levels: codes of a lossy mask nearer than that are one
 INTEGER = re.compile("-?[0-9]{1,8}")
 
@@ -84,8 +85,8 @@ def explain_unknown(looks: Sequence[Look], found: Counter[int], table: dict[int,
     """The error for values found that the class list has not."""
     unknown = sorted(set(found) - set(table))
     value, last, count = unknown[0], max(table), len(classes)
-    if (smooth := find_smooth(looks)) is not None:
-        return DataError(smooth)
+    if (areas := find_areas(looks)) is not None:
+        return DataError(explain_smooth(looks, areas))
     if _is_border(found, unknown):
         return _explain_border(looks, found, unknown)
     advice = f"Add the class or set data.ignore = {value if len(unknown) == 1 else unknown[:MOST_NAMED]}."
@@ -132,44 +133,43 @@ def _is_border(found: Counter[int], unknown: Sequence[int]) -> bool:
     return set(unknown) <= SENTINELS and share < BORDER_SHARE and not most & set(unknown)
 
 
-def find_smooth(looks: Sequence[Look]) -> str | None:
-    """The sentence for masks most of whose codes lie along edges between a few others, or are near a frequent one."""
+def find_areas(looks: Sequence[Look], least: float = 0.0) -> list[int] | None:
+    """Colours of the areas of smooth masks: those most of whose codes lie along edges between a few others, or are near
+    a frequent one. None where masks are not smooth, or only `least` of their pixels are."""
     counts, inner = Counter[int](), Counter[int]()
     for each in looks:
         if each.inner is not None:
-            for code, count in each.counts.items():
-                counts[to_colour(each, code)] += count
+            for code in each.counts.keys() - {NODATA}:
+                counts[to_colour(each, code)] += each.counts[code]
                 inner[to_colour(each, code)] += each.inner.get(code, 0)
-    counts.pop(-1, None)
-    edges = {code for code, count in counts.items() if inner[code] < EDGE_SHARE * count}
-    areas = [code for code, _ in counts.most_common() if code not in edges]
-    if any(each.is_lossy and each.inner is not None for each in looks):
-        peaks = join_near({code: counts[code] for code in areas}, NEAR)
-        edges, areas = edges | (set(areas) - set(peaks)), peaks
-        is_smooth = bool(edges)
-    else:
-        is_smooth = (
-            len(edges) >= max(MIN_EDGES, len(areas)) and sum(counts[code] for code in edges) < counts.total() / 2
-        )
-    if not is_smooth or not areas:
-        return None
-    grey = all(grey_of(code) is not None for code in counts)
-    return _explain_smooth(looks, len(counts), sorted(grey_of(code) or 0 for code in areas) if grey else [])
+    del counts[-1]
+    areas = {code: count for code, count in counts.items() if inner[code] >= EDGE_SHARE * count}
+    is_lossy = any(each.is_lossy and each.inner is not None for each in looks)
+    if is_lossy:
+        areas = {code: areas[code] for code in join_near(areas, NEAR)}
+    edges = counts.keys() - areas.keys()
+    share = sum(counts[code] for code in edges) / max(1, counts.total())
+    is_smooth = bool(edges) if is_lossy else len(edges) >= max(MIN_EDGES, len(areas)) and share < MOST_EDGES
+    return list(areas) if areas and is_smooth and share > least else None
 
 
-def _explain_smooth(looks: Sequence[Look], count: int, areas: Sequence[int]) -> str:
-    worst = max((each for each in looks if each.inner is not None), key=lambda each: len(each.counts))
-    gap = max((high - low for low, high in pairwise(areas)), default=0)
+def explain_smooth(looks: Sequence[Look], areas: Sequence[int]) -> str:
+    """The error for masks that `find_areas` calls smooth."""
+    asked = [each for each in looks if each.inner is not None]
+    worst = max(asked, key=lambda each: len(each.counts))
+    count = len({to_colour(each, code) for each in asked for code in each.counts})
+    levels = sorted(level for code in areas if (level := grey_of(code)) is not None)
+    is_grey = len(levels) == len(areas)
+    gap = max((high - low for low, high in pairwise(levels)), default=0)
     advice = "data.colour_tolerance takes colours that are a little off for the nearest class."
-    if gap:
-        advice = (
-            f"Or set data.colour_tolerance = {(gap + 1) // 2}, which takes each value for the nearest of "
-            f"{name_some(map(str, areas))}."
-        )
+    if is_grey and gap:
+        nearest = name_some(map(str, levels))
+        half = (gap + 1) // 2
+        advice = f"Or set data.colour_tolerance = {half}, which takes each value for the nearest of {nearest}."
+    held = f"{count:,} {'values' if is_grey else 'colours'} ({worst.name} alone {len(worst.counts):,})"
     return (
-        f"The masks hold {count:,} {'values' if areas else 'colours'} ({worst.name} alone {len(worst.counts):,}), most "
-        "of them along edges only: saved as JPEG, smoothed, or resized by interpolation? Save them as PNG and resize "
-        f"them by nearest neighbour. {advice}"
+        f"The masks hold {held}, most of them along edges only: saved as JPEG, smoothed, or resized by interpolation? "
+        f"Save them as PNG and resize them by nearest neighbour. {advice}"
     )
 
 

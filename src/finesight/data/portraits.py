@@ -1,6 +1,5 @@
 """All that the doctor needs to know of a picture and its mask, in about two kilobytes, from decoding each once."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,7 +12,7 @@ from finesight.data.duplicates import Fingerprint, take_fingerprint
 from finesight.data.image_files import open_picture
 from finesight.data.mask_codes import count_codes
 from finesight.data.mask_pixels import RawMask
-from finesight.data.masks import Look, UnreadableMask, read_mask, summarise, to_colour
+from finesight.data.masks import Look, UnreadableMask, read_mask, summarise
 from finesight.data.pictures import UnreadablePicture, decode_picture
 from finesight.data.sample import Item
 from finesight.data.scaling import AS_STORED
@@ -56,9 +55,9 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Stray:
-    """Pixels of one colour in one mask that are no class. positions: (row, column) of the first of them."""
+    """Pixels of one code in one mask that are no class. positions: (row, column) of the first of them."""
 
-    colour: int
+    code: int
     count: int
     positions: tuple[tuple[int, int], ...]
 
@@ -108,20 +107,17 @@ def _take_mask(path: Path) -> MaskPortrait:
     return MaskPortrait("", (raw.codes.shape[0], raw.codes.shape[1]), look, digest.digest())
 
 
-def find_strays(path: Path, look: Look, known: Mapping[int, int]) -> list[Stray]:
-    """Where a mask holds colours that are not among `known`; reads it anew. Empty if it cannot be read any more."""
-    counts: Counter[int] = Counter()
-    for code, count in look.counts.items():
-        counts[to_colour(look, code)] += count
-    colours = [colour for colour, _ in counts.most_common() if colour not in known]
+def find_strays(path: Path, codes: Mapping[int, int]) -> list[Stray]:
+    """Where a mask holds the most frequent of `codes` (to their pixels). Reads it again; empty if that fails."""
     try:
         raw = read_mask(path)
     except UnreadableMask:
         return []
-    return [_locate(raw, colour) for colour in colours[:NUM_COLOURS]]
+    most = sorted(codes, key=lambda code: -codes[code])[:NUM_COLOURS]
+    return [_locate(raw, code) for code in most]
 
 
-def _locate(raw: RawMask, colour: int) -> Stray:
-    rows, columns = np.nonzero(raw.colours() == colour)
+def _locate(raw: RawMask, code: int) -> Stray:
+    rows, columns = np.nonzero(raw.codes == code)
     positions = zip(rows[:NUM_POSITIONS].tolist(), columns[:NUM_POSITIONS].tolist(), strict=True)
-    return Stray(colour, len(rows), tuple(positions))
+    return Stray(code, len(rows), tuple(positions))

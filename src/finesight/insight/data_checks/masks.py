@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 
 from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
-from finesight.data.mask_codes import spell
-from finesight.data.mask_notes import note_reading
-from finesight.data.masks import to_colour
+from finesight.data.mask_notes import note_reading, spell_code, unknown_codes
+from finesight.data.mask_values import INTEGER
+from finesight.data.masks import Look, MaskRule
 from finesight.data.portraits import Stray, find_strays
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
 from finesight.insight.wording import count_of
@@ -16,15 +16,12 @@ MASKS_READ_AGAIN = 100  # to say where their stray pixels are
 
 def find_stray_colours(inspection: Inspection) -> Explanation | None:
     """Where there are too many, there is no rule, and `find_unreadable_rule` speaks."""
-    if inspection.rule is None or inspection.rule.palette_as != "colour":
+    rule = inspection.rule
+    if rule is None:
         return None
-    known = dict(inspection.rule.colours)
-    strays: dict[str, int] = {}
-    pixels = 0
-    for key, look in inspection.looks.items():
-        pixels += sum(look.counts.values())
-        if count := sum(n for code, n in look.counts.items() if to_colour(look, code) not in known):
-            strays[key] = count
+    found = {key: codes for key, look in inspection.looks.items() if (codes := unknown_codes(look, rule))}
+    strays = {key: sum(codes.values()) for key, codes in found.items()}
+    pixels = sum(sum(look.counts.values()) for look in inspection.looks.values())
     if not strays:
         return None
     total = sum(strays.values())
@@ -32,11 +29,11 @@ def find_stray_colours(inspection: Inspection) -> Explanation | None:
     for key in sorted(strays, key=lambda key: -strays[key])[:MASKS_READ_AGAIN]:
         mask = inspection.items[key].mask
         assert mask is not None
-        found = find_strays(mask, inspection.looks[key], known)
-        examples.append(Example((key,), f"{mask.name}: {'; '.join(map(_tell, found))}"))
+        told = [_tell(stray, inspection.looks[key], rule) for stray in find_strays(mask, found[key])]
+        examples.append(Example((key,), f"{mask.name}: {'; '.join(told)}"))
     return Explanation(
         f"{count_of(total, 'pixel')} ({total / pixels:.2g} of all) in {count_of(len(strays), 'mask')} of a colour "
-        "that is no class. They will count nowhere; correct them, or add the class.",
+        "or value that is no class. They will count nowhere; correct them, or add the class.",
         tuple(examples),
     )
 
@@ -68,7 +65,7 @@ def find_shift(inspection: Inspection) -> Explanation | None:
     rule, classes = inspection.rule, inspection.classes
     if rule is None or classes is None or not inspection.settings.classes or rule.palette_as == "colour":
         return None
-    if all(id_.isascii() and id_.isdigit() for id_ in classes.ids):
+    if all(map(INTEGER.fullmatch, classes.ids)):
         return None  # ids say what the values mean
     values = _values(inspection)
     if 0 in values or not values or max(values) >= len(classes):
@@ -112,10 +109,10 @@ def find_odd_reading(inspection: Inspection) -> Explanation | None:
     return Explanation(" ".join(notes)) if notes else None
 
 
-def _tell(stray: Stray) -> str:
+def _tell(stray: Stray, look: Look, rule: MaskRule) -> str:
     places = ", ".join(f"({row}, {column})" for row, column in stray.positions)
     more = ", …" if stray.count > len(stray.positions) else ""
-    return f"{count_of(stray.count, 'pixel')} of {spell(stray.colour)} at (row, column) {places}{more}"
+    return f"{count_of(stray.count, 'pixel')} of {spell_code(look, stray.code, rule)} at (row, column) {places}{more}"
 
 
 def _values(inspection: Inspection) -> set[int]:
