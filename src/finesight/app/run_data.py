@@ -74,13 +74,12 @@ def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
 def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
     """A listing of one split of other data, whose labels are matched with the run's classes by id or name.
 
+    settings: the run's, but for data.images and data.masks, which are of these data.
     split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default. A
     name that is one of the run's own splits gets that of the data before it.
     """
-    classes, recorded = run.read_classes(), read_recorded(run)
+    classes, recorded, own = run.read_classes(), read_recorded(run), run.read_settings()
     listing = read_labelled(data, settings.data.format, classes, settings.data)
-    for note in listing.notes:
-        say(f"Note: {note}")
     for note in listing.notes:
         say(f"Note: {note}")
     parts = listing.splits
@@ -94,10 +93,10 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
         name = f"{locate(data).stem}_{name}"
         say(f"Note: the results are kept as split {name!r}, for {name.rpartition('_')[2]!r} is one of the run's own.")
     one = keep_known(replace(listing, splits={name: items}, classes=classes), str(data))
-    warn_of_trained(run, settings, one.splits[name], data)
+    warn_of_trained(run, own, one.splits[name], data)
     if not find_task(run).has_masks:
         return one
-    rule = read_mask_rule(run) or find_mask_rule(run, settings, list_trained(run, settings))
+    rule = read_mask_rule(run) or find_mask_rule(run, own, list_trained(run, own))
     return read_by_rule(one, rule, settings)
 
 
