@@ -23,6 +23,7 @@ EMPTY_ALPHA = "an alpha band that is zero everywhere; it is ignored"
 NO_ALPHA = "a band tagged as alpha with other values than zero and the maximum (near infrared?); it is left out"
 SPARE_BAND = "a band beyond red, green and blue (near infrared?); it is left out"
 SPARE_PAGES = "more than one page; the first is read"
+SPARE_FRAMES = "an animation; its first frame is read"
 SPARE_GREY_BAND = "a second band beside grey; it is left out"
 
 
@@ -55,9 +56,12 @@ def find_kind(path: Path) -> Kind:
         with path.open("rb") as file:
             start = file.read(26)
         if start.startswith(PNG):
-            return Kind("uint16" if start[24] == 16 else "uint8", has_extra=start[25] in (4, 6))
-        if start.startswith((b"\xff\xd8", b"GIF8")):
+            is_extra = start[25] in (4, 6) or path.suffix.lower() == ".apng"
+            return Kind("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
+        if start.startswith(b"\xff\xd8"):
             return Kind()
+        if start.startswith(b"GIF8"):
+            return Kind(has_extra=True)
         if tiff := read_tags(path):
             return Kind(
                 "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
@@ -65,7 +69,10 @@ def find_kind(path: Path) -> Kind:
         with open_picture(path) as image:
             types = {"I": "uint16", "F": "float32"}
             is_deep = _find_maxval(image) > 255
-            return Kind("uint16" if is_deep else types.get(image.mode, "uint8"), has_extra=image.mode == "RGBA")
+            return Kind(
+                "uint16" if is_deep else types.get(image.mode, "uint8"),
+                has_extra=image.mode == "RGBA" or is_animated(image),
+            )
     except Exception:  # a broken file can raise anything
         return Kind()
 
@@ -92,6 +99,10 @@ def read_bands(path: Path) -> Bands | None:
     if tiff is None or tiff.is_pillows:
         return None
     return _read_tiff(path, tiff)
+
+
+def is_animated(image: Image.Image) -> bool:
+    return image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False)
 
 
 def remark_on_pages(path: Path) -> tuple[str, ...]:

@@ -345,7 +345,7 @@ def _settle(root: str | Path, format: str = "auto", preferred: str = "") -> tupl
         survey.notes.extend(_note_tables(survey, name))
         return survey, name
     if not survey.pictures:
-        raise DataError(f"{describe(survey)} {_expected()}")
+        raise DataError(_explain(survey))
     return survey, preferred or "unlabelled"
 
 
@@ -378,7 +378,7 @@ def _find_fitting(survey: Survey, format: str = "auto") -> list[str]:
     if hidden and len(hidden) == len(names):
         raise DataError(next(iter(hidden.values())))
     names = [name for name in names if name not in hidden]
-    if names or not survey.pictures:
+    if names:
         return names
     kinds = [kind for kind in map(guess_manifest, survey.tables) if kind]
     return ["mask_manifest" if "masks" in kinds else "manifest"] if len(kinds) == 1 else []
@@ -455,7 +455,8 @@ def _explain(survey: Survey) -> str:
                 f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
                 f"folders: --data {shlex.quote(str(inner.root))} reads those."
             )
-    return next(explain_misfit(survey), "") or f"{describe(survey)} None tells its class. {_expected()}"
+    told = "None tells its class. " if survey.pictures else ""
+    return next(explain_misfit(survey), "") or f"{describe(survey)} {told}{_expected()}"
 
 
 def _only_val(splits: Splits, root: Path) -> list[Item]:

@@ -41,7 +41,7 @@ def describe_files(root: Path, keys: Iterable[str]) -> Iterator[Note]:
         elif ending in UNREAD_IMAGES:
             kinds[(*UNREAD_IMAGES[ending], True)].append(key)
         elif ending in UNREAD_CONTAINERS:
-            kinds[(*UNREAD_CONTAINERS[ending], True)].append(key)
+            kinds[(*UNREAD_CONTAINERS[ending], False)].append(key)
         elif ending not in COMPANIONS and path.stem.lower() not in COMPANION_NAMES:
             endings[ending].append(key)
     for (noun, advice, hurts), found in kinds.items():

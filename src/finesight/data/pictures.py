@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.bands import explain_picture, read_bands, remark_on_pages
+from finesight.data.bands import SPARE_FRAMES, explain_picture, is_animated, read_bands, remark_on_pages
 from finesight.data.image_files import find_orientation, open_picture
 from finesight.data.rgb import to_rgb
 from finesight.data.sample import Item
@@ -88,7 +88,7 @@ def decode_picture(path: Path, key: str = "", least: int = 0, scale: PixelScale 
             if least:
                 image.draft(None, (least, least))
             rgb, remarks = to_rgb(image)
-            remarks += remark_on_pages(path)
+            remarks += remark_on_pages(path) + ((SPARE_FRAMES,) if is_animated(image) else ())
             return Decoded(turn_upright(np.array(rgb), find_orientation(image)), remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
         raise UnreadablePicture(key or str(path), explain_picture(error, path)) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from finesight.app.inspect import inspect
 from finesight.data.content import explain_content, recognise
@@ -107,6 +108,17 @@ def test_a_folder_to_predict(draw: Draw, tmp_path: Path, capsys: pytest.CaptureF
     assert [item.key for item in list_pictures(tmp_path / "p")] == ["1.png", "IMG_2.HEIC"]
     assert capsys.readouterr().err == "Note: Passed over: 1 archive ('more.zip'); unpack it.\n"
     assert [item.key for item in list_pictures(tmp_path / "p/IMG_2.HEIC")] == ["IMG_2.HEIC"]
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "apng"])
+def test_animations_are_told(data: Path, ending: str) -> None:
+    frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(
+        data / f"fox/9.{ending}", "PNG" if ending == "apng" else None, save_all=True, append_images=frames[1:]
+    )
+    frames[0].save(data / "fox/8.gif")
+    told = [example["text"] for problem in inspect(data)["problems"] for example in problem["examples"]]
+    assert any("an animation; its first frame is read" in text for text in told), told
 
 
 def test_only_what_is_not_read(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Files that are broken, missing, or not like the others."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from finesight.data.inspection import Inspection
@@ -22,17 +20,15 @@ def find_unusable_layout(inspection: Inspection) -> Explanation | None:
 def find_lost_images(inspection: Inspection) -> Explanation | None:
     """Images that are there, and are not among the data."""
     examples = [Example(note.keys, note.text) for note in inspection.notes if note.hurts]
-    return Explanation(_tell(examples), tuple(examples)) if examples else None
+    message = "Images that are there are not among the data."
+    return Explanation(message, tuple(examples)) if examples else None
 
 
 def find_guesses(inspection: Inspection) -> Explanation | None:
     """What was passed over, or taken for something, and may well be meant so."""
     examples = [Example(note.keys, note.text) for note in inspection.notes if not note.hurts]
-    return Explanation(_tell(examples), tuple(examples)) if examples else None
-
-
-def _tell(examples: Sequence[Example]) -> str:
-    return examples[0].text if len(examples) == 1 else f"{len(examples)} things to know of how the data were read."
+    message = "Some files were passed over, or names were taken to mean something."
+    return Explanation(message, tuple(examples)) if examples else None
 
 
 def find_unreadable(inspection: Inspection) -> Explanation | None:
