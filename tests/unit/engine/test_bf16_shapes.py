@@ -30,6 +30,7 @@ FEW = [  # a sample: AMX and AVX512_BF16 fail on all but the first two without a
     (12, 96, 16, 16, 16, 16, 0, 0, 1, 1, 1),
     (2100, 7, 1, 1, 1, 1, 0, 0, 1, 1, 1),
 ]
+WRONG = 0.2  # rounding comes to 0.07 where 512 products almost cancel out in a single value; a fault to 1 and more
 SIZES = [(1, 1), (5, 2), (9, 14)]  # of feature maps; the small ones are where it fails
 
 
@@ -89,7 +90,7 @@ def test_every_shape_that_torchvision_and_timm_hold() -> None:
     shapes = list_shapes()
     assert len(shapes) > 5000
     differences = {(shape, size): find_difference(shape, size) for shape in shapes for size in SIZES}
-    wrong = {place: found for place, found in differences.items() if found >= 0.05}
+    wrong = {place: found for place, found in differences.items() if found >= WRONG}
     assert not wrong
 
 
