@@ -507,4 +507,6 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
 
 
 def _expected() -> str:
-    return "Expected a folder a class, CLASS_ID.png, images/ and masks/, or a CSV file: docs/layouts.md shows them all."
+    return (
+        "Expected: a folder a class, CLASS_ID.png, images/ and masks/, or a CSV file (docs/labels.md, docs/layouts.md)."
+    )

@@ -1,0 +1,122 @@
+"""Every layout of docs/labels.md, generated and read."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from finesight.config import DataSettings
+from finesight.data.formats import read_listing
+from finesight.data.inspection import inspect_data
+
+PAGE = Path(__file__).parents[2] / "docs" / "labels.md"
+LABELS = ("fox", "wolf")
+DRAWN = {"train": 8, "val": 2}
+
+
+def names(pattern: str, count: int = 5) -> list[str]:
+    return [pattern.format(label=label, number=number) for label in LABELS for number in range(count)]
+
+
+def table(header: str, rows: Sequence[str]) -> str:
+    return "\n".join([header, *rows])
+
+
+# name: (files, tables by name, what --data names below the folder, format, pictures a split)
+LAYOUTS: dict[str, tuple[list[str], dict[str, str], str, str, dict[str, int]]] = {
+    "class folders": (names("{label}/{number}.jpg"), {}, "", "class_folders", DRAWN),
+    "class folders below splits": (
+        names("train/{label}/{number}.jpg") + names("val/{label}/{number}.jpg", 1),
+        {},
+        "",
+        "class_folders",
+        {"train": 10, "val": 2},
+    ),
+    "splits of other names": (
+        names("training_set/{label}/{number}.jpg") + names("dev/{label}/1.jpg", 1) + names("holdout/{label}/1.jpg", 1),
+        {},
+        "",
+        "class_folders",
+        {"train": 10, "val": 2, "test": 2},
+    ),
+    "splits with a prefix (Intel)": (
+        names("seg_train/seg_train/{label}/{number}.jpg")
+        + names("seg_test/seg_test/{label}/1.jpg", 1)
+        + [f"seg_pred/seg_pred/{number}.jpg" for number in range(4)],
+        {},
+        "",
+        "class_folders",
+        DRAWN | {"test": 2},
+    ),
+    "a test split without labels": (
+        names("train/{label}/{number}.jpg") + [f"test/{number}.jpg" for number in range(6)],
+        {},
+        "",
+        "class_folders",
+        DRAWN,
+    ),
+    "one folder around all": (names("UCMerced_LandUse/Images/{label}/{number}.tif"), {}, "", "class_folders", DRAWN),
+    "names with underscores": (names("{label}_{number}.jpg"), {}, "", "name_prefix", DRAWN),
+    "names with dots (Kaggle)": (
+        names("train/{label}.{number}.jpg") + [f"test1/{number}.jpg" for number in range(6)],
+        {},
+        "",
+        "name_prefix",
+        DRAWN,
+    ),
+    "names with hyphens": (names("{label}-{number}.jpg"), {}, "", "name_prefix", DRAWN),
+    "names numbered by Windows": (names("{label} ({number}).jpg"), {}, "", "name_prefix", DRAWN),
+    "CSV file": (
+        names("{label}{number}.jpg"),
+        {
+            "labels.csv": table(
+                "path,label,split", names("{label}{number}.jpg,{label},train", 3) + names("{label}4.jpg,{label},val", 1)
+            )
+        },
+        "labels.csv",
+        "manifest",
+        {"train": 6, "val": 2},
+    ),
+    "CSV file of ids": (
+        names("train_images/0{label}{number}.jpg"),
+        {"train.csv": table("image_id,label", names("0{label}{number},{label}"))},
+        "",
+        "manifest",
+        DRAWN,
+    ),
+    "CSV file with a flag": (
+        names("{label}{number}.jpg"),
+        {
+            "labels.csv": table(
+                "filename;class;is_valid",
+                names("{label}{number}.jpg;{label};0", 4) + names("{label}4.jpg;{label};1", 1),
+            )
+        },
+        "labels.csv",
+        "manifest",
+        {"train": 8, "val": 2},
+    ),
+}
+
+
+def test_the_table_of_layouts_is_what_is_tested() -> None:
+    rows = re.findall(r"^\| ([^|]+?) +\|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row.strip() for row in rows if row.strip() != "layout"] == list(LAYOUTS)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_of_labels_is_read(name: str, tmp_path: Path) -> None:
+    files, tables, data, format, counts = LAYOUTS[name]
+    for number, file in enumerate(files):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (number % 256, 3 * number % 256, 9)).save(tmp_path / file)
+    for file, text in tables.items():
+        (tmp_path / file).write_text(text)
+    listing = read_listing(tmp_path / data)
+    assert listing.format == format
+    assert listing.classes.ids == LABELS
+    assert {split: len(items) for split, items in listing.splits.items()} == counts
+    assert all(item.label is not None and item.label in item.key for item in listing.splits["train"])
+    assert inspect_data(DataSettings(root=str(tmp_path / data))).format == format
