@@ -57,8 +57,8 @@ def _infer_colours(looks: Sequence[Look], ignored: Collection[int | str], settin
         if each.kind == "value" and (others := [code for code in codes_of(each) if to_colour(each, code) not in total]):
             raise DataError(
                 f"Mask {each.name} holds values ({name_some(map(str, sorted(others)))}) where other masks hold colours "
-                f"({name_some(map(spell, sorted(total)))}): which is which? Name the classes with data.classes, and "
-                f"{GIVE_COLOURS}."
+                f"({name_some(map(spell, sorted(total)))}): which is which? Name the classes with --classes "
+                f"(data.classes), and {GIVE_COLOURS}."
             )
     total += total_counts(looks, ("value",), as_colours=True)
     limit = settings.stray_share * total.total()

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
+from finesight.data.mask_classes import codes_of
 from finesight.data.mask_codes import grey_of, pack_one, spell
 from finesight.data.mask_files import mask_colours
 from finesight.data.mask_palettes import find_conflict, find_moved
 from finesight.data.mask_rules import choose_rule
-from finesight.data.mask_values import name_some
+from finesight.data.mask_values import MixedScales, name_some
 from finesight.data.masks import Look, MaskRule, to_colour
 from finesight.errors import DataError
 
@@ -27,7 +28,10 @@ def choose_rules(
     """
     looks = [*truth, *predicted]
     if classes is None:
-        rule, found, notes = choose_rule(looks, None, settings)
+        try:
+            rule, found, notes = choose_rule(looks, None, settings)
+        except MixedScales as error:
+            raise DataError(f"{error} Or name the two classes with --classes.") from None
         _check_common(truth, predicted, rule, found, settings.stray_share)
         return (rule, rule), found, notes
     known, colour_notes = _with_own_colours(classes, looks)
@@ -66,8 +70,12 @@ def _with_own_colours(classes: ClassList, looks: Sequence[Look]) -> tuple[ClassL
     if classes.colours is not None:
         return classes, ()
     own = mask_colours(classes)
-    coloured = {code for each in looks if each.kind == "colour" for code in each.counts}
-    if not any(grey_of(code) is None for code in coloured) or not coloured <= set(map(pack_one, own)):
+    colours, palettes = (
+        {to_colour(each, code) for each in looks if each.kind == kind for code in codes_of(each)}
+        for kind in ("colour", "palette")
+    )
+    held = colours or palettes
+    if not held <= set(map(pack_one, own)) or all(grey_of(code) is not None for code in held):
         return classes, ()
     note = "Colours are read as those that `finesight predict` gives classes without colours."
     return dataclasses.replace(classes, colours=own), (note,)

@@ -25,6 +25,8 @@ from finesight.data.mask_values import (
 from finesight.data.masks import Look, MaskRule
 from finesight.errors import DataError
 
+MOST_JOINED = 0.01  # of a mask's pixels that a tolerance may add to a class where nothing is smooth
+
 __all__ = ["MAX_INFERRED", "apply_rule", "choose_rule"]
 
 
@@ -56,6 +58,7 @@ def choose_rule(
         rule = make_mapped_rule(classes, ignored.values | ignored.colours, settings.colour_tolerance)
     else:
         rule = _make_rule(looks, classes, ignored, settings)
+    _refuse_joined(looks, rule)
     return rule, classes, apply_rule(looks, rule, classes, settings)
 
 
@@ -112,6 +115,22 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
         return by_colour
     values = _value_table(plain, classes, ignored, tolerance)
     return dataclasses.replace(by_colour, values=tuple(values.items()))
+
+
+def _refuse_joined(looks: Sequence[Look], rule: MaskRule) -> None:
+    """Raises DataError where data.colour_tolerance would make one class of two values of a mask that is not smooth."""
+    for each in looks:
+        if not rule.tolerance or each.kind != "value" or each.inner is not None or each.is_lossy:
+            continue
+        indices = {code: rule.find("value", code, {}) for code in codes_of(each) if rule.knows("value", code, {})}
+        least = MOST_JOINED * sum(each.counts.values())
+        near = [code for code in indices if not rule.names("value", code, {}) and each.counts[code] > least]
+        for code in near:
+            if same := [one for one in indices if one != code and indices[one] == indices[code]]:
+                raise DataError(
+                    f"data.colour_tolerance = {rule.tolerance} takes {same[0]} and {code} of mask {each.name} for one "
+                    "class, and that mask is not smooth: do all masks write the same values? Save them alike."
+                )
 
 
 def _refuse_colours(looks: Sequence[Look], limit: float) -> None:

@@ -67,14 +67,18 @@ def match_values(found: Collection[int], classes: ClassList) -> dict[int, int]:
     return {first + index: index for index in range(count)}
 
 
+class MixedScales(DataError):
+    """Two classes are 0 and 1 in some masks, 0 and 255 in others."""
+
+
 def check_scales(looks: Sequence[Look], found: Collection[int]) -> None:
-    """Raises DataError where some masks write two classes as 0 and 1, others as 0 and 255. found: values looked at."""
+    """Raises MixedScales where some masks write two classes as 0 and 1, others as 0 and 255. found: what counts."""
     values = [(each, {value for code in each.counts if (value := value_of(each, code)) in found}) for each in looks]
     ones = [each.name for each, held in values if 1 in held and held <= {0, 1}]
     for full in FULL:
         others = [each.name for each, held in values if full in held and 1 not in held]
         if ones and others and not any(1 in held and not held <= {0, 1} for _, held in values):
-            raise DataError(
+            raise MixedScales(
                 f"{len(ones):,} masks hold 0 and 1 (such as {ones[0]}), {len(others):,} hold {full} and no 1 (such as "
                 f"{others[0]}): two ways to write the same class? Save them alike, or, if {full} is unlabelled, set "
                 f"data.ignore = {full}."
@@ -95,7 +99,7 @@ def explain_unknown(looks: Sequence[Look], found: Counter[int], table: dict[int,
             "With 0 that is one value more than classes: if 0 is unlabelled, set data.ignore = 0; if it is background, "
             "name it first in the class list."
         )
-    elif sum(found[each] for each in unknown) > BORDER_SHARE * found.total():
+    elif _fill_more(found, unknown):
         advice = "Give each class the value it has in the masks as its id, such as a CSV with id,name."
     values = f"value {value}" if len(unknown) == 1 else f"values {name_some(map(str, unknown))}"
     name = _find_holder(looks, value)
@@ -116,14 +120,22 @@ def _explain_border(looks: Sequence[Look], found: Counter[int], unknown: Sequenc
     values = " and ".join(map(str, unknown))
     share = sum(found[value] for value in unknown) / found.total()
     ignore = values if len(unknown) == 1 else list(unknown)
+    many = len(unknown) > 1
+    listed = "them in data.classes, with their values as ids" if many else "it in data.classes, with its value as id"
     advice = (
         f"usually a border that counts nowhere. Set data.ignore = {ignore}, or list it as a class in data.classes."
         if is_border
-        else f"it fills {share:.0%} of the pixels. Say what it is: a class, with its value as id in data.classes, or "
-        f"unlabelled, with data.ignore = {ignore}."
+        else f"{share:.0%} of the pixels. If a class, list {listed}; if unlabelled, set data.ignore = {ignore}."
     )
-    start = f"Mask {_find_holder(looks, unknown[0])} holds value {values} and the other values end at {max(rest)}"
+    held = f"{'values' if many else 'value'} {values}"
+    start = f"Mask {_find_holder(looks, unknown[0])} holds {held} and the other values end at {max(rest)}"
     return UnknownValues(f"{start}:", advice, unknown, is_border)
+
+
+def _fill_more(found: Counter[int], unknown: Collection[int]) -> bool:
+    """Whether unknown values hold at least as many pixels as the known ones but the most frequent."""
+    known = [count for value, count in found.items() if value not in unknown]
+    return sum(found[value] for value in unknown) >= sum(known) - max(known, default=0)
 
 
 def _is_border(found: Counter[int], unknown: Sequence[int]) -> bool:
