@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import atheris
@@ -49,7 +50,7 @@ READERS: dict[str, tuple[str, list[bytes], Read]] = {  # name → file, seeds, r
     "classes_of_a_run": ("classes.json", [test_class_files.to_json(test_class_files.PRESETS["deepglobe"].to_dict())],
                          lambda path: RunFolder(path.parent).read_classes()),
     "manifests": ("table.csv", list(test_manifests.SEEDS), read_manifest),
-    "pictures": ("picture", PICTURES, read_picture),
+    "pictures": ("picture", PICTURES, partial(read_picture, scale=None)),
     "masks": ("picture", PICTURES, read_mask),
     "pth": ("weights.pth", WEIGHTS, read_weights),
     "safetensors": ("weights.safetensors", [test_weights.save(test_weights.STATE)], read_weights),

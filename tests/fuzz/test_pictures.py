@@ -3,6 +3,7 @@
 import io
 import struct
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from finesight.data.masks import count_codes, read_mask
 from finesight.data.pictures import fit_picture, picture_sizes, read_picture
 from finesight.data.sample import Item
 from reliability import Tally
+from tiffs import write_tiff
 
 TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # EXIF orientation 6
 KINDS = {  # format → modes and options it is written with
@@ -54,10 +56,25 @@ def write(kind: str, mode: str, options: dict[str, object]) -> bytes:
 
 
 SEEDS = {kind: [write(kind, mode, options) for mode, options in ways] for kind, ways in KINDS.items()}
+FORMS: list[dict[str, object]] = [
+    {}, {"planar": True, "deflate": True}, {"tile": (16, 16), "predictor": 2, "deflate": True, "order": ">"},
+    {"big": True, "nodata": "0"}, {"photometric": 2, "extra": [2], "orientation": 6},
+]  # fmt: skip
+
+
+def write_bands(type_name: str, bands: int, options: dict[str, object]) -> bytes:
+    with TemporaryDirectory() as folder:
+        array = np.random.default_rng(0).integers(0, 99, (7, 9, bands)).astype(type_name)
+        return write_tiff(Path(folder) / "a.tif", array, **options).read_bytes()  # type: ignore[arg-type]
+
+
+SEEDS["BANDS"] = [write_bands(name, 4, form) for name in ("uint8", "uint16") for form in FORMS]
+SEEDS["BANDS"] += [write_bands(name, 1, form) for name in ("int32", "float32", "float64") for form in FORMS[:4]]
+SEEDS["BANDS"] += [write_bands("uint16", 3, {"bits": 12}), write_bands("float32", 3, {"predictor": 3, "deflate": True})]
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SEEDS)
 def test_pictures_and_masks(kind: str, count: int, tmp_path: Path, reliability: Tally) -> None:
     path = tmp_path / f"picture.{kind.lower()}"
 
@@ -69,7 +86,7 @@ def test_pictures_and_masks(kind: str, count: int, tmp_path: Path, reliability: 
             assert codes.size <= MAX_PIXELS
             assert sum(count_codes(codes).values()) == codes.size
         finally:
-            picture = read_picture(path)
+            picture = read_picture(path, scale=None)  # of any type
             assert picture.dtype == np.uint8
             assert picture.shape == (*(size or picture.shape[:2]), 3)
             assert picture.size <= 3 * MAX_PIXELS

@@ -85,7 +85,10 @@ def compare_files(folder: Path, other: Path) -> tuple[list[str], list[str]]:
 
 def _start(run: RunFolder, *arguments: object) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "finesight", "train", *map(str, arguments), "--out", str(run.path)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise FinesightError(f"A training could not be started as a process of its own: {error}.") from None
 
 
 def _finish(run: RunFolder, *arguments: object) -> None:

@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from finesight.config import PixelScale
 from finesight.data.pictures import Decoded, UnreadablePicture, decode_picture
 from finesight.data.sample import Item
 from finesight.data.scaling import FAR_OUTSIDE, ValueStats, find_kinds, spread
 from finesight.data.threads import map_in_threads
+
+DULL = 16  # of 255: what all values of an image lie within
 
 
 def describe_scale(stats: Sequence[ValueStats], num_images: int) -> tuple[str, ...]:
@@ -58,6 +62,12 @@ def describe_reading(items: Sequence[Item], scale: PixelScale | None) -> tuple[s
     outside = sum(each.outside > FAR_OUTSIDE for each in decoded)
     if outside:
         notes.append(describe_outside(outside, len(decoded)))
+    dull = sum(each.type_name != "uint8" and int(np.ptp(each.pixels)) <= DULL for each in decoded)
+    if scale is not None and 2 * dull > len(decoded):
+        notes.append(
+            f"{dull:,} of {len(decoded):,} images looked at use next to nothing of the range of the training images "
+            "and are all but one grey: are their values in another unit?"
+        )
     remarks = Counter(remark for each in decoded for remark in each.remarks)
     notes += [f"{count:,} of {len(decoded):,} images looked at hold {remark}." for remark, count in remarks.items()]
     return tuple(notes)

@@ -22,6 +22,7 @@ PIXELS_SAMPLED = 1 << 15  # of each of them
 TAILS = (0.1, 99.9)  # percentiles
 MISSING = (-9999, -99999, -32768, -32767)  # written for "not measured" without a tag that says so; never in a range
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
+ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64
 FAR_OUTSIDE = 0.1  # share of an image's values outside the range
 
@@ -188,16 +189,19 @@ def _drop_fill(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """uint8 of any shape. Of 16 bits by a table, which is quicker and takes less memory."""
+    """uint8 of any shape. Of 16 bits by a table, else some rows at a time, which takes less memory."""
     if values.dtype.kind in "ui" and values.dtype.itemsize == 2:
-        first = int(np.iinfo(values.dtype).min)
-        table = _scale(np.arange(first, first + 65536, dtype=np.float64), low, high)
-        looked_up: np.ndarray = table[values.astype(np.int32) - first]
+        table = _scale(np.arange(65536, dtype=np.uint16).view(values.dtype).astype(np.float64), low, high)
+        looked_up: np.ndarray = table[values.view(np.uint16)]
         return looked_up
+    scaled = np.empty(values.shape, np.uint8)
+    step = max(1, ROWS_OF // max(1, values[:1].size))
     with np.errstate(invalid="ignore", over="ignore"):
-        scaled = (values.astype(np.float64) - low) * (255 / (high - low if high > low else 1))
-        whole: np.ndarray = np.rint(np.nan_to_num(scaled.clip(0, 255))).astype(np.uint8)
-        return whole
+        for start in range(0, len(values), step):
+            some = values[start : start + step].astype(np.float64)
+            some = (some - low) * (255 / (high - low if high > low else 1))
+            scaled[start : start + step] = np.rint(np.nan_to_num(some.clip(0, 255)))
+    return scaled
 
 
 def _range_of_one(values: np.ndarray) -> tuple[float, float]:

@@ -21,7 +21,7 @@ Order = Literal["<", ">"]  # little-endian, big-endian
 PREFIXES: dict[bytes, Order] = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}  # + marks BigTIFF
 FIELDS = {1: "B", 2: "c", 3: "H", 4: "I", 6: "b", 7: "c", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
 MAX_COUNT = 1 << 24  # of the values of a tag: strips of an image of MAX_PIXELS in rows of a dozen pixels
-MAX_BYTES = 16 * MAX_PIXELS
+MAX_BYTES = 8 * MAX_PIXELS  # four bands of uint16, one of float64
 BLACK_IS_HIGH, GREY, RGB = 0, 1, 2  # photometric interpretations that are read here
 COMPRESSIONS = {  # that leave the bytes as they are; the names are GDAL's
     1: "none", 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 32773: "PACKBITS", 34925: "LZMA", 50000: "ZSTD",
