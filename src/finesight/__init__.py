@@ -3,7 +3,6 @@
 The same verbs as the command line: `from finesight import inspect, train, evaluate, explain, predict, report, compare`.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from finesight.errors import FinesightError
@@ -40,5 +39,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Verbs are imported when first used: `import finesight` stays fast."""
     if name in __all__:
-        return getattr(import_module(f"finesight.app.{name}"), name)
+        from finesight.app.guest import import_verb
+
+        return globals().setdefault(name, import_verb(name))
     raise AttributeError(f"module 'finesight' has no attribute {name!r}")

@@ -155,12 +155,30 @@ def _keep_freed_memory() -> None:
     The price is memory: 4 to 14 % more at the peak. mallopt(3) has the two options; other C libraries have no mallopt.
     """
     if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        _set_malloc(mmap_max=0, trim_threshold=2**31 - 1)
+
+
+def release_freed_memory() -> None:
+    """Undoes `_keep_freed_memory`, with glibc's defaults: what was set before cannot be read.
+
+    glibc then no longer adapts its threshold for mapped memory to what is freed, which it does in a fresh process.
+    """
+    if _KEPT:
+        _set_malloc(mmap_max=65_536, trim_threshold=128 * 1024)
+        ctypes.CDLL(None).malloc_trim(0)
+        _KEPT.clear()
+
+
+def _set_malloc(mmap_max: int, trim_threshold: int) -> None:
+    """mmap_max: blocks that may be mapped on their own. trim_threshold: bytes free at the end that are kept."""
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_MAX, mmap_max)
+    mallopt(_M_TRIM_THRESHOLD, trim_threshold)
+    _KEPT.append(True)
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+_KEPT: list[bool] = []  # whether this process was told to keep freed memory
 
 
 def _processor_name() -> str:

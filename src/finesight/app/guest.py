@@ -1,0 +1,93 @@
+"""Leaves the process of whoever calls finesight from Python as it was.
+
+Training seeds torch's generators, sets its threads and flags, and tells the C library to keep freed memory. On the
+command line the process is finesight's own. A call of `finesight.train()` is a guest in a process that is not: what it
+changes is put back when it returns or raises.
+"""
+
+import os
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from importlib import import_module
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+
+from finesight.engine.device import release_freed_memory
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_DEPTH: list[None] = []  # calls within calls: the C library is told once, at the end of the outermost
+
+
+def import_verb(name: str) -> Callable[..., Any]:
+    """The public function of `finesight.app.NAME`, as a guest. What its imports change is put back, too."""
+    with unchanged_process():
+        module = import_module(f"finesight.app.{name}")
+    return as_guest(getattr(module, name))
+
+
+def as_guest(verb: Callable[P, T]) -> Callable[P, T]:
+    """The same function, after which the process is as it was before."""
+
+    @wraps(verb)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        with unchanged_process():
+            return verb(*args, **options)
+
+    return call
+
+
+@contextmanager
+def unchanged_process() -> Iterator[None]:
+    """Puts back generators, torch's threads and flags, environment variables and warning filters.
+
+    Signal handlers and Pillow's limits are put back where they are changed. Not for several threads at once: all of
+    this belongs to the process.
+    """
+    _DEPTH.append(None)
+    with ExitStack() as after:
+        after.callback(_leave)
+        after.callback(random.setstate, random.getstate())
+        after.callback(_restore_environment, dict(os.environ))
+        after.callback(_restore_filters, list(warnings.filters))
+        after.callback(np.random.set_state, np.random.get_state())
+        _remember_torch(after)
+        yield
+
+
+def _remember_torch(after: ExitStack) -> None:
+    after.callback(torch.set_num_threads, torch.get_num_threads())
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        after.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+    else:  # generators of GPUs are made in the call, with the seed that is the caller's
+        after.callback(torch.cuda.manual_seed_all, torch.initial_seed())
+    after.callback(torch.set_rng_state, torch.get_rng_state())
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    after.callback(
+        torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled(), warn_only=warn_only
+    )
+    for owner, name in ((torch.utils.deterministic, "fill_uninitialized_memory"), (torch.backends.cudnn, "benchmark")):
+        after.callback(setattr, owner, name, getattr(owner, name))
+
+
+def _restore_environment(before: dict[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
+def _restore_filters(before: list[Any]) -> None:
+    if list(warnings.filters) != before:
+        warnings.resetwarnings()  # so that Python forgets which warnings it decided on
+        warnings.filters[:] = before  # type: ignore[index] # a list, of which typeshed tells reading only
+
+
+def _leave() -> None:
+    _DEPTH.pop()
+    if not _DEPTH:
+        release_freed_memory()
