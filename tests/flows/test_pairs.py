@@ -78,6 +78,10 @@ def test_patterns_pair_any_layout(tmp_path: Path) -> None:
     copy = shutil.copytree(data, tmp_path / "copy")
     answer = finesight("evaluate", tmp_path / "run", "--data", copy, "--split", "other")
     assert answer.code == 0, answer.err
+    (copy / "aufnahmen").rename(copy / "photos")
+    answer = finesight("evaluate", tmp_path / "run", "--data", copy, "--images", "photos/[01]/*", "--masks", "flächen")
+    assert answer.code == 0, answer.err
+    assert "name them with --data" in finesight("evaluate", tmp_path / "run", "--images", "photos/*").error()
     absolute = ("--images", data / "aufnahmen/0/*.png", "--masks", data / "flächen" / "*.png")
     result = finesight("inspect", data / "aufnahmen", *absolute, "--json").json()
     assert result["num_samples"] == 6  # of which three are masks without an image

@@ -2,7 +2,16 @@ from typing import Annotated
 
 import typer
 
-from finesight.cli.options import DataOption, JsonOption, SplitOption, print_json, print_line, print_metrics
+from finesight.cli.options import (
+    DataOption,
+    ImagesOption,
+    JsonOption,
+    MasksOption,
+    SplitOption,
+    print_json,
+    print_line,
+    print_metrics,
+)
 from finesight.config import parse_override
 from finesight.errors import ConfigError
 
@@ -11,6 +20,8 @@ def evaluate(
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.")] = "",
     data: DataOption = "",
     split: SplitOption = "",
+    images: ImagesOption = "",
+    masks: MasksOption = "",
     tta: Annotated[bool, typer.Option("--tta", help="Mean over the flips and turns of training, kept apart.")] = False,
     truth: Annotated[str, typer.Option(metavar="MASKS", help="Without a run: folder of true masks.")] = "",
     pred: Annotated[str, typer.Option(metavar="MASKS", help="Folder of predicted masks of the same names.")] = "",
@@ -39,7 +50,7 @@ def evaluate(
     `finesight evaluate --truth masks/ --pred predicted/ --ignore 255`
     """
     if truth or pred:
-        if run or data or split or tta or not (truth and pred):
+        if run or data or split or tta or images or masks or not (truth and pred):
             raise ConfigError("--truth and --pred go together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
@@ -51,7 +62,7 @@ def evaluate(
             raise ConfigError("Name a run folder, or two folders of masks with --truth and --pred.")
         from finesight.app.evaluate import evaluate as run_evaluation
 
-        result = run_evaluation(run, data=data, split=split, tta=tta)
+        result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
         heading = f"{result['num_samples']} pictures, split {result['split']}"
     if json_output:
         print_json(result)
