@@ -270,6 +270,10 @@ LAYOUTS: dict[str, Layout] = {
     "suffixes": Layout((("{}_sat.jpg", "{}_mask.png"),), format="mask_suffix"),
     "masks beside images": Layout((("{}.jpg", "{}_mask.png"),), format="mask_suffix"),
     "two endings": Layout((("{}.jpg", "{}.png"),), format="mask_suffix"),
+    "one folder a colour": Layout((("images/{}.jpg", "masks/{}.bmp"),), drawings=("masks/red/{}.bmp",), used="masks/"),
+    "splits of images only": Layout(
+        (("images/train/{}.jpg", "masks/{}.png"), ("images/val/1{}.jpg", "masks/1{}.png")), _of("train", "val")
+    ),
     "areas": Layout(
         (("area1_images/{}.png", "area1_masks/{}.png"), ("area2_images/{}.png", "area2_masks/{}.png")),
         {"train": 11, "val": 1},
@@ -288,6 +292,9 @@ UNCLEAR: dict[str, Layout] = {
     "LEVIR-CD": Layout((("train/A/{}.png", "train/label/{}.png"),), photos=("train/B/{}.png",)),
     "masks of two folders": Layout((("cat/{}.jpg", "masks/{}.png"),), photos=("dog/{}.jpg",)),
     "overlays only": Layout((), photos=("images/{}.jpg", "overlays/{}.png")),
+    "CHASE": Layout((("Image_0{}L.jpg", "Image_0{}L_1stHO.png"),), drawings=("Image_0{}L_2ndHO.png",)),
+    "splits in names": Layout((("trainA/{}.png", "trainB/{}.png"), ("valA/1{}.png", "valB/1{}.png"))),
+    "masks first": Layout((("zeichnung/{}.png", "abdruck/{}.png"),)),
     "other names": Layout((), photos=("images/{}.jpg",), drawings=("masks/1{}7.png",)),
 }
 

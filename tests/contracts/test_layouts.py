@@ -10,7 +10,7 @@ from finesight.config import DataSettings
 from finesight.data.formats import detect_format, list_unmasked, read_listing
 from finesight.data.inspection import inspect_data
 from finesight.errors import DataError
-from layouts import CLASSES, LAYOUTS, UNCLEAR, make_classes, make_layout
+from layouts import CLASSES, LAYOUTS, UNCLEAR, Layout, make_classes, make_layout
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
 
@@ -85,3 +85,9 @@ def test_drawings_by_class_are_no_pairs(name: str, tmp_path: Path) -> None:
 def test_classes_that_look_like_pairs_are_read_as_classes_where_that_is_said(tmp_path: Path) -> None:
     make_layout(UNCLEAR["unknown words"], tmp_path / "data")
     assert read_listing(tmp_path / "data", format="class_folders").classes.names == ("ansicht", "klassen")
+
+
+def test_unlabelled_files_that_are_pairs_are_told_to_be_named(tmp_path: Path) -> None:
+    make_layout(Layout((("tiles/7{}.png", "tiles/7{}_drawn.png"),)), tmp_path / "data")
+    with pytest.raises(DataError, match=r"--images 'tiles/\*\.png' --masks 'tiles/\*_drawn\.png'"):
+        read_listing(tmp_path / "data")

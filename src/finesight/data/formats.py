@@ -19,7 +19,7 @@ from finesight.data.class_files import load_classes, match_classes
 from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.content import UNREAD_IMAGES
 from finesight.data.globs import read_globs
-from finesight.data.hidden_pairs import find_hidden_pairs
+from finesight.data.hidden_pairs import find_hidden_pairs, find_nested_pairs
 from finesight.data.label_folders import (
     explain_misfit,
     fits_class_folders,
@@ -33,7 +33,7 @@ from finesight.data.manifest import COLUMNS, MASK_COLUMNS, UnusableRows, guess_m
 from finesight.data.mask_rules import choose_rule
 from finesight.data.masks import MaskRule, look_at_masks
 from finesight.data.matching import find_class
-from finesight.data.pair_layouts import find_layout, fits_pairs, leave_unmasked, read_pairs
+from finesight.data.pair_layouts import explain_unpaired, find_layout, fits_pairs, leave_unmasked, read_pairs
 from finesight.data.pairing import UnclearPairs
 from finesight.data.pairs import is_mask_half
 from finesight.data.pictures import PICTURE_SUFFIXES
@@ -455,6 +455,8 @@ def _explain(survey: Survey) -> str:
                 f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
                 f"folders: --data {shlex.quote(str(inner.root))} reads those."
             )
+    if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.pictures):
+        return reason
     told = "None tells its class. " if survey.pictures else ""
     return next(explain_misfit(survey), "") or f"{describe(survey)} {told}{_expected()}"
 

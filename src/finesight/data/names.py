@@ -18,11 +18,11 @@ WORDS = {
         mask masks label labels lbl lbls lab labs labelled labeled labelid labelids labeltrainids gt gts gtf gtfine
         gtcoarse seg segs segm segmentation segmentations segmap segmaps segmented ann anns anno annos annot annots
         annotation annotations annotated target targets truth truths groundtruth groundtruths trimap trimaps manual
-        manuals""",
+        manuals msk msks maske masken masque masques mascara mascaras""",
     "image": """
         sat image images img imgs im ims rgb irrg rgbir nir picture pictures pic pics photo photos photograph
         photographs input inputs leftimg8bit jpegimages ortho orthos orthophoto orig original originals org raw frame
-        frames""",
+        frames bild bilder imagen imagenes""",
     "other": """
         overlay overlays vis viz visual visuals visualization visualizations visualisation visualisations preview
         previews thumb thumbs thumbnail thumbnails blend blended depth depths disparity dsm dem ndsm edge edges contour

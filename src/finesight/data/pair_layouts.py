@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.mask_signs import have_equal_sizes, look_like_masks
-from finesight.data.names import Name
+from finesight.data.names import Name, kind_of, take_apart
 from finesight.data.pairing import Pairing, Way, find_pairs, glob_of
 from finesight.data.sample import Item
 from finesight.data.split_lists import SplitLists, read_split_lists
@@ -40,6 +40,21 @@ def read_pairs(survey: Survey, way: Way) -> Splits:
             f"No image in {str(survey.root)!r} has a mask of the same name; name both with --images and --masks."
         )
     return read_pairing(survey.root, found, survey.notes)
+
+
+def explain_unpaired(survey: Survey) -> str:
+    """That folders are called like images and like masks though no names match; "" where they are not."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in take_apart(survey.pictures):
+        groups[kind_of(name.folder_words)].append(name.key)
+    if not groups["image"] or not groups["mask"]:
+        return ""
+    patterns = [glob_of(groups[kind]) for kind in ("image", "mask")]
+    return (
+        f"{patterns[0]!r} and {patterns[1]!r} in {str(survey.root)!r} seem to be images and masks, but most names do "
+        "not match one to one: name what matches with --images 'GLOB' --masks 'GLOB', or pair the files in a CSV file "
+        "with the columns image,mask."
+    )
 
 
 def read_pairing(root: Path, found: Pairing, notes: list[Note]) -> Splits:
@@ -111,7 +126,7 @@ def _describe(found: Pairing) -> Iterator[Note]:
     for name in found.others:
         groups[name.parent].append(name.key)
     for keys in groups.values():
-        text = f"Not used: {count_of(len(keys), 'file')} that are neither images nor masks ({glob_of(keys)!r})."
+        text = f"Not used, as neither image nor mask: {count_of(len(keys), 'file')} ({glob_of(keys)!r})."
         yield Note(text, tuple(keys))
     bare = [image.key for image, mask in found.pairs if not (image.split or mask.split)]
     if bare and len(bare) < len(found.pairs):

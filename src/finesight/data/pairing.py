@@ -74,7 +74,7 @@ def match(images: Group, masks: Group) -> Matched:
     if len(best.pairs) < most:
         best = max(best, _match_by(images, masks, _words, _words, True), key=_count)
     if 2 * len(best.pairs) < most:
-        best = max([best, *_match_cut(images, masks)], key=_count)
+        best = max([best, _match_by(images, masks, _unsplit, _unsplit, False), *_match_cut(images, masks)], key=_count)
     return best
 
 
@@ -147,11 +147,26 @@ def _find_by_ending(names: Group) -> Pairing | None:
 
 def _pair(way: Way, images: Group, masks: Group, names: Group, named: bool, matched: Matched) -> Pairing:
     used = {name.key for pair in matched.pairs for name in pair} | {name.key for name in matched.twins}
-    sides = {name.key for name in (*images, *masks)}
+    copies = _find_copies([mask for mask in masks if mask.key not in used], [mask for _, mask in matched.pairs])
+    sides = {name.key for name in (*images, *masks)} - copies
+    used |= copies
     alone = [tuple(name for name in side if name.key not in used) for side in (images, masks)]
     others = tuple(name for name in names if name.key not in sides)
-    flat = matched.is_plain and not any(image.folders for image, _ in matched.pairs)
-    return Pairing(way, matched.pairs, alone[0], alone[1], matched.twins, others, named or flat)
+    flat = way == "mask_suffix" or not any(image.folders for image, _ in matched.pairs)
+    is_certain = named or (matched.is_plain and flat)
+    return Pairing(way, matched.pairs, alone[0], alone[1], matched.twins, others, is_certain)
+
+
+def _find_copies(alone: Group, paired: Group) -> set[str]:
+    """Masks in a folder below that of their likes: `masks/red/7.png` beside `masks/7.png` may be that of one colour."""
+    known = {(mask.parent, mask.stem) for mask in paired}
+    return {
+        mask.key
+        for mask in alone
+        if any(
+            (mask.parent[:place], mask.stem) in known for place in range(len(mask.parent)) if mask.parent[place] == "/"
+        )
+    }
 
 
 def _is_most(matched: Matched, images: Group, masks: Group) -> bool:
@@ -189,6 +204,12 @@ def _exact(name: Name) -> tuple[str, ...]:
 
 def _words(name: Name) -> tuple[str, ...]:
     return name.words
+
+
+def _unsplit(name: Name) -> tuple[str, ...]:
+    """Without the split, and without what folders of a kind are called beside it."""
+    place = len(name.rest) + len(name.folders)
+    return name.words[len(name.rest) : place] + name.words[place + bool(name.split) :]
 
 
 def _with_folders(name: Name) -> tuple[str, ...]:
