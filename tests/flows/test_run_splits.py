@@ -114,6 +114,24 @@ def test_labels_that_were_corrected(table: Path) -> None:
     assert "no class 'purple'" in answer.err
 
 
+def test_a_row_from_another_folder_moves_no_key(tmp_path: Path) -> None:
+    """Keys are relative to the folder that all images of a CSV lie in, which the new row changes."""
+    draw_classes(tmp_path / "disk/a", per_class=10)
+    draw(tmp_path / "disk/b/new.png", "red", seed=77)
+    rows = [f"{path},{path.stem.split('_')[0]}" for path in sorted((tmp_path / "disk/a").glob("*.png"))]
+    table = tmp_path / "lists/list.csv"
+    table.parent.mkdir()
+    table.write_text("\n".join(["path,label", *rows]))
+    assert train(table, tmp_path / "run").code == 0
+    before = scored(tmp_path / "run")
+    table.write_text("\n".join(["path,label", *rows, f"{tmp_path / 'disk/b/new.png'},red"]))
+    answer = finesight("evaluate", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert "'../b/new.png'" in answer.err
+    assert scored(tmp_path / "run") == before
+    assert finesight("train", "--resume", "--out", tmp_path / "run").code == 0
+
+
 # -- other data
 
 
@@ -151,7 +169,7 @@ def test_other_data_that_were_trained_on(home: Path) -> None:
     assert "trained on" in answer.err
     for key in keys(home / "run", "train")[:2]:
         (home / "other").mkdir(exist_ok=True)
-        shutil.copy(home / "data" / key, home / "other" / key)
+        shutil.copy(home / "data" / key, home / "other" / key.replace("_", "_99"))  # renamed, too
     draw_classes(home / "other", per_class=2, first=800)
     answer = finesight("evaluate", home / "run", "--data", home / "other")
     assert "2 of the 8 images" in answer.err

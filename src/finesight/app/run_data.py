@@ -3,12 +3,13 @@
 A split is never drawn again: an image that the run was trained on is not scored as one that was held out.
 """
 
-import filecmp
-from collections import defaultdict
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from finesight.app.copies import find_copies
 from finesight.app.run_masks import find_mask_rule, read_by_rule, read_mask_rule
 from finesight.config import Settings
 from finesight.data.formats import read_labelled, read_splits
@@ -21,6 +22,8 @@ from finesight.progress import say
 from finesight.run import RunFolder
 from finesight.tasks import find_task
 
+SAMPLE = 100  # keys that are looked for
+Splits = dict[str, tuple[Item, ...]]
 Recorded = Mapping[str, Mapping[str, str]]  # by split and key the class id; "" with masks
 
 
@@ -30,7 +33,7 @@ def list_run(run: RunFolder, settings: Settings) -> Listing:
     Labels are as they stand now. Nothing is decoded: `masks` is not set. Raises DataError where the data are gone.
     """
     recorded = read_recorded(run)
-    format, base, splits = _read_data(run, settings)
+    format, base, splits = _read_data(run, settings, recorded)
     found = {item.key: item for items in splits.values() for item in items if _is_there(item)}
     known = {key for keys in recorded.values() for key in keys}
     own = {split: tuple(found[key] for key in keys if key in found) for split, keys in recorded.items()}
@@ -106,16 +109,18 @@ def restore_splits(listing: Listing, run: RunFolder) -> Listing:
     Images that are in none of them are said and left out. Raises RunError where one is gone.
     """
     recorded = read_recorded(run)
-    items = {item.key: item for part in listing.splits.values() for item in part}
+    root, splits = restore_keys(listing.root, listing.splits, recorded)
+    items = {item.key: item for part in splits.values() for item in part}
     for split, keys in recorded.items():
         if missing := [key for key in keys if key not in items]:
             raise RunError(
                 f"{count_of(len(missing), 'image')} of split {split!r} of {run.path} is gone, such as {missing[0]!r}; "
                 "going on without would mix two runs. Put back what is missing, or start a new run with another --out."
             )
-    for note in _compare_keys(recorded, listing.splits, run.read_settings().data.limit > 0):
+    for note in _compare_keys(recorded, splits, run.read_settings().data.limit > 0):
         say(f"Note: {note}")
-    return replace(listing, splits={split: tuple(items[key] for key in keys) for split, keys in recorded.items()})
+    own = {split: tuple(items[key] for key in keys) for split, keys in recorded.items()}
+    return replace(listing, root=root, splits=own)
 
 
 def read_recorded(run: RunFolder) -> Recorded:
@@ -128,16 +133,44 @@ def list_trained(run: RunFolder, settings: Settings) -> list[Item]:
     return [item for split in read_recorded(run) for item in splits[split]]
 
 
-def _read_data(run: RunFolder, settings: Settings) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
-    """As `read_splits`; what is wrong with single rows of a CSV makes their images count as gone."""
+def _read_data(run: RunFolder, settings: Settings, recorded: Recorded) -> tuple[str, Path, Splits]:
+    """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are gone."""
     data = settings.data
     try:
-        return read_splits(data.root, data.val, data.format, faults=[], masks=data)
+        format, base, splits = read_splits(data.root, data.val, data.format, faults=[], masks=data)
+        return format, *restore_keys(base, splits, recorded)
     except DataError as error:
         raise DataError(
             f"The data {run.path} was trained on cannot be read: {error} If they were moved, set data.root in its "
             "config.toml."
         ) from None
+
+
+def restore_keys(base: Path, splits: Splits, recorded: Recorded) -> tuple[Path, Splits]:
+    """The same items, with keys relative to the folder that the run's were relative to.
+
+    That is the common folder of all images of a CSV, which is another one when a row from elsewhere is added.
+    """
+    known = {key for keys in recorded.values() for key in keys}
+    items = [item for part in splits.values() for item in part]
+    if not known or any(item.key in known for item in items):
+        return base, splits
+    by_name = defaultdict(list)
+    for key in sorted(known)[:SAMPLE]:
+        by_name[key.rpartition("/")[2]].append(key)
+    bases = Counter(
+        item.path.as_posix().removesuffix(f"/{key}")
+        for item in items
+        for key in by_name.get(item.path.name, ())
+        if item.path.as_posix().endswith(f"/{key}")
+    ).most_common(2)
+    if not bases or (len(bases) > 1 and bases[0][1] == bases[1][1]):
+        return base, splits
+    found = Path(bases[0][0])
+    return found, {
+        split: tuple(replace(item, key=os.path.relpath(item.path, found).replace(os.sep, "/")) for item in part)
+        for split, part in splits.items()
+    }
 
 
 def _is_there(item: Item) -> bool:
@@ -181,29 +214,14 @@ def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], d
     Where the run's own data are gone, images of the same key are taken for them.
     """
     try:
-        base: Path | None = _read_data(run, settings)[1]
+        base: Path | None = _read_data(run, settings, read_recorded(run))[1]
     except DataError:
         base = None
     for split, keys in read_recorded(run).items():
-        same = find_same_files([base / key for key in keys], items) if base else [i.key for i in items if i.key in keys]
+        same = find_copies(items, [base / key for key in keys]) if base else [i.key for i in items if i.key in keys]
         if same:
             what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
             say(
                 f"Warning: {len(same):,} of the {len(items):,} images of {data} are what the run was {what}, such as "
                 f"{same[0]!r}: their score does not tell how well it does on new images."
             )
-
-
-def find_same_files(paths: Sequence[Path], items: Sequence[Item]) -> list[str]:
-    """Keys of items that are one of the files, or have the name and the content of one."""
-    by_name = defaultdict(list)
-    for path in paths:
-        by_name[path.name].append(path)
-    return [item.key for item in items if any(_is_same(item.path, path) for path in by_name.get(item.path.name, ()))]
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
-    except OSError:  # gone since
-        return False
