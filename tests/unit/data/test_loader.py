@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.data.loader import PictureDataset, load_batches, order_batches
+from finesight.data.loader import MOST_PIXELS, PictureDataset, batch_by_size, load_batches, order_batches
 
 
 class Pixels:
@@ -41,6 +41,18 @@ def test_every_picture_once(count: int, batch_size: int, shuffle: tuple[int, int
     elif len(batches) > 1 and batch_size > 1:
         assert len(batches[-1]) > 1  # batch statistics of one picture mean nothing
     assert batches == order_batches(count, batch_size, shuffle)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([8, 3000, 9000])), max_size=30), st.integers(1, 9))
+def test_masks_of_one_size_are_evaluated_together(sizes: list[tuple[int, int]], batch_size: int) -> None:
+    batches = batch_by_size(sizes, batch_size)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(sizes)))
+    for batch in batches:
+        assert batch == sorted(batch)
+        ((height, width),) = {sizes[index] for index in batch}
+        assert len(batch) == 1 or len(batch) <= min(batch_size, MOST_PIXELS // max(height * width, 1))
+    if len(set(sizes)) == 1 and sizes[0][1] == 8:
+        assert batches == order_batches(len(sizes), batch_size)  # as it was before sizes could differ
 
 
 def test_the_order_is_of_seed_and_epoch() -> None:

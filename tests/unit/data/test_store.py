@@ -261,3 +261,28 @@ def test_stored_size_of_mixed_and_bad_pictures(draw: Draw, items: list[Item]) ->
     same[0].path.write_bytes(b"")
     assert stored_size(same, (32, 32), "crop") == (9, 9)
     assert stored_size(same[:1], (32, 32), "crop") == (37, 37)
+
+
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_images_in_their_own_sizes(items: list[Item], mode: str) -> None:
+    items[4].path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"^1 of 40"):
+        open_pixels(items, None, "whole", "bilinear", mode=mode)  # type: ignore[arg-type]
+    for _ in range(2):  # built, then reopened
+        pixels, kept, bad = open_pixels(items, None, "whole", "bilinear", mode=mode, on_bad="skip")  # type: ignore[arg-type]
+        assert ([each.key for each in bad], len(pixels)) == (["4.png"], 39)
+        for one in (pixels, pickle.loads(pickle.dumps(pixels))):
+            for index, item in enumerate(kept):
+                np.testing.assert_array_equal(one.read([index]), read_picture(item.path)[None])
+        alike = [index for index, item in enumerate(kept) if read_picture(item.path).shape[0] == 11]
+        read = pixels.read(alike)
+        assert read.flags.writeable
+        np.testing.assert_array_equal(read, [read_picture(kept[index].path) for index in alike])
+
+
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_none_of_many_sizes_can_be_read(items: list[Item], mode: str) -> None:
+    for item in items:
+        item.path.write_bytes(b"?")
+    with pytest.raises(DataError, match=r"(?s)40 of 40 .*and 20 more$"):
+        open_pixels(items, None, "whole", "bilinear", on_bad="skip", mode=mode)  # type: ignore[arg-type]
