@@ -4,6 +4,7 @@ import io
 import mmap
 import pickletools
 import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,11 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(stand_ins), path.open("rb") as file:
             content = torch.load(file, map_location="cpu", weights_only=True)
         tensors = dict(_gather(content, set()))
+    except _NewProtocol:
+        raise WeightsError(
+            f"{str(path)!r} was saved with a pickle_protocol above {NEWEST_PROTOCOL}, which cannot be read without "
+            "running it: save the state dict again with torch.save's default, best as .safetensors."
+        ) from None
     except Exception:  # a damaged or hostile pickle can raise anything
         raise WeightsError(
             f"{str(path)!r} is damaged or holds more than tensors (nothing in it was run); "
@@ -130,7 +136,11 @@ class _Passed:
 
 
 TUPLE_STATES = ("numpy.", "functools.")
-OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # as pickles of torch call them
+NEWEST_PROTOCOL = 2  # of pickles, that torch writes unless told otherwise, and reads safely; with names of Python 2
+
+
+class _NewProtocol(Exception):
+    pass
 
 
 def _find_globals(path: Path) -> list[str]:
@@ -147,16 +157,24 @@ def _names_in(pickle: Any) -> Iterator[str]:
     for code, argument, _ in pickletools.genops(pickle):
         if code.name == "GLOBAL":
             module, _, name = str(argument).partition(" ")
-            yield f"{OLD_MODULES.get(module, module)}.{name}"
+            yield f"{module}.{name}"  # as Python 2 named it, and as torch's reader may take it
+            yield ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name)))
+        elif code.name == "PROTO" and int(argument or 0) > NEWEST_PROTOCOL:
+            raise _NewProtocol
 
 
 def _gather(content: object, seen: set[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Tensors of dicts in dicts, and of modules, which `_Opened` made dicts with a module's attributes."""
     if isinstance(content, Tensor) and prefix:
         yield prefix[:-1], content.detach()
-    if not isinstance(content, dict) or id(content) in seen or depth > DEEPEST:
+    if not isinstance(content, dict | list | tuple) or id(content) in seen or depth > DEEPEST:
         return
     seen.add(id(content))  # a dict can hold itself
+    if not isinstance(content, dict):
+        for index, value in enumerate(content):
+            if not isinstance(value, Tensor):  # has no name
+                yield from _gather(value, seen, f"{prefix}{index}.", depth + 1)
+        return
     attributes = getattr(content, "__dict__", {})
     for part in (content, *(attributes.get(name) or {} for name in ("_parameters", "_buffers", "_modules"))):
         for name, value in part.items():

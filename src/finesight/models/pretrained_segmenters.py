@@ -82,7 +82,7 @@ def _fill(segmenter: Segmenter, state: State, classifier: Classifier | None, num
         load_strictly(network, own, new, fit=_drop_auxiliary)
         return new
     if classifier is None or segmenter.carry_over is None:
-        raise WeightsError(f"The weights file holds no layer {segmenter.head!r} and most other names of this network.")
+        raise WeightsError(f"These weights are of another architecture: they hold no layer {segmenter.head!r}.")
     return _layers(segmenter.carry_over(network, classifier.fit(state)))
 
 

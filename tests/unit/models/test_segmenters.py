@@ -13,6 +13,7 @@ from finesight.engine.optim import learning_rate_scales
 from finesight.errors import ModelError, WeightsError
 from finesight.models import build_model
 from finesight.models.fcn import vgg16_features
+from finesight.models.pretrained_segmenters import _fill
 from finesight.models.segmenters import (
     SEGMENTERS,
     PaddedSegmenter,
@@ -207,6 +208,13 @@ def test_torchvisions_published_segmenters_have_an_output_for_training_alone(tmp
 
 
 # --- segmentation_models_pytorch
+
+
+def test_a_file_of_another_network_for_one_that_starts_from_no_classifier() -> None:
+    made = Segmenter(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1)), "1")
+    with pytest.raises(WeightsError, match="they hold no layer '1'"):
+        _fill(made, {"conv.weight": torch.zeros(1)}, None, 2)
+    assert _fill(made, {f"net.{name}": tensor for name, tensor in made.network.state_dict().items()}, None, 2) == ()
 
 
 def test_without_smp_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,13 +88,18 @@ WRAPS = {  # as training scripts save a network → what they save
     },
     "its epoch among the names": lambda net: {**net.state_dict(), "epoch": 3},
     "a defaultdict": lambda net: {"weights": defaultdict(list, net.state_dict())},
+    "types and ranges beside": lambda net: {"model": net.state_dict(), "types": [int, nn.ReLU], "steps": range(3)},
+    "a tuple with its epoch": lambda net: (net.state_dict(), 3),
     "the network itself": lambda net: net,
     "the network itself in a dict": lambda net: {"model": nn.DataParallel(net), "epoch": 2},
 }
 
 
+ZIPPED = ("types and ranges beside", "the network itself", "the network itself in a dict")  # classes need a zip
+
+
 @pytest.mark.parametrize(
-    ("name", "is_zip"), [(name, True) for name in WRAPS] + [(name, False) for name in WRAPS if "itself" not in name]
+    ("name", "is_zip"), [(name, True) for name in WRAPS] + [(name, False) for name in WRAPS if name not in ZIPPED]
 )
 def test_files_as_training_scripts_save_them(tmp_path: Path, name: str, is_zip: bool) -> None:
     pretrained, network = make_network(), make_network()
@@ -202,7 +207,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, by_torch: bool) -> None:
         torch.save({"state_dict": Attack(witness)}, file)
     else:
         file.write_bytes(pickle.dumps(Attack(witness)))
-    with pytest.raises(WeightsError, match="holds more than tensors") as caught:
+    with pytest.raises(WeightsError, match=r"holds more than tensors|pickle_protocol above 2") as caught:
         read_weights(file)
     assert not witness.exists()
     assert "\n" not in str(caught.value)
@@ -230,6 +235,12 @@ def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.pt").write_bytes(content)
     with pytest.raises(WeightsError, match="damaged"):
         read_weights(tmp_path / "bad.pt")
+
+
+def test_a_pickle_protocol_that_cannot_be_read_safely(tmp_path: Path) -> None:
+    torch.save(make_network().state_dict(), tmp_path / "w.pth", pickle_protocol=4)
+    with pytest.raises(WeightsError, match="pickle_protocol above 2"):
+        read_weights(tmp_path / "w.pth")
 
 
 def test_files_without_a_state_dict(tmp_path: Path) -> None:
