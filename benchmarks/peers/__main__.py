@@ -1,11 +1,11 @@
 """finesight against what users would pick instead, side by side: training, prediction, first result; and the limit.
 
     python benchmarks/peers [--all] [--rounds 2] [--minutes 25] [--only 'lite0-128/*']
-    python benchmarks/peers --table benchmarks/peers-2026-11-25.json
+    python benchmarks/peers --table benchmarks/results/peers-2026-11-25.json
 
 Each turn is a process of its own: finesight, a peer at its defaults, the peer at its best flags, finesight again; so
 every figure of a peer has one of finesight's beside it in time, and the ratio is of these two. What is measured is
-written at once to benchmarks/peers-DATE.json; called again, only what is missing there is measured.
+written at once to benchmarks/results/peers-DATE.json; called again, only what is missing there is measured.
 """
 
 import argparse
@@ -214,7 +214,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--again", action="store_true", help="forget what is in the file already")
     parser.add_argument("--pictures", type=Path, help="folder of CLASS_NUMBER.jpg or .png; made if not given")
     parser.add_argument("--pairs", type=Path, help="folder of NAME_sat.jpg and NAME_mask.png; made if not given")
-    parser.add_argument("--out", type=Path, default=HERE.parent / f"peers-{date.today().isoformat()}.json")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "results" / f"peers-{date.today().isoformat()}.json")
     parser.add_argument("--place", type=Path, default=Path.home() / ".cache" / "finesight-peers")
     parser.add_argument("--tiny", action="store_true", help="one tiny step each: to see that everything runs")
     parser.add_argument("--table", type=Path, metavar="JSON", help="print its Markdown table and stop")
