@@ -6,16 +6,20 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from PIL import Image
+from synthetic_masks import write_mask_run
 
 from finesight.data.image_files import DECODERS
-from finesight.data.masks import UnreadableMask, read_mask
+from finesight.data.masks import MaskRule, UnreadableMask, read_mask
 from finesight.data.pictures import UnreadablePicture, picture_sizes, read_picture
 from finesight.data.portraits import take_portrait
 from finesight.data.sample import Item
+from finesight.insight.evidence import read_evidence
+from finesight.insight.findings.contract import Case
+from finesight.reporting.masks import read_prediction
 from reliability import Tally
 
 Image.init()
@@ -59,6 +63,22 @@ def no_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
         monkeypatch.setattr(module, name, refuse)
     yield started
     assert not started
+
+
+def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
+    """PostScript under a mask's name: Pillow would start Ghostscript for it."""
+    run = write_mask_run(tmp_path / "home", epochs=2, count=4).run
+    evidence = read_evidence(run, "val")
+    assert evidence.evaluation is not None
+    key = evidence.evaluation.keys[0]
+    path = run.evaluation("val") / "masks" / PurePosixPath(key).with_suffix(".png")
+    truth = tmp_path / "truth.png"
+    Image.new("L", (16, 16)).save(truth)
+    case = Case(run, evidence, {key: Item(key, truth, mask=truth)}, MaskRule(values=((0, 0),)))
+    assert case.read_masks(key) is not None
+    path.write_bytes(write("EPS"))
+    assert case.read_masks(key) is None
+    assert read_prediction(evidence, key) is None
 
 
 @pytest.mark.parametrize("kind", sorted({*Image.SAVE, *Image.OPEN, *BY_HAND}))

@@ -20,7 +20,13 @@ AS_STORED: PixelScale = {}  # of data sets that are uint8 throughout: anything e
 NUM_SAMPLED = 64  # images of each type that are looked at
 PIXELS_SAMPLED = 1 << 15  # of each of them
 TAILS = (0.1, 99.9)  # percentiles
-MISSING = (-9999, -99999, -32768, -32767)  # written for "not measured" without a tag that says so; never in a range
+MISSING = (
+    -9999,
+    -99999,
+    -32768,
+    -32767,
+    -(2**31),
+)  # written for "not measured" without a tag that says so; never in a range
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
 ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64

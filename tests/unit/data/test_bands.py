@@ -134,6 +134,23 @@ def test_png_keeps_the_low_bytes_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture, np.rint(values * (255 / 4095)))
 
 
+def test_png_of_sixteen_bits_interlaced(tmp_path: Path) -> None:
+    """Adam7: seven pictures of every n-th pixel, one behind the other."""
+    values = RNG.integers(0, 65536, (9, 13, 3)).astype(np.uint16)
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [values[top::down, left::across].astype(">u2") for top, left, down, across in passes]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part)
+    plain = png(values, 2)
+    content = bytearray(plain[: plain.index(b"IDAT") - 4])
+    content[28] = 1
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    data = zlib.compress(rows)
+    content += struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", zlib.crc32(b"IDAT" + data))
+    (tmp_path / "a.png").write_bytes(content + plain[-12:])
+    picture = read_picture(tmp_path / "a.png", scale=SCALE)
+    np.testing.assert_array_equal(picture, np.rint(values * (255 / 65535)))
+
+
 @pytest.mark.parametrize("bits", [2, 4])
 def test_the_transparent_value_of_few_bits(tmp_path: Path, bits: int) -> None:
     (tmp_path / "a.png").write_bytes(

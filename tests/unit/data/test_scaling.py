@@ -91,6 +91,14 @@ def test_scaling_keeps_the_order_and_stays_in_range(values: list[float]) -> None
     assert (np.diff(pixels[0, :, 0].astype(int)) >= 0).all()
 
 
+@pytest.mark.parametrize(("type_name", "fill"), [("int32", -(2**31)), ("int16", -32768), ("uint32", 2**32 - 1)])
+def test_fill_values_of_whole_numbers(tmp_path: Path, type_name: str, fill: int) -> None:
+    values = (NOISE * 4).astype(type_name)
+    values[:20] = fill
+    (stats,) = measure_values(as_items(tmp_path, values))
+    assert (stats.low, stats.high) == (0, 1023)
+
+
 def test_a_tag_says_what_was_not_measured(tmp_path: Path) -> None:
     values = np.where(NOISE < 128, 0, NOISE * 100).astype(np.uint16)
     (stats,) = measure_values(as_items(tmp_path, values, nodata="0"))
