@@ -326,18 +326,20 @@ def _settle(root: str | Path, format: str = "auto", preferred: str = "") -> tupl
     if format != "auto":
         _check_name(format)
     names = _find_fitting(survey, format)
-    if not names and preferred and _can_be_read(survey, preferred):
-        return survey, preferred
     inner = survey
+    is_readable = not names and bool(preferred) and _can_be_read(survey, preferred)
     while not names and (folder := _only_folder(inner)):
         inner = survey_folder(inner.root / folder)
-        if names := _find_fitting(inner, format):
+        found = _find_fitting(inner, format)
+        if names := [] if is_readable and found != [preferred] else found:
             below = f"{inner.root.relative_to(survey.root)}".replace(os.sep, "/")
             inner.notes[:0] = [
                 Note(f"All pictures lie in the folder {below!r}, which is read as if --data named it.", (below,)),
                 *(note for note in survey.notes if not any(key.startswith(f"{below}/") for key in note.keys)),
             ]
             survey = inner
+    if is_readable and not names:
+        return survey, preferred
     if len(names) > 1:
         raise DataError(f"{describe(survey)} It can be read as {' or '.join(names)}: say which with --format.")
     if names or format != "auto":

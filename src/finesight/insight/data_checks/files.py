@@ -4,7 +4,6 @@ import numpy as np
 
 from finesight.data.inspection import Inspection
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
-from finesight.insight.wording import count_of
 
 OUTSIZED = 16  # times the median number of pixels
 OUTSIZED_FROM = 4_000_000  # pixels; what is smaller costs nothing
@@ -53,7 +52,7 @@ def find_partnerless(inspection: Inspection) -> Explanation | None:
         elif portrait.mask is None:
             examples.append(Example((key,), f"{key} has no mask {mask.name}"))
     unmasked = sum(not inspection.portraits[key].is_missing for example in examples for key in example.keys)
-    rest = f" `--set data.unmasked=skip` trains without the {count_of(unmasked, 'image')} that have no mask."
+    rest = f" `--set data.unmasked=skip` leaves out images without a mask, of which there are {unmasked:,}."
     advice = f"not whole. Add the missing halves, or remove the others.{rest if unmasked else ''}"
     return explain_if_any(examples, "pair", advice)
 
