@@ -73,7 +73,9 @@ class AugmentSettings:
     rotate_degrees: Annotated[float, Ge(0), Le(180)] = 0.0
     rare_share: Share = 0.0  # masks: share of samples whose piece lies around a pixel of the picture's rarest class
     colour: Share = 0.0  # strength of brightness, contrast and saturation changes
-    randaugment: Annotated[int, Ge(0), Le(30)] = 0  # magnitude of torchvision's RandAugment; 0: off, 9 is usual
+    randaugment: Annotated[int, Ge(0), Le(30)] = (
+        0  # classes: magnitude of torchvision's RandAugment; 0: off, 9 is usual
+    )
     erase: Share = 0.0  # chance of torchvision's RandomErasing
     mixup: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's MixUp; 0.2 is usual in fine-tuning
     cutmix: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's CutMix; with mixup too, a batch draws one

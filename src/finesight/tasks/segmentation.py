@@ -46,6 +46,11 @@ class Segmentation:
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
             raise ConfigError("augment.mixup and augment.cutmix mix whole pictures' classes; masks cannot be mixed.")
+        if settings.augment.randaugment:
+            raise ConfigError(
+                "augment.randaugment turns, shears and moves images but not their masks; set it to 0 and use "
+                "augment.rotate_degrees, augment.scale and augment.colour."
+            )
 
     def open_targets(
         self,

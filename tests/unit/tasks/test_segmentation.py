@@ -136,6 +136,11 @@ def test_masks_cannot_be_mixed() -> None:
         Segmentation().check(load_settings(None, {"augment.mixup": 0.2}))
 
 
+def test_images_are_not_moved_without_their_masks() -> None:
+    with pytest.raises(ConfigError, match="not their masks"):
+        Segmentation().check(load_settings(None, {"augment.randaugment": 9}))
+
+
 def test_the_film_shows_pure_and_mixed_pictures(tmp_path: Path) -> None:
     counts = np.array([[100, 0], [50, 50], [0, 100], [80, 20], [99, 1], [0, 0]])
     chosen = choose_pictures(counts, 3)
