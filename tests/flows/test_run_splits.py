@@ -56,7 +56,7 @@ def test_removed_images_move_no_split(home: Path) -> None:
     answer = finesight("evaluate", run, "--json")
     assert answer.json()["num_samples"] == 3
     assert scored(run) == set(keys(run, "val")) - set(gone)
-    assert f"3 of the 6 images of split 'val' are gone since training, such as {gone[0]!r}" in answer.err
+    assert f"gone since training: 3 of the 6 images of split 'val', such as {gone[0]!r}" in answer.err
 
 
 def test_a_split_of_which_nothing_is_left(home: Path) -> None:
@@ -102,6 +102,13 @@ def test_a_table_that_calls_trained_images_val_and_test_now(table: Path) -> None
     answer = finesight("evaluate", table / "run", "--split", "test")
     assert scored(table / "run", "test") == {f"{name}_{n}.png" for name in ("red", "green", "blue") for n in (8, 9)}
     assert "trained or validated on them: 2 images of split 'test', such as 'red_1.png'" in answer.err
+
+
+def test_a_test_split_that_holds_a_copy_of_a_trained_image(table: Path) -> None:
+    shutil.copy(table / "data/red_0.png", table / "data/red_99.png")
+    write_table(table / "data", {})
+    answer = finesight("evaluate", table / "run", "--split", "test")
+    assert "1 of the 7 images of split 'test' are what the run was trained on, such as 'red_99.png'" in answer.err
 
 
 def test_labels_that_were_corrected(table: Path) -> None:

@@ -58,13 +58,15 @@ def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
                 f"None of the {len(before):,} images of split {split!r} of {run.path} is under {listing.root} any "
                 f"more, such as {missing[0]!r}: put them back, or score other images with --data PATH."
             )
-        gone = f"{len(missing):,} of the {len(before):,} images of split {split!r} are gone"
-        say(f"Note: {gone} since training, such as {missing[0]!r}; the other {len(items):,} are used.")
+        gone = f"{len(missing):,} of the {len(before):,} images of split {split!r}"
+        say(f"Note: gone since training: {gone}, such as {missing[0]!r}; the other {len(items):,} are used.")
     if not items:
         raise DataError(f"Split {split!r} of {listing.root} holds no image the run was not trained on.")
     for note in listing.notes:
         say(f"Note: {note}")
     one = keep_known(replace(listing, splits={split: items}), f"Split {split!r}")
+    if split not in recorded:
+        warn_of_trained(run, settings, one.splits[split], f"split {split!r}")
     for note in _compare_labels(one.splits[split], before):
         say(f"Note: {note}")
     if find_task(run).has_masks:
