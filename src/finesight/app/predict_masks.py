@@ -30,7 +30,7 @@ from finesight.data.loader import batch_by_size
 from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
 from finesight.data.masks import MaskRule
 from finesight.data.pairs import mask_name
-from finesight.data.pictures import UnreadablePicture, picture_sizes, read_picture
+from finesight.data.pictures import PICTURE_SUFFIXES, UnreadablePicture, picture_sizes, read_picture
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.engine.device import Machine
@@ -109,6 +109,8 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
 
     def is_done(item: Item) -> bool:
         name = mask_name(item.key)
+        if item.path.suffix.lower() not in PICTURE_SUFFIXES:  # 7.heic is not read, though 7.jpg may have made 7.png
+            return False
         files = [out / name, *([(overlay / name).with_suffix(".jpg")] if overlay else [])]
         return all(file.exists() and file.stat().st_mtime_ns >= last_change(item) for file in files)
 
@@ -168,8 +170,8 @@ def _write(
 
 def _refuse_collisions(items: Sequence[Item], out: Path) -> None:
     """Two pictures with one mask's name, or masks in the place of pictures."""
-    names = Counter(mask_name(item.key) for item in items)
-    name, count = names.most_common(1)[0]
+    names = Counter(mask_name(item.key) for item in items if item.path.suffix.lower() in PICTURE_SUFFIXES)
+    name, count = next(iter(names.most_common(1)), ("", 0))
     if count > 1:
         raise DataError(f"{count} pictures would have the mask {name!r}; rename or move all but one.")
     paths = {item.path.resolve() for item in items}

@@ -89,6 +89,7 @@ def match_classes(found: Iterable[str], classes: ClassList | None) -> ClassList:
             classes.index(label)
         except DataError as error:
             hint = " A class file for numbered labels needs ids, e.g. a CSV with id,name." if label.isdigit() else ""
+            hint = " Add a row for it; with an empty to it is left out." if classes.mapping else hint
             raise DataError(f"{error}{hint}") from None
     return classes
 
@@ -184,6 +185,7 @@ def _read_toml(text: str) -> ClassList:
 READERS: dict[str, Callable[[str], ClassList]] = {
     ".json": _read_json,
     ".csv": _read_csv,
+    ".tsv": _read_csv,
     ".txt": _read_txt,
     ".toml": _read_toml,
 }

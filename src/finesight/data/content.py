@@ -80,8 +80,9 @@ def explain_content(path: Path) -> str:
     if found in READ_IMAGES:
         return ""
     noun, advice = (found, ADVICE.get(found, "")) if found else UNREAD_IMAGES.get(path.suffix.lower(), ("", ""))
-    return f"is {_article(noun)} {noun}, which finesight does not read{advice and f'; {advice}'}" if noun else ""
+    return f"is {article(noun)} {noun}, which finesight does not read{advice and f'; {advice}'}" if noun else ""
 
 
-def _article(noun: str) -> str:
+def article(noun: str) -> str:
+    """`an` or `a`, as the noun is spoken."""
     return "an" if noun.startswith(("A", "a", "SVG", "XML", "E", "IC", "X")) else "a"

@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-from finesight.data.leftovers import Note
+from finesight.data.leftovers import Note, describe_files
 from finesight.data.pair_layouts import Splits, read_pairing
 from finesight.data.pairing import pair_names
 from finesight.data.pictures import PICTURE_SUFFIXES
@@ -23,6 +23,8 @@ def read_globs(root: str | Path, images: str, masks: str, notes: list[Note]) -> 
     found = [find_files(folder, pattern, flag) for pattern, flag in ((images, "--images"), (masks, "--masks"))]
     image_paths, mask_paths = _tell_apart(*found)
     base = Path(os.path.commonpath([path.parent for path in (*image_paths, *mask_paths)]))
+    others = [path for pattern in (images, masks) for path in _match(folder, pattern, "") if not _is_picture(path)]
+    notes += describe_files(folder, [os.path.relpath(path, folder).replace(os.sep, "/") for path in others])
     keys = [[path.relative_to(base).as_posix() for path in paths] for paths in (image_paths, mask_paths)]
     pairing = pair_names(keys[0], keys[1])
     if not pairing.pairs and not pairing.twins:
@@ -45,19 +47,28 @@ def can_be_read(root: str | Path, images: str, masks: str) -> bool:
 
 def find_files(root: Path, pattern: str, flag: str) -> list[Path]:
     """Images that a pattern names, in order. Raises DataError for none. flag: the pattern's, for messages."""
+    files = _match(root, pattern, flag)
+    found = [each for each in files if _is_picture(each)]
+    if not found:
+        what = f"only files that are not read as images, such as {files[0].name!r}" if files else "no file"
+        raise DataError(f"{flag} {pattern!r} names {what} below {str(root)!r}; patterns are relative to it.")
+    return [Path(os.path.normpath(each)) for each in found]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _match(root: Path, pattern: str, flag: str) -> list[Path]:
+    """All files of a pattern, but hidden ones."""
     path = Path(pattern).expanduser()
     folder, rest = (path, "**/*") if path.is_absolute() and path.is_dir() else split_pattern(root, path)
     if rest != "**/*" and (folder / rest).is_dir():
         folder, rest = folder / rest, "**/*"
     try:
-        files = [each for each in sorted(folder.glob(rest)) if each.is_file() and not _is_hidden(each, folder)]
+        return [each for each in sorted(folder.glob(rest)) if each.is_file() and not _is_hidden(each, folder)]
     except (ValueError, NotImplementedError, OSError) as error:
         raise DataError(f"{flag} {pattern!r} is not a pattern such as photos/*.jpg: {error}.") from None
-    found = [each for each in files if each.suffix.lower() in PICTURE_SUFFIXES]
-    if not found:
-        what = f"only files that are not read as images, such as {files[0].name!r}" if files else "no file"
-        raise DataError(f"{flag} {pattern!r} names {what} below {str(root)!r}; patterns are relative to it.")
-    return [Path(os.path.normpath(each)) for each in found]
 
 
 def split_pattern(root: Path, path: Path) -> tuple[Path, str]:

@@ -126,10 +126,12 @@ def describe_splits(survey: Survey, called: list[str]) -> str:
                 f"{quote_some(same)} in {str(survey.root)!r} are both called like the split {split}: keep one of them."
             )
     others = sorted({key.split("/")[0] if "/" in key else key for key in survey.pictures} - set(called))
-    return (
-        f"{quote_some(called)} in {str(survey.root)!r} are called like splits, but {quote_some(others, 3)} beside them "
-        "is not: move it away, or call it train, val or test."
-    )
+    what = f"{quote_some(called)} in {str(survey.root)!r} are called like splits"
+    is_flat = all(key.count("/") == 1 for key in survey.pictures)
+    if not others:
+        return f"{what} and hold no folders: if they are classes, give --format class_folders."
+    advice = "if all are classes, give --format class_folders" if is_flat else "call it train, val or test"
+    return f"{what}, but {quote_some(others, 3)} beside them is not: move it away, or {advice}."
 
 
 def fits_name_prefix(survey: Survey) -> bool:
@@ -233,7 +235,8 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
     root = str(survey.root)
     tops = sorted({key.split("/")[0] for key in survey.pictures if "/" in key})
     called = [folder for folder in tops if split_name(folder)]
-    if len(called) > 1 and all(each.split == "train" for each in placed):
+    flat_splits = len(called) == len(tops) and not any(each.folders for each in placed)
+    if len(called) > 1 and (flat_splits or all(each.split == "train" for each in placed)):
         yield describe_splits(survey, called)
     folders = {each.folders[0] for each in placed if each.folders}
     flat = [each.key for each in placed if not each.folders]

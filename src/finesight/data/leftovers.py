@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from finesight.cache import cache_folder
 from finesight.data.content import UNREAD_CONTAINERS, UNREAD_IMAGES, recognise
 
 # Files that usually lie beside images and hold none: texts, tables, annotations, georeferences, programs.
@@ -61,8 +62,11 @@ def describe_folders(folders: dict[str, str]) -> Iterator[Note]:
         yield Note(f"Passed over: {count_of(len(found), 'folder')} ({quote_some(found, 2)}): {reason}.", tuple(found))
 
 
-def never_data(name: str, files: Sequence[str]) -> str:
-    """Why a folder of this name and with these files is never data; "" for others."""
+def never_data(folder: Path, files: Sequence[str]) -> str:
+    """Why a folder with these files is never data; "" for others."""
+    name = folder.name
+    if folder == cache_folder().absolute():
+        return "what finesight keeps to read data quickly"
     if name.lower() in NEVER_DATA or name.startswith("__MACOSX"):
         return "made by other programs"
     if "config.toml" in files and {"model.json", "classes.json"} & set(files):

@@ -27,7 +27,7 @@ class NamedFiles:
 
         None where there is none. Raises DataError, the end of a sentence, where two files would do.
         """
-        for written in dict.fromkeys((cell, cell.replace("\\", "/"))):
+        for written in dict.fromkeys((cell, cell.strip(), cell.strip().replace("\\", "/"))):
             path = Path(os.path.normpath(self.folder / written)) if written and "\0" not in written else None
             if path is None:
                 continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from finesight.classes import natural_key
+from finesight.data.content import UNREAD_CONTAINERS, article
 from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
 from finesight.data.pictures import PICTURE_SUFFIXES
 from finesight.errors import DataError
@@ -42,6 +43,9 @@ def survey_folder(root: str | Path) -> Survey:
         raise DataError("No data is given; name a folder or a CSV manifest with --data.")
     path = locate(root)
     if path.is_file():
+        if path.suffix.lower() in UNREAD_CONTAINERS:
+            noun, advice = UNREAD_CONTAINERS[path.suffix.lower()]
+            raise DataError(f"{str(path)!r} is {article(noun)} {noun}: {advice}, and name the folder.")
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(f"{str(path)!r} is a file; give a folder with pictures, or a CSV manifest.")
         return Survey(path.parent, (), (path,), is_named=True)
@@ -101,7 +105,7 @@ def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -
         real = os.path.realpath(folder)
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         is_root = below == "."
-        reason = "" if is_root else never_data(Path(folder).name, files)
+        reason = "" if is_root else never_data(Path(folder), files)
         if reason:
             passed_over[below] = reason
         if reason or real in visited:

@@ -97,6 +97,8 @@ def test_merged_renamed_and_dropped_classes(tmp_path: Path) -> None:
     assert classes.ids == classes.names == ("canine", "cat")
     assert [classes.index(label) for label in ("fox", "wolf", "lynx", "canine")] == [0, 0, 1, 0]
     assert [classes.drops(label) for label in ("bear", "fox", "owl")] == [True, False, False]
+    with pytest.raises(DataError, match=r"'owl' is not.* Add a row for it; with an empty to it is left out"):
+        match_classes(["fox", "owl"], classes)
     with pytest.raises(DataError, match=r"'foxx' is not in the class list.*Did you mean 'fox'"):
         classes.index("foxx")
     assert check(ClassList, json.loads(json.dumps(classes.to_dict()))) == classes

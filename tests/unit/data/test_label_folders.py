@@ -48,7 +48,9 @@ def test_classes_whose_names_begin_like_splits(draw: Draw, tmp_path: Path, names
 def test_classes_called_train_and_test_need_the_format_named(draw: Draw, tmp_path: Path) -> None:
     for name in (*_flat("d/train"), *_flat("d/test")):
         draw(name)
-    with pytest.raises(DataError, match="None tells its class"):
+    with pytest.raises(
+        DataError, match=r"'test', 'train' .* hold no folders: if they are classes, give --format class_f"
+    ):
         read_listing(tmp_path / "d")
     assert read_listing(tmp_path / "d", format="class_folders").classes.ids == ("test", "train")
 
@@ -100,6 +102,7 @@ def test_nearly_plain_class_folders(
             [*_under("data"), "docs/figure.png"],
             r"'docs' beside 'data', which holds 2 class folders: --data .*/data reads",
         ),
+        (_flat("dev") + _flat("test") + _flat("prod"), r"'dev', 'test' .* give --format class_folders"),
         (_under("train") + _under("val") + _under("dev"), r"'dev', 'val' .* both called like the split val"),
         ([f"2021-0{month}-0{day}.png" for month in range(1, 5) for day in range(1, 5)], "None tells its class"),
     ],

@@ -12,7 +12,8 @@ from PIL import Image
 from finesight.app.inspect import inspect
 from finesight.data.content import explain_content, recognise
 from finesight.data.formats import list_pictures, read_listing
-from finesight.data.leftovers import CLAIM
+from finesight.data.globs import read_globs
+from finesight.data.leftovers import CLAIM, Note
 from finesight.errors import DataError
 
 Draw = Callable[..., Path]
@@ -92,6 +93,28 @@ def test_folders_that_are_never_data(data: Path) -> None:
         assert f"Passed over: 1 folder {words}" in told
     assert "no class" not in told
     assert len(list_pictures(data)) == 8
+
+
+def test_the_cache_in_the_data_is_never_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINESIGHT_CACHE", str(data / "cache"))
+    shutil.copytree(data / "fox", data / "cache")
+    assert read_listing(data).classes.ids == ("fox", "wolf")
+
+
+def test_an_archive_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "d.zip").touch()
+    with pytest.raises(DataError, match=r"d.zip' is an archive: unpack it, and name the folder"):
+        read_listing(tmp_path / "d.zip")
+
+
+def test_what_patterns_name_beside_images_is_told(draw: Draw, tmp_path: Path) -> None:
+    for number in range(4):
+        draw(f"photos/{number}.png")
+        draw(f"drawn/{number}.png")
+    (tmp_path / "photos/9.HEIC").touch()
+    notes: list[Note] = []
+    read_globs(tmp_path, "photos", "drawn", notes)
+    assert "Passed over: 1 HEIC image ('photos/9.HEIC')" in " ".join(note.text for note in notes)
 
 
 def test_an_empty_class_folder_is_told(data: Path) -> None:
