@@ -62,7 +62,7 @@ def test_twelve_bits_from_inspect_to_predict(tmp_path: Path, capsys: pytest.Capt
     assert not [problem for problem in found["problems"] if problem["code"].startswith("D12")]
 
     run = RunFolder(Path(train(data=data, out=tmp_path / "run", settings=TINY)["run"]))
-    assert "uint16, 0 to 3520; 0-4095 becomes 0-255" in said(capsys.readouterr().err)
+    assert "uint16, 0 to 3520; 0 to 4095 becomes 0-255" in said(capsys.readouterr().err)
     assert run.read_json("model.json")["preprocessing"]["scale"] == {"uint16": [0, 4095]}
 
     eight = tmp_path / "eight"

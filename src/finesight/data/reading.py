@@ -27,7 +27,7 @@ def describe_scale(stats: Sequence[ValueStats], num_images: int) -> tuple[str, .
 def describe_loss(each: ValueStats) -> str:
     return (
         f"98 % of the {each.type_name} values fall on {each.levels} of 256 grey levels, since the range is "
-        f"{each.low:g}-{each.high:g}; clip or transform the values (logarithm, decibel) before training."
+        f"{each.low:g} to {each.high:g}; clip or transform the values (logarithm, decibel) before training."
     )
 
 

@@ -20,13 +20,7 @@ AS_STORED: PixelScale = {}  # of data sets that are uint8 throughout: anything e
 NUM_SAMPLED = 64  # images of each type that are looked at
 PIXELS_SAMPLED = 1 << 15  # of each of them
 TAILS = (0.1, 99.9)  # percentiles
-MISSING = (
-    -9999,
-    -99999,
-    -32768,
-    -32767,
-    -(2**31),
-)  # written for "not measured" without a tag that says so; never in a range
+MISSING = (-9999, -99999, -32768, -32767, -(2**31))  # "not measured", without a tag that says so: never in a range
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
 ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64
@@ -58,10 +52,11 @@ class ValueStats:
 
     def describe(self) -> str:
         text = (
-            f"{self.type_name}, {self.lowest:g} to {self.highest:g}; {self.low:g}-{self.high:g} becomes 0-255 "
+            f"{self.type_name}, {self.lowest:g} to {self.highest:g}; {self.low:g} to {self.high:g} becomes 0-255 "
             f"({self.levels} grey levels used, {self.num_sampled} images sampled)"
         )
-        return f"{text}; {100 * self.missing:.2g} % of pixels hold no value and are black" if self.missing else text
+        share = f"{100 * self.missing:.3g}" if self.missing >= 0.0001 else "less than 0.01"
+        return f"{text}; {share} % of pixels hold no value and are black" if self.missing else text
 
 
 def measure_values(items: Sequence[Item]) -> tuple[ValueStats, ...]:
@@ -98,14 +93,17 @@ def scale_bands(bands: Bands, scale: PixelScale | None) -> tuple[np.ndarray, flo
     own highest value. Raises DataError for a type that the scale has no range for.
     """
     values, outside = bands.values, 0.0
-    if values.dtype != np.uint8:
+    if values.dtype != np.uint8 and not (is_known := find_valid(bands)).any():
+        values = np.zeros(values.shape, np.uint8)  # there is nothing to scale
+    elif values.dtype != np.uint8:
         name = values.dtype.name
         if scale is not None and name not in scale:
-            known = ", ".join(sorted(scale)) or "uint8"
-            raise DataError(f"holds {name}, for which no range is known: the training images are {known}; convert it")
+            types = ", ".join(sorted(scale)) or "uint8"
+            raise DataError(f"holds {name}, for which no range is known: the training images are {types}; convert it")
         low, high = _range_of_one(values) if scale is None else scale[name]
-        is_known = find_valid(bands)
-        outside = float(((values < low) | (values > high))[is_known].mean()) if is_known.any() else 0.0
+        known = values[is_known]
+        beyond = known[(known < low) | (known > high)]
+        outside = float((~np.isin(beyond, MISSING)).sum() / known.size)
         values = _scale(values, low, high)
         values = 255 - values if bands.is_inverted else values
         values[~is_known] = 0

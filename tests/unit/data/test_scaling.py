@@ -169,3 +169,9 @@ def test_heavy_tails_lose_much(tmp_path: Path) -> None:
     assert stats.loses_much
     (stats,) = measure_values(as_items(tmp_path, (NOISE % 5).astype(np.uint16)))
     assert not stats.loses_much  # it has no more
+
+
+def test_an_image_without_any_value_is_black(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", np.full((4, 5), np.nan, np.float32))
+    assert not read_picture(path).any()
+    assert measure_values([Item("a", path)]) == ()
