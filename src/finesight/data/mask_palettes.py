@@ -1,6 +1,6 @@
 """Palettes of masks: whether the same value has the same colour in all of them, and which of both is meant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from finesight.classes import ClassList
 from finesight.data.mask_codes import pack_one, spell
@@ -30,11 +30,17 @@ def find_conflict(looks: Sequence[Look]) -> str:
     return ""
 
 
-def find_moved(looks: Sequence[Look]) -> bool:
-    """Whether a colour of the palettes is that of two values."""
-    values: dict[int, int] = {}
-    pairs = {(colour, value) for each in looks for value, colour in each.palette.items()}
-    return any(values.setdefault(colour, value) != value for colour, value in pairs)
+def find_moved(looks: Sequence[Look], known: Iterable[tuple[int, int]] = ()) -> str:
+    """The rest of a sentence on a colour of the palettes that is that of two values; "" where there is none.
+
+    known: (value, colour) pairs beside those of the masks.
+    """
+    values = {colour: value for value, colour in known}
+    for each in looks:
+        for value, colour in each.palette.items():
+            if (before := values.setdefault(colour, value)) != value:
+                return f"{spell(colour)} is value {before} in others and {value} in {each.name}"
+    return ""
 
 
 def refuse_unclear(looks: Sequence[Look], conflict: str) -> None:

@@ -11,7 +11,7 @@ from finesight.data.mapped_masks import make_mapped_rule
 from finesight.data.mask_classes import MAX_INFERRED, codes_of, infer_classes
 from finesight.data.mask_codes import grey_of, pack_one, parse_colour, spell
 from finesight.data.mask_notes import note_reading, note_strays, note_unused, unknown_share
-from finesight.data.mask_palettes import GIVE_COLOURS, are_colours, find_conflict, refuse_unclear
+from finesight.data.mask_palettes import GIVE_COLOURS, are_colours, find_conflict, find_moved, refuse_unclear
 from finesight.data.mask_values import (
     INTEGER,
     check_scales,
@@ -68,7 +68,7 @@ def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settin
     Raises DataError where more pixels than data.stray_share allows hold a colour or value that the rule does not name,
     and where palettes contradict each other.
     """
-    conflict = find_conflict(looks)
+    conflict = find_conflict(looks) or (find_moved(looks, rule.palette) if rule.palette else "")
     if conflict and rule.palette_as == "value":
         raise DataError(f"The palettes of the masks differ ({conflict}): {GIVE_COLOURS}.")
     strays = note_strays(looks, rule, settings.stray_share)
@@ -100,7 +100,9 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
         _refuse_colours(looks, settings.stray_share)
         values = _value_table(looks, classes, ignored, tolerance)
         greys = {value * 0x010101: index for value, index in values.items() if 0 <= value < 256}
-        return MaskRule(tuple(greys.items()), tuple(values.items()), "value", tolerance)
+        palette = {(value, colour) for each in looks for value, colour in each.palette.items()}
+        shown = tuple(sorted(palette)) if not find_moved(looks) else ()  # a palette of one colour tells nothing
+        return MaskRule(tuple(greys.items()), tuple(values.items()), "value", tolerance, shown)
     greys = {value: colours[value * 0x010101] for value in range(256) if value * 0x010101 in colours}
     by_colour = MaskRule(tuple(colours.items()), tuple(greys.items()), "colour", tolerance)
     palettes = [each for each in looks if each.kind == "palette"]

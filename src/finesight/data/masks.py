@@ -77,13 +77,15 @@ class MaskRule:
     """How the codes of one data set become class indices; IGNORE_INDEX for all that no table names.
 
     colours, values: (code, index) pairs. palette_as: what a palette mask's pixels are taken for. tolerance: how far a
-    value, or each channel of a colour, may be off the nearest one that is named.
+    value, or each channel of a colour, may be off the nearest one that is named. palette: (value, colour) pairs that
+    masks read by value showed, so that others whose palettes contradict them are found out.
     """
 
     colours: tuple[tuple[int, int], ...] = ()
     values: tuple[tuple[int, int], ...] = ()
     palette_as: Literal["colour", "value"] = "value"
     tolerance: int = 0
+    palette: tuple[tuple[int, int], ...] = ()
 
     def apply(self, mask: RawMask) -> np.ndarray:
         """uint8 (h, w)."""
@@ -122,16 +124,19 @@ class MaskRule:
             "values": [[code, index] for code, index in self.values],
             "palette_as": self.palette_as,
             "tolerance": self.tolerance,
+            "palette": [[value, spell(colour)] for value, colour in self.palette],
         }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "MaskRule":
         """The rule that `to_dict` wrote. Raises ValueError for anything else."""
         stored = check(_StoredRule, dict(value))
-        if not all(re.fullmatch("#[0-9a-f]{6}", text) for text, _ in stored.colours):
+        texts = [text for text, _ in stored.colours] + [text for _, text in stored.palette]
+        if not all(re.fullmatch("#[0-9a-f]{6}", text) for text in texts):
             raise ValueError("a colour is not written as #ff8000")
         colours = tuple((parse_colour(text), index) for text, index in stored.colours)
-        return cls(colours, stored.values, stored.palette_as, stored.tolerance)
+        palette = tuple((value, parse_colour(text)) for value, text in stored.palette)
+        return cls(colours, stored.values, stored.palette_as, stored.tolerance, palette)
 
     @cached_property
     def _named(self) -> tuple[set[int], set[int]]:
@@ -162,7 +167,7 @@ class MaskRule:
 
     # Without the tables: they are 32 MB.
     def __reduce__(self) -> tuple[type["MaskRule"], tuple[object, ...]]:
-        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance)
+        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance, self.palette)
 
 
 def _fill_near(table: np.ndarray, distances: np.ndarray, centre: tuple[int, ...], index: int, tolerance: int) -> None:
@@ -187,6 +192,7 @@ class _StoredRule:
     values: tuple[tuple[Value, Index], ...]
     palette_as: Literal["colour", "value"]
     tolerance: Annotated[int, Ge(0), Le(255)] = 0
+    palette: tuple[tuple[Value, str], ...] = ()
 
 
 def read_mask(path: Path, key: str = "") -> RawMask:

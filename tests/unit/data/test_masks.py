@@ -218,3 +218,17 @@ def test_a_given_rule_is_not_inferred_again(tmp_path: Path) -> None:
     more = save(tmp_path, Image.fromarray(TRUTH + 1), "more_mask.png")
     with pytest.raises(DataError, match=r"(?s)4 pixels .* not a class \(3\).*more_mask.png: 4 of 3"):
         apply_rule(look_at_masks([more]), rule, classes, DataSettings())
+
+
+def test_palettes_that_contradict_those_that_were_learned_from(tmp_path: Path) -> None:
+    """Classes without colours: values are read, and the palettes that they had are remembered."""
+    rule, _, _ = choose_rule(look_at_masks([save(tmp_path, palette())]), NAMED, DataSettings())
+    again = MaskRule.from_dict(json.loads(json.dumps(rule.to_dict())))
+    assert apply_rule(look_at_masks([save(tmp_path, palette())]), again, NAMED, DataSettings()) == ()
+    turned = Image.fromarray(2 - TRUTH)
+    turned.putpalette(COLOURS[::-1].tobytes())
+    with pytest.raises(DataError, match=r"palettes of the masks differ .*is value . in others and . in 2_mask.png"):
+        apply_rule(look_at_masks([save(tmp_path, turned, "2_mask.png")]), again, NAMED, DataSettings())
+    other = Image.fromarray(TRUTH)
+    other.putpalette((COLOURS // 2).tobytes())
+    assert apply_rule(look_at_masks([save(tmp_path, other, "3_mask.png")]), again, NAMED, DataSettings()) == ()
