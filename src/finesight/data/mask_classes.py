@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from finesight.classes import ClassList, natural_key
 from finesight.config import DataSettings
 from finesight.data.mask_codes import NODATA, grey_of, spell, unpack
-from finesight.data.mask_palettes import GIVE_COLOURS, find_conflict, palette_colours, refuse_unclear
+from finesight.data.mask_palettes import GIVE_COLOURS, find_conflict, ignored_colours, palette_colours, refuse_unclear
 from finesight.data.mask_values import (
     check_scales,
     check_sentinels,
@@ -53,6 +53,7 @@ def _shows_greys(looks: Sequence[Look]) -> bool:
 def _infer_colours(looks: Sequence[Look], ignored: Collection[int | str], settings: DataSettings) -> ClassList:
     total = total_counts(looks, ("colour", "palette"), as_colours=True)
     missing = {to_colour(each, each.nodata) for each in looks if each.nodata is not None}
+    missing |= ignored_colours(looks, [value for value in ignored if isinstance(value, int)])
     for each in looks:
         if each.kind == "value" and (others := [code for code in codes_of(each) if to_colour(each, code) not in total]):
             raise DataError(

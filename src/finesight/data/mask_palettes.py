@@ -1,9 +1,9 @@
 """Palettes of masks: whether the same value has the same colour in all of them, and which of both is meant."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from finesight.classes import ClassList
-from finesight.data.mask_codes import pack_one, spell
+from finesight.data.mask_codes import colour_of, pack_one, spell
 from finesight.data.masks import Look
 from finesight.errors import DataError
 
@@ -53,14 +53,36 @@ def refuse_unclear(looks: Sequence[Look], conflict: str) -> None:
             )
 
 
-def are_colours(looks: Sequence[Look], classes: ClassList, unknown: float, limit: float) -> bool:
+def ignored_colours(looks: Sequence[Look], values: Collection[int]) -> set[int]:
+    """What values that count nowhere look like: in palettes their colour, in colours their grey.
+
+    Raises DataError where palettes differ.
+    """
+    if values and (conflict := find_conflict(looks)):
+        raise DataError(
+            f"data.ignore = {min(values)} names a value, but the palettes of the masks differ ({conflict}): name its "
+            "colour, such as #ff0000."
+        )
+    shown = {each.palette[value] for each in looks for value in each.palette.keys() & set(values)}
+    has_colours = any(each.kind == "colour" for each in looks)
+    return shown | ({colour_of(value) for value in values} - {-1} if has_colours else set())
+
+
+def are_colours(
+    looks: Sequence[Look], classes: ClassList, ignored: Collection[int], unknown: float, limit: float
+) -> bool:
     """Whether palettes are read by colour where the class list has colours.
 
     unknown: share of their pixels whose colours are no class. Where that is more than `limit`, the palette may be for
-    show: values are read, unless a colour that is a class contradicts them.
+    show: values are read, unless a colour that is a class contradicts them. ignored: values that count nowhere; if one
+    has the colour of a class, values are read, too.
     """
     assert classes.colours is not None
-    if unknown <= limit or find_conflict(looks):
+    if find_conflict(looks):
+        return True
+    if ignored_colours(looks, ignored) & set(map(pack_one, classes.colours)):
+        return False
+    if unknown <= limit:
         return True
     is_numbered = all(id_.isdigit() for id_ in classes.ids)
     values = {

@@ -11,7 +11,14 @@ from finesight.data.mapped_masks import make_mapped_rule
 from finesight.data.mask_classes import MAX_INFERRED, codes_of, infer_classes
 from finesight.data.mask_codes import grey_of, pack_one, parse_colour, spell
 from finesight.data.mask_notes import note_reading, note_strays, note_unused, unknown_share
-from finesight.data.mask_palettes import GIVE_COLOURS, are_colours, find_conflict, find_moved, refuse_unclear
+from finesight.data.mask_palettes import (
+    GIVE_COLOURS,
+    are_colours,
+    find_conflict,
+    find_moved,
+    ignored_colours,
+    refuse_unclear,
+)
 from finesight.data.mask_values import (
     INTEGER,
     check_scales,
@@ -21,8 +28,10 @@ from finesight.data.mask_values import (
     find_values,
     join_near,
     match_values,
+    name_some,
+    value_of,
 )
-from finesight.data.masks import Look, MaskRule
+from finesight.data.masks import Look, MaskRule, to_colour
 from finesight.errors import DataError
 
 MOST_JOINED = 0.01  # of a mask's pixels that a tolerance may add to a class where nothing is smooth
@@ -59,7 +68,7 @@ def choose_rule(
     else:
         rule = _make_rule(looks, classes, ignored, settings)
     _refuse_joined(looks, rule)
-    return rule, classes, apply_rule(looks, rule, classes, settings)
+    return rule, classes, (*apply_rule(looks, rule, classes, settings), *_note_needless(looks, ignored))
 
 
 def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settings: DataSettings) -> tuple[str, ...]:
@@ -92,6 +101,14 @@ def parse_ignored(ignore: object, classes: ClassList | None) -> Ignored:
     return Ignored(frozenset(int(t) for t in others if not t.startswith("#")), colours, names[0] if names else "")
 
 
+def _note_needless(looks: Sequence[Look], ignored: Ignored) -> list[str]:
+    """What data.ignore names in vain."""
+    values = {value_of(each, code) for each in looks for code in each.counts}
+    colours = {spell(to_colour(each, code)) for each in looks for code in codes_of(each) if to_colour(each, code) >= 0}
+    needless = [*map(str, sorted(ignored.values - values)), *sorted(ignored.colours - colours)]
+    return [f"data.ignore names {name_some(needless)}, which no mask holds."] if needless else []
+
+
 def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, settings: DataSettings) -> MaskRule:
     """Each kind of mask by what it holds: colours by colour, values by value, palettes by what they agree in."""
     tolerance = settings.colour_tolerance
@@ -108,7 +125,8 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
     palettes = [each for each in looks if each.kind == "palette"]
     plain = [each for each in looks if each.kind == "value"]
     limit = settings.stray_share
-    if palettes and not are_colours(palettes, classes, unknown_share(palettes, by_colour), limit):
+    unknown = unknown_share(palettes, by_colour) if palettes else 0.0
+    if palettes and not are_colours(palettes, classes, ignored.values, unknown, limit):
         by_colour = dataclasses.replace(by_colour, palette_as="value")
         plain = plain + palettes
     if plain and unknown_share(plain, by_colour) <= limit:
@@ -153,6 +171,8 @@ def _colour_table(looks: Sequence[Look], classes: ClassList, ignored: Ignored) -
     """Packed colour → class index; nothing but what is ignored for a class list without colours."""
     table = {pack_one(colour): _index(index, classes) for index, colour in enumerate(classes.colours or ())}
     missing = {each.nodata for each in looks if each.kind == "colour" and each.nodata is not None}
+    if classes.colours is not None:
+        missing |= ignored_colours(looks, ignored.values)
     table |= dict.fromkeys(missing - table.keys(), IGNORE_INDEX)
     return table | {parse_colour(text): IGNORE_INDEX for text in ignored.colours}
 

@@ -232,3 +232,38 @@ def test_palettes_that_contradict_those_that_were_learned_from(tmp_path: Path) -
     other = Image.fromarray(TRUTH)
     other.putpalette((COLOURS // 2).tobytes())
     assert apply_rule(look_at_masks([save(tmp_path, other, "3_mask.png")]), again, NAMED, DataSettings()) == ()
+
+
+def with_border(colour: tuple[int, int, int]) -> Image.Image:
+    """A palette mask whose first pixel is 255, shown in `colour`."""
+    pixels = TRUTH.copy()
+    pixels[0, 0] = 255
+    image = Image.fromarray(pixels)
+    shown = np.zeros((256, 3), np.uint8)
+    shown[:3], shown[255] = COLOURS, colour
+    image.putpalette(shown.tobytes())
+    return image
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (224, 224, 192)])
+@pytest.mark.parametrize("classes", [None, NAMED, THREE])
+def test_an_ignored_value_may_have_the_colour_of_a_class(
+    colour: tuple[int, int, int], classes: ClassList | None, tmp_path: Path
+) -> None:
+    indices, _, _ = read(save(tmp_path, with_border(colour)), classes, ignore=255)
+    np.testing.assert_array_equal(indices.ravel(), [IGNORE_INDEX, *TRUTH.ravel()[1:]])
+
+
+def test_an_ignored_value_of_other_masks(tmp_path: Path) -> None:
+    """In masks of colours it is the grey; where palettes differ, no one knows; where it is nowhere, that is said."""
+    pixels = COLOURS[TRUTH]
+    pixels[0, 0] = 255
+    indices, found, notes = read(save(tmp_path, Image.fromarray(pixels)), None, ignore=255)
+    assert (indices[0, 0], found.ids, notes) == (IGNORE_INDEX, ("#0000ff", "#00ff00", "#ff0000"), "")
+    turned = Image.fromarray(2 - TRUTH)
+    turned.putpalette(COLOURS[::-1].tobytes())
+    looks = look_at_masks([save(tmp_path, palette()), save(tmp_path, turned, "2_mask.png")])
+    for classes in (None, THREE):
+        with pytest.raises(DataError, match=r"data\.ignore = 0 names a value, but the palettes of the masks differ"):
+            choose_rule(looks, classes, DataSettings(ignore=0))
+    assert "data.ignore names 77, which no mask holds." in read(save(tmp_path, palette()), None, ignore=77)[2]
