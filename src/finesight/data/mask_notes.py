@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.mask_codes import NODATA, spell
 from finesight.data.mask_palettes import find_conflict
-from finesight.data.mask_values import name_some
+from finesight.data.mask_values import INTEGER, name_some
 from finesight.data.masks import Look, MaskRule, list_problems, to_colour
 from finesight.errors import DataError
 
@@ -109,7 +109,21 @@ def note_unused(looks: Sequence[Look], rule: MaskRule, classes: ClassList) -> li
     """Classes without a pixel."""
     present = {rule.find(each.kind, code, each.palette) for each in looks for code in each.counts}
     absent = [name for i, name in enumerate(classes.names) if i not in present and i != classes.ignore]
-    return [f"Without a pixel in any mask: {', '.join(map(repr, absent))}."] if absent else []
+    return [f"Without a pixel in any mask: {name_some(map(repr, absent))}."] if absent else []
+
+
+def note_shift(looks: Sequence[Look], rule: MaskRule, classes: ClassList) -> list[str]:
+    """Masks that may count from 1 without that their values tell: 0 occurs nowhere, and neither does the last."""
+    if rule.palette_as == "colour" or all(map(INTEGER.fullmatch, classes.ids)):
+        return []
+    values = {code for each in looks if each.kind != "colour" for code in each.counts if code >= 0}
+    if not values or 0 in values or max(values) >= len(classes) or dict(rule.values).get(0) != 0:
+        return []
+    held = f"the values are {min(values)} to {max(values)}"
+    return [
+        f"No mask holds value 0, which is read as {classes.names[0]!r}; {held}. If the masks count from 1, every class "
+        "is taken for the next one: give ids in the class list, from 1."
+    ]
 
 
 Found = list[tuple[str, Counter[str]]]  # a list: two masks of different folders may have one name

@@ -10,7 +10,7 @@ from finesight.config import DataSettings
 from finesight.data.mapped_masks import make_mapped_rule
 from finesight.data.mask_classes import MAX_INFERRED, codes_of, infer_classes
 from finesight.data.mask_codes import grey_of, pack_one, parse_colour, spell
-from finesight.data.mask_notes import note_reading, note_strays, note_unused, unknown_share
+from finesight.data.mask_notes import note_reading, note_shift, note_strays, note_unused, unknown_share
 from finesight.data.mask_palettes import (
     GIVE_COLOURS,
     are_colours,
@@ -68,7 +68,8 @@ def choose_rule(
     else:
         rule = _make_rule(looks, classes, ignored, settings)
     _refuse_joined(looks, rule)
-    return rule, classes, (*apply_rule(looks, rule, classes, settings), *_note_needless(looks, ignored))
+    notes = (*_note_needless(looks, ignored), *note_shift(looks, rule, classes))
+    return rule, classes, (*apply_rule(looks, rule, classes, settings), *notes)
 
 
 def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settings: DataSettings) -> tuple[str, ...]:

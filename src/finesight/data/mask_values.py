@@ -99,6 +99,8 @@ def explain_unknown(looks: Sequence[Look], found: Counter[int], table: dict[int,
             "With 0 that is one value more than classes: if 0 is unlabelled, set data.ignore = 0; if it is background, "
             "name it first in the class list."
         )
+    elif value == 0:
+        advice = "If 0 is unlabelled, set data.ignore = 0; if it is background, add it to the class list."
     elif _fill_more(found, unknown):
         advice = "Give each class the value it has in the masks as its id, such as a CSV with id,name."
     values = f"value {value}" if len(unknown) == 1 else f"values {name_some(map(str, unknown))}"

@@ -267,3 +267,10 @@ def test_an_ignored_value_of_other_masks(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"data\.ignore = 0 names a value, but the palettes of the masks differ"):
             choose_rule(looks, classes, DataSettings(ignore=0))
     assert "data.ignore names 77, which no mask holds." in read(save(tmp_path, palette()), None, ignore=77)[2]
+
+
+def test_masks_that_may_count_from_one_are_told(tmp_path: Path) -> None:
+    """Values 1 and 2 of three classes: the third may be absent, or the first."""
+    item = save(tmp_path, Image.fromarray(np.where(TRUTH == 2, 1, 2).astype(np.uint8)))
+    assert "No mask holds value 0, which is read as 'a'; the values are 1 to 2." in read(item, NAMED)[2]
+    assert "No mask holds" not in read(item, ClassList(("1", "2", "3"), ("a", "b", "c")))[2]

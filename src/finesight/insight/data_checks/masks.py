@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 
 from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
-from finesight.data.mask_notes import note_reading, spell_code, unknown_codes
-from finesight.data.mask_values import INTEGER
+from finesight.data.mask_notes import note_reading, note_shift, spell_code, unknown_codes
 from finesight.data.masks import Look, MaskRule
 from finesight.data.portraits import Stray, find_strays
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
@@ -61,20 +60,12 @@ def find_unknown_values(inspection: Inspection) -> Explanation | None:
 
 
 def find_shift(inspection: Inspection) -> Explanation | None:
-    """Masks that may count from one without that their values tell: 0 occurs nowhere, and neither does the last."""
+    """Masks that may count from one without that their values tell."""
     rule, classes = inspection.rule, inspection.classes
-    if rule is None or classes is None or not inspection.settings.classes or rule.palette_as == "colour":
+    if rule is None or classes is None or not inspection.settings.classes:
         return None
-    if all(map(INTEGER.fullmatch, classes.ids)):
-        return None  # ids say what the values mean
-    values = _values(inspection)
-    if 0 in values or not values or max(values) >= len(classes):
-        return None
-    return Explanation(
-        f"No mask holds value 0, which is read as {classes.names[0]!r}; the values are {min(values)} to {max(values)}, "
-        f"of {count_of(len(classes), 'class')}. If the masks count from 1, every class is taken for the next one: "
-        "give ids in the class list, from 1."
-    )
+    notes = note_shift(list(inspection.looks.values()), rule, classes)
+    return Explanation(notes[0]) if notes else None
 
 
 def find_unreadable_rule(inspection: Inspection) -> Explanation | None:
@@ -113,10 +104,6 @@ def _tell(stray: Stray, look: Look, rule: MaskRule) -> str:
     places = ", ".join(f"({row}, {column})" for row, column in stray.positions)
     more = ", …" if stray.count > len(stray.positions) else ""
     return f"{count_of(stray.count, 'pixel')} of {spell_code(look, stray.code, rule)} at (row, column) {places}{more}"
-
-
-def _values(inspection: Inspection) -> set[int]:
-    return {code for look in inspection.looks.values() if look.kind != "colour" for code in look.counts}
 
 
 def _list_values(values: Collection[int]) -> str:
