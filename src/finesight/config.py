@@ -107,7 +107,7 @@ class OptimSettings:
     backbone_scale: Annotated[float, Ge(0), Le(10)] = 1.0  # learning rate of pretrained layers relative to new ones
     layer_decay: Annotated[float, Gt(0), Le(1)] = 1.0  # and again by this factor a stage, towards the entrance
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    warmup_epochs: Annotated[float, Ge(0)] = 0.5  # linear from lr/100; saves a fresh head from a first jump
+    warmup_epochs: Annotated[float, Ge(0)] = 0.5  # linear from lr/100, if a step long; saves a fresh head from a jump
     step_epochs: Annotated[int, Ge(1)] = 10  # schedule = "step": lr times step_factor every so many epochs
     step_factor: Annotated[float, Gt(0), Lt(1)] = 0.1
     clip_norm: Annotated[float, Ge(0)] = 0.0  # of the gradient over all parameters; 0: off

@@ -14,15 +14,18 @@ from finesight.progress import say
 
 
 def find_class(label: str, classes: ClassList) -> int | None:
-    """Index of the class whose id or name is the label; else of the only one that differs in case or Unicode form."""
-    if label in (mapped := dict(classes.mapping)):
-        return classes.ids.index(mapped[label]) if mapped[label] else None
+    """Index of the class whose id or name is the label, or into which the class file merges it.
+
+    Else of the only one that differs in case or Unicode form. None where there is none, or where it is dropped.
+    """
+    merged = {name: classes.ids.index(target) if target else None for name, target in classes.mapping}
+    if label in merged:
+        return merged[label]
     for values in (classes.ids, classes.names):
         if label in values:
             return values.index(label)
-    near = {
-        index for values in (classes.ids, classes.names) for index, value in enumerate(values) if _is_near(value, label)
-    }
+    known = [*enumerate(classes.ids), *enumerate(classes.names), *((index, name) for name, index in merged.items())]
+    near = {index for index, value in known if _is_near(value, label)}
     return near.pop() if len(near) == 1 else None
 
 

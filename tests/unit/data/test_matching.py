@@ -25,3 +25,17 @@ CLASSES = ClassList(("10", "7", "cafe\u0301", "Fox", "fox"), ("Wolf", "ten", "Ca
 )
 def test_by_id_then_name_then_what_only_differs_in_case_or_unicode_form(label: str, index: int | None) -> None:
     assert find_class(label, CLASSES) == index
+
+
+def test_what_a_class_file_merges_in_any_case() -> None:
+    classes = ClassList(
+        ("canine", "bear"), ("canine", "bear"), mapping=(("fox", "canine"), ("Bear", "bear"), ("owl", ""))
+    )
+    assert [find_class(label, classes) for label in ("fox", "FOX", "bear", "BEAR", "owl", "Owl")] == [
+        0,
+        0,
+        1,
+        1,
+        None,
+        None,
+    ]
