@@ -1,8 +1,9 @@
 """The one place where Pillow opens files: which formats, how large ones, and why one cannot be read."""
 
+import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -32,10 +33,14 @@ class _Borrowed:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.renew_lock()
         self._readers = 0
         self._before: list[object] = []
         self._filters: list[object] = []
+        self._ours: Sequence[object] = ()
+
+    def renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -44,9 +49,10 @@ class _Borrowed:
                 self._before = [getattr(module, name) for module, name, _ in LIMITS]
                 for module, name, value in LIMITS:
                     setattr(module, name, value)
+                known = list(warnings.filters)
                 warnings.filterwarnings("ignore", module="PIL")
                 self._filters = warnings.filters  # type: ignore[assignment]
-                self._filter = warnings.filters[0]
+                self._ours = [each for each in warnings.filters[:1] if each not in known]
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
@@ -54,11 +60,12 @@ class _Borrowed:
             if self._readers == 0:
                 for (module, name, _), value in zip(LIMITS, self._before, strict=True):
                     setattr(module, name, value)
-                if self._filter in self._filters:
-                    self._filters.remove(self._filter)
+                self._filters[:] = [each for each in self._filters if each not in self._ours]
 
 
 _BORROWED = _Borrowed()
+if hasattr(os, "register_at_fork"):  # a thread may hold the lock while another one starts a process
+    os.register_at_fork(after_in_child=_BORROWED.renew_lock)
 
 
 @contextmanager

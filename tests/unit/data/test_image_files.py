@@ -46,6 +46,17 @@ def test_limits_hold_while_any_thread_reads(tmp_path: Path) -> None:
     assert warnings.filters == filters
 
 
+def test_the_caller_s_own_filter_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        before = list(warnings.filters)
+        with open_picture(path):
+            assert warnings.filters == before
+        assert warnings.filters == before
+
+
 def test_half_an_image_is_an_error_whatever_the_process_wants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     content = io.BytesIO()
