@@ -83,8 +83,9 @@ def _read_settings(settings: Mapping[str, Any]) -> DataSettings:
 def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Path, Path]]:
     """(name, true mask, predicted mask); images that lie beside masks are passed over, and said."""
     one, other = survey_folder(truth), survey_folder(prediction)
-    for note in (*one.notes, *other.notes):
-        say(f"Note: {note.text}")
+    for role, survey in (("truth", one), ("prediction", other)):
+        for note in survey.notes:
+            say(f"Note on the folder of the {role}: {note.text}")
     found = pair_files(one.pictures, other.pictures)
     if found.images:
         some = f"{len(found.images):,} images beside the masks, such as {found.images[0]}"
