@@ -97,8 +97,8 @@ def _check(looks: Sequence[Look], count: int, what: str, settings: DataSettings,
         worst = max(looks, key=lambda each: len(each.counts))
         raise DataError(
             f"The masks hold {count:,} different {what} ({worst.name} alone {len(worst.counts):,}): blurred, saved as "
-            "JPEG, or a value for each object? Name the classes with data.classes; data.colour_tolerance forgives small "
-            "differences."
+            "JPEG, or a value for each object? Name the classes with data.classes; data.colour_tolerance forgives "
+            "small differences."
         )
     if count < 2:
         negative = {code for each in looks for code in each.counts if code < 0 and code != NODATA}
