@@ -80,7 +80,11 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str
         raise DataError(f"has no column 'path' with the images' files; its first row reads {','.join(header)!r}.")
     splits, notes = _find_splits(header, plain, rows, (image, mask, label))
     used = {image, *(position for _, position in splits)}
-    if mask is None and label is None and len(left := [each for each in range(len(header)) if each not in used]) == 1:
+    if (
+        mask is None
+        and label is None
+        and len(left := [each for each in range(len(header)) if each not in used and _is_named(plain[each])]) == 1
+    ):
         label = left[0]
     target = label if mask is None or kind == "labels" else mask
     if target is None:
@@ -92,6 +96,11 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str
         what = "masks" if has_masks else "labels"
         notes.insert(0, f"Pictures are taken from column {told[0]!r}, {what} from column {told[1]!r}.")
     return Columns(image, target, has_masks, splits, tuple(notes))
+
+
+def _is_named(plain: str) -> bool:
+    """Not the column of row numbers that pandas writes."""
+    return plain != "" and not plain.startswith("unnamed")
 
 
 def _find(

@@ -261,7 +261,11 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
         raise DataError(describe_no_val(has_masks=False))
     for split, found in present.items():
         if unknown := [classes.names[index] for index in sorted(found - present["train"])]:
-            raise DataError(f"{split} has pictures of {quote_some(unknown)}, of which there are none to train on.")
+            near = [quote_some(twins) for twins in list_twins(classes.names) if set(twins) & set(unknown)]
+            hint = f" Names that differ in little more than case: {near[0]}." if near else ""
+            raise DataError(
+                f"{split} has pictures of {quote_some(unknown)}, of which there are none to train on.{hint}"
+            )
         if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
             yield f"{'Classes' if len(absent) > 1 else 'Class'} without a picture in {split}: {quote_some(absent)}."
     for twins in list_twins(classes.ids):

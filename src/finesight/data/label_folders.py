@@ -4,6 +4,7 @@ Above either there may be folders called like splits. A few pictures that lie el
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -242,9 +243,11 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
     flat = [each.key for each in placed if not each.folders]
     nested = [each.key for each in placed if len(each.folders) > 1]
     if len(folders) > 1 and nested:
+        top = nested[0].split("/")[0]
+        second = f", and --data {shlex.quote(str(survey.root / top))} the second" if top in folders else ""
         yield (
-            f"{nested[0]!r} in {root!r} lies in a folder of a folder: to take the first of them as its class, give "
-            "--format class_folders."
+            f"{nested[0]!r} in {root!r} lies in a folder of a folder: --format class_folders takes the first of them "
+            f"as its class{second}."
         )
     if len(folders) > 1 and flat:
         verb = "lies" if len(flat) == 1 else f"and {len(flat) - 1:,} more lie"

@@ -148,6 +148,8 @@ def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
 
 def _explain(survey: Survey) -> str:
     """Why pictures tell no class, and the nearest layout that would."""
+    while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.pictures):
+        survey = survey_folder(survey.root / only)
     if tables := [table.name for table in survey.tables if guess_manifest(table)]:
         return f"{describe(survey)} Name the one CSV file that holds the labels, with --data: {quote_some(tables)}."
     for folder in sorted({key.split("/")[0] for key in survey.pictures if "/" in key}):

@@ -95,9 +95,14 @@ def test_nearly_plain_class_folders(
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (_under("day") + _under("night"), r"'day/fox/0.png'.* lies in a folder of a folder.*--format class_folders"),
+        (
+            _under("day") + _under("night"),
+            r"'day/fox/0.png'.* lies in a folder of a folder.*--format class_folders .*--data .*/day ",
+        ),
         ([*TWO, *[f"{number}.png" for number in range(5)]], r"'0.png' and 4 more lie in .* beside 2 class folders"),
         (_under("train") + _flat("val"), r"'val/0.png' and 8 more lie in"),
+        (_under("a/b/train") + _flat("a/b/val"), r"'val/0.png' and 8 more lie in .*/a/b' beside 2 class folders"),
+        (_under("train/day") + _under("train/night"), r"'day/fox/0.png' .*--format class_folders .*--data .*/day "),
         (
             [*_under("data"), "docs/figure.png"],
             r"'docs' beside 'data', which holds 2 class folders: --data .*/data reads",
@@ -158,6 +163,13 @@ def test_twins_are_told(draw: Draw, tmp_path: Path) -> None:
     listing = read_listing(tmp_path / "d")
     assert listing.classes.ids == ("Fox", "fox", "wolf")
     assert listing.notes == ("Classes of nearly the same name, which are kept apart: 'Fox', 'fox'.",)
+
+
+def test_a_class_of_val_that_is_written_otherwise_in_train(draw: Draw, tmp_path: Path) -> None:
+    for name in ("train/Fox/1.png", "train/wolf/1.png", "val/fox/1.png", "val/wolf/1.png"):
+        draw(f"d/{name}")
+    with pytest.raises(DataError, match=r"pictures of 'fox', of which .* little more than case: 'Fox', 'fox'"):
+        read_listing(tmp_path / "d")
 
 
 def test_validation_of_one_class_is_not_gone_into(draw: Draw, tmp_path: Path) -> None:
