@@ -96,6 +96,10 @@ def jpeg(mask: np.ndarray, path: Path, number: int) -> None:
     Image.fromarray(mask * 255).save(f"{path}.jpg", quality=85)
 
 
+def jpeg_indices(mask: np.ndarray, path: Path, number: int) -> None:
+    Image.fromarray(mask * 3).save(f"{path}.jpg", quality=95)
+
+
 def jpeg_colours(mask: np.ndarray, path: Path, number: int) -> None:
     Image.fromarray(COLOURS[mask]).save(f"{path}.jpg", quality=90)
 
@@ -183,6 +187,7 @@ Refused = tuple[Paint, int, str, tuple[str, ...], tuple[str, ...]]
 REFUSED: dict[str, Refused] = {  # paint, classes drawn, class file, words of the reason, words that would mislead
     "palettes of their own, names without colours": (own_palette, 3, "name\na\nb\nc\n", ("palettes", "name,r,g,b"), ()),
     "JPEG": (jpeg, 2, "", ("values", "JPEG", "data.colour_tolerance = 128", "0, 255"), ("data.ignore",)),
+    "JPEG of indices": (jpeg_indices, 3, "", ("values", "JPEG"), ()),
     "JPEG of named classes": (jpeg, 2, TWO, ("JPEG", "data.colour_tolerance = 128"), ("data.ignore",)),
     "smooth": (smooth(255), 2, "", ("nearest neighbour", "data.colour_tolerance"), ("data.ignore",)),
     "smooth, named": (smooth(255), 2, TWO, ("nearest neighbour", "data.colour_tolerance"), ("data.ignore",)),

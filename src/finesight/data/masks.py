@@ -253,7 +253,8 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
 
 def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     palette = {} if raw.palette is None else {code: int(raw.palette[code]) for code in counts}
-    follow = raw.kind == "value" and max(counts) - min(counts) < min(len(counts), 64)
+    is_lossy = name.lower().endswith(LOSSY)
+    follow = raw.kind == "value" and not is_lossy and max(counts) - min(counts) < min(len(counts), 64)
     inner = None if follow or len(counts) < FEW else count_inner(raw.codes)
     return Look(name, raw.kind, counts, palette, raw.nodata, raw.remarks, inner)
 
