@@ -8,6 +8,8 @@ import pytest
 from commands import draw_classes, finesight, read_rows, train
 from PIL import Image
 
+from finesight.data.formats import read_listing
+
 LABELS = "from,to\nred,warm\ngreen,cold\nblue,cold\nyellow,\n"
 
 
@@ -55,6 +57,15 @@ def test_inspect_counts_what_is_left(home: Path) -> None:
     counts = result["class_counts"]
     assert {name: counts["train"][name] + counts["val"][name] for name in ("warm", "cold")} == {"warm": 3, "cold": 12}
     assert "D301" not in [problem["code"] for problem in result["problems"]]
+
+
+def test_a_split_of_dropped_classes_is_told(tmp_path: Path) -> None:
+    draw_classes(tmp_path / "d/train", 4)
+    draw_classes(tmp_path / "d/val", 1, classes=("red",))
+    mapped = _write(tmp_path / "map.csv", "from,to\nred,\ngreen,a\nblue,b\n")
+    listing = read_listing(tmp_path / "d", classes=str(mapped))
+    assert {split: len(items) for split, items in listing.splits.items()} == {"train": 6, "val": 2}
+    assert "Split 'val' holds only classes that the class file drops." in listing.notes
 
 
 def test_all_dropped(home: Path, tmp_path: Path) -> None:

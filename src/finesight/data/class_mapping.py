@@ -46,6 +46,8 @@ def leave_out_dropped(splits: Splits, classes: ClassList | None) -> tuple[dict[s
         labels = quote_some([label for label, _ in Counter(str(item.label) for item in dropped).most_common()])
         text = f"Left out: {count_of(len(dropped), 'picture')} of classes that the class file drops: {labels}."
         notes.append(Note(text, tuple(item.key for item in dropped)))
+    for split in (split for split, items in kept.items() if splits[split] and not items):
+        notes.append(Note(f"Split {split!r} holds only classes that the class file drops."))
     return {split: items for split, items in kept.items() if items}, notes
 
 
