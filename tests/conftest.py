@@ -3,17 +3,15 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from PIL import Image
+
+from tiny import TINY, write_pictures
 
 pytest_plugins = ["reliability"]
 settings.register_profile("same-chances", derandomize=True, database=None)
 settings.load_profile("same-chances")
-
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,34 +26,10 @@ def same_chances() -> None:
     torch.manual_seed(0)
 
 
-def write_pictures(folder: Path, per_class: int = 12, first: int = 0, size: int = 24) -> Path:
-    """`{class}_{id}.png`: a square of the class's colour on noise, so that a network has something to learn."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for class_number, (name, colour) in enumerate(COLOURS.items()):
-        for number in range(first, first + per_class):
-            random = np.random.default_rng((class_number, number))
-            picture = random.integers(0, 90, (size, size, 3), dtype=np.uint8)
-            top, left = random.integers(0, size // 2, 2)
-            picture[top : top + size // 2, left : left + size // 2] = colour
-            Image.fromarray(picture).save(folder / f"{name}_{number}.png")
-    return folder
-
-
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """36 pictures of three classes in one folder."""
     return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
-
-
-TINY = {
-    "image.size": [32, 32],
-    "epochs": 2,
-    "batch_size": 8,
-    "model.name": "timm/test_resnet",
-    "model.weights": "none",
-    "machine.threads": 1,
-    "optim.lr": 0.01,
-}
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from conftest import TINY, write_pictures
 from finesight import embed, evaluate, predict, train
 from finesight.app.findings import findings
 from finesight.app.labels import labels
 from finesight.app.report import report
+from tiny import TINY, write_pictures
 
 LOOK = np.array([(60, 90, 40), (150, 140, 130), (30, 60, 150)])
 SMALL = TINY | {"epochs": 1, "film.count": 2, "loss.name": "dice", "batch_size": 4, "optim.lr": 0.02}

@@ -14,8 +14,8 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
-from conftest import COLOURS, TINY
 from finesight.cli import main
+from tiny import COLOURS, TINY
 
 SMALL = TINY | {"epochs": 1}
 

@@ -10,10 +10,10 @@ from commands import finesight, train
 from safetensors.numpy import load_file
 from test_segmentation import NETWORK, draw_pairs
 
-from conftest import write_pictures
 from finesight import embed
 from finesight.errors import FinesightError
 from finesight.insight.features import load_features
+from tiny import write_pictures
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from commands import finesight
 from PIL import Image
 
-from conftest import write_pictures
+from tiny import write_pictures
 
 
 @pytest.fixture

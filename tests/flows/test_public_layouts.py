@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from commands import draw, finesight, train
 
-from conftest import COLOURS
 from layouts import NUMBERS, draw_mask, draw_photo
+from tiny import COLOURS
 
 SEGMENTER = {"model__name": "fcn/timm/test_resnet", "film__count": 1, "batch_size": 2}
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from conftest import write_pictures
 from finesight.cache import cache_folder
+from tiny import write_pictures
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -33,6 +33,7 @@ name = "unknown"
 colour = "#000000"
 """
 TABLES = (b"id,name,r,g,b\n1,town,0,255,255\n7,lake,0,0,255\n", b"name,colour\ntown,#00ffff\nlake,#0000ff\n")
+MERGES = (b"from,to\n1,town\n7,lake\n8,lake\n9,\n", b"from,to\n#00ffff,town\n#0000ff,lake\n")
 TOKENS = (
     b'"',
     b",",
@@ -50,7 +51,8 @@ INPUTS = {
     ".json": warped(LANDS, {"0": "bicycle", "1": "bear", "10": "road"}, ["town", "lake"]).map(to_json)
     | damaged(to_json(LANDS), b'{"0": "bicycle", "1": "bear"}', tokens=TOKENS),
     ".toml": damaged(TOML, tokens=TOKENS),
-    ".csv": damaged(*TABLES, tokens=TOKENS),
+    ".csv": damaged(*TABLES, *MERGES, tokens=TOKENS),
+    ".tsv": damaged(*(table.replace(b",", b"\t") for table in (*TABLES, *MERGES)), tokens=TOKENS),
     ".txt": damaged(b"town\nlake\n", b"town\r\nlake", LONG, tokens=TOKENS)
     | st.text().map(lambda t: t.encode("utf-8", "replace")),
 }

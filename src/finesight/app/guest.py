@@ -15,52 +15,55 @@ from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-import torch
-
-from finesight.engine.device import release_freed_memory
 
 P = ParamSpec("P")
 T = TypeVar("T")
+WITHOUT_TORCH = ("inspect",)  # does not compute in torch, and answers at once
 _DEPTH: list[None] = []  # calls within calls: the C library is told once, at the end of the outermost
 
 
 def import_verb(name: str) -> Callable[..., Any]:
     """The public function of `finesight.app.NAME`, as a guest. What its imports change is put back, too."""
-    with unchanged_process():
+    uses_torch = name not in WITHOUT_TORCH
+    with unchanged_process(uses_torch):
         module = import_module(f"finesight.app.{name}")
-    return as_guest(getattr(module, name))
+    return as_guest(getattr(module, name), uses_torch)
 
 
-def as_guest(verb: Callable[P, T]) -> Callable[P, T]:
+def as_guest(verb: Callable[P, T], uses_torch: bool = True) -> Callable[P, T]:
     """The same function, after which the process is as it was before."""
 
     @wraps(verb)
     def call(*args: P.args, **options: P.kwargs) -> T:
-        with unchanged_process():
+        with unchanged_process(uses_torch):
             return verb(*args, **options)
 
     return call
 
 
 @contextmanager
-def unchanged_process() -> Iterator[None]:
-    """Puts back generators, torch's threads and flags, environment variables and warning filters.
+def unchanged_process(uses_torch: bool = True) -> Iterator[None]:
+    """Puts back generators, environment variables, warning filters and, if it is used, torch's threads and flags.
 
     Signal handlers and Pillow's limits are put back where they are changed. Not for several threads at once: all of
     this belongs to the process.
     """
-    _DEPTH.append(None)
     with ExitStack() as after:
-        after.callback(_leave)
+        if uses_torch:
+            _DEPTH.append(None)
+            after.callback(_leave_torch)
         after.callback(random.setstate, random.getstate())
         after.callback(_restore_environment, dict(os.environ))
         after.callback(_restore_filters, list(warnings.filters))
         after.callback(np.random.set_state, np.random.get_state())
-        _remember_torch(after)
+        if uses_torch:
+            _remember_torch(after)
         yield
 
 
 def _remember_torch(after: ExitStack) -> None:
+    import torch
+
     after.callback(torch.set_num_threads, torch.get_num_threads())
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         after.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
@@ -87,7 +90,9 @@ def _restore_filters(before: list[Any]) -> None:
         warnings.filters[:] = before  # type: ignore[index] # a list, of which typeshed tells reading only
 
 
-def _leave() -> None:
+def _leave_torch() -> None:
+    from finesight.engine.device import release_freed_memory
+
     _DEPTH.pop()
     if not _DEPTH:
         release_freed_memory()

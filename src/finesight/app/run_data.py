@@ -52,7 +52,8 @@ def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
     if split not in listing.splits:
         raise DataError(f"{listing.root} has no split {split!r}; there are: {', '.join(listing.splits)}.")
     items, before = listing.splits[split], recorded.get(split, {})
-    if missing := [key for key in before if key not in {item.key for item in items}]:
+    present = {item.key for item in items}
+    if missing := [key for key in before if key not in present]:
         if not items:
             raise DataError(
                 f"None of the {len(before):,} images of split {split!r} of {run.path} is under {listing.root} any "

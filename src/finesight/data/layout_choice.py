@@ -131,7 +131,7 @@ def read_survey(survey: Survey, name: str, needs_target: bool = True, faults: li
         faults += error.reasons
         splits = error.splits
     if not splits:
-        raise DataError(f"{describe(survey)} {_expected()}")
+        raise DataError(faults[-1] if faults else f"{describe(survey)} {_expected()}")
     return {split: _compose_labels(survey, items) for split, items in splits.items()}
 
 

@@ -117,13 +117,13 @@ def _file_name(key: str) -> str:
 
 
 def common_name(key: str) -> str:
-    """`a/7` of `a/masks/7.png`, `a/7_pred.tif`, `a/Pred_7.png` and `a/7.jpg.png`: what the names of a pair share."""
+    """What the names of a pair share: `a/7` of `a/masks/7.png`, `a/7_mask_pred.tif`, `a/Pred_7.png`, `a/7.jpg.png`."""
     path = PurePosixPath(key)
     stem = path.stem
     while PurePosixPath(stem).suffix.lower() in PICTURE_SUFFIXES:
         stem = PurePosixPath(stem).stem
     for pattern, group in ((SUFFIX, 1), (PREFIX, 2)):
-        if match := pattern.match(stem):
+        while match := pattern.match(stem):
             stem = match[group]
     known = MASK_FOLDERS | PICTURE_FOLDERS | PREDICTION_FOLDERS
     return "/".join([*(part for part in path.parts[:-1] if part.lower() not in known), stem]).lower()

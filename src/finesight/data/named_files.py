@@ -43,8 +43,8 @@ class NamedFiles:
         if parent is None:
             return None
         names, stems = self._list(parent)
-        if compose(path.name) in names:
-            return parent / names[compose(path.name)]
+        if (same := names.get(compose(path.name))) and _is_file(parent / same):
+            return parent / same
         found = stems.get(compose(path.name), ())
         if len(found) > 1:
             raise DataError(f"{path.name!r} could be {found[0]!r} or {found[1]!r}; name one with its ending.")

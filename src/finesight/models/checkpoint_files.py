@@ -106,7 +106,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     except _NewProtocol:
         raise WeightsError(
             f"{str(path)!r} was saved with a pickle_protocol above {NEWEST_PROTOCOL}, which cannot be read without "
-            "running it: save the state dict again with torch.save's default, best as .safetensors."
+            "running it (nothing in it was run): save the state dict again with torch.save, best as .safetensors."
         ) from None
     except Exception:  # a damaged or hostile pickle can raise anything
         raise WeightsError(

@@ -14,9 +14,9 @@ import torch
 from PIL import Image, ImageFile, PngImagePlugin
 
 import finesight
-from conftest import TINY
 from finesight.app.guest import unchanged_process
 from finesight.engine import device
+from tiny import TINY
 
 
 def look_at_process() -> dict[str, object]:

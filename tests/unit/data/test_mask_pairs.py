@@ -8,6 +8,7 @@ from finesight.errors import DataError
 PAIRED = {
     "the same name": (["a.png", "b.png"], ["a.png", "b.png"]),
     "another type of file": (["a.png"], ["a.tif"]),
+    "two words at the end": (["a_mask.png", "b_mask.png"], ["a_mask_pred.png", "b_pred_mask.tif"]),
     "words at the end": (["a_mask.png", "b_label.png"], ["a_pred.png", "b_prediction.tif"]),
     "capitals": (["top_1.png"], ["top_1_OUT.png"]),
     "words in front": (["7.png", "8.png"], ["pred_7.png", "Output-8.png"]),
