@@ -1,6 +1,7 @@
 """What `predict` says of an image is what the evaluation scored for it, bit for bit; masks keep their image's size."""
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,6 +110,47 @@ def test_masks(sizes: str, fit: str, size: tuple[int, int], tmp_path: Path) -> N
     evaluate(run, data=data / "train", split="seen", tta=True)
     compare_masks(run, data / "train/images", "seen_tta", tmp_path / "seen_tta", tta=True)
     assert scored["metrics"] == read_metrics(run, "seen")
+
+
+PAIRS = {  # (image, mask, images to predict)
+    "suffixes": ("{}_sat.png", "{}_mask.png", ""),
+    "prefixes": ("image_{}.png", "mask_{}.png", ""),
+    "folders of the splits": ("{split}/images/{}.png", "{split}/masks/{}.png", ""),
+    "folders above the splits": ("img_dir/{split}/{}.png", "ann_dir/{split}/{}.png", "img_dir"),
+    "lists": ("JPEGImages/{}.png", "SegmentationClass/{}.png", "JPEGImages"),
+    "table": ("x/{}.png", "y/{}.png", "x"),
+    "patterns": ("x/{}_a.png", "y/{}_b.png", "x"),
+}
+
+
+@pytest.mark.parametrize("layout", PAIRS)
+def test_masks_of_every_layout(layout: str, tmp_path: Path) -> None:
+    image, mask, part = PAIRS[layout]
+    drawn, data, run, out = (tmp_path / name for name in ("drawn", "data", "run", "out"))
+    draw(drawn, MIXED)
+    listed: dict[str, list[str]] = {"train": [], "val": []}
+    for split, names in listed.items():
+        for path in sorted((drawn / split / "images").iterdir()):
+            for pattern, source in ((image, path), (mask, drawn / split / "masks" / path.name)):
+                place = data / pattern.format(path.stem, split=split)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, place)
+            names.append(path.stem)
+    if layout == "lists":
+        for split, names in listed.items():
+            (data / f"{split}.txt").write_text("\n".join(names))
+    if layout == "table":
+        lines = [f"{image.format(n)},{mask.format(n)},{split}" for split, names in listed.items() for n in names]
+        (data / "pairs.csv").write_text("\n".join(["image,mask,split", *lines]))
+    patterns = {"data.images": "x/*", "data.masks": "y/*"} if layout == "patterns" else {}
+    source = data / "pairs.csv" if layout == "table" else data
+    train(data=source, out=run, settings=SEGMENTER | {"image.size": [64, 64]} | patterns)
+    predict(run, data / part, out=out, index=True)
+    kept = sorted((run / "evaluation/val/masks").rglob("*.png"))
+    assert kept
+    found = {re.findall("[0-9]+", path.stem)[0]: path for path in out.rglob("*.png")}
+    for path in kept:
+        np.testing.assert_array_equal(read(path), read(found[re.findall("[0-9]+", path.stem)[0]]))
 
 
 def test_masks_of_the_journal_the_film_and_a_network_of_many_layers(tmp_path: Path) -> None:

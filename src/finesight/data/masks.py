@@ -44,7 +44,7 @@ FEW = 3  # codes of a mask, from which on it is asked whether they lie along edg
 
 class UnreadableMask(UnreadablePicture):
     def __str__(self) -> str:
-        return f"Mask {self.key!r} {self.reason}. Repair or remove it."
+        return f"Mask {self.key!r} {self.reason}. {self.advice}".rstrip()
 
 
 @dataclass(frozen=True)

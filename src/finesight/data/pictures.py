@@ -41,7 +41,12 @@ class UnreadablePicture(DataError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"Picture {self.key!r} {self.reason}. Repair or remove it."
+        return f"Picture {self.key!r} {self.reason}. {self.advice}".rstrip()
+
+    @property
+    def advice(self) -> str:
+        """Empty where the reason itself says what to do, behind a semicolon or a colon."""
+        return "" if "; " in self.reason or ": " in self.reason else "Repair or remove it."
 
 
 @dataclass(frozen=True)
