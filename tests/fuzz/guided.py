@@ -23,9 +23,9 @@ with atheris.instrument_imports(include=["finesight", "tomllib", "csv", "json", 
     from finesight.classes import ClassList
     from finesight.config import load_settings
     from finesight.data.class_files import load_classes
-    from finesight.data.manifest import read_manifest
-    from finesight.data.masks import read_mask
-    from finesight.data.pictures import read_picture
+    from finesight.data.images.pictures import read_picture
+    from finesight.data.layouts.manifest import read_manifest
+    from finesight.data.masks.looks import read_mask
     from finesight.errors import FinesightError
     from finesight.models.checkpoint_files import read_weights
     from finesight.run import RunFolder

@@ -17,8 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from synthetic_masks import write_mask_run
 
-from finesight.data.masks import UnreadableMask, read_mask
-from finesight.data.pictures import UnreadablePicture, read_picture
+from finesight.data.images.pictures import UnreadablePicture, read_picture
+from finesight.data.masks.looks import UnreadableMask, read_mask
 from finesight.engine.restore import restore_model
 from finesight.errors import FinesightError, RunError, WeightsError
 from finesight.insight.evidence import read_evidence

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from synthetic_masks import write_mask_run
 
-from finesight.data.image_files import DECODERS
-from finesight.data.masks import MaskRule, UnreadableMask, read_mask
-from finesight.data.pictures import UnreadablePicture, picture_sizes, read_picture
+from finesight.data.images.image_files import DECODERS
+from finesight.data.images.pictures import UnreadablePicture, picture_sizes, read_picture
+from finesight.data.masks.looks import MaskRule, UnreadableMask, read_mask
 from finesight.data.portraits import take_portrait
 from finesight.data.sample import Item
 from finesight.insight.evidence import read_evidence

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from finesight.data.formats import read_listing
-from finesight.data.manifest import COLUMNS, MASK_COLUMNS, read_manifest
+from finesight.data.layouts.manifest import COLUMNS, MASK_COLUMNS, read_manifest
 from reliability import Tally
 
 SEEDS = (

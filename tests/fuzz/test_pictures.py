@@ -11,9 +11,9 @@ from fuzzing import COUNTS, feed
 from hostility import damaged
 from PIL import Image
 
-from finesight.data.image_files import MAX_PIXELS
-from finesight.data.masks import count_codes, read_mask
-from finesight.data.pictures import fit_picture, picture_sizes, read_picture
+from finesight.data.images.image_files import MAX_PIXELS
+from finesight.data.images.pictures import fit_picture, picture_sizes, read_picture
+from finesight.data.masks.looks import count_codes, read_mask
 from finesight.data.sample import Item
 from reliability import Tally
 from tiffs import write_tiff

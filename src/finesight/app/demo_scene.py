@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.cache import cache_folder
-from finesight.data.image_files import open_picture
+from finesight.data.images.image_files import open_picture
 from finesight.package_index import fetch_members
 from finesight.progress import say
 

@@ -8,7 +8,7 @@ from finesight import ranks
 from finesight.app.preparation import open_split
 from finesight.app.run_data import list_other, list_run_split
 from finesight.config import Settings
-from finesight.data.globs import can_be_read
+from finesight.data.layouts.globs import can_be_read
 from finesight.data.loader import PictureDataset
 from finesight.engine.device import Machine
 from finesight.engine.restore import restore_model

@@ -11,7 +11,7 @@ from PIL import Image
 from finesight.app.preparation import say_reading
 from finesight.config import Preprocessing, Settings
 from finesight.data.formats import list_unmasked
-from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.images.pictures import UnreadablePicture, fit_picture, read_picture
 from finesight.data.sample import Item
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine

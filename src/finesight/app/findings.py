@@ -11,7 +11,7 @@ from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
 from finesight.config import Settings
-from finesight.data.masks import MaskRule
+from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.engine.device import Machine
 from finesight.engine.restore import read_preprocessing

@@ -9,9 +9,9 @@ from typing import Any
 from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.inspection import Inspection, inspect_data
-from finesight.data.manifest import write_manifest
-from finesight.data.mask_notes import spell_code
-from finesight.data.mask_rules import MAX_INFERRED
+from finesight.data.layouts.manifest import write_manifest
+from finesight.data.masks.notes import spell_code
+from finesight.data.masks.rules import MAX_INFERRED
 from finesight.errors import DataError
 from finesight.insight.data_checks import find_problems
 

@@ -23,7 +23,7 @@ from finesight.app.predict_masks import predict_masks
 from finesight.app.preparation import say_reading
 from finesight.config import Settings
 from finesight.data.formats import list_pictures
-from finesight.data.pictures import PICTURE_SUFFIXES
+from finesight.data.images.pictures import PICTURE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
 from finesight.engine.device import Machine

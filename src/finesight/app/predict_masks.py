@@ -25,12 +25,12 @@ from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
 from finesight.config import PixelScale
 from finesight.data.formats import list_unmasked
+from finesight.data.images.pictures import PICTURE_SUFFIXES, UnreadablePicture, picture_sizes, read_picture
+from finesight.data.layouts.mask_names import mask_name
 from finesight.data.leftovers import CLAIM
 from finesight.data.loader import batch_by_size
-from finesight.data.mask_files import encode_colours, encode_overlay, encode_values
-from finesight.data.masks import MaskRule
-from finesight.data.pairs import mask_name
-from finesight.data.pictures import PICTURE_SUFFIXES, UnreadablePicture, picture_sizes, read_picture
+from finesight.data.masks.files import encode_colours, encode_overlay, encode_values
+from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.engine.device import Machine

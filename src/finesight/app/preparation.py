@@ -15,11 +15,12 @@ from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, PixelScale, Preprocessing, Settings
 from finesight.data.decoders import Size, row_sizes
 from finesight.data.formats import read_listing
+from finesight.data.images.reading import describe_reading, describe_scale
+from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.leftovers import quote_some
+from finesight.data.listing import Listing
 from finesight.data.loader import PictureDataset
-from finesight.data.reading import describe_reading, describe_scale
-from finesight.data.sample import Item, Listing
-from finesight.data.scaling import choose_scale, measure_values
+from finesight.data.sample import Item
 from finesight.data.store import common_size, open_pixels, stored_size
 from finesight.data.sufficiency import Amount, compare_classes, find_shortage
 from finesight.engine.best_epoch import choose_tie

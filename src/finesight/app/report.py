@@ -16,8 +16,8 @@ from finesight.app.labels import labels
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
 from finesight.data.decoders import Masks
-from finesight.data.masks import MaskRule
-from finesight.data.pictures import UnreadablePicture
+from finesight.data.images.pictures import UnreadablePicture
+from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, blame_files

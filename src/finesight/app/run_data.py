@@ -13,9 +13,10 @@ from finesight.app.copies import find_copies
 from finesight.app.run_masks import find_mask_rule, read_by_rule, read_mask_rule
 from finesight.config import Settings
 from finesight.data.formats import read_labelled, read_splits
+from finesight.data.layouts.survey import locate
+from finesight.data.listing import Listing
 from finesight.data.matching import keep_known
-from finesight.data.sample import Item, Listing
-from finesight.data.survey import locate
+from finesight.data.sample import Item
 from finesight.errors import DataError, RunError
 from finesight.insight.wording import count_of
 from finesight.progress import say

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import Settings
-from finesight.data.mask_rules import apply_rule, choose_rule
-from finesight.data.masks import MaskRule, look_at_masks
-from finesight.data.sample import Item, Listing
+from finesight.data.listing import Listing
+from finesight.data.masks.looks import MaskRule, look_at_masks
+from finesight.data.masks.rules import apply_rule, choose_rule
+from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.progress import say
 from finesight.run import RunFolder

@@ -11,11 +11,11 @@ import torch
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings, load_settings
 from finesight.data.class_files import load_classes
-from finesight.data.mask_codes import count_pairs
-from finesight.data.mask_comparison import choose_rules
-from finesight.data.mask_pairs import pair_files
-from finesight.data.masks import Look, MaskRule, UnreadableMask, list_problems, read_mask, summarise
-from finesight.data.survey import survey_folder
+from finesight.data.layouts.mask_pairs import pair_files
+from finesight.data.layouts.survey import survey_folder
+from finesight.data.masks.codes import count_pairs
+from finesight.data.masks.comparison import choose_rules
+from finesight.data.masks.looks import Look, MaskRule, UnreadableMask, list_problems, read_mask, summarise
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.metrics.boundary import count_boundary

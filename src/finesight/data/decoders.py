@@ -9,8 +9,8 @@ import numpy as np
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import PixelScale
-from finesight.data.masks import MaskRule, read_mask
-from finesight.data.pictures import Fit, Interpolation, fit_picture, picture_sizes, place_whole, read_picture
+from finesight.data.images.pictures import Fit, Interpolation, fit_picture, picture_sizes, place_whole, read_picture
+from finesight.data.masks.looks import MaskRule, read_mask
 from finesight.data.sample import Item
 
 Size = tuple[int, int]  # (height, width)

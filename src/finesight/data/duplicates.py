@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.pictures import Progress, UnreadablePicture, read_picture
+from finesight.data.images.pictures import Progress, UnreadablePicture, read_picture
+from finesight.data.images.scaling import AS_STORED
 from finesight.data.sample import Item
-from finesight.data.scaling import AS_STORED
 from finesight.data.threads import map_in_threads
 
 SIDE = 16  # of a thumbnail

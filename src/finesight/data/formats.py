@@ -10,22 +10,23 @@ from finesight.classes import ClassList, list_twins, natural_key
 from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
 from finesight.data.class_mapping import leave_out_dropped
-from finesight.data.content import UNREAD_IMAGES
-from finesight.data.globs import read_globs
-from finesight.data.layout_choice import find_fitting, read_survey, settle
-from finesight.data.layouts import FORMATS, Splits
+from finesight.data.images.content import UNREAD_IMAGES
+from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.layouts.choice import find_fitting, read_survey, settle
+from finesight.data.layouts.globs import read_globs
+from finesight.data.layouts.mask_names import is_mask_half
+from finesight.data.layouts.pair_layouts import find_layout, leave_unmasked
+from finesight.data.layouts.pairing import UnclearPairs
+from finesight.data.layouts.survey import Survey, locate, survey_folder
+from finesight.data.layouts.table import FORMATS, Splits
 from finesight.data.leftovers import Note, quote_some
-from finesight.data.mask_rules import choose_rule
-from finesight.data.masks import MaskRule, look_at_masks
+from finesight.data.listing import Listing
+from finesight.data.masks.looks import MaskRule, look_at_masks
+from finesight.data.masks.rules import choose_rule
 from finesight.data.matching import find_class
-from finesight.data.pair_layouts import find_layout, leave_unmasked
-from finesight.data.pairing import UnclearPairs
-from finesight.data.pairs import is_mask_half
-from finesight.data.pictures import PICTURE_SUFFIXES
-from finesight.data.sample import Item, Listing
+from finesight.data.sample import Item
 from finesight.data.splits import split_train_val
 from finesight.data.sufficiency import describe_no_val
-from finesight.data.survey import Survey, locate, survey_folder
 from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 

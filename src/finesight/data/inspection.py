@@ -13,13 +13,13 @@ from finesight.data.class_files import load_classes
 from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.formats import FORMATS, read_splits
+from finesight.data.images.scaling import ValueStats, choose_scale, measure_values
 from finesight.data.leftovers import Note
-from finesight.data.mask_rules import choose_rule
-from finesight.data.mask_values import UnknownValues
-from finesight.data.masks import Look, MaskRule
+from finesight.data.masks.looks import Look, MaskRule
+from finesight.data.masks.rules import choose_rule
+from finesight.data.masks.values import UnknownValues
 from finesight.data.portraits import Portrait, take_portrait
 from finesight.data.sample import Item
-from finesight.data.scaling import ValueStats, choose_scale, measure_values
 from finesight.data.seams import Seam, find_seams
 from finesight.data.splits import split_train_val
 from finesight.data.threads import map_in_threads

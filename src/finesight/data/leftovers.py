@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from finesight.cache import cache_folder
-from finesight.data.content import UNREAD_CONTAINERS, UNREAD_IMAGES, recognise
+from finesight.data.images.content import UNREAD_CONTAINERS, UNREAD_IMAGES, recognise
 
 # Files that usually lie beside images and hold none: texts, tables, annotations, georeferences, programs.
 ENDINGS = (

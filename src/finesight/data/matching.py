@@ -8,7 +8,7 @@ from dataclasses import replace
 from finesight.classes import ClassList
 from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.leftovers import quote_some
-from finesight.data.sample import Listing
+from finesight.data.listing import Listing
 from finesight.errors import DataError
 from finesight.progress import say
 

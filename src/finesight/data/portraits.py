@@ -9,13 +9,13 @@ import numpy as np
 
 from finesight.config import PixelScale
 from finesight.data.duplicates import Fingerprint, take_fingerprint
-from finesight.data.image_files import open_picture
-from finesight.data.mask_codes import count_codes
-from finesight.data.mask_pixels import RawMask
-from finesight.data.masks import Look, UnreadableMask, read_mask, summarise
-from finesight.data.pictures import UnreadablePicture, decode_picture
+from finesight.data.images.image_files import open_picture
+from finesight.data.images.pictures import UnreadablePicture, decode_picture
+from finesight.data.images.scaling import AS_STORED
+from finesight.data.masks.codes import count_codes
+from finesight.data.masks.looks import Look, UnreadableMask, read_mask, summarise
+from finesight.data.masks.pixels import RawMask
 from finesight.data.sample import Item
-from finesight.data.scaling import AS_STORED
 from finesight.data.seams import take_edges
 
 NUM_COLOURS = 6  # that are told of a mask, the most frequent ones

@@ -1,13 +1,7 @@
-"""What flows out of a data set: one picture with its target (Item), and all of them (Listing)."""
+"""What flows out of a data set: one picture with its target."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from finesight.classes import ClassList
-
-if TYPE_CHECKING:
-    from finesight.data.masks import MaskRule  # which reads Items
 
 
 @dataclass(frozen=True)
@@ -23,19 +17,3 @@ class Item:
     path: Path
     label: str | None = None
     mask: Path | None = None
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All pictures of a data set; `root / item.key` is `item.path`.
-
-    format: a name of FORMATS. splits: `train`, `val` and perhaps `test`, each in natural order of keys.
-    notes: sentences worth printing, such as which class has no picture in val. masks: how masks are read, if any.
-    """
-
-    format: str
-    root: Path
-    splits: dict[str, tuple[Item, ...]]
-    classes: ClassList
-    notes: tuple[str, ...] = ()
-    masks: "MaskRule | None" = None

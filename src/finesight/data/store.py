@@ -19,7 +19,7 @@ import PIL
 from finesight.cache import cache_folder
 from finesight.config import PixelScale
 from finesight.data.decoders import Decoder, Pictures
-from finesight.data.pictures import (
+from finesight.data.images.pictures import (
     BadPicture,
     Fit,
     Interpolation,
@@ -28,8 +28,8 @@ from finesight.data.pictures import (
     check_pictures,
     picture_sizes,
 )
+from finesight.data.images.scaling import AS_STORED
 from finesight.data.sample import Item
-from finesight.data.scaling import AS_STORED
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 

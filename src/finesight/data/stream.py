@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finesight.config import Preprocessing
-from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.images.pictures import UnreadablePicture, fit_picture, read_picture
 from finesight.data.sample import Item
 
 

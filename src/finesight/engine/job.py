@@ -9,7 +9,7 @@ import numpy as np
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import PictureDataset
-from finesight.data.masks import MaskRule
+from finesight.data.masks.looks import MaskRule
 from finesight.engine.device import Machine
 from finesight.models.contract import Model
 from finesight.run import RunFolder

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from finesight import ranks
 from finesight.config import Settings
+from finesight.data.images.pictures import fit_picture
 from finesight.data.loader import PictureDataset, batch_by_size, evaluation_batches, load_batches
-from finesight.data.pictures import fit_picture
 from finesight.data.transforms import prepare
 from finesight.engine.device import Machine
 from finesight.engine.memory import free_memory, is_out_of_memory

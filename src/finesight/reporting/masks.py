@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from finesight.classes import IGNORE_INDEX, ClassList
-from finesight.data.mask_files import encode_mask, mask_colours
-from finesight.data.masks import read_mask
-from finesight.data.pictures import Fit, UnreadablePicture, place_whole, read_picture
+from finesight.data.images.pictures import Fit, UnreadablePicture, place_whole, read_picture
+from finesight.data.masks.files import encode_mask, mask_colours
+from finesight.data.masks.looks import read_mask
 from finesight.insight.evidence import Evidence
 from finesight.reporting.pictures import FindPicture, data_uri
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.pictures import UnreadablePicture, fit_picture, read_picture
-from finesight.data.scaling import AS_STORED
+from finesight.data.images.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.images.scaling import AS_STORED
 from finesight.data.threads import map_in_threads
 from finesight.progress import track
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.images.pictures import Fit
+from finesight.data.listing import Listing
 from finesight.data.loader import Targets
-from finesight.data.pictures import Fit
-from finesight.data.sample import Item, Listing
+from finesight.data.sample import Item
 from finesight.data.transforms import augment
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.images.pictures import Fit
+from finesight.data.listing import Listing
 from finesight.data.loader import Targets
-from finesight.data.pictures import Fit
-from finesight.data.sample import Item, Listing
+from finesight.data.sample import Item
 from finesight.metrics.calibration import Calibration
 from finesight.run import RunFolder
 

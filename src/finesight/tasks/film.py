@@ -9,7 +9,7 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.config import FilmSettings
-from finesight.data.mask_files import encode_mask
+from finesight.data.masks.files import encode_mask
 from finesight.errors import ConfigError
 from finesight.run import RunFolder, write_atomically
 

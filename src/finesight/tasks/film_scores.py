@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.data.masks import UnreadableMask, read_mask
+from finesight.data.masks.looks import UnreadableMask, read_mask
 from finesight.errors import DataError, RunError, blame_files
 from finesight.metrics.confusion import mean_iou
 from finesight.metrics.segmentation import count_pixels

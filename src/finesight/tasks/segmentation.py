@@ -14,10 +14,11 @@ from torch import Tensor
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
+from finesight.data.images.pictures import Fit
+from finesight.data.listing import Listing
 from finesight.data.loader import MaskTargets, Targets
-from finesight.data.mask_files import encode_mask
-from finesight.data.pictures import Fit
-from finesight.data.sample import Item, Listing
+from finesight.data.masks.files import encode_mask
+from finesight.data.sample import Item
 from finesight.data.store import open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError

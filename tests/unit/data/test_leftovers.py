@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from finesight.app.inspect import inspect
-from finesight.data.content import explain_content, recognise
 from finesight.data.formats import list_pictures, read_listing
-from finesight.data.globs import read_globs
+from finesight.data.images.content import explain_content, recognise
+from finesight.data.layouts.globs import read_globs
 from finesight.data.leftovers import CLAIM, Note
 from finesight.errors import DataError
 

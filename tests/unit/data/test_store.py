@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from finesight.data import decoders, store
-from finesight.data.pictures import BadPicture, UnreadablePicture, fit_picture, read_picture
+from finesight.data.images.pictures import BadPicture, UnreadablePicture, fit_picture, read_picture
 from finesight.data.sample import Item
 from finesight.data.store import DecodedPixels, Pixels, StoredPixels, open_pixels, stored_size
 from finesight.errors import DataError

@@ -9,7 +9,7 @@ import pytest
 
 from finesight.config import Preprocessing
 from finesight.data import stream
-from finesight.data.pictures import fit_picture, read_picture
+from finesight.data.images.pictures import fit_picture, read_picture
 from finesight.data.sample import Item
 from finesight.data.stream import stream_pictures
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finesight.config import Preprocessing
-from finesight.data.pictures import Fit, fit_picture
+from finesight.data.images.pictures import Fit, fit_picture
 from finesight.insight.heat import find_seen, lay_heat, spread_map
 
 sides = st.integers(4, 60)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from finesight.classes import ClassList
 from finesight.config import LossSettings, Preprocessing, Settings
-from finesight.data.sample import Item, Listing
+from finesight.data.listing import Listing
+from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError
 from finesight.tasks import TASKS
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from finesight.classes import IGNORE_INDEX
 from finesight.data.inspection import Inspection
-from finesight.data.mask_notes import note_reading, note_shift, spell_code, unknown_codes
-from finesight.data.masks import Look, MaskRule
+from finesight.data.masks.looks import Look, MaskRule
+from finesight.data.masks.notes import note_reading, note_shift, spell_code, unknown_codes
 from finesight.data.portraits import Stray, find_strays
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
 from finesight.insight.wording import count_of

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
+from finesight.data.images.reading import describe_loss, describe_mixture
+from finesight.data.images.scaling import FAR_OUTSIDE
 from finesight.data.inspection import Inspection
-from finesight.data.reading import describe_loss, describe_mixture
-from finesight.data.scaling import FAR_OUTSIDE
 from finesight.insight.data_checks.contract import Example, Explanation, explain_if_any
 
 

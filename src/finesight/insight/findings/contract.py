@@ -10,8 +10,8 @@ import numpy as np
 
 from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
-from finesight.data.masks import MaskRule, read_mask
-from finesight.data.pictures import Fit, UnreadablePicture
+from finesight.data.images.pictures import Fit, UnreadablePicture
+from finesight.data.masks.looks import MaskRule, read_mask
 from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.insight.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows

@@ -11,7 +11,7 @@ from PIL import Image
 
 from finesight.classes import ClassList
 from finesight.config import load_settings
-from finesight.data.masks import MaskRule
+from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.insight.evidence import read_evidence
 from finesight.insight.features import save_features

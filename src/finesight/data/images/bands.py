@@ -1,0 +1,199 @@
+"""Pictures that are more than 8-bit grey or RGB: their values as stored, and which band is transparency.
+
+What a file holds is told from its first bytes or its tags; pixels are decoded by Pillow, or by `data.tiff`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from finesight.data.images.image_files import explain, find_orientation, open_picture
+from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
+from finesight.errors import DataError
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}  # of colour types without a palette
+MAX_BANDS = 4
+
+# What was left out of a picture that was read; each goes on "N of M images hold".
+EMPTY_ALPHA = "an alpha band that is zero everywhere; it is ignored"
+NO_ALPHA = "a band tagged as alpha with other values than zero and the maximum (near infrared?); it is left out"
+SPARE_BAND = "a band beyond red, green and blue (near infrared?); it is left out"
+SPARE_PAGES = "more than one page; the first is read"
+SPARE_FRAMES = "an animation; its first frame is read"
+SPARE_GREY_BAND = "a second band beside grey; it is left out"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A decoded file, upright.
+
+    values: (h, w, 1 or 3) in the file's own type; nodata: the value that its tags call missing. is_inverted: its
+    highest value is black. opacity: 0-1 (h, w), None where all of it is seen. remarks: what was left out.
+    """
+
+    values: np.ndarray
+    nodata: float | None = None
+    is_inverted: bool = False
+    opacity: np.ndarray | None = None
+    remarks: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file holds, from its header. type_name: as NumPy calls it; has_extra: a band that may be left out."""
+
+    type_name: str = "uint8"
+    has_extra: bool = False
+
+
+def find_kind(path: Path) -> Kind:
+    """uint8 for what cannot be told: decoding says what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(26)
+        if start.startswith(PNG):
+            is_extra = start[25] in (4, 6) or path.suffix.lower() == ".apng"
+            return Kind("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
+        if start.startswith(b"\xff\xd8"):
+            return Kind()
+        if start.startswith(b"GIF8"):
+            return Kind(has_extra=True)
+        if tiff := read_tags(path):
+            return Kind(
+                "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
+            )
+        with open_picture(path) as image:
+            types = {"I": "uint16", "F": "float32"}
+            is_deep = _find_maxval(image) > 255
+            return Kind(
+                "uint16" if is_deep else types.get(image.mode, "uint8"),
+                has_extra=image.mode == "RGBA" or is_animated(image),
+            )
+    except Exception:  # a broken file can raise anything
+        return Kind()
+
+
+def explain_picture(error: Exception, path: Path) -> str:
+    """As `explain`; a TIFF that Pillow does not know is described."""
+    if isinstance(error, UnidentifiedImageError) and (tiff := read_tags(path)):
+        return (
+            f"is a TIFF of {tiff.describe()} (photometric interpretation {tiff.photometric}, compression "
+            f"{tiff.compression}), which is not read; write it again as grey or RGB"
+        )
+    return explain(error, path)
+
+
+def read_bands(path: Path) -> Bands | None:
+    """None where Pillow makes 8-bit RGB of the file without loss. Raises DataError for what is not read."""
+    with path.open("rb") as file:
+        start = file.read(26)
+    if start.startswith(PNG):
+        return _read_png(path, PNG_BANDS.get(start[25], 3)) if start[24:25] == b"\x10" else None
+    if start[:1] == b"P":
+        return _read_ppm(path)
+    tiff = read_tags(path)
+    if tiff is None or tiff.is_pillows:
+        return None
+    return _read_tiff(path, tiff)
+
+
+def is_animated(image: Image.Image) -> bool:
+    return image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False)
+
+
+def remark_on_pages(path: Path) -> tuple[str, ...]:
+    """Of a TIFF that Pillow reads."""
+    tiff = read_tags(path)
+    return (SPARE_PAGES,) if tiff and tiff.has_pages else ()
+
+
+def _read_tiff(path: Path, tiff: Tiff) -> Bands:
+    if tiff.num_bands > MAX_BANDS:
+        raise DataError(
+            f"has {tiff.describe()}, where one or three are read; choose three of them, "
+            "such as `gdal_translate -b 4 -b 3 -b 2 IN.tif OUT.tif`"
+        )
+    values = read_values(path, tiff)
+    colours, opacity, remarks = _part_alpha(values, tiff.is_alpha)
+    if tiff.kind == "u" and tiff.bits < 8:  # as a viewer shows it
+        colours = np.rint(colours * (255 / ((1 << tiff.bits) - 1))).astype(np.uint8)
+    remarks += (SPARE_PAGES,) if tiff.has_pages else ()
+    is_inverted = tiff.photometric == BLACK_IS_HIGH and tiff.kind == "u"
+    return Bands(colours, tiff.nodata, is_inverted, opacity, remarks)
+
+
+def _part_alpha(values: np.ndarray, is_alpha: bool) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """(grey or red, green and blue; opacity; remarks) of up to four bands.
+
+    GDAL tags a fourth band as alpha unless told otherwise, so its values decide: near infrared is no transparency.
+    """
+    if values.shape[2] in (1, 3):
+        return values, None, ()
+    colours, last = values[..., :-1], values[..., -1]
+    if not is_alpha:
+        return colours, None, (SPARE_BAND if colours.shape[2] == 3 else SPARE_GREY_BAND,)
+    opaque = np.iinfo(last.dtype).max if last.dtype.kind in "ui" else last.max(initial=0)
+    if not last.any():
+        return colours, None, (EMPTY_ALPHA,)
+    if not ((last == 0) | (last == opaque)).all():
+        return colours, None, (NO_ALPHA,)
+    return colours, None if last.all() else (last > 0).astype(np.float32), ()
+
+
+def _read_png(path: Path, num_bands: int) -> Bands:
+    """Of 16 bits a band. Pillow keeps only the high bytes of colours: they are decoded once more for the low ones."""
+    with open_picture(path) as image:
+        key, orientation = image.info.get("transparency"), find_orientation(image)
+    if num_bands == 1:
+        values = _decode(path, "")[..., None]
+    elif num_bands == 2:  # grey and alpha, high and low: four bytes, as RGBA has
+        quads = _decode(path, "RGBA")
+        values = quads[..., 0::2] << 8 | quads[..., 1::2]
+    else:
+        mode = "RGB" if num_bands == 3 else "RGBA"
+        values = _decode(path, f"{mode};16B") << 8 | _decode(path, f"{mode};16L")
+    values = turn_upright(values, orientation)
+    colours, opacity = (values[..., :-1], values[..., -1] / 65535) if num_bands in (2, 4) else (values, None)
+    if isinstance(key, (int, tuple)):
+        opacity = (colours != np.array(key)).any(axis=2).astype(np.float64)
+    if opacity is not None and not opacity.any():
+        return Bands(colours, remarks=(EMPTY_ALPHA,))
+    return Bands(colours, opacity=opacity)
+
+
+def _decode(path: Path, raw_mode: str) -> np.ndarray:
+    """uint16 pixels of a PNG; raw_mode: what Pillow is told its bytes are, where that is not what they are."""
+    with open_picture(path) as image:
+        if raw_mode:
+            image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]
+        return np.asarray(image).astype(np.uint16)
+
+
+def _read_ppm(path: Path) -> Bands | None:
+    """Pillow stretches greys of more than eight bits to 0-65535, as the file's highest value asks for; colours here."""
+    with open_picture(path) as image:
+        maxval = _find_maxval(image)
+        if image.mode in ("I", "F"):
+            values = np.asarray(image)[..., None]
+            return Bands(values.astype(np.uint16) if image.mode == "I" else values)
+        if image.mode != "RGB" or maxval < 256:
+            return None
+        width, height, offset = *image.size, image.tile[0].offset  # type: ignore[attr-defined]
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(6 * width * height)
+    if len(content) < 6 * width * height:
+        raise DataError("is damaged (it ends before its last row)")
+    values = np.frombuffer(content, ">u2").reshape(height, width, 3)
+    return Bands(np.rint(values * (65535 / maxval)).clip(max=65535).astype(np.uint16))
+
+
+def _find_maxval(image: Image.Image) -> int:
+    """The highest value of a binary PPM; 255 of anything else."""
+    tiles: Sequence[object] = getattr(image, "tile", ())
+    args = getattr(tiles[0], "args", None) if tiles and getattr(tiles[0], "codec_name", "") == "ppm" else None
+    return int(args[1]) if isinstance(args, tuple) else 255

@@ -1,0 +1,174 @@
+"""Which layout a folder or file is in, its items, and why it is in none."""
+
+import difflib
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from finesight.classes import compose
+from finesight.data.layouts.hidden_pairs import find_hidden_pairs, find_nested_pairs
+from finesight.data.layouts.label_folders import explain_misfit, is_few, read_class_folders
+from finesight.data.layouts.manifest import UnusableRows, guess_manifest
+from finesight.data.layouts.pair_layouts import explain_unpaired
+from finesight.data.layouts.pairing import UnclearPairs
+from finesight.data.layouts.survey import Survey, describe, survey_folder
+from finesight.data.layouts.table import FORMATS, Splits
+from finesight.data.leftovers import Note, quote_some
+from finesight.data.sample import Item
+from finesight.errors import DataError
+
+
+def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
+    """(what to read, name of its format). A single folder that holds everything is gone into, which is noted.
+
+    preferred: the format of what cannot be told by itself, such as pictures of a single class.
+    """
+    survey = survey_folder(root)
+    if format != "auto":
+        _check_name(format)
+    names = find_fitting(survey, format)
+    inner = survey
+    is_readable = not names and bool(preferred) and _can_be_read(survey, preferred)
+    while not names and (folder := _only_folder(inner)):
+        inner = survey_folder(inner.root / folder)
+        found = find_fitting(inner, format)
+        if names := [] if is_readable and found != [preferred] else found:
+            below = f"{inner.root.relative_to(survey.root)}".replace(os.sep, "/")
+            inner.notes[:0] = [
+                Note(f"All pictures lie in the folder {below!r}, which is read as if --data named it.", (below,)),
+                *(note for note in survey.notes if not any(key.startswith(f"{below}/") for key in note.keys)),
+            ]
+            survey = inner
+    if is_readable and not names:
+        return survey, preferred
+    if len(names) > 1:
+        raise DataError(f"{describe(survey)} It can be read as {' or '.join(names)}: say which with --format.")
+    if names or format != "auto":
+        name = (names or [format])[0]
+        survey.notes.extend(_note_tables(survey, name))
+        return survey, name
+    if not survey.pictures:
+        raise DataError(_explain(survey))
+    return survey, preferred or "unlabelled"
+
+
+def _note_tables(survey: Survey, name: str) -> Iterator[Note]:
+    """What CSV files say that are not read."""
+    if FORMATS[name].task == "classification" and name != "manifest":
+        for table in survey.tables:
+            if guess_manifest(table) == "labels":
+                text = f"Passed over: {table.name!r}, which gives images labels, too; --format manifest reads it."
+                yield Note(text, (table.name,))
+
+
+def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
+    """Names of the formats with labels or masks that a survey looks like."""
+    if format != "auto":
+        return [format] if FORMATS[format].fits(survey) else []
+    names: list[str] = []
+    unclear = None
+    for name, each in FORMATS.items():
+        try:
+            names += [name] if each.task != "none" and each.fits(survey) else []
+        except UnclearPairs as error:
+            unclear = error
+    # pairs are the more special layout: images/ and masks/ would also do as two classes
+    if paired := [name for name in names if FORMATS[name].task == "segmentation"]:
+        return paired
+    if unclear:
+        raise unclear
+    hidden = {name: reason for name in names if (reason := _find_hidden_pairs(survey, name))}
+    if hidden and len(hidden) == len(names):
+        raise DataError(next(iter(hidden.values())))
+    names = [name for name in names if name not in hidden]
+    if names:
+        return names
+    kinds = [kind for kind in map(guess_manifest, survey.tables) if kind]
+    return ["mask_manifest" if "masks" in kinds else "manifest"] if len(kinds) == 1 else []
+
+
+def _find_hidden_pairs(survey: Survey, name: str) -> str:
+    """Why files that could be read as classes are not; "" where they can."""
+    if name not in ("class_folders", "name_prefix"):
+        return ""
+    return find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))
+
+
+def _can_be_read(survey: Survey, name: str) -> bool:
+    try:
+        return FORMATS[name].task != "none" and bool(FORMATS[name].read(replace(survey, notes=[])))
+    except DataError:
+        return False
+
+
+def _only_folder(survey: Survey) -> str:
+    """Name of the one folder in which all pictures lie, or ""."""
+    tops = {key.split("/")[0] if "/" in key else "" for key in survey.pictures}
+    return tops.pop() if len(tops) == 1 else ""
+
+
+def _check_name(name: str) -> None:
+    if name not in FORMATS:
+        near = difflib.get_close_matches(name, FORMATS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(FORMATS)}."
+        raise DataError(f"No data format {name!r}. {hint}")
+
+
+def read_survey(survey: Survey, name: str, needs_target: bool = True, faults: list[str] | None = None) -> Splits:
+    _check_name(name)
+    if needs_target and FORMATS[name].task == "none":
+        reason = _explain(survey)
+        if faults is None:
+            raise DataError(reason)
+        faults.append(reason)
+    try:
+        splits = FORMATS[name].read(survey)
+    except UnusableRows as error:
+        if faults is None:
+            raise
+        faults += error.reasons
+        splits = error.splits
+    if not splits:
+        raise DataError(faults[-1] if faults else f"{describe(survey)} {_expected()}")
+    return {split: _compose_labels(survey, items) for split, items in splits.items()}
+
+
+def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
+    """Labels in one Unicode form: the same name may be written in two."""
+    other = {item.label for item in items if item.label is not None and item.label != compose(item.label)}
+    if other:
+        names = quote_some(sorted(compose(label) for label in other))
+        text = f"Class names in decomposed Unicode, as macOS writes them, are read in their composed form: {names}."
+        if text not in [note.text for note in survey.notes]:
+            survey.notes.append(Note(text))
+    return [replace(item, label=compose(item.label)) if item.label in other else item for item in items]
+
+
+def _explain(survey: Survey) -> str:
+    """Why pictures tell no class, and the nearest layout that would."""
+    while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.pictures):
+        survey = survey_folder(survey.root / only)
+    if tables := [table.name for table in survey.tables if guess_manifest(table)]:
+        return f"{describe(survey)} Name the one CSV file that holds the labels, with --data: {quote_some(tables)}."
+    for folder in sorted({key.split("/")[0] for key in survey.pictures if "/" in key}):
+        inner = survey_folder(survey.root / folder)
+        is_most = is_few(len(survey.pictures) - len(inner.pictures), len(survey.pictures))
+        if is_most and find_fitting(inner) == ["class_folders"]:
+            count = len({item.label for items in read_class_folders(inner).values() for item in items})
+            others = sorted({key.split("/")[0] for key in survey.pictures} - {folder})
+            return (
+                f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
+                f"folders: --data {shlex.quote(str(inner.root))} reads those."
+            )
+    if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.pictures):
+        return reason
+    told = "None tells its class. " if survey.pictures else ""
+    return next(explain_misfit(survey), "") or f"{describe(survey)} {told}{_expected()}"
+
+
+def _expected() -> str:
+    return (
+        "Expected: a folder a class, CLASS_ID.png, images/ and masks/, or a CSV file (docs/labels.md, docs/layouts.md)."
+    )

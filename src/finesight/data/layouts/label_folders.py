@@ -1,0 +1,256 @@
+"""Labels from where pictures lie or what they are called: a folder a class, or names such as `wolf_7.png`.
+
+Above either there may be folders called like splits. A few pictures that lie elsewhere are passed over and noted.
+"""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from finesight.data.layouts.survey import Survey
+from finesight.data.leftovers import Note, count_of, quote_some
+from finesight.data.sample import Item
+from finesight.data.splits import split_name
+from finesight.errors import DataError
+
+Splits = dict[str, list[Item]]
+# How a name's label and its number are told apart. Only the first is so usual that few names need to prove it.
+NAMES = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (r"(.*)_([^_]*[0-9][^_]*)", r"(.*)\.([0-9]+)", r"(.*)-([0-9]+)", r"(.*?) ?\(([0-9]+)\)")
+)
+UNLABELLED = "unlabelled"
+UNLABELLED_NAMES = frozenset(("unlabelled", "unlabeled", "pred", "predict"))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A picture. folders: those between its split's folder and the file."""
+
+    split: str
+    key: str
+    folders: tuple[str, ...]
+    stem: str
+
+
+def place(survey: Survey) -> list[Placed]:
+    """Folders are splits only if all pictures, but for a few, lie in folders called like them, one a split."""
+    pictures = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.pictures]
+    splits = name_splits(survey)
+    inside = [each for each in pictures if each.folders and each.folders[0] in splits]
+    labelled = {folder: split for folder, split in splits.items() if split != UNLABELLED}
+    if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(pictures) - len(inside), len(pictures)):
+        return pictures
+    placed = [
+        Placed(labelled[each.folders[0]], each.key, each.folders[1:], each.stem)
+        for each in inside
+        if each.folders[0] in labelled
+    ]
+    return _strip_doubled(placed)
+
+
+def _strip_doubled(placed: list[Placed]) -> list[Placed]:
+    """Archives often hold `train/train/fox`: the second `train` says nothing."""
+    single = {each.split for each in placed if each.folders[:1] != (each.key.split("/")[0],)}
+    return [
+        each if each.split in single else Placed(each.split, each.key, each.folders[1:], each.stem) for each in placed
+    ]
+
+
+def name_splits(survey: Survey) -> dict[str, str]:
+    """The split of each folder in the root that holds pictures and is called like one.
+
+    Folders such as `unlabelled` or `pred` count if there are splits. `seg_train` and `seg_test` are splits as
+    well: their names are no more than splits once what all begin with is gone.
+    """
+    folders = sorted({key.split("/")[0] for key in survey.pictures if "/" in key})
+    starts = {re.sub("[^_.-]*$", "", folder) for folder in folders}
+    start = starts.pop() if len(starts) == 1 and len(folders) > 1 else ""
+    for cut in ("", start):
+        names = {folder: folder.removeprefix(cut) for folder in folders}
+        splits = {folder: split for folder, name in names.items() if (split := split_name(name))}
+        if splits:
+            return splits | {folder: UNLABELLED for folder, name in names.items() if name.lower() in UNLABELLED_NAMES}
+    return {}
+
+
+def is_few(number: int, total: int) -> bool:
+    """Whether so many pictures out of place are an oversight rather than another layout."""
+    return number * 5 <= total and (number <= 3 or number * 100 <= total)
+
+
+def fits_class_folders(survey: Survey) -> bool:
+    """Every picture in one folder below its split; two folders called like splits are no classes."""
+    placed = place(survey)
+    inside, strays = _sort_strays(placed, lambda each: len(each.folders) == 1)
+    labels = {each.folders[0] for each in inside}
+    looks_like_splits = sum(bool(split_name(label)) for label in labels) > 1
+    fits = is_few(len(strays) - len(_unlabelled_test(inside, strays)), len(placed))
+    fits = fits and not any(len(each.folders) > 1 for each in placed)
+    return fits and len(labels) > 1 and not looks_like_splits
+
+
+def read_class_folders(survey: Survey) -> Splits:
+    """The first folder below the split is the class, however deep a picture lies in it."""
+    placed = place(survey)
+    inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
+    left_out = _unlabelled_test(inside, strays)
+    if not is_few(len(strays) - len(left_out), len(placed)):  # folders called like splits that are classes
+        placed = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.pictures]
+        inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
+        left_out = []
+        if not is_few(len(strays), len(placed)):
+            raise DataError(
+                f"Picture {strays[0].key!r} in {str(survey.root)!r} should lie in a folder named after its class."
+            )
+    _refuse_splits_as_classes(survey, inside)
+    _note_strays(survey, {each.key for each in inside}, left_out, "in no folder of a class")
+    _note_empty(survey, inside)
+    return _collect(survey, inside, lambda each: each.folders[0])
+
+
+def _refuse_splits_as_classes(survey: Survey, inside: list[Placed]) -> None:
+    """Folders called like splits, with folders of their own, that `place` could not take for splits."""
+    nested = {each.folders[0] for each in inside if len(each.folders) > 1}
+    if len(called := sorted(folder for folder in nested if split_name(folder))) > 1:
+        raise DataError(describe_splits(survey, called))
+
+
+def describe_splits(survey: Survey, called: list[str]) -> str:
+    """Why folders called like splits cannot be read as such."""
+    names = {folder: split_name(folder) for folder in called}
+    for split in dict.fromkeys(names.values()):
+        if len(same := [folder for folder in called if names[folder] == split]) > 1:
+            return (
+                f"{quote_some(same)} in {str(survey.root)!r} are both called like the split {split}: keep one of them."
+            )
+    others = sorted({key.split("/")[0] if "/" in key else key for key in survey.pictures} - set(called))
+    what = f"{quote_some(called)} in {str(survey.root)!r} are called like splits"
+    is_flat = all(key.count("/") == 1 for key in survey.pictures)
+    if not others:
+        return f"{what} and hold no folders: if they are classes, give --format class_folders."
+    advice = "if all are classes, give --format class_folders" if is_flat else "call it train, val or test"
+    return f"{what}, but {quote_some(others, 3)} beside them is not: move it away, or {advice}."
+
+
+def fits_name_prefix(survey: Survey) -> bool:
+    """The id must hold a digit, so that pairs like 0007_sat.jpg and 0007_mask.png are not taken for classes."""
+    return any(_is_clear(survey, pattern) for pattern in NAMES)
+
+
+def _is_clear(survey: Survey, pattern: re.Pattern[str]) -> bool:
+    placed = place(survey)
+    found = [(each, _label(each, pattern)) for each in placed if each.split != "test"] or [
+        (each, _label(each, pattern)) for each in placed
+    ]
+    counts = Counter(label for _, label in found)
+    if any(each.folders for each, _ in found) or "" in counts or len(counts) < 2 or all(map(split_name, counts)):
+        return False
+    return pattern is NAMES[0] or (min(counts.values()) > 1 and all(re.search(r"[^\W\d_]", label) for label in counts))
+
+
+def read_name_prefix(survey: Survey) -> Splits:
+    placed = place(survey)
+    pattern = next((pattern for pattern in NAMES if _is_clear(survey, pattern)), NAMES[0])
+    labels = {label for each in placed if each.split != "test" and (label := _label(each, pattern))}
+    inside, strays = _sort_strays(placed, lambda each: not each.folders and bool(_label(each, pattern)))
+    tests = [each for each in placed if each.split == "test"]
+    if tests and labels and not labels & {_label(each, pattern) for each in tests}:
+        strays = [each for each in strays if each.split != "test"]
+        inside = [each for each in inside if each.split != "test"]
+    else:
+        tests = []
+    if strays:
+        key = strays[0].key
+        raise DataError(f"Picture {key!r} in {str(survey.root)!r} should be called CLASS_ID and lie in no folder.")
+    _note_strays(survey, {each.key for each in inside}, tests, "not called CLASS_ID")
+    return _collect(survey, inside, lambda each: _label(each, pattern))
+
+
+def _label(each: Placed, pattern: re.Pattern[str]) -> str:
+    """`willow_tree` of willow_tree_7.png; "" where the name tells none."""
+    match = pattern.fullmatch(each.stem)
+    return match[1] if match else ""
+
+
+def _stem(key: str) -> str:
+    return key.rpartition("/")[2].rpartition(".")[0]
+
+
+def _sort_strays(placed: list[Placed], is_inside: Callable[[Placed], bool]) -> tuple[list[Placed], list[Placed]]:
+    inside = [each for each in placed if is_inside(each)]
+    return inside, [each for each in placed if not is_inside(each)]
+
+
+def _unlabelled_test(inside: list[Placed], strays: list[Placed]) -> list[Placed]:
+    """The pictures of a split `test` of which none has a label while those of train have."""
+    if any(each.split == "test" for each in inside) or not any(each.split == "train" for each in inside):
+        return []
+    return [each for each in strays if each.split == "test"]
+
+
+def _note_strays(survey: Survey, used: set[str], tests: list[Placed], where: str) -> None:
+    known = {each.key for each in tests}
+    strays = tuple(key for key in survey.pictures if key not in used and key not in known)
+    if strays:
+        text = f"Passed over: {count_of(len(strays), 'picture')} {where} ({quote_some(strays, 2)})."
+        survey.notes.append(Note(text, strays))
+    if tests:
+        keys = tuple(each.key for each in tests)
+        text = f"Passed over: {count_of(len(keys), 'picture')} of test without a label ({quote_some(keys, 1)})."
+        survey.notes.append(Note(text, keys))
+
+
+def _note_empty(survey: Survey, inside: list[Placed]) -> None:
+    """Folders where classes are that are empty, or hold only images which are not read."""
+    labels = {each.folders[0] for each in inside}
+    depths = {tuple(each.key.split("/")[: -len(each.folders) - 1]) for each in inside}  # folders of the splits
+
+    def cut(keys: Iterable[str]) -> set[str]:
+        return {"/".join(key.split("/")[: len(depth) + 1]) for key in keys for depth in depths}
+
+    noted = [key for note in survey.notes for key in note.keys]
+    is_runs = {folder for folder in cut(noted) if any(key.startswith(f"{folder}/") for key in survey.never_data)}
+    about = cut(key for key in noted if key not in survey.never_data)
+    companions = cut(survey.others) - about
+    candidates = {folder for folder in survey.folders if tuple(folder.split("/")[:-1]) in depths}
+    empty = candidates - cut(survey.pictures) - companions - is_runs
+    found = tuple(sorted(folder for folder in empty if folder.rpartition("/")[2] not in labels))
+    if found:
+        verb = "Folder holds" if len(found) == 1 else "Folders hold"
+        survey.notes.append(Note(f"{verb} no picture that can be read, so no class: {quote_some(found)}.", found, True))
+
+
+def _collect(survey: Survey, inside: list[Placed], label: Callable[[Placed], str]) -> Splits:
+    splits: Splits = {}
+    for each in inside:
+        splits.setdefault(each.split, []).append(Item(each.key, survey.root / each.key, label(each)))
+    return splits
+
+
+def explain_misfit(survey: Survey) -> Iterator[str]:
+    """What keeps pictures from being read as classes: the culprit first, then what to do."""
+    placed = place(survey)
+    root = str(survey.root)
+    tops = sorted({key.split("/")[0] for key in survey.pictures if "/" in key})
+    called = [folder for folder in tops if split_name(folder)]
+    flat_splits = len(called) == len(tops) and not any(each.folders for each in placed)
+    if len(called) > 1 and (flat_splits or all(each.split == "train" for each in placed)):
+        yield describe_splits(survey, called)
+    folders = {each.folders[0] for each in placed if each.folders}
+    flat = [each.key for each in placed if not each.folders]
+    nested = [each.key for each in placed if len(each.folders) > 1]
+    if len(folders) > 1 and nested:
+        top = nested[0].split("/")[0]
+        second = f", and --data {shlex.quote(str(survey.root / top))} the second" if top in folders else ""
+        yield (
+            f"{nested[0]!r} in {root!r} lies in a folder of a folder: --format class_folders takes the first of them "
+            f"as its class{second}."
+        )
+    if len(folders) > 1 and flat:
+        verb = "lies" if len(flat) == 1 else f"and {len(flat) - 1:,} more lie"
+        yield f"{flat[0]!r} {verb} in {root!r} beside {len(folders)} class folders: move what has no class elsewhere."
+    if len(folders) == 1 and not flat:
+        yield f"{root!r} holds one folder of pictures, {folders.pop()!r}; at least two are needed, one a class."

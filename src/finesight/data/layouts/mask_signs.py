@@ -1,0 +1,69 @@
+"""Whether files look like masks rather than photographs: few values, in flat areas, the same ones from file to file."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from finesight.data.images.image_files import open_picture
+from finesight.data.masks.codes import unpack
+from finesight.data.masks.looks import read_mask
+from finesight.errors import DataError
+
+SAMPLE = 5  # files of a side that are looked at
+MOST_VALUES = 64  # in all files of a side together
+MOST_PIXELS = 500_000  # of a file that are looked at
+# Blurred masks and masks as JPEG: nearly all pixels have one of the few most frequent colours, when these are coarse.
+FLAT = 0.85
+COARSE = {"colour": (16, 12), "palette": (1, 12), "value": (4, 6)}  # width of a level, number of frequent ones
+
+T = TypeVar("T")
+
+
+def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None:
+    """None where no file can be read. lenient: masks that were blurred or saved as JPEG, too."""
+    found = [look for path in sample(paths) if (look := _look(path))]
+    if not found:
+        return None
+    values = set().union(*(codes for codes, _, _ in found))
+    number = sum(size for _, _, size in found)
+    few = len(values) <= min(MOST_VALUES, max(2 * len(found), number // 8))
+    return few or (lenient and float(np.median([flat for _, flat, _ in found])) >= FLAT)
+
+
+def have_equal_sizes(pairs: Sequence[tuple[Path, Path]]) -> bool:
+    """Whether the files of most pairs have one size, as far as their headers can be read."""
+    sizes = [(_size(one), _size(other)) for one, other in sample(pairs)]
+    known = [one == other for one, other in sizes if one and other]
+    return not known or 2 * sum(known) > len(known)
+
+
+def sample(files: Sequence[T]) -> list[T]:
+    return [files[len(files) * number // SAMPLE] for number in range(SAMPLE)] if len(files) > SAMPLE else list(files)
+
+
+def _look(path: Path) -> tuple[set[int], float, int] | None:
+    """(values or colours, how much of it is flat, pixels)."""
+    try:
+        raw = read_mask(path)
+    except DataError:
+        return None
+    step = max(1, math.isqrt(raw.codes.size // MOST_PIXELS))
+    found, counts = np.unique(raw.codes[::step, ::step], return_counts=True)
+    width, frequent = COARSE[raw.kind]
+    coarse: Counter[tuple[int, ...]] = Counter()
+    for code, count in zip(found.tolist(), counts.tolist(), strict=True):
+        coarse[tuple(part // width for part in (unpack(code) if raw.kind == "colour" else (code,)))] += count
+    flat = sum(count for _, count in coarse.most_common(frequent)) / coarse.total()
+    return set(found.tolist()), flat, coarse.total()
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    try:
+        with open_picture(path) as image:
+            return image.size
+    except (DataError, OSError, ValueError, SyntaxError):
+        return None

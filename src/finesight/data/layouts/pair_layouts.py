@@ -1,0 +1,211 @@
+"""Layouts of images and their masks: recognised, read to items by split, and what is not read is noted."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
+from finesight.data.layouts.names import Name, kind_of, take_apart
+from finesight.data.layouts.pairing import Pairing, Way, find_pairs, glob_of
+from finesight.data.layouts.split_lists import SplitLists, read_split_lists
+from finesight.data.layouts.survey import Survey
+from finesight.data.leftovers import Note, count_of, quote_some
+from finesight.data.sample import Item
+from finesight.errors import DataError
+
+Splits = dict[str, list[Item]]
+
+
+def fits_pairs(survey: Survey, way: Way) -> bool:
+    """Whether names, and pixels where names do not tell, say that images and masks lie here in this way."""
+    layout = find_layout(survey)
+    return layout is not None and layout.way == way
+
+
+def find_layout(survey: Survey) -> Pairing | None:
+    """Images and masks as names and pixels tell them. Raises UnclearPairs."""
+    found = find_pairs(survey.pictures)
+    return found if found is None or found.is_certain else _confirm(found, survey.root)
+
+
+def read_pairs(survey: Survey, way: Way) -> Splits:
+    """A half without partner becomes an item whose other half is the file that should be there."""
+    found = find_layout(survey)
+    if found is None or found.way != way:
+        found = find_pairs(survey.pictures, way)
+    if found is None:
+        raise DataError(
+            f"No image in {str(survey.root)!r} has a mask of the same name; name both with --images and --masks."
+        )
+    find_pairs.cache_clear()  # names taken apart are large, and training is long
+    return read_pairing(survey.root, found, survey.notes)
+
+
+def explain_unpaired(survey: Survey) -> str:
+    """That folders are called like images and like masks though no names match; "" where they are not."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in take_apart(survey.pictures):
+        groups[kind_of(name.folder_words)].append(name.key)
+    if not groups["image"] or not groups["mask"]:
+        return ""
+    patterns = [glob_of(groups[kind]) for kind in ("image", "mask")]
+    return (
+        f"{patterns[0]!r} and {patterns[1]!r} in {str(survey.root)!r} seem to be images and masks, but most names do "
+        "not match one to one: name what matches with --images 'GLOB' --masks 'GLOB', or pair the files in a CSV file "
+        "with the columns image,mask."
+    )
+
+
+def read_pairing(root: Path, found: Pairing, notes: list[Note]) -> Splits:
+    """Items by split. What is not used, and why, is added to the notes. Raises DataError."""
+    if found.twins:
+        same = [name.key for name in found.twins[:2]]
+        raise DataError(f"{same[0]!r} and {same[1]!r} in {str(root)!r} would be the same half of a pair.")
+    notes += _describe(found)
+    keys = [image.key for image, _ in found.pairs] + [image.key for image in found.images]
+    lists = read_split_lists(root, keys, {name.key: name.stem for name in _images(found)})
+    notes += _describe_lists(lists, keys)
+    splits: Splits = defaultdict(list)
+    for item, split in _make_items(root, found):
+        for name in _splits_of(item, split, lists):
+            splits[name].append(item)
+    return {split: items for split, items in splits.items() if not _is_bare(split, items, found, root, notes)}
+
+
+def leave_unmasked(splits: dict[str, tuple[Item, ...]], notes: list[Note]) -> dict[str, tuple[Item, ...]]:
+    """The splits without images that have no mask; they are counted and noted."""
+    kept: dict[str, tuple[Item, ...]] = {}
+    left: list[str] = []
+    for split, items in splits.items():
+        some = tuple(item for item in items if item.mask is None or item.mask.exists() or not item.path.exists())
+        left += [item.key for item in set(items) - set(some)]
+        if some:
+            kept[split] = some
+    if left:
+        total = sum(map(len, kept.values()))
+        text = f"{count_of(len(left), 'image')} without a mask left out, as data.unmasked = skip; {total:,} are used."
+        notes.append(Note(text, tuple(sorted(left))))
+    return kept
+
+
+def _images(found: Pairing) -> Iterator[Name]:
+    yield from (image for image, _ in found.pairs)
+    yield from found.images
+
+
+def _confirm(found: Pairing, root: Path) -> Pairing | None:
+    """What pixels say of files whose names leave open that they are two classes; None where they are."""
+    paths = [(root / one.key, root / other.key) for one, other in found.pairs]
+    if not have_equal_sizes(paths):
+        return None
+    second = look_like_masks([other for _, other in paths], lenient=not _is_by_ending(found))
+    if not _is_by_ending(found):
+        return None if second is False else found
+    first = look_like_masks([one for one, _ in paths])
+    if first is second:
+        return None
+    return found if second else _swap(found)
+
+
+def _is_by_ending(found: Pairing) -> bool:
+    image, mask = found.pairs[0]
+    return image.parent == mask.parent and image.stem == mask.stem and image.name_words == mask.name_words
+
+
+def _swap(found: Pairing) -> Pairing:
+    pairs = tuple((mask, image) for image, mask in found.pairs)
+    return replace(found, pairs=pairs, images=found.masks, masks=found.images)
+
+
+def _describe(found: Pairing) -> Iterator[Note]:
+    if not found.is_certain:
+        images, masks = (glob_of([pair[side].key for pair in found.pairs]) for side in (0, 1))
+        yield Note(f"{images!r} are read as images and {masks!r} as their masks; --images and --masks say otherwise.")
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in found.others:
+        groups[name.parent].append(name.key)
+    for keys in groups.values():
+        text = f"Not used, as neither image nor mask: {count_of(len(keys), 'file')} ({glob_of(keys)!r})."
+        yield Note(text, tuple(keys))
+    bare = [image.key for image, mask in found.pairs if not (image.split or mask.split)]
+    if bare and len(bare) < len(found.pairs):
+        text = f"{count_of(len(bare), 'image')} in no folder called like a split, such as {bare[0]!r}, are in train."
+        yield Note(text, tuple(bare))
+
+
+def _describe_lists(lists: SplitLists, keys: Sequence[str]) -> Iterator[Note]:
+    if lists.files:
+        counts = ", ".join(f"{file} ({number:,})" for file, number in lists.files.items())
+        left = [key for key in keys if key not in lists.splits]
+        outcome = f" {count_of(len(left), 'image')} in none of them {'left out' if lists.has_train else 'in train'}."
+        yield Note(f"Splits as listed in {counts}.{outcome if left else ''}", tuple(left) if lists.has_train else ())
+    if lists.missing:
+        number = count_of(len(lists.missing), "name")
+        yield Note(f"{number} in lists of splits of which there is no image here, such as {lists.missing[0]!r}.")
+    if lists.unused:
+        yield Note(f"Not used, as they name no image here: {quote_some(lists.unused)}.")
+
+
+def _splits_of(item: Item, split: str, lists: SplitLists) -> tuple[str, ...]:
+    """Those a list says; without lists, that of the folder. With lists of train what is in none is in no split."""
+    if not lists.splits:
+        return (split or "train",)
+    listed = lists.splits.get(item.key)
+    return listed or (() if lists.has_train else ("train",))
+
+
+def _make_items(root: Path, found: Pairing) -> Iterator[tuple[Item, str]]:
+    """(item, split of its folders)."""
+    for image, mask in found.pairs:
+        yield Item(image.key, root / image.key, mask=root / mask.key), image.split or mask.split
+    taken = {name.key for name in (*_images(found), *(m for _, m in found.pairs), *found.masks, *found.others)}
+    guess = _guesser(found.pairs, taken)
+    for image in found.images:
+        yield Item(image.key, root / image.key, mask=root / guess(image)), image.split
+    guess = _guesser([(mask, image) for image, mask in found.pairs], taken)
+    for mask in found.masks:
+        key = guess(mask)
+        yield Item(key, root / key, mask=root / mask.key), mask.split
+
+
+def _is_bare(split: str, items: list[Item], found: Pairing, root: Path, notes: list[Note]) -> bool:
+    """Whether a split to score on has no mask at all, as public data have for a test split; it is noted."""
+    masks = {root / mask.key for _, mask in found.pairs} | {root / mask.key for mask in found.masks}
+    if split == "train" or any(item.mask in masks for item in items):
+        return False
+    text = f"Split {split}: none of its {count_of(len(items), 'image')} has a mask, so it is left out."
+    notes.append(Note(text, tuple(item.key for item in items)))
+    return True
+
+
+def _guesser(pairs: Iterable[tuple[Name, Name]], taken: set[str]) -> Callable[[Name], str]:
+    """Where a file's partner would be, as whole pairs of its folder say; never a file that there is."""
+    by_folder: dict[str, tuple[Name, Name]] = {}
+    for pair in pairs:
+        by_folder.setdefault(pair[0].parent, pair)
+
+    def guess(name: Name) -> str:
+        ours, theirs = by_folder.get(name.parent) or next(iter(by_folder.values()))
+        key = "/".join((*_move(name, ours, theirs), _rename(name, ours, theirs)))
+        return key if key not in taken else f"{key.rpartition('/')[0]}/partner of {name.key.rpartition('/')[2]}"
+
+    return guess
+
+
+def _move(name: Name, ours: Name, theirs: Name) -> list[str]:
+    """The folders of a file's partner."""
+    mine, one, other = (PurePosixPath(each.key).parts[:-1] for each in (name, ours, theirs))
+    if len(mine) == len(one) == len(other):
+        return [b if here == a else here for here, a, b in zip(mine, one, other, strict=True)]
+    return list(other)
+
+
+def _rename(name: Name, ours: Name, theirs: Name) -> str:
+    """The file name of a file's partner: what whole pairs change at the ends of names is changed."""
+    mine, one, other = (PurePosixPath(each.key).stem for each in (name, ours, theirs))
+    same = difflib.SequenceMatcher(None, one, other, autojunk=False).find_longest_match()
+    front, back = one[: same.a], one[same.a + same.size :]
+    core = mine.removeprefix(front).removesuffix(back)
+    return f"{other[: same.b]}{core}{other[same.b + same.size :]}{PurePosixPath(theirs.key).suffix}"

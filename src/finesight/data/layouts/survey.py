@@ -1,0 +1,145 @@
+"""What lies under a data root, walked once, and told in a sentence."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from finesight.classes import natural_key
+from finesight.data.images.content import UNREAD_CONTAINERS, article
+from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
+from finesight.errors import DataError
+
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """pictures: keys of all picture files, relative to root; tables: CSV files directly in root.
+
+    is_named: the one table is the file that was named as the data. folders: keys of all folders, also of empty ones.
+    others: keys of all other files. never_data: folders that were not looked
+    into. notes: what is passed over or guessed; whoever reads the survey adds to them.
+    """
+
+    root: Path
+    pictures: tuple[str, ...]
+    tables: tuple[Path, ...]
+    is_named: bool = False
+    folders: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    never_data: tuple[str, ...] = ()
+    notes: list[Note] = field(default_factory=list, compare=False)
+
+
+def survey_folder(root: str | Path) -> Survey:
+    """Walks a folder, or takes a CSV file for the manifest it should be.
+
+    Passed over are hidden files and folders, and folders that are never data: those of other programs, runs and
+    predictions of finesight.
+    """
+    if not str(root):
+        raise DataError("No data is given; name a folder or a CSV manifest with --data.")
+    path = locate(root)
+    if path.is_file():
+        if path.suffix.lower() in UNREAD_CONTAINERS:
+            noun, advice = UNREAD_CONTAINERS[path.suffix.lower()]
+            raise DataError(f"{str(path)!r} is {article(noun)} {noun}: {advice}, and name the folder.")
+        if path.suffix.lower() not in TABLE_SUFFIXES:
+            raise DataError(f"{str(path)!r} is a file; give a folder with pictures, or a CSV manifest.")
+        return Survey(path.parent, (), (path,), is_named=True)
+    if not path.is_dir():
+        raise DataError(f"Folder {str(path)!r} does not exist; check the path.")
+    folders: list[str] = []
+    passed_over: dict[str, str] = {}
+    keys = sorted(_walk(path, folders, passed_over))
+    try:
+        "\n".join((*keys, *folders, *passed_over)).encode()
+    except UnicodeEncodeError as error:
+        name = error.object[: error.end].rpartition("\n")[2]
+        raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
+    pictures, tables, others = [], [], []
+    for key in keys:
+        ending = PurePosixPath(key).suffix.lower()
+        if ending in PICTURE_SUFFIXES and not PurePosixPath(key).name.startswith("."):
+            pictures.append(key)
+        elif "/" not in key and ending in TABLE_SUFFIXES:
+            tables.append(path / key)
+        else:
+            others.append(key)
+    notes = [*describe_files(path, others), *describe_folders(passed_over)]
+    return Survey(
+        path,
+        tuple(pictures),
+        tuple(tables),
+        folders=tuple(sorted(folders)),
+        others=tuple(others),
+        never_data=tuple(passed_over),
+        notes=notes,
+    )
+
+
+def locate(path: str | Path) -> Path:
+    """The absolute path, `~` resolved. Raises DataError for what no file can be called."""
+    try:
+        located = Path(os.path.normpath(Path(path).expanduser().absolute()))
+        located.is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, the home of nobody
+        raise DataError(f"{str(path)!r} cannot be opened: {error}.") from None
+    return located
+
+
+def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -> Iterator[str]:
+    """Keys of all files; links to folders are followed, each folder is visited once.
+
+    Of hidden files and folders only those are told that hold pictures. visited_folders: takes the folders;
+    passed_over: takes those that are not looked into, with the reason.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"Folder {str(error.filename)!r} cannot be read: {error.strerror}.")
+
+    visited = set()
+    for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
+        is_root = below == "."
+        reason = "" if is_root else never_data(Path(folder), files)
+        if reason:
+            passed_over[below] = reason
+        if reason or real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        if not is_root:
+            visited_folders.append(below)
+        for name in [name for name in folders if name.startswith(".")]:
+            if _holds_pictures(Path(folder, name)):
+                passed_over[name if is_root else f"{below}/{name}"] = "hidden"
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (
+            name if is_root else f"{below}/{name}" for name in files if not name.startswith(".") or _is_picture(name)
+        )
+
+
+def _holds_pictures(folder: Path) -> bool:
+    try:
+        return any(_is_picture(path.name) for path in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _is_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def describe(survey: Survey) -> str:
+    """One sentence on what was seen."""
+    flat = [key for key in survey.pictures if "/" not in key]
+    folders = sorted({key.rpartition("/")[0] for key in survey.pictures} - {""}, key=natural_key)
+    parts = [f"{len(flat):,} pictures directly in it ({quote_some(flat, 2)})"] if flat else []
+    parts += [f"{len(survey.pictures) - len(flat):,} pictures in folders ({quote_some(folders)})"] if folders else []
+    parts += [f"CSV files ({quote_some([table.name for table in survey.tables])})"] if survey.tables else []
+    passed_over = "" if survey.pictures else "".join(f" {note.text}" for note in survey.notes[:3])
+    return f"{str(survey.root)!r} holds {' and '.join(parts) or 'no pictures'}.{passed_over}"

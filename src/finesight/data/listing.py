@@ -1,0 +1,24 @@
+"""All samples of a data set, by split, and what they mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from finesight.classes import ClassList
+from finesight.data.masks.looks import MaskRule
+from finesight.data.sample import Item
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All pictures of a data set; `root / item.key` is `item.path`.
+
+    format: a name of FORMATS. splits: `train`, `val` and perhaps `test`, each in natural order of keys.
+    notes: sentences worth printing, such as which class has no picture in val. masks: how masks are read, if any.
+    """
+
+    format: str
+    root: Path
+    splits: dict[str, tuple[Item, ...]]
+    classes: ClassList
+    notes: tuple[str, ...] = ()
+    masks: MaskRule | None = None

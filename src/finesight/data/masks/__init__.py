@@ -1,0 +1,1 @@
+"""Mask files to class indices and back: codes of pixels, what they mean, and the rule of a run."""

@@ -1,0 +1,74 @@
+"""Class indices to mask files: colours for people, indices for programs."""
+
+import colorsys
+import io
+
+import numpy as np
+from PIL import Image
+
+from finesight.classes import IGNORE_INDEX, ClassList, Colour
+from finesight.data.masks.looks import MaskRule
+
+RUNS = 3  # zlib's Z_RLE
+GOLDEN = 0.618034  # turning the hue by this share keeps any number of colours apart
+
+
+def mask_colours(classes: ClassList) -> tuple[Colour, ...]:
+    """The class list's colours, or black for the first class and hues for the others."""
+    if classes.colours is not None:
+        return classes.colours
+    hues = (colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.65 + 0.35 * (index % 2), 0.95) for index in range(len(classes)))
+    return ((0, 0, 0), *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues))[: len(classes)]
+
+
+def encode_mask(indices: np.ndarray, classes: ClassList) -> bytes:
+    """PNG bytes of class indices uint8 (h, w): palette PNG whose values are the indices and whose colours the classes'.
+
+    IGNORE_INDEX is black.
+    """
+    return _png(_colour(indices, classes))
+
+
+def encode_colours(indices: np.ndarray, classes: ClassList) -> bytes:
+    """RGB PNG bytes: every pixel has its class's colour."""
+    return _png(_colour(indices, classes).convert("RGB"))
+
+
+def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None = None) -> bytes:
+    """Grey PNG bytes: class ids where those are numbers up to 255, as in masks of values, else indices.
+
+    rule: of the masks that were learned from; where they hold a value up to 255 for every class, it is that.
+    """
+    ids = [int(id_) if id_.isascii() and id_.isdigit() else 256 for id_ in classes.ids]
+    values = list(ids) if max(ids) < 256 else list(range(len(classes)))
+    if rule is not None and rule.palette_as == "value":
+        learned = {index: value for value, index in reversed(rule.values) if 0 <= value < 256}
+        if classes.ignore is not None and IGNORE_INDEX in learned:
+            learned.setdefault(classes.ignore, learned[IGNORE_INDEX])
+        if set(range(len(classes))) <= learned.keys():
+            values = [learned[index] for index in range(len(classes))]
+    return _png(Image.fromarray(np.array(values, np.uint8)[indices]))
+
+
+def encode_overlay(indices: np.ndarray, picture: np.ndarray, classes: ClassList) -> bytes:
+    """JPEG bytes: the picture (h, w, 3) under its classes' colours, half and half."""
+    colours = np.array(mask_colours(classes), np.uint16)[indices]
+    mixed = ((picture.astype(np.uint16) + colours) // 2).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(mixed).save(content, "JPEG", quality=88)
+    return content.getvalue()
+
+
+def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:
+    image = Image.fromarray(indices)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(classes)] = mask_colours(classes)
+    palette[IGNORE_INDEX] = 0
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def _png(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "PNG", compress_type=RUNS)  # of even areas smaller and sooner written than by zlib's default
+    return content.getvalue()
