@@ -27,18 +27,19 @@ def write_commands(path: Path) -> None:
 
 
 def write_settings(path: Path) -> None:
-    """Every setting with its default."""
+    """Every setting with its default and its meaning."""
     rows = [
-        f"| `{name}` | {'' if value is None else f'`{value!r}`'} |"
-        for name, value in config.dotted_settings(config.Settings())
+        f"| `{name}` | {'' if value is None else f'`{value!r}`'} | {' '.join(meaning.split()).replace('|', ' ')} |"
+        for name, value, meaning in config.describe_settings()
     ]
     start = [
         "# Settings",
         "",
-        "Set one with `--set NAME=VALUE`, or in a recipe (TOML). `finesight train --settings` prints this list.",
+        "Set one with `--set NAME=VALUE`, or in a recipe (TOML). `finesight train --settings` prints this list;",
+        "`finesight train --settings --json` prints the JSON schema for editors.",
         "",
-        "| name | default |",
-        "|---|---|",
+        "| name | default | meaning |",
+        "|---|---|---|",
     ]
     path.write_text("\n".join([*start, *rows, ""]), encoding="utf-8")
 

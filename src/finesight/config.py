@@ -22,41 +22,60 @@ T = TypeVar("T")
 Share = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
 PixelScale = dict[str, tuple[float, float]]  # type of values, as NumPy calls it → what becomes 0 and 255
-STRICT: dict[str, Any] = {"extra": "forbid"}
+STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}  # the texts below the settings
 
 
 @dataclass(frozen=True)
 class DataSettings:
     __pydantic_config__ = STRICT
-    root: str = ""  # --data: folder or CSV manifest with the training pictures
-    val: str = ""  # --val: its own folder for validation; empty: from root's val/ folder, split column, or val_share
-    format: str = "auto"  # a name of data.FORMATS; auto: detected, printed and recorded
-    images: str = ""  # with masks: glob for the images below root (or absolute), such as photos/**/*.jpg; --images
-    masks: str = ""  # glob for their masks, paired with them by name; --masks
-    unmasked: Literal["stop", "skip"] = "stop"  # images without a mask; skip trains on the rest and counts them
-    classes: str = ""  # JSON, CSV or TXT file with class names (TOML with colours for masks), or a preset's name
-    val_share: Annotated[float, Gt(0), Lt(1)] = 0.1  # of each class, when data brings no split of its own
-    limit: Annotated[int, Ge(0)] = 0  # pictures of each part, evenly spread over it; 0: all. For a first try
-    on_bad_image: Literal["stop", "skip"] = "stop"  # skip trains on the rest and lists what was left out
-    store: Literal["auto", "on", "off"] = "auto"  # decoded uint8 pixels in one memory-mapped file; auto: when it fits
-    store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0  # of all stores together; the least recently used go first
-    # masks: value (-1, 255), colour (#RRGGBB) or class that counts nowhere, or a list; empty: what the class list says
+    root: str = ""
+    """Folder or CSV manifest with the training images (--data)."""
+    val: str = ""
+    """Folder for validation (--val). Empty: the data's own val folder or split column, else val_share is held out."""
+    format: str = "auto"
+    """Layout of the data, a name of FORMATS. auto: detected, printed and recorded."""
+    images: str = ""
+    """Pattern for the images below root, such as photos/**/*.jpg; needs masks (--images)."""
+    masks: str = ""
+    """Pattern for their masks, paired with the images by name (--masks)."""
+    unmasked: Literal["stop", "skip"] = "stop"
+    """Images without a mask: stop, or skip them, train on the rest and count them."""
+    classes: str = ""
+    """File with class names (JSON, CSV, TSV, TXT; TOML with colours for masks), or a preset's name."""
+    val_share: Annotated[float, Gt(0), Lt(1)] = 0.1
+    """Fraction of each class that is held out where the data bring no split."""
+    limit: Annotated[int, Ge(0)] = 0
+    """Images of each split, evenly spread over it, for a first try. 0: all."""
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    """Unreadable images: stop, or skip them, train on the rest and list them."""
+    store: Literal["auto", "on", "off"] = "auto"
+    """Cache of decoded uint8 images in one memory-mapped file. auto: where it fits."""
+    store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0
+    """Size of all such caches together, in GB; the least recently used go first."""
     ignore: int | str | tuple[int | str, ...] = ""
-    stray_share: Share = 0.001  # masks: share of all pixels whose colour may be no class; they are named and ignored
-    colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0  # masks: how far a value or channel may be off its class's
-    workers: Annotated[int, Ge(-1), Le(256)] = -1  # decoding processes; -1: none with a store, else one a core
+    """Masks: value (-1, 255), colour (#RRGGBB) or class that counts nowhere, or a list of them. Empty: as the class
+    list says."""
+    stray_share: Share = 0.001
+    """Masks: fraction of all pixels whose colour may be of no class; they are named and ignored."""
+    colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0
+    """Masks: how far a value or a colour channel may be off its class's, in levels."""
+    workers: Annotated[int, Ge(-1), Le(256)] = -1
+    """Decoding processes. -1: none with a cache, else one a core."""
 
 
 @dataclass(frozen=True)
 class ImageSettings:
     __pydantic_config__ = STRICT
-    size: Size | None = None  # (height, width) the network sees; None: the size its weights were trained at
-    # crop: short side to size, centre kept; squash: both sides, shape lost; whole (masks): every pixel as it is, and
-    # training sees pieces of size; None: crop for classes, whole for masks
+    size: Size | None = None
+    """(height, width) the network sees, in pixels. Unset: the size its weights were trained at."""
     fit: Literal["crop", "squash", "whole"] | None = None
-    interpolation: Literal["bilinear", "bicubic"] | None = None  # in training and everywhere after; None: what the
-    # weights were evaluated with. The margin they were evaluated with (256 px before a crop of 224, say) is not kept
-    first_size: Size | None = None  # progressive resizing: training starts here and grows to size; None: constant
+    """crop: short side to size, centre kept. squash: both sides to size, aspect ratio lost. whole (masks): every pixel
+    as it is, and training sees crops of size. Unset: crop for classes, whole for masks."""
+    interpolation: Literal["bilinear", "bicubic"] | None = None
+    """How images are resized, in training and after it. Unset: as the weights were evaluated; their margin (256 px
+    before a crop of 224, say) is not kept."""
+    first_size: Size | None = None
+    """Progressive resizing: training starts at this (height, width) and grows to size. Unset: constant."""
 
 
 @dataclass(frozen=True)
@@ -64,64 +83,98 @@ class AugmentSettings:
     """Training pictures only. All random numbers are functions of seed, epoch and picture."""
 
     __pydantic_config__ = STRICT
-    flip: Share = 0.5  # chance of a left-right flip; 0 for digits, letters, anything with a handedness
-    vertical_flip: Share = 0.0  # 0.5 for pictures taken from above
-    quarter_turns: bool = False  # true for pictures taken from above
-    scale: tuple[Annotated[float, Gt(0), Le(4)], Annotated[float, Gt(0), Le(4)]] = (0.6, 1.0)  # area of what is
-    # seen, as a share of the picture; with fit = "whole" as a share of `size`: 1 is a piece at the picture's own scale
-    ratio: Annotated[float, Ge(1), Le(4)] = 1.33  # widest aspect ratio of the crop; 1: the picture's own
+    flip: Share = 0.5
+    """Chance of a left-right flip. 0 for digits, letters and anything with a handedness."""
+    vertical_flip: Share = 0.0
+    """Chance of an upside-down flip. 0.5 for images taken from above."""
+    quarter_turns: bool = False
+    """Turn by 0, 90, 180 or 270 degrees. true for images taken from above."""
+    scale: tuple[Annotated[float, Gt(0), Le(4)], Annotated[float, Gt(0), Le(4)]] = (0.6, 1.0)
+    """Least and largest area of the crop, as a fraction of the image. With fit = "whole" as a fraction of size: 1 is a
+    crop at the image's own scale."""
+    ratio: Annotated[float, Ge(1), Le(4)] = 1.33
+    """Widest aspect ratio of the crop. 1: the image's own."""
     rotate_degrees: Annotated[float, Ge(0), Le(180)] = 0.0
-    rare_share: Share = 0.0  # masks: share of samples whose piece lies around a pixel of the picture's rarest class
-    colour: Share = 0.0  # strength of brightness, contrast and saturation changes
-    randaugment: Annotated[int, Ge(0), Le(30)] = (
-        0  # classes: magnitude of torchvision's RandAugment; 0: off, 9 is usual
-    )
-    erase: Share = 0.0  # chance of torchvision's RandomErasing
-    mixup: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's MixUp; 0.2 is usual in fine-tuning
-    cutmix: Annotated[float, Ge(0), Le(8)] = 0.0  # alpha of torchvision's CutMix; with mixup too, a batch draws one
-    mix_share: Share = 0.8  # of the epochs, from the first, that mix; the rest see pictures as they will be answered
-    views: Annotated[int, Ge(0), Le(1000)] = 0  # of each picture, which epochs take in turn; 0: another every epoch.
-    # Where only the last layer learns, what it sees of each view is computed once
+    """Largest rotation either way, in degrees."""
+    rare_share: Share = 0.0
+    """Masks: fraction of samples whose crop lies around a pixel of the image's rarest class."""
+    colour: Share = 0.0
+    """Strength of brightness, contrast and saturation changes: factors in 1 ± colour."""
+    randaugment: Annotated[int, Ge(0), Le(30)] = 0
+    """Classes: magnitude of torchvision's RandAugment. 0: off; 9 is usual."""
+    erase: Share = 0.0
+    """Chance of torchvision's RandomErasing."""
+    mixup: Annotated[float, Ge(0), Le(8)] = 0.0
+    """Classes: alpha of MixUp. 0: off; 0.2 is usual in fine-tuning."""
+    cutmix: Annotated[float, Ge(0), Le(8)] = 0.0
+    """Classes: alpha of CutMix. 0: off. With mixup too, each batch draws one of them."""
+    mix_share: Share = 0.8
+    """Fraction of the epochs, from the first, that mix images; the rest see them as prediction does."""
+    views: Annotated[int, Ge(0), Le(1000)] = 0
+    """Augmentations of each image that the epochs take in turn. 0: another every epoch. Where only the head is
+    trained, its features of each are computed once."""
 
 
 @dataclass(frozen=True)
 class ModelSettings:
     __pydantic_config__ = STRICT
-    name: str = ""  # --model: a name `finesight models` lists, or timm/NAME; empty: the task's light default
-    # default | pypi (package index) | none | a .pth or .safetensors file | a run folder, with its last layer if its
-    # classes are the same
+    name: str = ""
+    """A name that `finesight models` lists, or timm/NAME (--model). Empty: the task's light default."""
     weights: str = "default"
-    freeze_before: str = ""  # every layer before this one keeps its weights, e.g. layer1.1; "head": all but the last
-    frozen_norm: Literal["fixed", "tracking"] = "fixed"  # fixed: running statistics of frozen layers stand still
-    dropout: Share | None = None  # before the last layer; None: what the network was made with
+    """default, pypi (package index), none, a .pth or .safetensors file, or a run folder, whose head is kept if its
+    classes are the same."""
+    freeze_before: str = ""
+    """Every layer before this one keeps its weights, such as layer1.1. head: all but the head."""
+    frozen_norm: Literal["fixed", "tracking"] = "fixed"
+    """Running statistics of frozen normalisation layers: fixed, or tracking the batches."""
+    dropout: Share | None = None
+    """Dropout before the head. Unset: as the network was made."""
 
 
 @dataclass(frozen=True)
 class OptimSettings:
     __pydantic_config__ = STRICT
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: Annotated[float, Gt(0), Le(100)] = 5e-4  # of the last layer, and of all layers while backbone_scale is 1
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # SGD's, and Adam's first beta
+    """Optimiser."""
+    lr: Annotated[float, Gt(0), Le(100)] = 5e-4
+    """Learning rate of the head, and of all layers while backbone_scale is 1."""
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """SGD's momentum, and Adam's first beta."""
     nesterov: bool = False
-    weight_decay: Annotated[float, Ge(0), Le(1)] = 0.05  # AdamW's is decoupled; only matrices and kernels decay
-    backbone_scale: Annotated[float, Ge(0), Le(10)] = 1.0  # learning rate of pretrained layers relative to new ones
-    layer_decay: Annotated[float, Gt(0), Le(1)] = 1.0  # and again by this factor a stage, towards the entrance
+    """SGD with Nesterov's momentum."""
+    weight_decay: Annotated[float, Ge(0), Le(1)] = 0.05
+    """Weight decay, decoupled for AdamW. Only matrices and kernels decay."""
+    backbone_scale: Annotated[float, Ge(0), Le(10)] = 1.0
+    """Learning rate of pretrained layers, relative to new ones."""
+    layer_decay: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Factor on the learning rate for each stage further from the head."""
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    warmup_epochs: Annotated[float, Ge(0)] = 0.5  # linear from lr/100, if a step long; saves a fresh head from a jump
-    step_epochs: Annotated[int, Ge(1)] = 10  # schedule = "step": lr times step_factor every so many epochs
+    """How the learning rate falls after the warm-up."""
+    warmup_epochs: Annotated[float, Ge(0)] = 0.5
+    """Epochs in which the learning rate rises from lr/100, if at least a step long; spares a new head a first jump."""
+    step_epochs: Annotated[int, Ge(1)] = 10
+    """schedule = "step": epochs between two steps."""
     step_factor: Annotated[float, Gt(0), Lt(1)] = 0.1
-    clip_norm: Annotated[float, Ge(0)] = 0.0  # of the gradient over all parameters; 0: off
-    accumulate: Annotated[int, Ge(1)] = 1  # a batch is computed in so many parts, for less memory
-    unfreeze: tuple[tuple[Annotated[int, Ge(1)], str], ...] = ()  # [[3, "layer3"], [6, "conv1"]]: from epoch 3 …
+    """schedule = "step": factor on the learning rate at each step."""
+    clip_norm: Annotated[float, Ge(0)] = 0.0
+    """Largest norm of the gradient over all parameters. 0: not clipped."""
+    accumulate: Annotated[int, Ge(1)] = 1
+    """Micro-batches a batch is split into, to save memory."""
+    unfreeze: tuple[tuple[Annotated[int, Ge(1)], str], ...] = ()
+    """Gradual unfreezing: [[3, "layer3"], [6, "conv1"]] frees layer3 and what follows from epoch 3, and so on."""
 
 
 @dataclass(frozen=True)
 class LossSettings:
     __pydantic_config__ = STRICT
-    name: str = "cross_entropy"  # a name of the task's LOSSES
+    name: str = "cross_entropy"
+    """cross_entropy, focal, dice or lovasz, or a sum such as cross_entropy+lovasz."""
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
-    class_weights: Literal["none", "inverse", "effective"] = "none"  # effective: Cui 2019, arXiv:1901.05555
-    learn_ignored: bool = False  # masks: the class list's ignored class is learned like any other, yet never scored
+    """Fraction of the target that is spread over all classes."""
+    class_weights: Literal["none", "inverse", "effective"] = "none"
+    """Weights against imbalance: inverse frequency, or effective numbers (Cui 2019, arXiv:1901.05555)."""
+    learn_ignored: bool = False
+    """Masks: the ignored class is trained like any other, yet never scored."""
 
 
 @dataclass(frozen=True)
@@ -129,22 +182,29 @@ class FilmSettings:
     """What is kept while training, to see afterwards how the network came to it."""
 
     __pydantic_config__ = STRICT
-    count: Annotated[int, Ge(0), Le(1000)] = 6  # masks: pictures whose prediction is kept every epoch; 0: none
-    pictures: tuple[str, ...] = ()  # masks: file names or stems (0010_sat.jpg, 0010_sat) to watch instead
-    features: bool = True  # classes: what the last layer sees of validation after the first, middle and last epoch
+    count: Annotated[int, Ge(0), Le(1000)] = 6
+    """Masks: images whose prediction is kept every epoch. 0: none."""
+    pictures: tuple[str, ...] = ()
+    """Masks: file names or stems of images to watch instead (0010_sat.jpg, 0010_sat)."""
+    features: bool = True
+    """Classes: keep the embedding of validation after the first, middle and last epoch."""
 
 
 @dataclass(frozen=True)
 class CheckpointSettings:
     __pydantic_config__ = STRICT
-    every: Annotated[int, Ge(1)] = 1  # epochs between checkpoints; the last epoch is always kept
-    minutes: Annotated[float, Ge(0)] = 5.0  # between checkpoints inside an epoch; 0: after every step
-    best: str = ""  # metric that decides which epoch is kept as best; empty: the task's own (accuracy, miou)
-    # Between epochs whose scores are equal, or at most one image (1 / validation images) below the highest so far:
-    # log_loss keeps the one with the lower log loss, first keeps the highest, and of equals the earliest.
-    # auto: log_loss for classification, first for masks and where `best` is a loss
+    every: Annotated[int, Ge(1)] = 1
+    """Epochs between checkpoints; the last epoch is always kept."""
+    minutes: Annotated[float, Ge(0)] = 5.0
+    """Minutes between checkpoints inside an epoch. 0: after every step."""
+    best: str = ""
+    """Metric that decides which epoch is kept. Empty: the task's own (accuracy, miou)."""
     tie: Literal["auto", "log_loss", "first"] = "auto"
-    patience: Annotated[int, Ge(0)] = 0  # early stopping: epochs without a new highest score or kept epoch; 0: off
+    """Between epochs whose scores are equal, or at most one image (1 / validation images) below the highest so far:
+    log_loss keeps the lower log loss; first keeps the highest, and of equals the earliest. auto: log_loss for
+    classification, first for masks and where best is a loss."""
+    patience: Annotated[int, Ge(0)] = 0
+    """Early stopping: epochs without a new highest score or kept epoch. 0: off."""
 
 
 @dataclass(frozen=True)
@@ -152,24 +212,35 @@ class MachineSettings:
     """The fast path of the machine. `auto` is resolved before training and the result is written into the run."""
 
     __pydantic_config__ = STRICT
-    device: str = "auto"  # cpu, cuda, cuda:1, mps
-    precision: Literal["auto", "bf16", "fp32"] = "auto"  # bf16 where the processor computes in it; losses stay fp32
-    channels_last: bool = True  # memory layout NHWC: faster convolutions on CPU and on tensor cores
-    threads: Annotated[int, Ge(0), Le(4096)] = 0  # CPU threads of a process; 0: torch's own choice
-    sync_norm: bool = False  # torchrun: batch normalisation sees the whole batch, not each process its part; slower
-    compile: bool = False  # torch.compile; pays on long runs only
-    deterministic: bool = False  # CUDA: the same numbers twice, at some speed; a CPU's are the same twice anyway
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Arithmetic of the network; losses stay in float32. auto: bf16 where the processor computes in it."""
+    channels_last: bool = True
+    """Memory layout NHWC: faster convolutions on CPUs and on tensor cores."""
+    threads: Annotated[int, Ge(0), Le(4096)] = 0
+    """CPU threads of a process. 0: torch's own choice."""
+    sync_norm: bool = False
+    """torchrun: batch normalisation sees the whole batch, not each rank its shard. Slower."""
+    compile: bool = False
+    """torch.compile. Pays on long runs only."""
+    deterministic: bool = False
+    """CUDA: the same numbers twice, at some cost in speed. A CPU's are the same twice anyway."""
 
 
 @dataclass(frozen=True)
 class Settings:
     __pydantic_config__ = STRICT
-    task: Literal["auto", "classification", "segmentation"] = "auto"  # auto: told from the data
-    seed: Annotated[int, Ge(0), Lt(2**63)] = 0  # of split, order, augmentation, new layers and dropout
+    task: Literal["auto", "classification", "segmentation"] = "auto"
+    """auto: detected from the data."""
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
+    """Seed of split, order, augmentation, new layers and dropout."""
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    # images a step, of all processes together; 0: 32, or a quarter of the training images where they are fewer
+    """Times every image is seen."""
     batch_size: Annotated[int, Ge(0), Le(65_536)] = 0
-    ema: Annotated[float, Ge(0), Lt(1)] = 0.0  # decay a step of the averaged weights that are then the run's; 0: off
+    """Images a step, of all processes together. 0: 32, or a quarter of the training images where they are fewer."""
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Decay a step of averaged weights, which are then the run's. 0: off."""
     data: DataSettings = field(default_factory=DataSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -216,6 +287,23 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
     for path, value in (overrides or {}).items():
         set_dotted(values, path, value)
     return parse_settings(values)
+
+
+def settings_schema() -> dict[str, Any]:
+    """JSON schema of a recipe, for editors: types, ranges, defaults and meanings."""
+    schema: dict[str, Any] = _adapter(Settings).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def describe_settings() -> Iterator[tuple[str, Any, str]]:
+    """(dotted name, default, meaning) of every setting, in the order of this page."""
+    schema = settings_schema()
+    for path, default in dotted_settings(Settings()):
+        table, _, name = path.rpartition(".")
+        place = schema
+        if table:
+            place = schema["$defs"][type(getattr(Settings(), table)).__name__]
+        yield path, default, place["properties"][name].get("description", "")
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:

@@ -16,6 +16,7 @@ from finesight.config import (
     ModelSettings,
     OptimSettings,
     Settings,
+    describe_settings,
     dotted_settings,
     flatten,
     list_recipes,
@@ -227,3 +228,9 @@ def test_what_is_no_character_cannot_be_written_down(overrides: dict[str, object
     (path,) = overrides
     with pytest.raises(ConfigError, match=f"Setting {path} holds what is no character"):
         load_settings(overrides=overrides)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    told = list(describe_settings())
+    assert [name for name, _, _ in told] == [name for name, _ in dotted_settings(Settings())]
+    assert all(meaning.endswith(".") and len(meaning) > 9 for _, _, meaning in told)

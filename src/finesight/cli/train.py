@@ -1,5 +1,6 @@
 import re
 import shlex
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +34,10 @@ def train(
         bool, typer.Option("--prove-resume", help="Only show that a run that is killed here loses nothing.")
     ] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeat.")] = None,
-    settings: Annotated[bool, typer.Option("--settings", help="List recipes and all settings, and stop.")] = False,
+    settings: Annotated[
+        bool,
+        typer.Option("--settings", help="List recipes and all settings, and stop; with --json the schema for editors."),
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Fine-tune a network on pictures; leaves a run folder.
@@ -51,7 +55,7 @@ def train(
     `finesight train p1-cpu --data train_50 --val val_50 --prove-resume`
     """
     if settings:
-        print_settings()
+        print_settings(json_output)
         return
     from finesight.app.train import train as run_training
     from finesight.config import parse_override
@@ -115,14 +119,19 @@ def parse_checkpoint_every(text: str) -> dict[str, float]:
     return {"checkpoint.minutes": float(amount) * {"s": 1 / 60, "m": 1, "h": 60}[unit]}
 
 
-def print_settings() -> None:
-    """Every setting with its default, and the page with the reasons."""
+def print_settings(json_output: bool) -> None:
+    """Recipes, and every setting with its default and meaning; or the JSON schema of a recipe."""
     from finesight import config
 
-    print("Recipes (finesight train NAME …):")
+    if json_output:
+        print_json(config.settings_schema())
+        return
+    print_line("Recipes (finesight train NAME …):")
     for name, line in config.list_recipes():
-        print(f"  {name:16} {line}")
-    print("\nSettings (--set NAME=VALUE, or in a recipe):")
-    for path, value in config.dotted_settings(config.Settings()):
-        print(f"  {path:24} {'' if value is None else value!r}")
-    print(f"\nWhat each means, in what unit, and why that default: {config.__file__}")
+        print_line(f"  {name:16} {line}")
+    print_line()
+    print_line("Settings (--set NAME=VALUE, or in a recipe):")
+    for path, value, meaning in config.describe_settings():
+        print_line(f"  {path} = {'unset' if value is None else repr(value)}")
+        for line in textwrap.wrap(meaning, 100):
+            print_line(f"      {line}")
