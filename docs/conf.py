@@ -14,6 +14,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "finesight"
+smartquotes = False  # they would make one dash of --data
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 nitpicky = False

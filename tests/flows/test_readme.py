@@ -30,7 +30,7 @@ def weights_in_cache():
 
 def test_the_python_example_runs(tmp_path, monkeypatch, weights_in_cache, capsys):
     code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL).group(1)
-    write_pictures(tmp_path / "pictures", per_class=14)
+    write_pictures(tmp_path / "images", per_class=14)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("finesight.models.timm_networks.read_preprocessing", small_preprocessing)
     exec(compile(code, str(README), "exec"), {})

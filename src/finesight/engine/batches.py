@@ -44,7 +44,7 @@ def mixes(settings: Settings, epoch: int) -> bool:
 
     The idea is YOLOX's (arXiv:2107.08430), which mixes no more in the last 15 of its 300 epochs.
     Batch normalisation's statistics of mixed pictures are not those of pictures as they are, so a network that saw
-    only mixed ones to its end answers much too modestly (benchmarks/README.md).
+    only mixed ones to its end answers much too modestly (benchmarks/log).
     """
     augment = settings.augment
     return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_share * settings.epochs

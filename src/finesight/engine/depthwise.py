@@ -20,7 +20,7 @@ def avoid_depthwise_traps(network: nn.Module) -> None:
 
     Of the weights of a 5x5 kernel at once it takes two to three times as long as in pieces of three columns, in bf16
     nine to twelve times; of the images, where there is a stride, bf16 takes nine times as long as float32
-    (benchmarks/README.md).
+    (benchmarks/log).
     """
     for module in network.modules():
         if is_depthwise(module) and (module.kernel_size[1] > WIDEST or max(module.stride) > 1):

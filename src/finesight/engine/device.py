@@ -151,7 +151,7 @@ def _keep_freed_memory() -> None:
     """Freed memory stays in this process for the next step instead of going back to the system.
 
     glibc maps every large tensor anew and unmaps it when freed, so each step pays for its page faults again: two
-    fifths of a training step's processor time where faults are dear, as on virtual machines (benchmarks/README.md).
+    fifths of a training step's processor time where faults are dear, as on virtual machines (benchmarks/log).
     The price is memory: 4 to 14 % more at the peak. mallopt(3) has the two options; other C libraries have no mallopt.
     """
     if platform.libc_ver()[0] == "glibc":

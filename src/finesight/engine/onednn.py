@@ -20,7 +20,7 @@ def avoid_fp32_traps(network: nn.Module) -> None:
     """The weights' gradient of dense 3x3 convolutions on large maps is taken from planes (NCHW).
 
     From pixels that lie channels last it takes up to three times as long: VGG16-FCN8s at 512 px learned slower in that
-    layout than in torch's default (benchmarks/README.md). All else is faster channels last.
+    layout than in torch's default (benchmarks/log). All else is faster channels last.
     """
     for module in network.modules():
         if not isinstance(module, nn.Conv2d) or module.padding_mode != "zeros" or isinstance(module.padding, str):
