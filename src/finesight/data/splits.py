@@ -10,6 +10,7 @@ from finesight.data.sample import Item
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
+    "trainval": "train",  # as VOC calls train and val together
     "val": "val",
     "valid": "val",
     "validation": "val",

@@ -70,7 +70,7 @@ def test_one_large_scene_does_not_stand_for_all() -> None:
 
 
 SPLIT_NAMES = {
-    "train": ("train", "Training", "train_50", "train-images", "train2017", "training_set", "train_small", " train"),
+    "train": ("train", "Training", "train_50", "train-images", "train2017", "training_set", "train_small", "trainval"),
     "val": ("val", "valid", "validation", "VAL", "val2017", "dev", "eval", "val_256x256", "val50k"),
     "test": ("test", "testing", "test_1", "holdout", "test_set"),
     "": (

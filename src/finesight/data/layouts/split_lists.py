@@ -9,7 +9,8 @@ from finesight.data.images.pictures import PICTURE_SUFFIXES
 from finesight.data.splits import SPLIT_WORDS
 
 FOLDERS = ("ImageSets/Segmentation", "ImageSets", "splits", "split", "lists", "list", "")
-SPLITS = "|".join(sorted(SPLIT_WORDS, key=len, reverse=True))
+LISTED = {word: split for word, split in SPLIT_WORDS.items() if word != "trainval"}  # which repeats two other lists
+SPLITS = "|".join(sorted(LISTED, key=len, reverse=True))
 EXTRA = "lists?|files?|filelist|ids?|sets?|images?|imgs?|names?|splits?|data|pairs?"
 LIST_NAME = re.compile(
     f"(?:(?:{EXTRA})[_-]?)?({SPLITS}|train[_-]?val)(?:[_-]?(?:{EXTRA}))?[.](?:txt|lst)", re.IGNORECASE
@@ -82,7 +83,7 @@ def _find_lists(folder: Path) -> list[tuple[Path, str]]:
 
 def _split_of(path: Path) -> str:
     match = LIST_NAME.fullmatch(path.name)
-    return SPLIT_WORDS.get(match[1].lower(), "both") if match else ""
+    return LISTED.get(match[1].lower(), "both") if match else ""
 
 
 def _read_names(path: Path) -> list[str]:
