@@ -1,7 +1,5 @@
 """Images and masks matched by their names."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,11 +100,10 @@ def test_a_glob_holds_its_files() -> None:
     assert glob_of(["7.png"]) == "7.png"
 
 
-def test_many_files_take_seconds() -> None:
+def test_many_files() -> None:
+    """What grows with the square of their number would end at the limit of every test."""
     many = (*(f"images/train/{number}.jpg" for number in range(20_000)),)
-    start = time.perf_counter()
     found = find_pairs((*many, *(f"masks/train/klass_{number:06}_x.png" for number in range(20_000))))
     assert found is not None
     assert len(found.pairs) == 20_000
-    assert time.perf_counter() - start < 10
     assert find_pairs(tuple(f"{number % 100}/{number}.png" for number in range(20_000))) is None
