@@ -19,14 +19,16 @@ def find_unusable_layout(inspection: Inspection) -> Explanation | None:
 def find_lost_images(inspection: Inspection) -> Explanation | None:
     """Images that are there, and are not among the data."""
     examples = [Example(note.keys, note.text) for note in inspection.notes if note.hurts]
-    message = "Images that are there are not among the data."
-    return Explanation(message, tuple(examples)) if examples else None
+    count = len({key for example in examples for key in example.keys})
+    message = f"{count:,} {'file or folder that is there is' if count == 1 else 'files or folders that are there are'}"
+    return Explanation(f"{message} not among the data.", tuple(examples)) if examples else None
 
 
 def find_guesses(inspection: Inspection) -> Explanation | None:
     """What was passed over, or taken for something, and may well be meant so."""
     examples = [Example(note.keys, note.text) for note in inspection.notes if not note.hurts]
-    message = "Some files were passed over, or names were taken to mean something."
+    remarks = "remark" if len(examples) == 1 else "remarks"
+    message = f"{len(examples)} {remarks} on what was passed over, and on what names were taken to mean."
     return Explanation(message, tuple(examples)) if examples else None
 
 
