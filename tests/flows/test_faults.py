@@ -183,7 +183,7 @@ def test_workers_that_always_die(reliability: Tally) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
-@pytest.mark.parametrize(("spare_mb", "halvings"), [(600, 1), (330, 2)])
+@pytest.mark.parametrize(("spare_mb", "halvings"), [(600, 1), (380, 2)])
 def test_memory_is_too_small_for_a_batch(
     spare_mb: int, halvings: int, data: Path, tmp_path: Path, reliability: Tally
 ) -> None:
