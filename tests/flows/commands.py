@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -88,3 +89,11 @@ def draw_classes(folder: Path, per_class: int, first: int = 0, classes: tuple[st
         for number in range(first, first + per_class):
             draw(folder / f"{name}_{number}.png", name, seed=number)
     return folder
+
+
+def copy_story(story: Path, place: Path) -> Path:
+    """A folder with a run and its data, copied so that both can be changed."""
+    copy = Path(shutil.copytree(story, place))
+    config = copy / "run/config.toml"
+    config.write_text(config.read_text().replace(str(story), str(copy)))
+    return copy

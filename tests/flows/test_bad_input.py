@@ -50,7 +50,7 @@ def test_all_unreadable_pictures_are_listed_at_once(small: Path, tmp_path: Path,
     shutil.move(small / "blue_2.png", draw_classes(tmp_path / "held_out", 1) / "blue_9.png")
     answer = train(small, out, "--val", tmp_path / "held_out")
     refused(answer, out, "cannot be read", "--on-bad-image skip")
-    for name, reason in (("red_0.png", "is empty"), ("red_1.png", "is damaged"), ("blue_9.png", "is no picture")):
+    for name, reason in (("red_0.png", "is empty"), ("red_1.png", "is damaged"), ("blue_9.png", "is not an image")):
         assert f"{name}' {reason}" in answer.err
 
 

@@ -13,16 +13,8 @@ from finesight import inspect, predict, train
 from finesight.errors import DataError
 from finesight.run import RunFolder
 from tiffs import write_tiff
+from tiny import COLOURS, TINY
 
-COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
-TINY = {
-    "image.size": [32, 32],
-    "epochs": 2,
-    "batch_size": 8,
-    "model.name": "timm/test_resnet",
-    "model.weights": "none",
-    "optim.lr": 0.01,
-}
 Change = Callable[[np.ndarray], np.ndarray]
 
 

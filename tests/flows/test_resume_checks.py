@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from commands import draw_classes, finesight, train
+from commands import copy_story, draw_classes, finesight, train
 
 from finesight.app.prove_resume import compare_files
 
@@ -30,10 +30,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(story: Path, tmp_path: Path) -> Path:
-    copy = Path(shutil.copytree(story, tmp_path / "home"))
-    config = copy / "run/config.toml"
-    config.write_text(config.read_text().replace(str(story), str(copy)))
-    return copy
+    return copy_story(story, tmp_path / "home")
 
 
 CHANGES = {

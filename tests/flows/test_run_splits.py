@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commands import draw, draw_classes, finesight, read_rows, train
+from commands import copy_story, draw, draw_classes, finesight, read_rows, train
 
 from finesight.run import RunFolder
 
@@ -22,10 +22,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(story: Path, tmp_path: Path) -> Path:
     """A copy whose data can be changed."""
-    copy = Path(shutil.copytree(story, tmp_path / "home"))
-    config = copy / "run/config.toml"
-    config.write_text(config.read_text().replace(str(story), str(copy)))
-    return copy
+    return copy_story(story, tmp_path / "home")
 
 
 def scored(run: Path, split: str = "val") -> set[str]:

@@ -34,7 +34,7 @@ def evaluate(
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
     read by the run's rule; images of other classes are left out and counted. split is then which part of them, or, for
     data that come in one part, a name for the result, `test` by default. tta: the mean over the flips and turns of
-    training, kept apart as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
+    training, saved as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
     Returns `metrics`, `num_samples`, `split`, `definitions`.
     """
     folder = RunFolder.open(run)

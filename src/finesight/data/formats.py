@@ -270,6 +270,6 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
         if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
             yield f"{'Classes' if len(absent) > 1 else 'Class'} without a picture in {split}: {quote_some(absent)}."
     for twins in list_twins(classes.ids):
-        yield f"Classes of nearly the same name, which are kept apart: {quote_some(twins)}."
+        yield f"Classes of nearly the same name, read as different classes: {quote_some(twins)}."
     if unused := [name for index, name in enumerate(classes.names) if index not in present["train"]]:
         yield f"In the class list but without pictures: {quote_some(unused)}."

@@ -35,7 +35,7 @@ ARCHIVED_KINDS = {  # what a part of a zip archive ends in → the same
     **dict.fromkeys(ENDINGS, "is a zip archive with weights in it: unpack it first"),
 }
 COMPILED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # put into names by torch's wrappers
-COUNTERS = ("total_ops", "total_params", "n_averaged")  # thop's and AveragedModel's tensors that are no weights
+COUNTERS = ("total_ops", "total_params", "n_averaged")  # thop's and AveragedModel's tensors that are not weights
 DEEPEST = 64  # modules in modules
 
 
@@ -136,7 +136,7 @@ class _Passed:
 
 
 TUPLE_STATES = ("numpy.", "functools.")
-NEWEST_PROTOCOL = 2  # of pickles, that torch writes unless told otherwise, and reads safely; with names of Python 2
+NEWEST_PROTOCOL = 2  # of pickles, that torch writes unless asked otherwise, and reads safely; with names of Python 2
 
 
 class _NewProtocol(Exception):
@@ -186,6 +186,6 @@ def _check_plain(state: dict[str, Tensor], path: Path) -> None:
     """Raises WeightsError for tensors that are not plain numbers in memory."""
     for name, tensor in state.items():
         if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized:
-            raise WeightsError(f"{str(path)!r} holds {name!r}, which is no plain tensor; save it dense, on the CPU.")
+            raise WeightsError(f"{str(path)!r} holds {name!r}, which is not a plain tensor; save it dense, on the CPU.")
         if tensor.is_complex():
             raise WeightsError(f"{str(path)!r} holds complex numbers in {name!r}, which no network here has.")

@@ -1,6 +1,6 @@
 """Pictures that are more than 8-bit grey or RGB: their values as stored, and which band is transparency.
 
-What a file holds is told from its first bytes or its tags; pixels are decoded by Pillow, or by `data.tiff`.
+What a file holds is read from its first bytes or its tags; pixels are decoded by Pillow, or by `images.tiff`.
 """
 
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ def _read_tiff(path: Path, tiff: Tiff) -> Bands:
 def _part_alpha(values: np.ndarray, is_alpha: bool) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """(grey or red, green and blue; opacity; remarks) of up to four bands.
 
-    GDAL tags a fourth band as alpha unless told otherwise, so its values decide: near infrared is no transparency.
+    GDAL tags a fourth band as alpha unless asked otherwise, so its values decide: near infrared is not transparency.
     """
     if values.shape[2] in (1, 3):
         return values, None, ()

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes or its ending: for sentences about files that cannot be read as images."""
+"""What a file is, by its first bytes or its ending: for sentences about files that cannot be read as images."""
 
 from pathlib import Path
 

@@ -114,5 +114,5 @@ def explain(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError) and (found := recognise(path)) in READ_IMAGES:
         return f"is a {found} that is damaged or of a kind that is not read; write it again as 8-bit RGB"
     if isinstance(error, UnidentifiedImageError):
-        return f"is no picture of a known format ({', '.join(DECODERS)})"
+        return f"is not an image of a known format ({', '.join(DECODERS)})"
     return f"is damaged ({error})"

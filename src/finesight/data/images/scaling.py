@@ -29,7 +29,7 @@ FAR_OUTSIDE = 0.1  # share of an image's values outside the range
 
 @dataclass(frozen=True)
 class ValueStats:
-    """The values of one type in a data set, told by a sample. lowest, highest: that occur; low, high: the range used.
+    """The values of one type in a data set, by a sample. lowest, highest: that occur; low, high: the range used.
 
     levels: of 0-255 that hold the middle 98 % of the values; distinct: different values among those.
     missing: share of pixels without a value.

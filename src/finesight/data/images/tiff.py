@@ -1,6 +1,6 @@
 """TIFF files of any number of bands and any type of value, most of which Pillow has no mode for.
 
-Pillow's libtiff decompresses each strip or tile as if it were rows of bytes; what the bytes mean is told from the tags.
+Pillow's libtiff decompresses each strip or tile as if it were rows of bytes; what the bytes mean is read from the tags.
 """
 
 import io
@@ -86,7 +86,7 @@ class Tiff:
 
 
 def read_tags(path: Path) -> Tiff | None:
-    """Of the first image; None where the file is no TIFF, or so damaged that Pillow may say it better."""
+    """Of the first image; None where the file is not a TIFF, or so damaged that Pillow may say it better."""
     with path.open("rb") as file:
         order = PREFIXES.get(prefix := file.read(4))
         if order is None:

@@ -143,7 +143,7 @@ def _find_splits(
             if plain[each] in names and _is_flag(rows, each)
         )
     taken = [position for _, position in chosen]
-    notes = [f"The split is told by column {header[each]!r}." for each in taken if header[each] != "split"]
+    notes = [f"The split is read from column {header[each]!r}." for each in taken if header[each] != "split"]
     return chosen, [*notes, *_list_passed_over(header, plain, rows, [each for each in free if each not in taken])]
 
 

@@ -70,7 +70,7 @@ def _named(classes: Classes) -> Iterator[tuple[str, str]]:
 
 
 def _compare_named(root: Path, image: str, mask: str, classes: Classes) -> str:
-    """Why two classes are no classes, of which one is called like masks; "" where they may be."""
+    """Why two folders are not classes, of which one is called like masks; "" where they may be."""
     is_named = folder_kind(image) == "image"
     if is_named and folder_kind(mask) == "mask" and len(classes) == 2:
         return "so they are called"

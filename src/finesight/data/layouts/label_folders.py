@@ -82,7 +82,7 @@ def is_few(number: int, total: int) -> bool:
 
 
 def fits_class_folders(survey: Survey) -> bool:
-    """Every picture in one folder below its split; two folders called like splits are no classes."""
+    """Every picture in one folder below its split; two folders called like splits are not classes."""
     placed = place(survey)
     inside, strays = _sort_strays(placed, lambda each: len(each.folders) == 1)
     labels = {each.folders[0] for each in inside}

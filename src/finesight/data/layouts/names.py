@@ -141,7 +141,7 @@ def _take_folders(parent: str, shared: frozenset[str]) -> tuple[str, frozenset[s
             continue
         words |= role
         if role:
-            rest += [f"{left}/"] if left else []  # which is no number, whatever it is
+            rest += [f"{left}/"] if left else []  # not a number, whatever it is
         elif not is_split or found != split:
             folders.append(folder)
     return split, words, tuple(rest), tuple(folders)

@@ -1,4 +1,4 @@
-"""Which files of a folder are images, which are their masks, and which belongs to which: told from names alone.
+"""Which files of a folder are images, which are their masks, and which belongs to which: decided by names alone.
 
 First what names say (`images/`, `_label`); then files of one name and two endings. Names are matched as they are, then
 without case, padding and the like, then by the words that are left when what one side adds is cut off.
@@ -258,7 +258,7 @@ def _by_key(words: dict[str, tuple[str, ...]], front: int = 0, back: int = 0) ->
 
 
 def _cut_shared(group: Group) -> dict[str, tuple[str, ...]]:
-    """Words by key, without those at either end that all have and that are no numbers."""
+    """Words by key, without those at either end that all have and that are not numbers."""
     words = {name.key: name.words for name in group}
     shortest = min(map(len, words.values()))
     ends: list[int] = []

@@ -87,7 +87,7 @@ def _split_of(path: Path) -> str:
 
 
 def _read_names(path: Path) -> list[str]:
-    """The first column, `/`-separated; empty for a file that is no text."""
+    """The first column, `/`-separated; empty for a file that is not text."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -19,7 +19,7 @@ from finesight.data.masks.values import (
 )
 from finesight.errors import DataError
 
-MAX_INFERRED = 64  # more different codes than that are no classes
+MAX_INFERRED = 64  # more different codes than that are not classes
 
 
 def infer_classes(looks: Sequence[Look], ignored: Collection[int | str], settings: DataSettings) -> ClassList:

@@ -103,7 +103,7 @@ def parse_ignored(ignore: object, classes: ClassList | None) -> Ignored:
 
 
 def _note_needless(looks: Sequence[Look], ignored: Ignored) -> list[str]:
-    """What data.ignore names in vain."""
+    """What data.ignore names and no mask holds."""
     values = {value_of(each, code) for each in looks for code in each.counts}
     colours = {spell(to_colour(each, code)) for each in looks for code in codes_of(each) if to_colour(each, code) >= 0}
     needless = [*map(str, sorted(ignored.values - values)), *sorted(ignored.colours - colours)]

@@ -29,7 +29,7 @@ def find_outside(inspection: Inspection) -> Explanation | None:
         for key, each in sorted(inspection.portraits.items(), key=lambda pair: -pair[1].outside)
         if each.outside > FAR_OUTSIDE
     ]
-    message = "with many values outside the range told from the training images; they are clipped to black or white."
+    message = "with many values outside the range of the training images; they are clipped to black or white."
     return explain_if_any(examples, "image", message)
 
 

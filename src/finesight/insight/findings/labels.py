@@ -51,7 +51,7 @@ def find_label_errors(case: Case) -> Explanation | None:
 
 
 def list_doubtful(case: Case, votes: Indices | None) -> list[LabelError]:
-    """Labels of pictures that the network contradicts, the surest first. votes: of `align_votes`, None without."""
+    """Labels of images that the network contradicts, the clearest first. votes: of `align_votes`, None without."""
     known = np.flatnonzero(case.targets >= 0)
     keys = [case.answers[row].key for row in known]
     asked = None if votes is None else votes[known]

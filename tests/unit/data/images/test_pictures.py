@@ -152,7 +152,7 @@ def _png_header(width: int, height: int) -> bytes:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"hello", "is no picture of a known format"),
+        (b"hello", "is not an image of a known format"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is a PostScript image, which finesight does not read"),
         (_png_header(20_000, 10_001), "has more than 200 million pixels"),
         (_png_header(2**31 - 1, 2**31 - 1), "has more than 200 million pixels"),

@@ -162,7 +162,7 @@ def test_twins_are_told(draw: Draw, tmp_path: Path) -> None:
             draw(f"d/{label}/{number}.png")
     listing = read_listing(tmp_path / "d")
     assert listing.classes.ids == ("Fox", "fox", "wolf")
-    assert listing.notes == ("Classes of nearly the same name, which are kept apart: 'Fox', 'fox'.",)
+    assert listing.notes == ("Classes of nearly the same name, read as different classes: 'Fox', 'fox'.",)
 
 
 def test_a_class_of_val_that_is_written_otherwise_in_train(draw: Draw, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_class_of_val_that_is_written_otherwise_in_train(draw: Draw, tmp_path:
 
 
 def test_validation_of_one_class_is_not_gone_into(draw: Draw, tmp_path: Path) -> None:
-    """`--val` with a single class folder: its files' names are no classes."""
+    """`--val` with a single class folder: its files' names are not classes."""
     for name in TWO:
         draw(f"d/{name}")
     for number in range(3):

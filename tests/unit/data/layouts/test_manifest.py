@@ -181,7 +181,7 @@ def test_split_columns_that_are_heeded(folder: Path, column: str, held: str, tra
     (folder / "m.csv").write_text("\n".join([f"path,label,{column}", *rows]))
     listing = read_listing(folder / "m.csv")
     assert [item.key for item in listing.splits["val"]] == HELD
-    assert listing.notes == (() if column == "split" else (f"The split is told by column {column!r}.",))
+    assert listing.notes == (() if column == "split" else (f"The split is read from column {column!r}.",))
 
 
 @pytest.mark.parametrize(("column", "values"), [("fold", "0123"), ("partition", "012"), ("valid", "10"), ("set", "AB")])
