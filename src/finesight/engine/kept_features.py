@@ -75,14 +75,14 @@ class KeptFeatures:
         return self._views[view]
 
     @torch.inference_mode()
-    def _see(self, pictures: PictureDataset, view: int, stop: StopRequest) -> Tensor | None:
+    def _see(self, dataset: PictureDataset, view: int, stop: StopRequest) -> Tensor | None:
         job = self.job
         job.model.eval()
-        batches = order_batches(len(pictures), evaluation_batch(job.settings))
+        batches = order_batches(len(dataset), evaluation_batch(job.settings))
         rows: list[Tensor] = []
-        with progress_bar(f"Looking, view {view}" if view else "Looking", len(pictures), "images") as bar:
+        with progress_bar(f"Looking, view {view}" if view else "Looking", len(dataset), "images") as bar:
             pinned = job.machine.device.type == "cuda"
-            for batch in load_batches(pictures, batches, job.settings.data.workers, pinned):
+            for batch in load_batches(dataset, batches, job.settings.data.workers, pinned):
                 images = augment_batch(job, batch, view)[0] if view else prepare_for(job, batch.images)
                 rows.append(see(job, images).cpu())
                 bar.advance(len(batch.indices))

@@ -55,8 +55,8 @@ def encode_png(picture: np.ndarray) -> bytes:
 
 def encode_webp(picture: np.ndarray, side: int, quality: int = 75) -> bytes:
     """A thumbnail, no side longer than `side`."""
-    image = Image.fromarray(picture)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    pil = Image.fromarray(picture)
+    pil.thumbnail((side, side), Image.Resampling.LANCZOS)
     content = io.BytesIO()
-    image.save(content, "WEBP", quality=quality, method=2)
+    pil.save(content, "WEBP", quality=quality, method=2)
     return content.getvalue()

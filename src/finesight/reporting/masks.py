@@ -90,9 +90,9 @@ def picture_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
     if fit == "whole" and (-(-picture.shape[0] // step), -(-picture.shape[1] // step)) != size:
         stored = preprocessing["stored"]
         picture = place_whole(picture, (stored[0], stored[1]), fill=0)
-    image = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    pil = Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, "WEBP", quality=QUALITY, method=2)
+    pil.save(file, "WEBP", quality=QUALITY, method=2)
     return data_uri("image/webp", file.getvalue())
 
 

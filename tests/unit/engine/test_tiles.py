@@ -15,7 +15,7 @@ def by_pixel(images: torch.Tensor) -> torch.Tensor:
     return torch.softmax(images.float() / 40, dim=1)
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def draw(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -27,7 +27,7 @@ def blend(answer: Answer, image: np.ndarray, tile: tuple[int, int]) -> np.ndarra
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 8), (40, 23), (5, 30), (1, 1), (16, 17)])
 def test_tiles_are_the_picture_at_once(size: tuple[int, int]) -> None:
-    image = picture(*size)
+    image = draw(*size)
     np.testing.assert_array_equal(blend(by_pixel, image, (8, 8)), image.argmax(2))
 
 

@@ -15,7 +15,7 @@ def by_pixel(images: torch.Tensor) -> torch.Tensor:
     return torch.softmax(images.float() / 40, dim=1)
 
 
-def picture(height: int, width: int) -> torch.Tensor:
+def draw(height: int, width: int) -> torch.Tensor:
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, height, width), dtype=np.uint8)
     return torch.from_numpy(pixels)
 
@@ -37,7 +37,7 @@ def test_views_are_those_of_training(settings: dict[str, float], views: tuple[Vi
 
 
 def test_averaged_views_come_back_to_their_place() -> None:
-    image = picture(6, 9)
+    image = draw(6, 9)
     torch.testing.assert_close(average_views(by_pixel, ALL)(image), by_pixel(image))
 
     def looks_right(images: torch.Tensor) -> torch.Tensor:
@@ -49,7 +49,7 @@ def test_averaged_views_come_back_to_their_place() -> None:
 
 
 def test_the_mean_of_a_class_a_picture() -> None:
-    image = picture(4, 4)
+    image = draw(4, 4)
     image[..., :2] = 0
 
     def left_half(images: torch.Tensor) -> torch.Tensor:

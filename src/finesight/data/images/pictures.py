@@ -117,11 +117,11 @@ def fit_picture(picture: np.ndarray, size: tuple[int, int], fit: Fit, interpolat
         resized = size[0], size[0] * width // height
     elif fit == "crop":
         resized = size[1] * height // width, size[1]
-    image = Image.fromarray(picture)
+    pil = Image.fromarray(picture)
     if resized != (height, width):
-        image = image.resize((resized[1], resized[0]), RESAMPLING[interpolation])
+        pil = pil.resize((resized[1], resized[0]), RESAMPLING[interpolation])
     top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
-    return np.array(image.crop((left, top, left + size[1], top + size[0])))
+    return np.array(pil.crop((left, top, left + size[1], top + size[0])))
 
 
 def place_whole(pixels: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:

@@ -82,8 +82,8 @@ def test_every_kind_becomes_the_same_rgb(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_transparent_pixels_lie_over_white(tmp_path: Path, mode: str) -> None:
-    image = _half_transparent(mode)
-    picture = read_picture(_save(tmp_path / "a.png", image))
+    pil = _half_transparent(mode)
+    picture = read_picture(_save(tmp_path / "a.png", pil))
     opaque = np.array(Image.fromarray(COLOUR).convert(mode).convert("RGB"))
     np.testing.assert_array_equal(picture[:, :3], opaque[:, :3])
     assert (picture[:, 3:] == 255).all()
@@ -100,9 +100,9 @@ def test_transparent_palette(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg(tmp_path: Path, mode: str, options: dict[str, bool]) -> None:
-    image = Image.new("RGB", (16, 16), (200, 30, 60)).convert(mode)
-    picture = read_picture(_save(tmp_path / "a.jpg", image, quality=95, **options))
-    assert np.abs(picture.astype(int) - np.array(image.convert("RGB")).astype(int)).max() < 4
+    pil = Image.new("RGB", (16, 16), (200, 30, 60)).convert(mode)
+    picture = read_picture(_save(tmp_path / "a.jpg", pil, quality=95, **options))
+    assert np.abs(picture.astype(int) - np.array(pil.convert("RGB")).astype(int)).max() < 4
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "png", "tif"])
@@ -192,8 +192,8 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 def test_fit_is_torchvision_s(shape: tuple[int, int], interpolation: Interpolation) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     mode = InterpolationMode(interpolation)
-    image = functional.resize(Image.fromarray(picture), 32, mode)
-    expected = np.array(functional.center_crop(image, [32, 32]))
+    pil = functional.resize(Image.fromarray(picture), 32, mode)
+    expected = np.array(functional.center_crop(pil, [32, 32]))
     np.testing.assert_array_equal(fit_picture(picture, (32, 32), "crop", interpolation), expected)
     squashed = np.array(functional.resize(Image.fromarray(picture), [20, 40], mode))
     np.testing.assert_array_equal(fit_picture(picture, (20, 40), "squash", interpolation), squashed)
@@ -213,10 +213,10 @@ def test_a_ribbon_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> N
     ribbon[:, 49_990:50_010] = 200
     resize, sizes = Image.Image.resize, []
 
-    def record(image: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:
+    def record(pil: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:
         sizes.append(size)
         assert size[0] * size[1] < 1_000_000
-        return resize(image, size, *rest)
+        return resize(pil, size, *rest)
 
     monkeypatch.setattr(Image.Image, "resize", record)
     for picture in (ribbon, ribbon.transpose(1, 0, 2)):
