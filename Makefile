@@ -25,7 +25,7 @@ docs: $(VENV)/documented
 coverage: $(VENV)/tested
 	$(RUN)pytest --numprocesses auto --maxprocesses 8 --dist loadfile --cov finesight --cov-report term:skip-covered
 
-# On your own pictures: make bench PEERS="--pictures FOLDER --pairs FOLDER"
+# On your own images: make bench PEERS="--images FOLDER --pairs FOLDER"
 bench: $(VENV)/installed
 	$(RUN)python benchmarks/peers --minutes 20 $(PEERS)
 	$(RUN)python benchmarks/comparison.py

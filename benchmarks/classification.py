@@ -28,15 +28,15 @@ from torchvision import models, transforms
 from turns import compare, rate
 
 from finesight.app.preparation import prepare_job
+from finesight.backend.device import Machine
+from finesight.backend.interrupt import StopRequest
 from finesight.config import load_settings
 from finesight.data.formats import list_pictures
-from finesight.data.stream import stream_pictures
+from finesight.data.image_stream import stream_pictures
 from finesight.data.transforms import prepare
-from finesight.engine.device import Machine
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer
-from finesight.engine.scoring import score_split
-from finesight.run import RunFolder
+from finesight.inference.predictor import score_split
+from finesight.run.folder import RunFolder
+from finesight.training.trainer import Trainer
 
 BATCH, SIZE = 32, 224
 
@@ -109,13 +109,13 @@ class Ours:
         settings = load_settings(
             overrides={
                 "data.root": str(folder),
-                "data.val_share": 0.02,
+                "data.val_fraction": 0.02,
                 "batch_size": BATCH,
                 "epochs": 1000,
                 "model.name": "resnet50",
                 "model.weights": "none",
                 "image.size": [SIZE, SIZE],
-                "image.fit": "squash",
+                "image.fit": "stretch",
                 "image.interpolation": "bilinear",
                 "augment.scale": [1.0, 1.0],
                 "augment.ratio": 1.0,

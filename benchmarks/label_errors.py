@@ -24,13 +24,13 @@ from PIL import Image
 from scipy import ndimage
 
 from finesight import labels, train
+from finesight.analysis.label_errors import cross_fit_probabilities, find_label_errors
 from finesight.app.embed import compute_features
 from finesight.app.evaluate import open_run_split
-from finesight.engine.device import Machine
-from finesight.engine.restore import restore_model
-from finesight.insight.label_errors import cross_fit_probabilities, find_label_errors
+from finesight.backend.device import Machine
+from finesight.inference.restore import restore_model
 from finesight.models import build_model
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks.classification import ClassificationScore
 
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
@@ -38,7 +38,7 @@ SEED = 0
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
 PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "image.interpolation": "bilinear", "seed": 1}
 MASK_SETTINGS = {
-    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "squash",
+    "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "stretch",
     "image.interpolation": "bilinear", "seed": 1, "batch_size": 16,
     "optim.lr": 1e-3, "augment.vertical_flip": 0.5, "augment.quarter_turns": True,
 }  # fmt: skip

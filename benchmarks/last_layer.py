@@ -17,14 +17,14 @@ from pathlib import Path
 
 from classification import write_pictures
 
+from finesight.backend.device import Machine
 from finesight.config import load_settings
-from finesight.engine.device import Machine
 
 SETTINGS = {
     "model.freeze_before": "head",
     "model.dropout": 0,
     "image.size": [96, 96],
-    "film.features": False,
+    "snapshots.features": False,
     "image.interpolation": "bilinear",
 }
 SETTINGS |= {"optim.lr": 0.003}

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from finesight.analysis.projection import project
+from finesight.analysis.projection_quality import map_quality
 from finesight.cache import cache_folder
 from finesight.data.formats import list_pictures
+from finesight.data.image_stream import stream_pictures
 from finesight.data.sample import Item
-from finesight.data.stream import stream_pictures
 from finesight.data.transforms import prepare
-from finesight.insight.projection import project
-from finesight.insight.quality import map_quality
 from finesight.models import build_model
 
 SIZE = (96, 96)

@@ -29,16 +29,16 @@ from turns import compare, rate
 from finesight import predict, train
 from finesight.app.preparation import prepare_job
 from finesight.app.score_masks import score_masks
+from finesight.backend.device import Machine
+from finesight.backend.interrupt import StopRequest
 from finesight.config import load_settings
 from finesight.data.class_files import load_classes
 from finesight.data.loader import load_batches, order_batches
 from finesight.data.transforms import prepare
-from finesight.engine.device import Machine
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer
-from finesight.engine.scoring import evaluation_batch, score_split
+from finesight.inference.predictor import evaluation_batch, score_split
 from finesight.models import build_model
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
+from finesight.training.trainer import Trainer
 
 BATCH, SIZE = 4, 512
 CLASSES = load_classes("deepglobe")
@@ -138,10 +138,10 @@ class Ours:
     """finesight, as its commands work."""
 
     def __init__(self, folder: Path, place: Path) -> None:
-        changes = {"data.root": str(folder), "data.val_share": 0.5, "model.weights": "none", "batch_size": BATCH}
+        changes = {"data.root": str(folder), "data.val_fraction": 0.5, "model.weights": "none", "batch_size": BATCH}
         self.folder, self.place = folder, place
-        train("dlcv-fcn8s", data=folder, out=place / "run", settings=changes | {"epochs": 1, "film.pictures": []})
-        settings = load_settings("dlcv-fcn8s", overrides=changes | {"epochs": 1000, "film.pictures": []})
+        train("dlcv-fcn8s", data=folder, out=place / "run", settings=changes | {"epochs": 1, "snapshots.pictures": []})
+        settings = load_settings("dlcv-fcn8s", overrides=changes | {"epochs": 1000, "snapshots.pictures": []})
         self.job = prepare_job(settings, RunFolder(place / "unused"))
         self.trainer = Trainer(self.job)
 

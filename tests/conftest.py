@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tiny import TINY, write_pictures
+from tiny import TINY, write_images
 
 pytest_plugins = ["reliability"]
 settings.register_profile("same-chances", derandomize=True, database=None)
@@ -27,16 +27,16 @@ def same_chances() -> None:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """36 pictures of three classes in one folder."""
-    return write_pictures(tmp_path_factory.mktemp("data") / "pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """36 images of three classes in one folder."""
+    return write_images(tmp_path_factory.mktemp("data") / "images")
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
     """A run folder as `finesight train` leaves it. Read it, never write to it."""
     from finesight import train
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    train(data=pictures, out=out, settings=TINY)
+    train(data=images, out=out, settings=TINY)
     return out

@@ -30,12 +30,12 @@ START, END = "<!-- table: written by `make reliability` -->", "<!-- end of the t
 class Row:
     times: int = 0
     epochs_lost: int = 0
-    pictures_lost: int = 0
+    images_lost: int = 0
 
     def add(self, other: "Row") -> None:
         self.times += other.times
         self.epochs_lost += other.epochs_lost
-        self.pictures_lost += other.pictures_lost
+        self.images_lost += other.images_lost
 
 
 class Tally:
@@ -44,10 +44,10 @@ class Tally:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Row] = {}
 
-    def __call__(self, kind: str, what: str, times: int = 1, *, epochs_lost: int = 0, pictures_lost: int = 0) -> None:
+    def __call__(self, kind: str, what: str, times: int = 1, *, epochs_lost: int = 0, images_lost: int = 0) -> None:
         """kind: of KINDS. what: the table's row, `kill -9 inside an epoch`; calls with the same words are summed."""
         assert kind in KINDS
-        self.rows.setdefault((kind, what), Row()).add(Row(times, epochs_lost, pictures_lost))
+        self.rows.setdefault((kind, what), Row()).add(Row(times, epochs_lost, images_lost))
 
     def keep(self, table: str) -> None:
         """Rows of an older table, where there is none of the same words."""
@@ -59,7 +59,7 @@ class Tally:
                 self.rows.setdefault((kind, what), Row(*(int(number.replace(",", "")) for number in numbers)))
 
     def table(self) -> str:
-        lines = ["| | times | epochs lost | pictures lost |", "|---|---:|---:|---:|"]
+        lines = ["| | times | epochs lost | images lost |", "|---|---:|---:|---:|"]
         for kind, title in KINDS.items():
             rows = {what: row for (each, what), row in sorted(self.rows.items()) if each == kind}
             total = Row()
@@ -70,7 +70,7 @@ class Tally:
 
 
 def _line(what: str, row: Row) -> str:
-    return f"| {what} | {row.times:,} | {row.epochs_lost:,} | {row.pictures_lost:,} |"
+    return f"| {what} | {row.times:,} | {row.epochs_lost:,} | {row.images_lost:,} |"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,14 +18,14 @@ TINY = {
 }
 
 
-def write_pictures(folder: Path, per_class: int = 12, first: int = 0, size: int = 24) -> Path:
+def write_images(folder: Path, per_class: int = 12, first: int = 0, size: int = 24) -> Path:
     """`{class}_{id}.png`: a square of the class's colour on noise, so that a network has something to learn."""
     folder.mkdir(parents=True, exist_ok=True)
     for class_number, (name, colour) in enumerate(COLOURS.items()):
         for number in range(first, first + per_class):
             random = np.random.default_rng((class_number, number))
-            picture = random.integers(0, 90, (size, size, 3), dtype=np.uint8)
+            image = random.integers(0, 90, (size, size, 3), dtype=np.uint8)
             top, left = random.integers(0, size // 2, 2)
-            picture[top : top + size // 2, left : left + size // 2] = colour
-            Image.fromarray(picture).save(folder / f"{name}_{number}.png")
+            image[top : top + size // 2, left : left + size // 2] = colour
+            Image.fromarray(image).save(folder / f"{name}_{number}.png")
     return folder

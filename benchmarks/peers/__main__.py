@@ -32,8 +32,8 @@ from pictures import make_pictures
 from table import make_table, spread
 from work import WORKS
 
+from finesight.backend.device import Machine
 from finesight.config import load_settings
-from finesight.engine.device import Machine
 
 HERE = Path(__file__).parent
 LONGEST = 300  # seconds of a turn, after which it counts as failed
@@ -121,7 +121,7 @@ class Turns:
             size = 64 if "--tiny" in self.options else WORKS[work].size
             settings = {
                 "image.size": [size, size],
-                "image.fit": "squash",
+                "image.fit": "stretch",
                 "image.interpolation": "bilinear",
                 "data.limit": 32,
                 "batch_size": 16,

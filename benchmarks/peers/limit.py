@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from work import WORKS
 
-from finesight.engine.device import computes_bf16
+from finesight.backend.device import computes_bf16
 from finesight.models import build_model
 
 MATRIX_SIZES = (1024, 2048, 4096)

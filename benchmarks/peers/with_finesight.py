@@ -1,7 +1,7 @@
 """finesight's own commands, with nothing but a clock on their training steps.
 
 Its defaults decode all pictures once, before the first step: that time stands in `first_step_s`, not in the steps'
-rate. Best flags: data.store=off, which decodes them anew in every epoch, as the peers do.
+rate. Best flags: data.image_cache=off, which decodes them anew in every epoch, as the peers do.
 """
 
 import os
@@ -33,16 +33,16 @@ def main() -> None:
 
 def training_options(asked: Asked) -> list[str]:
     work = asked.work
-    settings = {"image.size": [work.size, work.size], "image.fit": "squash", "image.interpolation": "bilinear"}
+    settings = {"image.size": [work.size, work.size], "image.fit": "stretch", "image.interpolation": "bilinear"}
     settings |= {"data.classes": "deepglobe"} if work.masks else {}
-    settings |= {"data.store": "off"} if asked.best else {}
+    settings |= {"data.image_cache": "off"} if asked.best else {}
     options = ["--data", str(asked.pictures), "--model", work.network, "--weights", "none"]
     options += ["--batch-size", str(work.batch)]
     return options + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 
 
 def watch_steps(clock: Clock) -> None:
-    from finesight.engine.loop import Trainer
+    from finesight.training.trainer import Trainer
 
     step = Trainer._train_step
 

@@ -1,4 +1,4 @@
-"""Fine-tune a pretrained vision network on your own pictures, and see what it learned.
+"""Fine-tune a pretrained vision network on your own images, and see what it learned.
 
 The same verbs as the command line: `from finesight import inspect, train, evaluate, explain, predict, report, compare`.
 """

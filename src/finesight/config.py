@@ -17,11 +17,26 @@ import tomli_w
 from annotated_types import Ge, Gt, Le, Lt
 
 from finesight.errors import ConfigError
+from finesight.progress import say
 
 T = TypeVar("T")
-Share = Annotated[float, Ge(0), Le(1)]
+Fraction = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
+OLD_FITS = {"squash": "stretch", "whole": "native"}  # as version 0.1 called them
+Fit = Literal["crop", "stretch", "native"]
 PixelScale = dict[str, tuple[float, float]]  # type of values, as NumPy calls it → what becomes 0 and 255
+OLD_NAMES = {  # of settings, as version 0.1 called them → as they are called
+    "data.val_share": "data.val_fraction",
+    "data.stray_share": "data.unmapped_fraction",
+    "data.store": "data.image_cache",
+    "data.store_limit_gb": "data.image_cache_gb",
+    "augment.rare_share": "augment.rare_fraction",
+    "augment.mix_share": "augment.mix_fraction",
+    "augment.views": "augment.variants",
+    "film.count": "snapshots.count",
+    "film.pictures": "snapshots.images",
+    "film.features": "snapshots.features",
+}
 STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}  # the texts below the settings
 
 
@@ -31,7 +46,8 @@ class DataSettings:
     root: str = ""
     """Folder or CSV manifest with the training images (--data)."""
     val: str = ""
-    """Folder for validation (--val). Empty: the data's own val folder or split column, else val_share is held out."""
+    """Folder for validation (--val). Empty: the data's own val folder or split column, else val_fraction is
+    held out."""
     format: str = "auto"
     """Layout of the data, a name of FORMATS. auto: detected, printed and recorded."""
     images: str = ""
@@ -42,20 +58,20 @@ class DataSettings:
     """Images without a mask: stop, or skip them, train on the rest and count them."""
     classes: str = ""
     """File with class names (JSON, CSV, TSV, TXT; TOML with colours for masks), or a preset's name."""
-    val_share: Annotated[float, Gt(0), Lt(1)] = 0.1
+    val_fraction: Annotated[float, Gt(0), Lt(1)] = 0.1
     """Fraction of each class that is held out where the data bring no split."""
     limit: Annotated[int, Ge(0)] = 0
     """Images of each split, evenly spread over it, for a first try. 0: all."""
     on_bad_image: Literal["stop", "skip"] = "stop"
     """Unreadable images: stop, or skip them, train on the rest and list them."""
-    store: Literal["auto", "on", "off"] = "auto"
+    image_cache: Literal["auto", "on", "off"] = "auto"
     """Cache of decoded uint8 images in one memory-mapped file. auto: where it fits."""
-    store_limit_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0
+    image_cache_gb: Annotated[float, Gt(0), Le(1e6)] = 8.0
     """Size of all such caches together, in GB; the least recently used go first."""
     ignore: int | str | tuple[int | str, ...] = ""
     """Masks: value (-1, 255), colour (#RRGGBB) or class that counts nowhere, or a list of them. Empty: as the class
     list says."""
-    stray_share: Share = 0.001
+    unmapped_fraction: Fraction = 0.001
     """Masks: fraction of all pixels whose colour may be of no class; they are named and ignored."""
     colour_tolerance: Annotated[int, Ge(0), Le(255)] = 0
     """Masks: how far a value or a colour channel may be off its class's, in levels."""
@@ -68,9 +84,9 @@ class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None
     """(height, width) the network sees, in pixels. Unset: the size its weights were trained at."""
-    fit: Literal["crop", "squash", "whole"] | None = None
-    """crop: short side to size, centre kept. squash: both sides to size, aspect ratio lost. whole (masks): every pixel
-    as it is, and training sees crops of size. Unset: crop for classes, whole for masks."""
+    fit: Fit | None = None
+    """crop: short side to size, centre kept. stretch: both sides to size, aspect ratio lost. native (masks): every
+    pixel as it is, and training sees crops of size. Unset: crop for classes, native for masks."""
     interpolation: Literal["bilinear", "bicubic"] | None = None
     """How images are resized, in training and after it. Unset: as the weights were evaluated; their margin (256 px
     before a crop of 224, say) is not kept."""
@@ -80,37 +96,37 @@ class ImageSettings:
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """Training pictures only. All random numbers are functions of seed, epoch and picture."""
+    """Training images only. All random numbers are functions of seed, epoch and image."""
 
     __pydantic_config__ = STRICT
-    flip: Share = 0.5
+    flip: Fraction = 0.5
     """Chance of a left-right flip. 0 for digits, letters and anything with a handedness."""
-    vertical_flip: Share = 0.0
+    vertical_flip: Fraction = 0.0
     """Chance of an upside-down flip. 0.5 for images taken from above."""
     quarter_turns: bool = False
     """Turn by 0, 90, 180 or 270 degrees. true for images taken from above."""
     scale: tuple[Annotated[float, Gt(0), Le(4)], Annotated[float, Gt(0), Le(4)]] = (0.6, 1.0)
-    """Least and largest area of the crop, as a fraction of the image. With fit = "whole" as a fraction of size: 1 is a
+    """Least and largest area of the crop, as a fraction of the image. With fit = "native" as a fraction of size: 1 is a
     crop at the image's own scale."""
     ratio: Annotated[float, Ge(1), Le(4)] = 1.33
     """Widest aspect ratio of the crop. 1: the image's own."""
     rotate_degrees: Annotated[float, Ge(0), Le(180)] = 0.0
     """Largest rotation either way, in degrees."""
-    rare_share: Share = 0.0
+    rare_fraction: Fraction = 0.0
     """Masks: fraction of samples whose crop lies around a pixel of the image's rarest class."""
-    colour: Share = 0.0
+    colour: Fraction = 0.0
     """Strength of brightness, contrast and saturation changes: factors in 1 ± colour."""
     randaugment: Annotated[int, Ge(0), Le(30)] = 0
     """Classes: magnitude of torchvision's RandAugment. 0: off; 9 is usual."""
-    erase: Share = 0.0
+    erase: Fraction = 0.0
     """Chance of torchvision's RandomErasing."""
     mixup: Annotated[float, Ge(0), Le(8)] = 0.0
     """Classes: alpha of MixUp. 0: off; 0.2 is usual in fine-tuning."""
     cutmix: Annotated[float, Ge(0), Le(8)] = 0.0
     """Classes: alpha of CutMix. 0: off. With mixup too, each batch draws one of them."""
-    mix_share: Share = 0.8
+    mix_fraction: Fraction = 0.8
     """Fraction of the epochs, from the first, that mix images; the rest see them as prediction does."""
-    views: Annotated[int, Ge(0), Le(1000)] = 0
+    variants: Annotated[int, Ge(0), Le(1000)] = 0
     """Augmentations of each image that the epochs take in turn. 0: another every epoch. Where only the head is
     trained, its features of each are computed once."""
 
@@ -127,7 +143,7 @@ class ModelSettings:
     """Every layer before this one keeps its weights, such as layer1.1. head: all but the head."""
     frozen_norm: Literal["fixed", "tracking"] = "fixed"
     """Running statistics of frozen normalisation layers: fixed, or tracking the batches."""
-    dropout: Share | None = None
+    dropout: Fraction | None = None
     """Dropout before the head. Unset: as the network was made."""
 
 
@@ -178,13 +194,13 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
-class FilmSettings:
+class SnapshotSettings:
     """What is kept while training, to see afterwards how the network came to it."""
 
     __pydantic_config__ = STRICT
     count: Annotated[int, Ge(0), Le(1000)] = 6
     """Masks: images whose prediction is kept every epoch. 0: none."""
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     """Masks: file names or stems of images to watch instead (0010_sat.jpg, 0010_sat)."""
     features: bool = True
     """Classes: keep the embedding of validation after the first, middle and last epoch."""
@@ -247,7 +263,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     loss: LossSettings = field(default_factory=LossSettings)
-    film: FilmSettings = field(default_factory=FilmSettings)
+    snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
 
@@ -260,11 +276,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What turns a decoded uint8 RGB picture into what the network sees; travels with the weights.
+    """What turns a decoded uint8 RGB image into what the network sees; travels with the weights.
 
     size: (height, width) after fitting. mean, std: on the 0-1 scale, a channel each.
-    stored: (height, width) of the fitted uint8 picture from which `size` is interpolated; None: equal to size.
-    fit: with `whole` nothing is interpolated: training sees pieces of `size`, everything else the picture as it is.
+    stored: (height, width) of the fitted uint8 image from which `size` is interpolated; None: equal to size.
+    fit: with `native` nothing is interpolated: training sees pieces of `size`, everything else the image as it is.
     scale: of the types beside uint8 that the training images have; {}: none; None: a run from before it was kept.
     """
 
@@ -273,7 +289,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    fit: Literal["crop", "squash", "whole"] = "crop"
+    fit: Fit = "crop"
     stored: Size | None = None
     scale: PixelScale | None = None
 
@@ -286,7 +302,11 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
     values = read_recipe(recipe) if recipe else {}
     for path, value in (overrides or {}).items():
         set_dotted(values, path, value)
-    return parse_settings(values)
+    told: list[str] = []
+    settings = parse_settings(values, told)
+    for sentence in told:
+        say(f"Note: setting {sentence}")
+    return settings
 
 
 def settings_schema() -> dict[str, Any]:
@@ -306,10 +326,14 @@ def describe_settings() -> Iterator[tuple[str, Any, str]]:
         yield path, default, place["properties"][name].get("description", "")
 
 
-def parse_settings(values: Mapping[str, Any]) -> Settings:
-    """Checks a nested mapping, as TOML gives it, and builds Settings from it."""
+def parse_settings(values: Mapping[str, Any], told: list[str] | None = None) -> Settings:
+    """Checks a nested mapping, as TOML gives it, and builds Settings from it.
+
+    told: takes the old spellings that were met, a sentence each.
+    """
     known = dict(dotted_settings(Settings()))
     try:
+        values = rename_old(values, told if told is not None else [])
         unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
     except RecursionError:
         raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
@@ -321,6 +345,27 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
         return check(Settings, dict(values))
     except ValueError as error:
         raise ConfigError(f"Setting {error}.") from None
+
+
+def rename_old(values: Mapping[str, Any], told: list[str]) -> dict[str, Any]:
+    """The same settings in today's spelling."""
+    renamed: dict[str, Any] = {}
+    for path, value in flatten(values):
+        new = OLD_NAMES.get(path, path)
+        current = OLD_FITS.get(value, value) if path == "image.fit" and isinstance(value, str) else value
+        if new != path:
+            told.append(f"{path} is now called {new}.")
+        if current != value:
+            told.append(f"{path} = {value!r} is now called {current!r}.")
+        set_dotted(renamed, new, current)
+    return renamed
+
+
+def parse_preprocessing(values: object) -> "Preprocessing":
+    """That of a run's model.json. Raises ValueError."""
+    if isinstance(values, dict) and values.get("fit") in tuple(OLD_FITS):
+        values = {**values, "fit": OLD_FITS[values["fit"]]}
+    return check(Preprocessing, values)
 
 
 def check(shape: type[T], value: object) -> T:
@@ -372,7 +417,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}."
             raise ConfigError(f"No recipe {str(recipe)!r}. {hint}")
     if path.is_dir():
-        raise ConfigError(f"{recipe} is a folder, not a recipe; a folder of pictures is named with --data {recipe}.")
+        raise ConfigError(f"{recipe} is a folder, not a recipe; a folder of images is named with --data {recipe}.")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

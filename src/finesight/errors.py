@@ -22,7 +22,7 @@ class ConfigError(FinesightError):
 
 
 class DataError(FinesightError):
-    """The pictures, targets or class list cannot be used as they are."""
+    """The images, targets or class list cannot be used as they are."""
 
 
 class ModelError(FinesightError):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from finesight import ranks
+from finesight import distributed
 
 T = TypeVar("T")
 
@@ -15,10 +15,10 @@ def say(text: str, every_rank: bool = False) -> None:
 
     Of several ranks the main one speaks; with every_rank the others too, with their number.
     """
-    if ranks.is_main():
+    if distributed.is_main():
         print(sanitise(text), file=sys.stderr, flush=True)
     elif every_rank:
-        print(sanitise(f"Rank {ranks.rank()}: {text}"), file=sys.stderr, flush=True)
+        print(sanitise(f"Rank {distributed.rank()}: {text}"), file=sys.stderr, flush=True)
 
 
 def sanitise(text: str) -> str:
@@ -38,7 +38,7 @@ class _Silent:
 @contextmanager
 def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
     """A bar over `total` pieces with rate and time left: `with progress_bar("Reading", n) as bar: bar.advance()`."""
-    if not (sys.stderr.isatty() and ranks.is_main()):
+    if not (sys.stderr.isatty() and distributed.is_main()):
         yield _Silent()
         return
     from rich import progress

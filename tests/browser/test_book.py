@@ -7,16 +7,16 @@ from synthetic_masks import write_mask_run
 from synthetic_run import write_run
 from visiting import open_page
 
-from finesight.insight.evidence import read_evidence
+from finesight.analysis.evidence import read_evidence
 from finesight.reporting import make_comparison_page, make_page, write_book
-from finesight.reporting.masks import Originals
+from finesight.reporting.mask_images import Originals
 
 
 def test_chapters_do_not_meet(chromium: Any, tmp_path: Path) -> None:
     synthetic = write_run(tmp_path / "answers")
     masks = write_mask_run(tmp_path, "masks")
     pages = {
-        "Digits": make_page(synthetic.run, Originals(synthetic.find_picture, lambda key, size: None)),
+        "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
         '<img src=x onerror="alert(1)">': make_page(masks.run, masks.originals),
     }
     visit = open_page(chromium, write_book(pages, tmp_path / "book.html"), viewport={"width": 1400, "height": 900})
@@ -67,7 +67,7 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     synthetic, masks = write_run(tmp_path / "answers"), write_mask_run(tmp_path, "masks")
     other = write_mask_run(tmp_path, "other", skill=0.7, network="fcn8s")
     pages = {
-        "Digits": make_page(synthetic.run, Originals(synthetic.find_picture, lambda key, size: None)),
+        "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
         "Compared": make_comparison_page([read_evidence(each.run, "val") for each in (masks, other)], masks.originals),
         "Land": make_page(masks.run, masks.originals),
     }

@@ -1,4 +1,4 @@
-"""The page of `finesight inspect` in a browser: it opens without a word, and its pictures and tables work."""
+"""The page of `finesight inspect` in a browser: it opens without a word, and its images and tables work."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ from visiting import open_page
 from finesight import inspect
 
 
-def test_the_page_opens_and_sorts(chromium: Any, pictures: Path, tmp_path: Path) -> None:
+def test_the_page_opens_and_sorts(chromium: Any, images: Path, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
-    codes = [problem["code"] for problem in inspect(pictures, html=file)["problems"]]
+    codes = [problem["code"] for problem in inspect(images, html=file)["problems"]]
     visit = open_page(chromium, file)
     assert visit.page.locator("section").count() == 1 + len(codes)
     for code in codes:

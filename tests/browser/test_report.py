@@ -39,7 +39,7 @@ def keys(synthetic: SyntheticRun) -> list[str]:
 
 @pytest.fixture(scope="module")
 def report(synthetic: SyntheticRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_report(synthetic.run, tmp_path_factory.mktemp("page") / "report.html", synthetic.find_picture)
+    return render_report(synthetic.run, tmp_path_factory.mktemp("page") / "report.html", synthetic.find_image)
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def test_no_error_no_dialog_no_request(visit: Visit, report: Path) -> None:
     assert visit.requests == [report.as_uri()]
 
 
-def test_hover_shows_the_picture_under_the_pointer(visit: Visit, keys: list[str]) -> None:
+def test_hover_shows_the_image_under_the_pointer(visit: Visit, keys: list[str]) -> None:
     page = visit.page
     dot = page.evaluate(LONELIEST)
     page.mouse.move(*page.evaluate(LOCATE, dot))
     page.wait_for_selector("#tip:not([hidden])")
     assert page.text_content("#tip .key") == keys[dot]
-    place = page.evaluate("dot => report.pictures.place[dot]", dot)
+    place = page.evaluate("dot => report.images.place[dot]", dot)
     style = page.get_attribute("#tip .tile", "style")
     assert style.replace(" ", "") == f"--x:{place[1]};--y:{place[2]};"
     assert page.evaluate("getComputedStyle(document.querySelector('#tip .tile')).backgroundImage").startswith(
@@ -80,7 +80,7 @@ def test_hover_shows_the_picture_under_the_pointer(visit: Visit, keys: list[str]
     )
 
 
-def test_sprite_shows_the_colours_of_its_picture(visit: Visit, synthetic: SyntheticRun, keys: list[str]) -> None:
+def test_sprite_shows_the_colours_of_its_image(visit: Visit, synthetic: SyntheticRun, keys: list[str]) -> None:
     """From file through sheet, place and CSS to the screen."""
     import io
 
@@ -90,7 +90,7 @@ def test_sprite_shows_the_colours_of_its_picture(visit: Visit, synthetic: Synthe
     tile = visit.page.locator("#mistakes .tile").first
     key = tile.get_attribute("title")
     seen = np.asarray(Image.open(io.BytesIO(tile.screenshot())).convert("RGB"), float)
-    image = Image.open(synthetic.pictures / key)
+    image = Image.open(synthetic.images / key)
     side = min(image.size)
     left = (image.width - side) // 2
     expected = np.asarray(image.crop((left, 0, left + side, side)).resize(seen.shape[1::-1]), float)
@@ -147,18 +147,18 @@ def test_lasso_lists_what_it_holds_and_nothing_else(visit: Visit, keys: list[str
     assert sorted(shown_keys(page, "#map-gallery")) == sorted(inside)
 
 
-def test_click_on_a_dot_opens_its_picture(visit: Visit, keys: list[str]) -> None:
+def test_click_on_a_dot_opens_its_image(visit: Visit, keys: list[str]) -> None:
     page = visit.page
     dot = page.evaluate(LONELIEST)
     page.mouse.move(*page.evaluate(LOCATE, dot))
     page.wait_for_selector("#tip:not([hidden])")
     page.mouse.down()
     page.mouse.up()
-    assert page.text_content("#picture-name") == keys[dot]
-    assert page.locator("#picture").is_visible()
+    assert page.text_content("#image-name") == keys[dot]
+    assert page.locator("#image").is_visible()
 
 
-def test_click_on_a_cell_shows_its_pictures(visit: Visit, keys: list[str]) -> None:
+def test_click_on_a_cell_shows_its_images(visit: Visit, keys: list[str]) -> None:
     page = visit.page
     cell = page.locator('.matrix .cell[data-truth="2"][data-prediction="2"]')
     cell.hover()

@@ -1,4 +1,4 @@
-"""The map of a segmentation in a browser: the right picture under the pointer, and its neighbours in the panel."""
+"""The map of a segmentation in a browser: the right image under the pointer, and its neighbours in the panel."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from rendering import render_report
 from synthetic_masks import MaskRun, write_mask_run
-from test_picture import NEIGHBOURS, OPEN_KEY
+from test_image import NEIGHBOURS, OPEN_KEY
 from test_report import LOCATE, LONELIEST
 from visiting import Visit, find_near, visit_map
 
-from finesight.insight.evidence import read_evidence
-from finesight.insight.features import load_features
+from finesight.analysis.evidence import read_evidence
+from finesight.analysis.features import load_features
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def near(made: MaskRun) -> dict[str, list[str]]:
 def report(made: MaskRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     originals = made.originals
     out = tmp_path_factory.mktemp("page") / "report.html"
-    return render_report(made.run, out, originals.find_picture, read_truth=originals.read_truth)
+    return render_report(made.run, out, originals.find_image, read_truth=originals.read_truth)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def visit(chromium: Any, report: Path) -> Iterator[Visit]:
         yield opened
 
 
-def test_hover_shows_the_picture_and_how_much_of_it_is_right(visit: Visit, made: MaskRun) -> None:
+def test_hover_shows_the_image_and_how_much_of_it_is_right(visit: Visit, made: MaskRun) -> None:
     page = visit.page
     dot = page.evaluate(LONELIEST)
     page.mouse.move(*page.evaluate(LOCATE, dot))
@@ -51,15 +51,15 @@ def test_hover_shows_the_picture_and_how_much_of_it_is_right(visit: Visit, made:
     assert f"{100 * right:.1f} % right" in page.inner_text("#tip")
 
 
-def test_a_dot_opens_its_picture_with_its_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:
+def test_a_dot_opens_its_image_with_its_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:
     page = visit.page
     page.mouse.click(*page.evaluate(LOCATE, page.evaluate(LONELIEST)))
     key = page.evaluate(OPEN_KEY)
     assert page.evaluate(NEIGHBOURS) == near[key]
-    facts = page.inner_text("#picture-facts")
+    facts = page.inner_text("#image-facts")
     assert "mostly meadow" in facts
     assert "✗" not in facts
-    assert page.inner_text("#picture-sum") == "6 of 6 are mostly of the same class."
+    assert page.inner_text("#image-sum") == "6 of 6 are mostly of the same class."
 
 
 @pytest.mark.parametrize("section", ["best", "worst", "film", "labels"])
@@ -75,7 +75,7 @@ def test_every_gallery_leads_to_neighbours(visit: Visit, near: dict[str, list[st
     assert page.locator("#view").is_hidden()
 
 
-def test_what_is_selected_is_pictures(visit: Visit) -> None:
+def test_what_is_selected_is_images(visit: Visit) -> None:
     page = visit.page
     page.click('button[data-tool="box"]')
     box = page.locator("#plot").bounding_box()
@@ -83,4 +83,4 @@ def test_what_is_selected_is_pictures(visit: Visit) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=6)
     page.mouse.up()
-    assert page.inner_text("#map-gallery h3") == "Selected on the map: 9 pictures"
+    assert page.inner_text("#map-gallery h3") == "Selected on the map: 9 images"

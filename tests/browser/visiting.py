@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from finesight.insight.features import load_features
+from finesight.analysis.features import load_features
 
 
 @dataclass
@@ -46,7 +46,7 @@ def visit_map(browser: Any, report: Path) -> Iterator[Visit]:
 
 
 def find_near(embedding: Path) -> dict[str, list[str]]:
-    """key → keys of the six pictures of highest cosine similarity, from the whole table of features."""
+    """key → keys of the six images of highest cosine similarity, from the whole table of features."""
     saved = load_features(embedding)
     unit = saved.features / np.linalg.norm(saved.features, axis=1, keepdims=True)
     cosines = unit @ unit.T

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finesight.checks.data import CHECKS, SEVERITIES, Problem, find_problems
 from finesight.config import DataSettings
-from finesight.data.inspection import inspect_data
-from finesight.insight.data_checks import CHECKS, SEVERITIES, Problem, find_problems
+from finesight.data.audit import inspect_data
 from tiffs import write_tiff
 
 Settings = dict[str, object]
@@ -30,7 +30,7 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def make_labelled(root: Path) -> Path:
-    """Two classes, ten pictures each in train, two in val."""
+    """Two classes, ten images each in train, two in val."""
     for number, (split, count) in enumerate((("train", 10), ("val", 2))):
         for index in range(count):
             for label in (0, 1):
@@ -90,7 +90,7 @@ def no_partner(root: Path) -> Settings:
 
 def broken_mask(root: Path) -> Settings:
     save(make_pairs(root) / "train" / "9_sat.png", paint(9))
-    (root / "train" / "9_mask.png").write_bytes(b"no picture")
+    (root / "train" / "9_mask.png").write_bytes(b"no image")
     return {}
 
 
@@ -128,7 +128,7 @@ def twins(root: Path) -> Settings:
 
 
 def with_values(root: Path, change: Callable[[np.ndarray], np.ndarray]) -> Path:
-    """Every picture as a TIFF of other values."""
+    """Every image as a TIFF of other values."""
     for path in sorted(make_labelled(root).rglob("*.png")):
         with Image.open(path) as image:
             write_tiff(path.with_suffix(".tif"), change(np.array(image)))

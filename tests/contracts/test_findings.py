@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from finesight.insight.evidence import read_evidence
-from finesight.insight.findings import FINDINGS, ORDER, Case, find_all
-from finesight.insight.findings.page import read_page
-from finesight.run import RunFolder
+from finesight.analysis.evidence import read_evidence
+from finesight.checks.run import FINDINGS, ORDER, Case, find_all
+from finesight.checks.run.page import read_page
+from finesight.run.folder import RunFolder
 
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
 

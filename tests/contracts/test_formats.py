@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from finesight.config import DataSettings
-from finesight.data.formats import FORMATS, detect_format, list_pictures, list_unmasked, read_listing
-from finesight.data.inspection import inspect_data
+from finesight.data.audit import inspect_data
+from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked, read_listing
 from finesight.errors import DataError
 
 NAMES = ["willow tree", 'a "b", c', "<script>alert(1)</script>".replace("/", "⁄"), "狐狸"]
@@ -42,12 +42,12 @@ def make_manifest(root: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "split", "remark"])
         for index, (split, name, _) in enumerate(SAMPLES):
-            _write(root / "pictures" / f"{index}, {name}.png")
-            rows.writerow([f"pictures/{index}, {name}.png", name, split, 'said "so"'])
+            _write(root / "images" / f"{index}, {name}.png")
+            rows.writerow([f"images/{index}, {name}.png", name, split, 'said "so"'])
 
 
-def _write_pair(picture: Path, mask: Path, number: int) -> None:
-    _write(picture)
+def _write_pair(image: Path, mask: Path, number: int) -> None:
+    _write(image)
     mask.parent.mkdir(parents=True, exist_ok=True)
     pixels = Image.new("RGB", (3, 2), "red")
     pixels.putpixel((number % 3, 0), (0, 0, 255))
@@ -164,12 +164,12 @@ def test_all_broken_pairs_are_listed_at_once(name: str, tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(items[2].mask)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"^3 of 5 pairs") as error:
         read_listing(tmp_path / "data")
-    for problem in ("has no picture", "has no mask", "is 2x3 but its mask"):
+    for problem in ("has no image", "has no mask", "is 2x3 but its mask"):
         assert problem in str(error.value)
 
 
 @pytest.mark.parametrize("name", SEGMENTATION)
-def test_pairs_of_a_folder_to_predict_are_its_pictures(name: str, tmp_path: Path) -> None:
+def test_pairs_of_a_folder_to_predict_are_its_images(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     keys = [item.key for item in list_unmasked(tmp_path / "data")]
     assert len(keys) == (10 if name == "mask_manifest" else 5)
@@ -195,9 +195,9 @@ def test_an_empty_folder_is_refused(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_pictures_are_listed_without_labels(name: str, tmp_path: Path) -> None:
+def test_images_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
-    items = list_pictures(tmp_path / "data")
+    items = list_images(tmp_path / "data")
     expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
     assert len(items) == expected.get(name, len(SAMPLES))
     assert all(item.label is None for item in items)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from finesight.config import DataSettings
+from finesight.data.audit import inspect_data
 from finesight.data.formats import read_listing
-from finesight.data.inspection import inspect_data
 
 PAGE = Path(__file__).parents[2] / "docs" / "labels.md"
 LABELS = ("fox", "wolf")
@@ -24,7 +24,7 @@ def table(header: str, rows: Sequence[str]) -> str:
     return "\n".join([header, *rows])
 
 
-# name: (files, tables by name, what --data names below the folder, format, pictures a split)
+# name: (files, tables by name, what --data names below the folder, format, images a split)
 LAYOUTS: dict[str, tuple[list[str], dict[str, str], str, str, dict[str, int]]] = {
     "class folders": (names("{label}/{number}.jpg"), {}, "", "class_folders", DRAWN),
     "class folders below splits": (

@@ -7,8 +7,8 @@ import pytest
 
 from finesight import inspect
 from finesight.config import DataSettings
+from finesight.data.audit import inspect_data
 from finesight.data.formats import detect_format, list_unmasked, read_listing
-from finesight.data.inspection import inspect_data
 from finesight.errors import DataError
 from layouts import CLASSES, LAYOUTS, UNCLEAR, Layout, make_classes, make_layout
 

@@ -8,7 +8,7 @@ from finesight.models import MODELS, Model, build_model
 from finesight.models.contract import pool
 from finesight.models.weights import load_strictly
 
-SMALL = {  # one of each family that is cheap to make → picture size
+SMALL = {  # one of each family that is cheap to make → image size
     "convnext_tiny": (32, 48),
     "densenet121": (32, 48),
     "efficientnet_b0": (32, 48),
@@ -110,7 +110,7 @@ def test_every_parameter_gets_a_gradient(model: Model, images: torch.Tensor) -> 
 
 @pytest.mark.parametrize("name", ["fcn/efficientnet_lite0", "lraspp_mobilenet_v3_large"])
 @pytest.mark.parametrize("size", [(64, 64), (65, 97)])
-def test_segmenters_answer_at_the_size_of_the_picture(name: str, size: tuple[int, int]) -> None:
+def test_segmenters_answer_at_the_size_of_the_image(name: str, size: tuple[int, int]) -> None:
     model = build_model(name, NUM_CLASSES, weights="none").eval()
     assert model.task == "segmentation"
     with torch.inference_mode():

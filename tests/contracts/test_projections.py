@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finesight.analysis.projection import PROJECTIONS, TSNE_ENGINES, Map, load_map, place, project, save_map
+from finesight.analysis.projection_quality import describe_map, map_quality
 from finesight.errors import ConfigError, DataError
-from finesight.insight.projection import PROJECTIONS, TSNE_ENGINES, Map, load_map, place, project, save_map
-from finesight.insight.quality import describe_map, map_quality
 
 WAYS = [("tsne", engine) for engine in TSNE_ENGINES] + [(name, "opentsne") for name in PROJECTIONS if name != "tsne"]
 QUICK_WAYS = [way for way in WAYS if way[0] != "umap"]  # umap-learn compiles itself for half a minute
@@ -56,7 +56,7 @@ def test_a_map_survives_the_disk(way: tuple[str, str], drawn: dict[tuple[str, st
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
-def test_known_pictures_are_placed_where_they_are(way: tuple[str, str], drawn: dict[tuple[str, str], Map]) -> None:
+def test_known_images_are_placed_where_they_are(way: tuple[str, str], drawn: dict[tuple[str, str], Map]) -> None:
     features, shifted = clusters()[0], drawn[way]
     if way[0] == "tsne":  # wherever the map lies
         shifted = Map(shifted.points + 100, way[0], way[1], shifted.settings, shifted.mean, shifted.components)
@@ -67,9 +67,7 @@ def test_known_pictures_are_placed_where_they_are(way: tuple[str, str], drawn: d
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
-def test_new_pictures_join_their_class_and_mind_no_other(
-    way: tuple[str, str], drawn: dict[tuple[str, str], Map]
-) -> None:
+def test_new_images_join_their_class_and_mind_no_other(way: tuple[str, str], drawn: dict[tuple[str, str], Map]) -> None:
     features, labels = clusters()
     new, new_labels = clusters(per_class=3, seed=5)
     together = place(drawn[way], features, new)
@@ -83,7 +81,7 @@ def test_new_pictures_join_their_class_and_mind_no_other(
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
-def test_few_pictures_still_get_a_map(way: tuple[str, str], size: int) -> None:
+def test_few_images_still_get_a_map(way: tuple[str, str], size: int) -> None:
     found = project(clusters()[0][:size], *way)
     assert found.points.shape == (size, 2)
     assert np.isfinite(found.points).all()
@@ -100,7 +98,7 @@ def test_poor_features_still_get_a_map(way: tuple[str, str], features: np.ndarra
 def test_perplexity_is_clamped_and_said() -> None:
     features = clusters()[0]
     assert project(features[:31], perplexity=30).settings["perplexity"] == pytest.approx(10)
-    assert "31 pictures allow 10.0" in project(features[:31], perplexity=30).settings["note"]
+    assert "31 images allow 10.0" in project(features[:31], perplexity=30).settings["note"]
     assert "note" not in project(features, perplexity=5).settings
 
 

@@ -16,10 +16,10 @@ from finesight import embed, evaluate, predict, train
 from finesight.app.findings import findings
 from finesight.app.labels import labels
 from finesight.app.report import report
-from tiny import TINY, write_pictures
+from tiny import TINY, write_images
 
 LOOK = np.array([(60, 90, 40), (150, 140, 130), (30, 60, 150)])
-SMALL = TINY | {"epochs": 1, "film.count": 2, "loss.name": "dice", "batch_size": 4, "optim.lr": 0.02}
+SMALL = TINY | {"epochs": 1, "snapshots.count": 2, "loss.name": "dice", "batch_size": 4, "optim.lr": 0.02}
 SEGMENTER = SMALL | {"model.name": "fcn/timm/test_resnet"}
 MIXED = [(65, 33), (64, 64), (31, 97), (50, 50), (7, 9), (64, 65), (33, 65), (64, 64), (51, 37), (96, 20), (64, 64)]
 SIZES = {
@@ -39,7 +39,7 @@ SIZES = {
     ],
 }
 
-STORE = {"outliers": {"data.store": "off"}}  # decoded at each reading
+STORE = {"outliers": {"data.image_cache": "off"}}  # decoded at each reading
 
 
 def draw(folder: Path, sizes: Sequence[tuple[int, int]]) -> Path:
@@ -86,13 +86,13 @@ def compare_masks(run: Path, images: Path, split: str, out: Path, **options: Any
 @pytest.mark.parametrize(
     ("sizes", "fit", "size"),
     [
-        ("native", "whole", (32, 32)),
-        ("mixed", "whole", (64, 64)),
-        ("outliers", "whole", (32, 32)),
-        ("native", "squash", (44, 36)),  # the store keeps the images' own size
-        ("native", "squash", (32, 24)),  # the store shrinks them, the network's input once more
-        ("mixed", "squash", (32, 48)),
-        ("outliers", "squash", (24, 24)),
+        ("native", "native", (32, 32)),
+        ("mixed", "native", (64, 64)),
+        ("outliers", "native", (32, 32)),
+        ("native", "stretch", (44, 36)),  # the store keeps the images' own size
+        ("native", "stretch", (32, 24)),  # the store shrinks them, the network's input once more
+        ("mixed", "stretch", (32, 48)),
+        ("outliers", "stretch", (24, 24)),
     ],
 )
 def test_masks(sizes: str, fit: str, size: tuple[int, int], tmp_path: Path) -> None:
@@ -161,18 +161,18 @@ def test_masks_of_the_journal_the_film_and_a_network_of_many_layers(tmp_path: Pa
     journal = json.loads((run / "journal.jsonl").read_text())
     for name, value in read_metrics(run).items():
         assert journal.get(f"val/{name}", value) == value
-    for picture in json.loads((run / "film/index.json").read_text())["pictures"]:
-        frame, kept = read(run / "film/1" / picture["frame"]), f"evaluation/val/masks/{picture['key']}"
+    for image in json.loads((run / "film/index.json").read_text())["images"]:
+        frame, kept = read(run / "film/1" / image["frame"]), f"evaluation/val/masks/{image['key']}"
         np.testing.assert_array_equal(frame, read(run / kept))
         np.testing.assert_array_equal(
-            read(run / "film/truth" / picture["frame"]), read(data / "val/masks" / Path(kept).name)
+            read(run / "film/truth" / image["frame"]), read(data / "val/masks" / Path(kept).name)
         )
 
 
 def test_everything_that_reads_masks_takes_their_own_sizes(tmp_path: Path) -> None:
     data, run = draw(tmp_path / "data", SIZES["outliers"] + SIZES["mixed"]), tmp_path / "run"
     train(data=data, out=run, settings=SEGMENTER)
-    keys = [row[0] for row in rows(run / "evaluation/val/pictures.csv")]
+    keys = [row[0] for row in rows(run / "evaluation/val/images.csv")]
     assert keys == sorted(keys)
     before = read_metrics(run), read(run / "evaluation/val/masks" / keys[0])
     for split in ("val", "train"):
@@ -193,7 +193,7 @@ def test_everything_that_reads_masks_takes_their_own_sizes(tmp_path: Path) -> No
     [
         ("crop", (32, 32), "timm/test_resnet"),
         ("crop", (24, 40), "timm/test_resnet"),
-        ("squash", (32, 20), "timm/test_resnet"),
+        ("stretch", (32, 20), "timm/test_resnet"),
         ("crop", (32, 32), "squeezenet1_1"),
     ],
 )
@@ -201,10 +201,8 @@ def test_everything_that_reads_masks_takes_their_own_sizes(tmp_path: Path) -> No
 def test_labels_and_probabilities(fit: str, size: tuple[int, int], model: str, mixed: bool, tmp_path: Path) -> None:
     for number, part in enumerate(("train", "val")):
         for shape in (36, 21, 70) if mixed else (36,):
-            pictures = write_pictures(
-                tmp_path / f"{part}{shape}", per_class=3, first=number * 10 + shape * 100, size=shape
-            )
-            for path in pictures.iterdir():
+            images = write_images(tmp_path / f"{part}{shape}", per_class=3, first=number * 10 + shape * 100, size=shape)
+            for path in images.iterdir():
                 folder = tmp_path / "data" / part / path.name.partition("_")[0]
                 folder.mkdir(parents=True, exist_ok=True)
                 image = Image.open(path)

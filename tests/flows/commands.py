@@ -1,4 +1,4 @@
-"""The command line in this process, as a shell would see it, and small pictures to give it."""
+"""The command line in this process, as a shell would see it, and small images to give it."""
 
 import csv
 import io

@@ -10,5 +10,5 @@ from commands import draw_classes
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Twelve pictures of three classes."""
+    """Twelve images of three classes."""
     return draw_classes(tmp_path / "small", per_class=4)

@@ -91,7 +91,7 @@ class InCall:
 
 
 class LittleMemory:
-    """From the first step on this process may have so much more memory than it has, and each picture takes 100 MB."""
+    """From the first step on this process may have so much more memory than it has, and each image takes 100 MB."""
 
     def __init__(self, spare_mb: int) -> None:
         self.spare_mb = spare_mb
@@ -101,7 +101,7 @@ class LittleMemory:
 
         import torch
 
-        from finesight.engine.loop import Trainer
+        from finesight.training.trainer import Trainer
 
         make = Trainer.__init__
 

@@ -1,6 +1,6 @@
 """Run by test_torchrun.py: train, evaluate and predict from Python; rank 1 is killed once, in the second epoch.
 
-Arguments: the folder of pictures, the run folder, the CSV file, and settings as JSON.
+Arguments: the folder of images, the run folder, the CSV file, and settings as JSON.
 """
 
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from finesight import evaluate, predict, ranks, train
+from finesight import distributed, evaluate, predict, train
 from finesight.data.loader import Batch
-from finesight.engine.loop import Trainer
+from finesight.training.trainer import Trainer
 
 step = Trainer._train_step
 
 
 def killed_step(trainer: Trainer, batch: Batch) -> Tensor:
-    if ranks.rank() == 1 and ranks.num_restarts() == 0 and (trainer.at.epoch, trainer.at.step) == (2, 2):
+    if distributed.rank() == 1 and distributed.num_restarts() == 0 and (trainer.at.epoch, trainer.at.step) == (2, 2):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(trainer, batch)
 
@@ -29,6 +29,6 @@ data, out, table, settings = sys.argv[1:]
 result = train(data=data, out=out, settings=json.loads(settings))
 scored = evaluate(out, split="val")
 predicted = predict(out, data, out=table)
-both = ranks.gather((result["metrics"], scored["metrics"], predicted["num_samples"], Path(table).exists()))
-if ranks.is_main():
-    print(json.dumps({"restarts": ranks.num_restarts(), "agree": both[0] == both[1], "answers": both[0]}))
+both = distributed.all_gather((result["metrics"], scored["metrics"], predicted["num_samples"], Path(table).exists()))
+if distributed.is_main():
+    print(json.dumps({"restarts": distributed.num_restarts(), "agree": both[0] == both[1], "answers": both[0]}))

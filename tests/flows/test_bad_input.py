@@ -30,23 +30,23 @@ def test_no_data_is_named(out: Path) -> None:
 
 
 @pytest.mark.parametrize("files", [[], ["notes.txt"]])
-def test_no_picture_in_it(tmp_path: Path, out: Path, files: list[str]) -> None:
+def test_no_image_in_it(tmp_path: Path, out: Path, files: list[str]) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
     for name in files:
         (folder / name).write_text("")
-    refused(train(folder, out), out, "no pictures")
+    refused(train(folder, out), out, "no images")
 
 
 def test_one_class_only(tmp_path: Path, out: Path) -> None:
     refused(train(draw_classes(tmp_path / "one", 4, classes=("red",)), out, "--format", "name_prefix"), out, "'red'")
 
 
-def test_all_unreadable_pictures_are_listed_at_once(small: Path, tmp_path: Path, out: Path) -> None:
+def test_all_unreadable_images_are_listed_at_once(small: Path, tmp_path: Path, out: Path) -> None:
     whole = (small / "red_0.png").read_bytes()
     (small / "red_0.png").write_bytes(b"")
     (small / "red_1.png").write_bytes(whole[: len(whole) // 2])
-    (small / "blue_2.png").write_bytes(b"not a picture")
+    (small / "blue_2.png").write_bytes(b"not an image")
     shutil.move(small / "blue_2.png", draw_classes(tmp_path / "held_out", 1) / "blue_9.png")
     answer = train(small, out, "--val", tmp_path / "held_out")
     refused(answer, out, "cannot be read", "--on-bad-image skip")
@@ -81,7 +81,7 @@ def test_a_manifest_with_a_mistake(small: Path, out: Path, table: str, words: tu
     refused(train(small / "birds.csv", out), out, *words)
 
 
-def test_validation_pictures_of_an_unknown_class(small: Path, tmp_path: Path, out: Path) -> None:
+def test_validation_images_of_an_unknown_class(small: Path, tmp_path: Path, out: Path) -> None:
     (small / "blue_0.png").unlink()
     train_part = draw_classes(tmp_path / "two", 4, classes=("red", "green"))
     refused(train(train_part, out, "--val", small), out, "'blue'")
@@ -108,7 +108,7 @@ def test_a_batch_larger_than_the_data(small: Path, out: Path) -> None:
         (["--set", "optim=3"], ("optim", "3")),
         (["--set", "image.size=[32]"], ("image.size",)),
         (["--set", "image.size=32"], ("image.size", "32")),
-        (["--set", "data.store_limit_gb=inf"], ("data.store_limit_gb", "inf")),
+        (["--set", "data.image_cache_gb=inf"], ("data.image_cache_gb", "inf")),
         (["--set", "epochs"], ("NAME=VALUE", "'epochs'")),
         (["--set", "epochs.x=1"], ("epochs",)),
         (["--epochs", "0"], ("epochs", "0")),
@@ -156,7 +156,7 @@ def test_a_batch_of_one_is_too_few(small: Path, out: Path) -> None:
     assert "lower optim.accumulate" in train(small, out.with_name("other"), optim__accumulate=8).error()
 
 
-def test_pictures_in_the_place_of_a_recipe(small: Path, out: Path) -> None:
+def test_images_in_the_place_of_a_recipe(small: Path, out: Path) -> None:
     refused(finesight("train", small, "--out", out), out, f"--data {small}")
 
 

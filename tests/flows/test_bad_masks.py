@@ -105,7 +105,7 @@ def test_masks_that_are_odd_but_clear(
         assert finesight("report", tmp_path / "run").code == 0
 
 
-def test_pictures_of_odd_sizes(tmp_path: Path) -> None:
+def test_images_of_odd_sizes(tmp_path: Path) -> None:
     sizes = ((1, 1), (33, 65), (65, 33), (2, 200), (24, 32), (1, 40))
     data = draw_pairs(tmp_path / "data", lambda lake: Image.fromarray(lake), sizes)
     answer = train(data, tmp_path / "run", "--classes", write_classes(tmp_path, ["land", "lake"]), **NETWORK)
@@ -120,7 +120,7 @@ def test_pictures_of_odd_sizes(tmp_path: Path) -> None:
 
 
 def test_batches_in_which_nothing_is_known(tmp_path: Path) -> None:
-    """Six pictures, of which all but one are unknown throughout: most batches teach nothing, and none is NaN."""
+    """Six images, of which all but one are unknown throughout: most batches teach nothing, and none is NaN."""
     seen = iter(range(6))
 
     def paint(lake: np.ndarray) -> Image.Image:
@@ -134,7 +134,7 @@ def test_batches_in_which_nothing_is_known(tmp_path: Path) -> None:
         assert np.isfinite(json.loads(line)["train/loss"])
 
 
-def test_a_picture_of_20000_by_20000(tmp_path: Path) -> None:
+def test_a_image_of_20000_by_20000(tmp_path: Path) -> None:
     """Training and predicting refuse it from its header, before any of its 400 million pixels is decoded."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -28,8 +28,8 @@ def test_a_run_folder_is_never_overwritten(small: Path, copy: Path, tmp_path: Pa
 COMMANDS = ("evaluate", "embed", "report", "predict")
 
 
-def command(name: str, run: Path, pictures: Path, out: Path) -> Answer:
-    return finesight(name, run, *([pictures, "--out", out] if name == "predict" else []))
+def command(name: str, run: Path, images: Path, out: Path) -> Answer:
+    return finesight(name, run, *([images, "--out", out] if name == "predict" else []))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -77,14 +77,14 @@ def test_changed_weights_are_noticed(copy: Path, small: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 3}, {"optim__lr": 0.5}, {"seed": 1}])
-def test_resuming_with_another_setting(trained: Path, pictures: Path, settings: dict[str, object]) -> None:
+def test_resuming_with_another_setting(trained: Path, images: Path, settings: dict[str, object]) -> None:
     (name,) = settings
     answer = finesight("train", "--resume", "--out", trained, f"--set={name.replace('__', '.')}={settings[name]}")
     assert "would mix two runs" in answer.error()
     assert name.replace("__", ".") in answer.error()
 
 
-def test_resuming_on_other_pictures(copy: Path, small: Path) -> None:
+def test_resuming_on_other_images(copy: Path, small: Path) -> None:
     assert "data.root" in finesight("train", "--resume", "--out", copy, "--data", small).error()
 
 
@@ -107,11 +107,11 @@ def test_nothing_to_predict(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "labels.csv"
     empty = tmp_path / "empty"
     empty.mkdir()
-    refused(finesight("predict", trained, empty, "--out", out), out, "no pictures")
+    refused(finesight("predict", trained, empty, "--out", out), out, "no images")
     refused(finesight("predict", trained, tmp_path / "gone", "--out", out), out, "gone")
 
 
-def test_not_one_picture_can_be_read(trained: Path, tmp_path: Path) -> None:
+def test_not_one_image_can_be_read(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"")
     out = tmp_path / "labels.csv"
@@ -126,11 +126,11 @@ def test_predictions_that_cannot_be_written(trained: Path, small: Path, tmp_path
     assert "cannot be written" in finesight("predict", trained, small, "--out", out).error()
 
 
-def test_a_picture_is_not_overwritten_by_its_prediction(trained: Path, small: Path) -> None:
-    picture = small / "red_0.png"
-    before = picture.read_bytes()
-    assert "called like a picture" in finesight("predict", trained, picture, "--out", picture).error()
-    assert picture.read_bytes() == before
+def test_a_image_is_not_overwritten_by_its_prediction(trained: Path, small: Path) -> None:
+    image = small / "red_0.png"
+    before = image.read_bytes()
+    assert "called like an image" in finesight("predict", trained, image, "--out", image).error()
+    assert image.read_bytes() == before
 
 
 def test_reports_that_cannot_be_written(copy: Path, tmp_path: Path) -> None:

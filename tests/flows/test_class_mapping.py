@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answer = train(home / "data", home / "run", data__classes=str(_write(home / "map.csv", LABELS)), epochs=1)
     assert answer.code == 0, answer.err
     assert "Merged into 'cold': 'green', 'blue'." in answer.err
-    assert "Left out: 3 pictures of classes that the class file drops: 'yellow'." in answer.err
+    assert "Left out: 3 images of classes that the class file drops: 'yellow'." in answer.err
     return home
 
 
@@ -48,7 +48,7 @@ def test_other_data_with_the_original_labels_is_evaluated(home: Path, tmp_path: 
     answer = finesight("evaluate", home / "run", "--data", tmp_path / "more", "--json")
     assert answer.code == 0, answer.err
     assert answer.json()["num_samples"] == 6
-    assert "Left out: 1 picture of classes that the class file drops: 'yellow'." in answer.err
+    assert "Left out: 1 image of classes that the class file drops: 'yellow'." in answer.err
     assert finesight("evaluate", home / "run").code == 0
 
 
@@ -71,7 +71,7 @@ def test_a_split_of_dropped_classes_is_told(tmp_path: Path) -> None:
 def test_all_dropped(home: Path, tmp_path: Path) -> None:
     mapped = _write(tmp_path / "map.csv", "from,to\nred,\ngreen,\nblue,\nyellow,\nwhite,pale\n")
     answer = train(home / "data", tmp_path / "run", "--classes", mapped)
-    assert "drops every training picture" in answer.error()
+    assert "drops every training image" in answer.error()
 
 
 def _draw_masks(folder: Path, codes: tuple[object, ...]) -> Path:

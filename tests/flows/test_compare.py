@@ -8,10 +8,10 @@ from commands import finesight, train
 
 
 @pytest.fixture(scope="module")
-def runs(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def runs(images: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("compared")
     for name, settings in (("poor", {"optim__lr": 1e-6}), ("good", {"epochs": 3}), ("other", {"seed": 5})):
-        answer = train(pictures, folder / name, **settings)
+        answer = train(images, folder / name, **settings)
         assert answer.code == 0, answer.err
     return [folder / name for name in ("poor", "good", "other")]
 
@@ -35,10 +35,10 @@ def test_a_run_is_not_distinguishable_from_itself(runs: list[Path]) -> None:
     assert "not distinguishable" in finesight("compare", runs[1], runs[1]).out
 
 
-def test_runs_with_other_pictures_are_refused(runs: list[Path]) -> None:
+def test_runs_with_other_images_are_refused(runs: list[Path]) -> None:
     answer = finesight("compare", runs[0], runs[2])
     assert answer.code == 2
-    assert "pictures of part 'val' differ" in answer.err
+    assert "images of part 'val' differ" in answer.err
 
 
 def test_the_report_of_two_runs_shows_how_sure_it_is(runs: list[Path], tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_runs_of_other_labels_are_refused(runs: list[Path], tmp_path: Path) -> N
     answers.write_text("\n".join([header, ",".join([key, another, *rest]), *rows, ""]), encoding="utf-8")
     answer = finesight("compare", runs[0], other)
     assert answer.code == 2
-    assert f"1 pictures have another label or mask, first '{key}'" in answer.err
+    assert f"1 images have another label or mask, first '{key}'" in answer.err

@@ -20,7 +20,7 @@ from finesight.data import loader
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("labels")
-    assert train(draw_classes(home / "pictures", per_class=8), home / "run", batch_size=4).code == 0
+    assert train(draw_classes(home / "images", per_class=8), home / "run", batch_size=4).code == 0
     return home / "run"
 
 
@@ -53,32 +53,32 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, module: object, name: str, numbe
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     """Twelve for four batches of eight … and one that cannot be read."""
-    folder = draw_classes(tmp_path / "pictures", per_class=6)
+    folder = draw_classes(tmp_path / "images", per_class=6)
     (folder / "broken.png").touch()
     return folder
 
 
-def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_table_goes_on(run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, whole = tmp_path / "labels.csv", tmp_path / "whole.csv"
-    assert finesight("predict", run, pictures, "--out", whole).code == 1
+    assert finesight("predict", run, images, "--out", whole).code == 1
     with monkeypatch.context() as patched:
         calls = stop_after(patched, labels, "answer", 2)
-        answer = finesight("predict", run, pictures, "--out", out)
+        answer = finesight("predict", run, images, "--out", out)
     assert answer.code == 130
     assert "the same command goes on with the rest" in answer.err
     assert len(calls) == 2
     assert not out.exists()
     rows = tmp_path / ".labels.csv.rows"
     (kept,) = rows.glob("*.jsonl")
-    assert len(kept.read_text().splitlines()) in (15, 16)  # two batches of eight, one picture of which may be broken
+    assert len(kept.read_text().splitlines()) in (15, 16)  # two batches of eight, one image of which may be broken
     other = shutil.copytree(run, tmp_path / "other")
     (other / "checkpoints/best/weights.safetensors").unlink()
     shutil.copy(run / "checkpoints/last/weights.safetensors", other / "checkpoints/best")
     kept.write_text(kept.read_text() + '["red_0.png", 1')  # a line that a power cut left
     calls = stop_after(monkeypatch, labels, "answer", 99)
-    answer = finesight("predict", run, pictures, "--out", out, "--json")
+    answer = finesight("predict", run, images, "--out", out, "--json")
     assert answer.code == 1
     assert answer.json()["num_samples"] == 18
     assert answer.json()["unreadable"] == [["broken.png", "is empty (0 bytes)"]]
@@ -91,37 +91,35 @@ def test_a_stopped_table_goes_on(run: Path, pictures: Path, tmp_path: Path, monk
 
 @pytest.mark.parametrize("answer", ["[-1, 0.5]", "[99, 0.5]", "[1]", "7"])
 def test_a_stopped_table_with_a_damaged_row(
-    answer: str, run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answer: str, run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "labels.csv"
     with monkeypatch.context() as patched:
         stop_after(patched, labels, "answer", 1)
-        assert finesight("predict", run, pictures, "--out", out).code == 130
+        assert finesight("predict", run, images, "--out", out).code == 130
     (kept,) = (tmp_path / ".labels.csv.rows").glob("*.jsonl")
     key, changed, _ = json.loads(kept.read_text().splitlines()[0])
     kept.write_text(f'["{key}", {changed}, {answer}]\n')
-    assert "labels.csv.rows is damaged" in finesight("predict", run, pictures, "--out", out).error()
+    assert "labels.csv.rows is damaged" in finesight("predict", run, images, "--out", out).error()
     assert not out.exists()
 
 
-def test_a_stopped_table_is_not_mixed(
-    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_table_is_not_mixed(run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, moved = tmp_path / "labels.csv", tmp_path / "moved"
     with monkeypatch.context() as patched:
         stop_after(patched, labels, "answer", 1)
-        assert finesight("predict", run, pictures, "--out", out).code == 130
-    shutil.copytree(pictures, moved)
+        assert finesight("predict", run, images, "--out", out).code == 130
+    shutil.copytree(images, moved)
     refused = finesight("predict", run, moved, "--out", out).error()
-    assert "predictions of other pictures" in refused
+    assert "predictions of other images" in refused
     assert str(tmp_path / ".labels.csv.rows") in refused
-    draw(pictures / "red_0.png", "blue")  # changed since: its row is made again
-    os.utime(pictures / "red_0.png", (1, 1))
+    draw(images / "red_0.png", "blue")  # changed since: its row is made again
+    os.utime(images / "red_0.png", (1, 1))
     calls = stop_after(monkeypatch, labels, "answer", 99)
-    assert finesight("predict", run, pictures, "--out", out).code == 1
-    assert len(calls) == 2  # eleven pictures and that one
+    assert finesight("predict", run, images, "--out", out).code == 1
+    assert len(calls) == 2  # eleven images and that one
     fresh = tmp_path / "fresh.csv"
-    assert finesight("predict", run, pictures, "--out", fresh).code == 1
+    assert finesight("predict", run, images, "--out", fresh).code == 1
     assert labels_of(out) == labels_of(fresh)
 
 
@@ -136,60 +134,60 @@ def tell(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures, out, over = tmp_path / "pictures", tmp_path / "out", tmp_path / "over"
+    images, out, over = tmp_path / "images", tmp_path / "out", tmp_path / "over"
     for number in range(4):
-        draw(pictures / f"{number}.png", "red", seed=number, size=32)
+        draw(images / f"{number}.png", "red", seed=number, size=32)
     monkeypatch.setattr(loader, "MOST_PIXELS", 1)
     with monkeypatch.context() as patched:
         calls = stop_after(patched, masks, "segment", 2)
-        assert finesight("predict", mask_run, pictures, "--out", out).code == 130
+        assert finesight("predict", mask_run, images, "--out", out).code == 130
     assert len(calls) == 2
     before = dict(tell(out))
     assert list(before) == [".finesight.json", "0.png", "1.png"]
     with monkeypatch.context() as patched:
         calls = stop_after(patched, masks, "segment", 99)
-        answer = finesight("predict", mask_run, pictures, "--out", out, "--json")
+        answer = finesight("predict", mask_run, images, "--out", out, "--json")
         assert answer.json()["num_samples"] == 4
         assert len(calls) == 2
         assert before.items() <= dict(tell(out)).items()
-        assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+        assert finesight("predict", mask_run, images, "--out", out).code == 0
         assert len(calls) == 2  # all is done
-        os.utime(pictures / "3.png")  # changed since
-        assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+        os.utime(images / "3.png")  # changed since
+        assert finesight("predict", mask_run, images, "--out", out).code == 0
         assert len(calls) == 3
-        assert finesight("predict", mask_run, pictures, "--out", out, "--overlay", over).code == 0
+        assert finesight("predict", mask_run, images, "--out", out, "--overlay", over).code == 0
         assert len(calls) == 7  # overlays are to be made of all
         assert len(list(over.iterdir())) == 4
 
 
-def test_pictures_of_one_size_are_segmented_at_once(
+def test_images_of_one_size_are_segmented_at_once(
     mask_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each still gets its own mask, whatever its neighbours are; one that cannot be read is passed over."""
-    pictures = tmp_path / "pictures"
+    images = tmp_path / "images"
     for number, size in enumerate((32, 32, 32, 40, 40, 32)):
-        draw(pictures / f"{number}.png", ("red", "green", "blue")[number % 3], seed=number, size=size)
-    (pictures / "1b.png").touch()
+        draw(images / f"{number}.png", ("red", "green", "blue")[number % 3], seed=number, size=size)
+    (images / "1b.png").touch()
     calls = stop_after(monkeypatch, masks, "segment", 99)
-    assert finesight("predict", mask_run, pictures, "--out", tmp_path / "together").code == 1
+    assert finesight("predict", mask_run, images, "--out", tmp_path / "together").code == 1
     assert len(calls) == 2  # of four and of two
     monkeypatch.setattr(loader, "MOST_PIXELS", 1)
-    assert finesight("predict", mask_run, pictures, "--out", tmp_path / "alone").code == 1
+    assert finesight("predict", mask_run, images, "--out", tmp_path / "alone").code == 1
     assert len(calls) == 2 + 6
     for path in sorted((tmp_path / "alone").glob("*.png")):
         assert (tmp_path / "together" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_masks_are_not_mixed(mask_run: Path, tmp_path: Path) -> None:
-    pictures, out = draw(tmp_path / "pictures/a.png", "red", size=32).parent, tmp_path / "out"
-    assert finesight("predict", mask_run, pictures, "--out", out).code == 0
+    images, out = draw(tmp_path / "images/a.png", "red", size=32).parent, tmp_path / "out"
+    assert finesight("predict", mask_run, images, "--out", out).code == 0
     before = dict(tell(out))
-    assert "predictions of other tta," in finesight("predict", mask_run, pictures, "--out", out, "--tta").error()
-    moved = shutil.copytree(pictures, tmp_path / "moved")
-    assert "of other pictures," in finesight("predict", mask_run, moved, "--out", out).error()
+    assert "predictions of other tta," in finesight("predict", mask_run, images, "--out", out, "--tta").error()
+    moved = shutil.copytree(images, tmp_path / "moved")
+    assert "of other images," in finesight("predict", mask_run, moved, "--out", out).error()
     (out / ".finesight.json").unlink()
-    assert "'a.png', which this command did not write" in finesight("predict", mask_run, pictures, "--out", out).error()
+    assert "'a.png', which this command did not write" in finesight("predict", mask_run, images, "--out", out).error()
     for damaged in ("", "[]", "{}"):
         (out / ".finesight.json").write_text(damaged)
-        assert "of other weights and" in finesight("predict", mask_run, pictures, "--out", out).error()
+        assert "of other weights and" in finesight("predict", mask_run, images, "--out", out).error()
     assert {name: time for name, time in tell(out) if name != ".finesight.json"}.items() <= before.items()

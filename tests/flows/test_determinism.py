@@ -8,19 +8,26 @@ from commands import SMALL, draw_classes
 from killing import run
 
 from finesight.app.prove_resume import compare_files
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from reliability import Tally
 
 pytestmark = pytest.mark.timeout(600)
 SETTINGS = SMALL | {
-    **{"epochs": 2, "ema": 0.9, "model.dropout": 0.2, "augment.mixup": 0.2, "augment.cutmix": 1.0, "data.store": "off"},
+    **{
+        "epochs": 2,
+        "ema": 0.9,
+        "model.dropout": 0.2,
+        "augment.mixup": 0.2,
+        "augment.cutmix": 1.0,
+        "data.image_cache": "off",
+    },
     **{"augment.colour": 0.3, "augment.erase": 0.3, "augment.randaugment": 5},
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_classes(tmp_path_factory.mktemp("data") / "pictures", per_class=10)
+    return draw_classes(tmp_path_factory.mktemp("data") / "images", per_class=10)
 
 
 def train(data: Path, out: Path, seed: int = 7, **changed: object) -> Path:

@@ -1,4 +1,4 @@
-"""`finesight explain`: overlays at the picture's size, and what was seen in words."""
+"""`finesight explain`: overlays at the image's size, and what was seen in words."""
 
 import shutil
 
@@ -6,26 +6,26 @@ import pytest
 from commands import finesight
 from PIL import Image
 
-from tiny import write_pictures
+from tiny import write_images
 
 
 @pytest.fixture
 def few(tmp_path):
-    return write_pictures(tmp_path / "few", per_class=1, first=50, size=40)
+    return write_images(tmp_path / "few", per_class=1, first=50, size=40)
 
 
-def test_overlays_are_written_at_the_pictures_size(trained, few, tmp_path):
+def test_overlays_are_written_at_the_images_size(trained, few, tmp_path):
     answer = finesight("explain", trained, few, "--out", tmp_path / "seen", "--json")
     assert answer.code == 0
     result = answer.json()
-    assert len(result["pictures"]) == 3
-    for seen in result["pictures"]:
+    assert len(result["images"]) == 3
+    for seen in result["images"]:
         with Image.open(seen["file"]) as overlay:
             assert overlay.size == (40, 40)
         assert seen["class"] in ("red", "green", "blue")
         assert 1 / 3 - 1e-6 <= seen["probability"] <= 1
         assert seen["inside"] is None
-    assert not list((tmp_path / "few").glob("*-*.png")), "nothing is written beside the pictures"
+    assert not list((tmp_path / "few").glob("*-*.png")), "nothing is written beside the images"
 
 
 def test_the_classes_asked_for_are_looked_for(trained, few, tmp_path):

@@ -19,11 +19,12 @@ from disk import small_disk
 from killing import LittleMemory, run
 
 from finesight.app.prove_resume import compare_files
-from finesight.data.loader import MAX_DEATHS, PictureDataset, load_batches
-from finesight.engine.checkpoint import Training, load_tensors
-from finesight.engine.loop import Trainer
+from finesight.data.loader import MAX_DEATHS, ImageDataset, load_batches
 from finesight.errors import DataError
-from finesight.run import RunFolder
+from finesight.inference.restore import load_tensors
+from finesight.run.folder import RunFolder
+from finesight.training.checkpoint import Training
+from finesight.training.trainer import Trainer
 from reliability import Tally
 
 pytestmark = pytest.mark.timeout(600)
@@ -32,14 +33,14 @@ SETTINGS: dict[str, Any] = {"epochs": 2, "ema": 0.9, "model__dropout": 0.2, "dat
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return draw_classes(tmp_path / "pictures", per_class=10)  # 27 to train on: four steps
+    return draw_classes(tmp_path / "images", per_class=10)  # 27 to train on: four steps
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run that nothing disturbed, of the same pictures."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert train(draw_classes(folder / "pictures", per_class=10), folder / "run", **SETTINGS).code == 0
+    """The run that nothing disturbed, of the same images."""
+    folder = tmp_path_factory.mktemp("native")
+    assert train(draw_classes(folder / "images", per_class=10), folder / "run", **SETTINGS).code == 0
     return folder / "run"
 
 
@@ -57,7 +58,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, number: int, fault: Callable[[], ob
 
 
 def assert_goes_on(out: Path, whole: Path) -> None:
-    """The same bit for bit, but for config.toml, which names the folder of the pictures."""
+    """The same bit for bit, but for config.toml, which names the folder of the images."""
     answer = finesight("train", "--resume", "--out", out)
     assert answer.code == 0, answer.err
     _, different = compare_files(whole, out)
@@ -93,7 +94,7 @@ def test_nothing_can_be_written(
     reliability("fault", f"{what} during training")
 
 
-# -- the pictures
+# -- the images
 
 
 def cut(path: Path) -> None:
@@ -104,7 +105,7 @@ def cut(path: Path) -> None:
     ("what", "fault", "workers"),
     [("deleted", Path.unlink, 0), ("deleted", Path.unlink, 1), ("cut off", cut, 0), ("cut off", cut, 2)],
 )
-def test_a_picture_is_lost(
+def test_a_image_is_lost(
     what: str,
     fault: Callable[[Path], None],
     workers: int,
@@ -134,7 +135,7 @@ def test_a_picture_is_lost(
     assert harmed[0].name in again.err
     harmed[0].write_bytes(kept[0])
     assert_goes_on(out, whole)
-    reliability("fault", f"a picture {what} during training, {workers or 'no'} loader worker{'s' * (workers != 1)}")
+    reliability("fault", f"an image {what} during training, {workers or 'no'} loader worker{'s' * (workers != 1)}")
 
 
 # -- the processes
@@ -153,7 +154,7 @@ def test_a_loader_worker_is_killed(
         answer = train(data, tmp_path / "run", **SETTINGS | {"data__workers": 2, "batch_size": 4})
     straight = train(data, tmp_path / "straight", **SETTINGS | {"data__workers": 2, "batch_size": 4})
     assert answer.code == straight.code == 0, answer.err
-    assert answer.err.count("a process that reads pictures was killed") == 1
+    assert answer.err.count("a process that reads images was killed") == 1
     assert compare_files(tmp_path / "straight", tmp_path / "run")[1] == []
     reliability("fault", "a loader worker killed")
 
@@ -173,7 +174,7 @@ class Deadly:
 
 @pytest.mark.slow
 def test_workers_that_always_die(reliability: Tally) -> None:
-    dataset = PictureDataset(Deadly(), np.arange(4), ["a", "b", "c", "d"])
+    dataset = ImageDataset(Deadly(), np.arange(4), ["a", "b", "c", "d"])
     with pytest.raises(DataError, match=r"died 3 times in a row.*data\.workers = 0"):
         list(load_batches(dataset, [[0, 1], [2, 3]], workers=1))
     reliability("fault", "loader workers that die again and again", MAX_DEATHS)
@@ -187,7 +188,7 @@ def test_workers_that_always_die(reliability: Tally) -> None:
 def test_memory_is_too_small_for_a_batch(
     spare_mb: int, halvings: int, data: Path, tmp_path: Path, reliability: Tally
 ) -> None:
-    """Eight pictures want 800 MB.
+    """Eight images want 800 MB.
 
     What comes out is what optim.accumulate gives: normalisation, too, is as if nothing had been tried before.
     """

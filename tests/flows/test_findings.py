@@ -8,9 +8,9 @@ import pytest
 from commands import finesight, train
 
 from finesight import findings
-from finesight.insight.evidence import read_evidence
-from finesight.insight.findings import FINDINGS
-from finesight.run import RunFolder
+from finesight.analysis.evidence import read_evidence
+from finesight.checks.run import FINDINGS
+from finesight.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def test_the_answer_is_the_same_in_words_as_json_and_from_python(run: Path) -> N
         assert f"Not checked: {code}, {reason}" in words
 
 
-def test_pictures_too_few_to_judge_are_told(run: Path) -> None:
-    """Three validation pictures."""
+def test_images_too_few_to_judge_are_told(run: Path) -> None:
+    """Three validation images."""
     told = {each["code"]: each for each in findings(run)["findings"]}
     assert "3 classes of 3" in told["V004"]["message"]
-    assert set(told["V004"]["keys"]) == {answer.key for answer in read_evidence(RunFolder(run), "val").pictures}
+    assert set(told["V004"]["keys"]) == {answer.key for answer in read_evidence(RunFolder(run), "val").images}
 
 
 def test_evidence_tells_the_findings(run: Path, trained: Path) -> None:

@@ -17,14 +17,7 @@ CLASSES = {
     f"{ESCAPE}": "green",
     "=cmd|' ,;": "blue",
 }
-PICTURES = (
-    "plain.png",
-    "two words.png",
-    "q'uo\"te.png",
-    "<img src=x onerror=alert(1)>.png",
-    "图片.png",
-    f"{ESCAPE}.png",
-)
+IMAGES = ("plain.png", "two words.png", "q'uo\"te.png", "<img src=x onerror=alert(1)>.png", "图片.png", f"{ESCAPE}.png")
 
 
 def has_control(text: str) -> bool:
@@ -33,10 +26,10 @@ def has_control(text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[Answer]]:
-    """(pictures, run, what training and all that follows printed)."""
+    """(images, run, what training and all that follows printed)."""
     home = tmp_path_factory.mktemp("ho me") / f"a 'b' <i> 图 {ESCAPE}"
     for number, (label, colour) in enumerate(CLASSES.items()):
-        for name in PICTURES:
+        for name in IMAGES:
             draw(home / "data" / label / name, colour, seed=number)
     run = home / "run"
     answers = [
@@ -73,7 +66,7 @@ def test_json_carries_names_unharmed(places: tuple[Path, Path, list[Answer]], co
 
 def test_files_carry_names_unharmed(places: tuple[Path, Path, list[Answer]]) -> None:
     data, run, _ = places
-    keys = {f"{label}/{name}" for label in CLASSES for name in PICTURES}
+    keys = {f"{label}/{name}" for label in CLASSES for name in IMAGES}
     with (run / "splits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["key"] for row in rows} == keys
@@ -107,7 +100,7 @@ def test_errors_about_them_are_one_safe_line(places: tuple[Path, Path, list[Answ
         assert not has_control(answer.err)
 
 
-def test_unreadable_pictures_are_named_safely(
+def test_unreadable_images_are_named_safely(
     places: tuple[Path, Path, list[Answer]], small: Path, tmp_path: Path
 ) -> None:
     (small / f"red_{ESCAPE}1.png").write_bytes(b"")

@@ -17,7 +17,7 @@ from finesight import inspect
 
 @pytest.fixture
 def faulty(tmp_path: Path) -> Path:
-    """Three classes in train and val, with everything wrong that labelled pictures can have."""
+    """Three classes in train and val, with everything wrong that labelled images can have."""
     root = tmp_path / "faulty"
     draw_classes(root / "train", per_class=12)
     draw_classes(root / "val", per_class=2, first=100, classes=("red", "green"))
@@ -33,7 +33,7 @@ def test_what_is_well_is_said_to_be_well(tmp_path: Path) -> None:
     answer = finesight("inspect", draw_noise(tmp_path / "well"))
     assert answer.code == 0, answer.out
     assert "name_prefix, classification" in answer.out
-    assert "24 pictures: 22 train, 2 val (as training would split them)" in answer.out
+    assert "24 images: 22 train, 2 val (as training would split them)" in answer.out
     assert "0 that stop a training, 0 that spoil its result or its score, 0 worth knowing." in answer.out
 
 
@@ -71,7 +71,7 @@ def test_the_text_says_the_same(faulty: Path) -> None:
     assert "train/green_0.png (train, green) = train/red_0.png (train, red)" in text
 
 
-def test_the_page_shows_the_pictures(faulty: Path, tmp_path: Path) -> None:
+def test_the_page_shows_the_images(faulty: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "page.html"
     out.parent.mkdir()
     answer = finesight("inspect", faulty, "--html", out)
@@ -79,7 +79,7 @@ def test_the_page_shows_the_pictures(faulty: Path, tmp_path: Path) -> None:
     page = out.read_text(encoding="utf-8")
     assert 'class="tile sheet-0"' in page
     assert "train/green_0.png (train, green) = train/red_0.png (train, red)" in page
-    assert "no picture: train/red_3.png" in page
+    assert "no image: train/red_3.png" in page
     assert not [word for word in ("http://", "https://") if f'src="{word}' in page or f'href="{word}' in page]
 
 
@@ -112,12 +112,12 @@ def test_masks_with_every_fault(tmp_path: Path) -> None:
 
 def test_a_split_that_keeps_copies_together(tmp_path: Path) -> None:
     """The leak of a random split is told, and gone from the split that is written, which trains."""
-    pictures = draw_noise(tmp_path / "data" / "train")
+    images = draw_noise(tmp_path / "data" / "train")
     for number in range(0, 24, 2):
-        shutil.copy(pictures / f"dog_{number}.png", pictures / f"dog_{number + 100}.png")
-    assert "D203" in finesight("inspect", pictures).out
+        shutil.copy(images / f"dog_{number}.png", images / f"dog_{number + 100}.png")
+    assert "D203" in finesight("inspect", images).out
     table = tmp_path / "data" / "split.csv"
-    answer = finesight("inspect", pictures, "--split", table, "--set", "data.val_share=0.25")
+    answer = finesight("inspect", images, "--split", table, "--set", "data.val_fraction=0.25")
     assert answer.code == 1  # of the data as they came
     assert f"Split that keeps scenes and copies together: {table} (27 train, 9 val)" in answer.out
     rows = dict(line.rsplit(",", 1) for line in table.read_text().splitlines()[1:])
@@ -130,16 +130,16 @@ def test_a_split_that_keeps_copies_together(tmp_path: Path) -> None:
 
 
 def test_a_split_that_cannot_be_made(tmp_path: Path) -> None:
-    pictures = draw_noise(tmp_path / "data")
-    refused = finesight("inspect", pictures, "--split", tmp_path / "elsewhere" / "split.csv").error()
-    assert "A manifest must lie above all its pictures" in refused
+    images = draw_noise(tmp_path / "data")
+    refused = finesight("inspect", images, "--split", tmp_path / "elsewhere" / "split.csv").error()
+    assert "A manifest must lie above all its images" in refused
     assert not (tmp_path / "elsewhere").exists()
-    for picture in pictures.iterdir():
-        shutil.copy(pictures / "cat_1.png", picture) if picture.name != "cat_1.png" else None
-    assert "No picture can be held out" in finesight("inspect", pictures, "--split", tmp_path / "split.csv").error()
+    for image in images.iterdir():
+        shutil.copy(images / "cat_1.png", image) if image.name != "cat_1.png" else None
+    assert "No image can be held out" in finesight("inspect", images, "--split", tmp_path / "split.csv").error()
     loose = tmp_path / "loose"
     loose.mkdir()
-    shutil.copy(pictures / "cat_1.png", loose / "1.png")
+    shutil.copy(images / "cat_1.png", loose / "1.png")
     assert "nothing to train on" in finesight("inspect", loose, "--split", tmp_path / "split.csv").error()
     assert not (tmp_path / "split.csv").exists()
 
@@ -157,13 +157,13 @@ def test_masks_in_a_split(tmp_path: Path) -> None:
         Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / f"{number:03}_mask.png")
     assert "D205" in finesight("inspect", folder).out
     table = tmp_path / "split.csv"
-    answer = finesight("inspect", folder, "--split", table, "--set", "data.val_share=0.5")
+    answer = finesight("inspect", folder, "--split", table, "--set", "data.val_fraction=0.5")
     assert f"{table} (" in answer.out
     header, *rows = (line.split(",") for line in table.read_text().splitlines())
     assert header == ["image", "mask", "split"]
     assert len(rows) == 144
     assert 0 < sum(split == "val" for _, _, split in rows) <= 72
-    assert all(mask == picture.replace(".png", "_mask.png") for picture, mask, _ in rows)
+    assert all(mask == image.replace(".png", "_mask.png") for image, mask, _ in rows)
     after = finesight("inspect", table)
     assert "mask_manifest, segmentation" in after.out
     assert "D205" not in after.out
@@ -179,7 +179,7 @@ def test_rows_of_a_manifest_are_all_told(small: Path) -> None:
     assert [example["text"].split(", row ")[1][:2] for example in problem["examples"]] == ["14", "15", "16"]
 
 
-def test_pictures_without_labels_are_inspected_all_the_same(tmp_path: Path) -> None:
+def test_images_without_labels_are_inspected_all_the_same(tmp_path: Path) -> None:
     root = tmp_path / "unlabelled"
     root.mkdir()
     for number in range(3):
@@ -210,7 +210,7 @@ def test_settings_of_the_data_are_heeded(tmp_path: Path) -> None:
 def test_what_cannot_be_inspected_is_one_sentence(tmp_path: Path) -> None:
     assert "does not exist" in finesight("inspect", tmp_path / "nowhere").error()
     (tmp_path / "empty").mkdir()
-    assert "no pictures" in finesight("inspect", tmp_path / "empty").error()
+    assert "no images" in finesight("inspect", tmp_path / "empty").error()
     draw_classes(tmp_path / "data", per_class=2)
     nowhere = tmp_path / "data" / "red_0.png" / "page.html"
     assert "cannot be written" in finesight("inspect", tmp_path / "data", "--html", nowhere).error()

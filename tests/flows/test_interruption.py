@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from commands import SMALL, draw_classes, finesight, train
 
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer
+from finesight.backend.interrupt import StopRequest
+from finesight.training.trainer import Trainer
 
 SETTINGS = {"epochs": 2, "augment__mixup": 0.2, "ema": 0.9, "model__dropout": 0.2}
 SAME = [
@@ -29,13 +29,13 @@ def assert_same(run: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_classes(tmp_path_factory.mktemp("data") / "pictures", per_class=10)  # 27 to train on: four steps
+    return draw_classes(tmp_path_factory.mktemp("data") / "images", per_class=10)  # 27 to train on: four steps
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing disturbed."""
-    out = tmp_path_factory.mktemp("runs") / "whole"
+    out = tmp_path_factory.mktemp("runs") / "native"
     assert train(data, out, **SETTINGS).code == 0
     return out
 
@@ -138,7 +138,7 @@ def test_ctrl_c_in_a_terminal(data: Path, whole: Path, tmp_path: Path) -> None:
     """A true process with a decoding process of its own: the signal reaches both, as a terminal's Ctrl-C does."""
     out = tmp_path / "run"
     settings = SMALL | {name.replace("__", "."): value for name, value in SETTINGS.items()}
-    settings |= {"epochs": 200, "data.store": "off", "data.workers": 1}
+    settings |= {"epochs": 200, "data.image_cache": "off", "data.workers": 1}
     flags = [f"--set={name}={value}" for name, value in settings.items()]
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "finesight", "train", "--data", data, "--out", out, *flags],

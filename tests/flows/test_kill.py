@@ -17,13 +17,13 @@ from commands import SMALL, draw_classes, finesight
 from killing import AtWrite, InCall, Process, run, start
 
 from finesight.app.prove_resume import compare_files
-from finesight.engine.checkpoint import Training
 from finesight.errors import RunError
-from finesight.run import RunFolder, read_csv
+from finesight.run.folder import RunFolder, read_csv
+from finesight.training.checkpoint import Training
 from reliability import Tally
 
 pytestmark = pytest.mark.timeout(900)  # many processes, on a machine that may have other things to do
-SETTINGS = SMALL | {"epochs": 2, "ema": 0.9, "model.dropout": 0.2, "data.store": "off", "checkpoint.minutes": 0}
+SETTINGS = SMALL | {"epochs": 2, "ema": 0.9, "model.dropout": 0.2, "data.image_cache": "off", "checkpoint.minutes": 0}
 Found = TypeVar("Found")
 MOST_WRITES = 45  # from one kill to the next; a resumed run writes a dozen times before its first step
 
@@ -35,13 +35,13 @@ def flags(**changed: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_classes(tmp_path_factory.mktemp("data") / "pictures", per_class=10)  # 27 to train on: four steps
+    return draw_classes(tmp_path_factory.mktemp("data") / "images", per_class=10)  # 27 to train on: four steps
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nothing disturbed."""
-    out = tmp_path_factory.mktemp("runs") / "whole"
+    out = tmp_path_factory.mktemp("runs") / "native"
     assert run("train", "--data", data, "--out", out, *flags(data__workers=0)) == 0
     return out
 
@@ -52,7 +52,7 @@ def assert_nothing_lost(out: Path, whole: Path, reliability: Tally, what: str, k
     epochs = [len(RunFolder(each).read_lines("journal.jsonl")) for each in (whole, out)]
     header = ("key", "target", "prediction", "confidence")
     answered = [len(list(read_csv(each / "evaluation/val/predictions.csv", header))) for each in (whole, out)]
-    lost = {"epochs_lost": epochs[0] - epochs[1], "pictures_lost": answered[0] - answered[1]}
+    lost = {"epochs_lost": epochs[0] - epochs[1], "images_lost": answered[0] - answered[1]}
     reliability("kill", what, kills, **lost)
 
 
@@ -143,10 +143,10 @@ def test_killed_before_every_write(data: Path, whole: Path, tmp_path: Path, reli
 @pytest.mark.parametrize(
     ("what", "where", "number"),
     [
-        ("inside a step", "finesight.engine.loop:Trainer._back_propagate", 3),
-        ("inside an evaluation", "finesight.engine.scoring:find_logits", 2),
-        ("between the files of a checkpoint", "finesight.engine.checkpoint:save_tensors", 6),
-        ("between the two renames of a checkpoint", "finesight.run:sync_folder", 3),
+        ("inside a step", "finesight.training.trainer:Trainer._back_propagate", 3),
+        ("inside an evaluation", "finesight.inference.predictor:find_logits", 2),
+        ("between the files of a checkpoint", "finesight.training.checkpoint:save_tensors", 6),
+        ("between the two renames of a checkpoint", "finesight.run.folder:sync_folder", 3),
         ("inside the last evaluation", "finesight.app.train:write_selftest", 1),
     ],
 )
@@ -187,7 +187,7 @@ def test_killed_inside_the_line_of_a_journal(
     """A line that is only partly on the disk, up to all but its end."""
     out = tmp_path / "run"
     begin = ["train", "--data", data, "--out", out, *flags(data__workers=0)]
-    assert run(*begin, prepare=InCall("finesight.engine.loop:save_checkpoint", 5)) == -signal.SIGKILL
+    assert run(*begin, prepare=InCall("finesight.training.trainer:save_checkpoint", 5)) == -signal.SIGKILL
     for name in ("journal.jsonl", "freezing.jsonl", "timings.jsonl"):
         line = (whole / name).read_bytes().splitlines()[0]
         with (out / name).open("ab") as file:

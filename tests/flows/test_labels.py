@@ -1,4 +1,4 @@
-"""`finesight labels` on pictures and masks some of whose labels are wrong; `--calibrated`."""
+"""`finesight labels` on images and masks some of whose labels are wrong; `--calibrated`."""
 
 import csv
 import json
@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from test_segmentation import COLOURS as MASK_COLOURS
 from test_segmentation import NETWORK, draw_pairs
 
-from finesight.insight.evidence import read_evidence
-from finesight.insight.findings import Case
-from finesight.insight.findings.labels import align_votes, list_doubtful
+from finesight.analysis.evidence import read_evidence
+from finesight.checks.run import Case
+from finesight.checks.run.labels import align_votes, list_doubtful
 from finesight.metrics.calibration import Calibration
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
-WRONG = "blue_red-3.png"  # a red picture
+WRONG = "blue_red-3.png"  # a red image
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wrong label among the validation pictures and one among the training pictures; read only."""
+    """A wrong label among the validation images and one among the training images; read only."""
     root = tmp_path_factory.mktemp("wrong")
     for split in ("train", "val"):
         for colour in ("red", "green", "blue"):
@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("split", ["val", "train"])
-def test_a_wrong_picture_is_the_first_of_the_list(run: Path, split: str, tmp_path: Path) -> None:
+def test_a_wrong_image_is_the_first_of_the_list(run: Path, split: str, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     result = finesight("labels", copy, "--split", split, "--out", tmp_path / "list.csv", "--json").json()
     first = result["errors"][0]
@@ -62,11 +62,11 @@ def test_what_a_person_reads(run: Path, tmp_path: Path) -> None:
     table, _, summary = answer.out.partition("\n\n")
     assert table.splitlines()[0].split() == ["key", "given", "suggested", "score"]
     assert table.splitlines()[1].split()[:3] == [f"val/{WRONG}", "blue", "red"]
-    assert "suspected labels on 36 pictures, split val" in summary
+    assert "suspected labels on 36 images, split val" in summary
 
 
 def test_the_list_is_what_the_finding_counts(run: Path, tmp_path: Path) -> None:
-    """Of the same pictures by the same rule: not every error, of two classes or of many."""
+    """Of the same images by the same rule: not every error, of two classes or of many."""
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     listed = [error["key"] for error in finesight("labels", copy, "--json").json()["errors"]]
     evidence = read_evidence(RunFolder(copy), "val")
@@ -82,12 +82,12 @@ def test_splits_that_are_not_there(run: Path, split: str) -> None:
 
 
 def test_probabilities_on_request_are_scaled(run: Path, tmp_path: Path) -> None:
-    pictures, run = run.parent / "val", Path(shutil.copytree(run, tmp_path / "run"))
+    images, run = run.parent / "val", Path(shutil.copytree(run, tmp_path / "run"))
     rewrite(run, "calibration.json", temperature=2.0, after={"ece": 0.0, "bins": []})
     found = Calibration.load(RunFolder(run))
     assert found is not None
     for name, flags in (("plain", ()), ("scaled", ("--calibrated",))):
-        assert finesight("predict", run, pictures, "--out", tmp_path / f"{name}.csv", *flags).code == 0
+        assert finesight("predict", run, images, "--out", tmp_path / f"{name}.csv", *flags).code == 0
     plain, scaled = (rows_of(tmp_path / f"{name}.csv") for name in ("plain", "scaled"))
     assert [row["label"] for row in plain] == [row["label"] for row in scaled]
     means = [np.mean([float(row["probability"]) for row in rows]) for rows in (plain, scaled)]
@@ -144,7 +144,7 @@ def test_with_tta_the_temperature_is_that_of_the_mean(run: Path, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """In the second validation picture a corner of the dark class is labelled as the bright one."""
+    """In the second validation image a corner of the dark class is labelled as the bright one."""
     folder = tmp_path_factory.mktemp("land")
     root = folder / "data"
     draw_pairs(root / "train", 12)

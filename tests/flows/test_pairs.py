@@ -29,7 +29,7 @@ def test_pairs_are_a_segmentation(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "masks", "says"), [(8, 9, "mask '8.png' has no picture '8.png'"), (9, 8, "'images/8.png' has no mask")]
+    ("images", "masks", "says"), [(8, 9, "mask '8.png' has no image '8.png'"), (9, 8, "'images/8.png' has no mask")]
 )
 def test_a_missing_half_is_missed(images: int, masks: int, says: str, tmp_path: Path) -> None:
     """Though all endings are equal: no file is its own partner, nor is one of the other kind."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from finesight import inspect, predict, train
 from finesight.errors import DataError
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from tiffs import write_tiff
 from tiny import COLOURS, TINY
 
@@ -21,10 +21,10 @@ Change = Callable[[np.ndarray], np.ndarray]
 def draw(number: int, seed: int) -> np.ndarray:
     """uint8 (24, 24, 3): a square of the class's colour on noise."""
     random = np.random.default_rng((number, seed))
-    picture = random.integers(0, 90, (24, 24, 3), dtype=np.uint8)
+    image = random.integers(0, 90, (24, 24, 3), dtype=np.uint8)
     top, left = random.integers(0, 12, 2)
-    picture[top : top + 12, left : left + 12] = list(COLOURS.values())[number]
-    return picture
+    image[top : top + 12, left : left + 12] = list(COLOURS.values())[number]
+    return image
 
 
 def write_set(folder: Path, change: Change, count: int = 6, first: int = 0, **options: object) -> Path:

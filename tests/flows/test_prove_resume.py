@@ -11,13 +11,13 @@ from commands import SMALL, draw, draw_classes, finesight
 from finesight.app.prove_resume import compare_files
 from finesight.cli.train import parse_checkpoint_every
 from finesight.errors import ConfigError
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from reliability import Tally
 
 
 @pytest.mark.timeout(600)  # four true commands, each of which imports torch
 def test_it_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliability: Tally) -> None:
-    data = draw_classes(tmp_path / "pictures", per_class=14)
+    data = draw_classes(tmp_path / "images", per_class=14)
     monkeypatch.chdir(tmp_path)
     flags = [f"--set={name}={value}" for name, value in SMALL.items()]
     answer = finesight("train", "--data", data.name, *flags, "--prove-resume", "--json")
@@ -27,15 +27,15 @@ def test_it_is_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliabili
     assert result["different"] == []
     assert result["num_files"] > 15
     assert 1 <= result["kills"][0]["step"] + 4 * (result["kills"][0]["epoch"] - 1) <= 8
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
     reliability("kill", "by --prove-resume", len(result["kills"]))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reliability: Tally) -> None:
-    """All pictures are other ones as soon as the second run, which is to be killed, has its folder."""
-    data, temporary = draw_classes(tmp_path / "pictures", per_class=14), tmp_path / "temporary"
+    """All images are other ones as soon as the second run, which is to be killed, has its folder."""
+    data, temporary = draw_classes(tmp_path / "images", per_class=14), tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
 
@@ -47,7 +47,7 @@ def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
 
     thread = threading.Thread(target=change, daemon=True)
     thread.start()
-    flags = [f"--set={name}={value}" for name, value in (SMALL | {"data.store": '"off"'}).items()]
+    flags = [f"--set={name}={value}" for name, value in (SMALL | {"data.image_cache": '"off"'}).items()]
     answer = finesight("train", "--data", data, *flags, "--prove-resume", "--json")
     assert answer.code == 1, answer.err
     assert not thread.is_alive()
@@ -55,7 +55,7 @@ def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
     assert not result["same"]
     assert {"journal.jsonl", "checkpoints/last/weights.safetensors"} <= set(result["different"])
     assert list(temporary.iterdir()) == []
-    reliability("fault", "pictures that change between the runs of --prove-resume")
+    reliability("fault", "images that change between the runs of --prove-resume")
 
 
 def test_a_training_that_cannot_be_is_an_error(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_what_is_no_time(text: str) -> None:
         parse_checkpoint_every(text)
 
 
-def test_a_first_try_on_a_few_pictures(tmp_path: Path) -> None:
-    data, out = draw_classes(tmp_path / "pictures", per_class=20), tmp_path / "run"
+def test_a_first_try_on_a_few_images(tmp_path: Path) -> None:
+    data, out = draw_classes(tmp_path / "images", per_class=20), tmp_path / "run"
     flags = [f"--set={name}={value}" for name, value in SMALL.items()]
     answer = finesight("train", "--data", data, "--out", out, *flags, "--set=data.limit=9", "--checkpoint-every", "30s")
     assert answer.code == 0, answer.err

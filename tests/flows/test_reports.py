@@ -25,7 +25,7 @@ def test_report_of_a_segmentation_makes_what_it_needs(runs: tuple[Path, Path], t
     shutil.rmtree(run / "evaluation")
     answer = finesight("report", run, "--json")
     assert answer.json() == {"report": str(run / "report.html")}
-    assert (run / "evaluation/val/pictures.csv").is_file()  # made, for it was not there
+    assert (run / "evaluation/val/images.csv").is_file()  # made, for it was not there
     assert (run / "embedding/val/map.json").is_file()
     page = (run / "report.html").read_text(encoding="utf-8")
     assert (run / "findings/val.json").is_file()
@@ -56,5 +56,5 @@ def test_report_after_the_data_are_gone(runs: tuple[Path, Path], tmp_path: Path)
     (run / "config.toml").write_text(config.replace("pairs", "gone"), encoding="utf-8")
     answer = finesight("report", run)
     assert answer.code == 0, answer.err
-    assert "the report has no pictures" in answer.err
+    assert "the report has no images" in answer.err
     assert "the report has no map" in answer.err

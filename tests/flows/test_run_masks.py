@@ -48,7 +48,7 @@ def miou(run: Path, *arguments: object) -> float:
 def test_a_test_set_without_the_last_class(run: Path, tmp_path: Path) -> None:
     """Its values 1 to 3 would be taken for the first three of 0 to 3."""
     assert json.loads((run / "masks.json").read_text())["values"] == [[1, 0], [2, 1], [3, 2], [4, 3]]
-    whole = draw_values(tmp_path / "whole", 4, (1, 2, 3, 4), first=100)
+    whole = draw_values(tmp_path / "native", 4, (1, 2, 3, 4), first=100)
     fewer = draw_values(tmp_path / "fewer", 4, (1, 2, 3), first=100)
     assert miou(run, "--data", whole) > 0.6
     answer = finesight("evaluate", run, "--data", fewer, "--json")
@@ -100,11 +100,11 @@ def test_new_pairs_move_no_split(story: Path, run: Path, tmp_path: Path) -> None
     data = Path(shutil.copytree(story / "data", tmp_path / "data"))
     config = run / "config.toml"
     config.write_text(config.read_text().replace(f'root = "{story / "data"}"', f'root = "{data}"'))
-    before = (run / "evaluation/val/pictures.csv").read_text().splitlines()
+    before = (run / "evaluation/val/images.csv").read_text().splitlines()
     draw_values(data, 10, (1, 2, 3, 4), first=500)
     answer = finesight("evaluate", run)
     assert "in no split of the run: 10 images" in answer.err
-    assert (run / "evaluation/val/pictures.csv").read_text().splitlines() == before
+    assert (run / "evaluation/val/images.csv").read_text().splitlines() == before
     key = before[1].partition(",")[0]
     (data / key.replace("_sat", "_mask")).unlink()
     assert f"None of the 1 images of split 'val' of {run}" in finesight("evaluate", run).error()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from commands import copy_story, draw, draw_classes, finesight, read_rows, train
 
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_data_that_are_gone(home: Path) -> None:
     assert str(home / "run") in line
     answer = finesight("report", home / "run")
     assert answer.code == 0
-    assert "has no pictures" in answer.err
+    assert "has no images" in answer.err
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pictures and masks on disk to a trained, evaluated, predicting run: the command line as a person uses it."""
+"""Images and masks on disk to a trained, evaluated, predicting run: the command line as a person uses it."""
 
 import csv
 import json
@@ -12,8 +12,8 @@ from commands import finesight, train
 from PIL import Image
 from safetensors.torch import load_file
 
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.loop import Trainer
+from finesight.backend.interrupt import StopRequest
+from finesight.training.trainer import Trainer
 
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (0, 0, 0)], np.uint8)  # deepglobe's urban, agriculture, unknown
 NETWORK = {"model__name": "fcn/timm/test_resnet", "data__classes": "deepglobe", "film__count": 2}
@@ -27,9 +27,9 @@ def draw_pairs(folder: Path, count: int, size: tuple[int, int] = (40, 48), first
         mask = np.zeros(size, np.uint8)
         top, left = random.integers(0, 16, 2)
         mask[top : top + 22, left : left + 22] = 1
-        picture = random.integers(0, 60, (*size, 3)) + np.where(mask == 1, 180, 0)[..., None]
+        image = random.integers(0, 60, (*size, 3)) + np.where(mask == 1, 180, 0)[..., None]
         mask[:2, :2] = 2
-        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number:04}_sat.jpg", quality=95)
+        Image.fromarray(image.astype(np.uint8)).save(folder / f"{number:04}_sat.jpg", quality=95)
         Image.fromarray(COLOURS[mask]).save(folder / f"{number:04}_mask.png")
     return folder
 
@@ -65,15 +65,15 @@ def test_a_run_learns_and_says_what_it_did(run: Path) -> None:
     assert metrics(run)["miou_unmasked"] < metrics(run)["miou"]
     model = json.loads((run / "model.json").read_text())
     assert model["task"] == "segmentation"
-    assert model["preprocessing"]["fit"] == "whole"
+    assert model["preprocessing"]["fit"] == "native"
     assert model["preprocessing"]["stored"] == [40, 48]
     assert load_file(run / "evaluation/val/counts.safetensors")["counts"].shape == (4, 8, 7)
     film = json.loads((run / "film/index.json").read_text())
     assert film["epochs"] == [1, 2, 3, 4, 5, 6]
     for epoch in (*film["epochs"], film["truth"]):
-        for picture in film["pictures"]:
-            assert (run / "film" / str(epoch) / picture["frame"]).is_file()
-    with (run / "evaluation/val/pictures.csv").open(encoding="utf-8") as file:
+        for image in film["images"]:
+            assert (run / "film" / str(epoch) / image["frame"]).is_file()
+    with (run / "evaluation/val/images.csv").open(encoding="utf-8") as file:
         assert [row["key"] for row in csv.DictReader(file)] == [f"validation/{n:04}_sat.jpg" for n in range(100, 104)]
 
 
@@ -89,7 +89,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: 
 
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "start.safetensors")
     settings = NETWORK | {"optim__backbone_scale": 0.1, "model__weights": str(tmp_path / "start.safetensors")}
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    whole, stopped = tmp_path / "native", tmp_path / "stopped"
     assert train(pairs, whole, epochs=2, batch_size=4, **settings).code == 0
     finish, epochs = Trainer._finish_epoch, iter([1])
 
@@ -139,7 +139,7 @@ def test_other_ways_to_predict(run: Path, tmp_path: Path) -> None:
     refused = finesight("predict", run, folder, "--out", out, "--header", "a,b").error()
     assert "'header' has no meaning for a run of segmentation" in refused
     shutil.copy(folder / "狐 <b>.jpg", folder / "狐 <b>.png")
-    assert "2 pictures would have the mask" in finesight("predict", run, folder, "--out", out).error()
+    assert "2 images would have the mask" in finesight("predict", run, folder, "--out", out).error()
 
 
 def test_evaluating_again_and_on_other_pairs(run: Path, pairs: Path, tmp_path: Path) -> None:
@@ -160,10 +160,10 @@ def test_the_mean_of_views_is_kept_apart_and_predict_agrees(run: Path, pairs: Pa
     assert finesight("evaluate", *masks).json()["metrics"]["miou"] == answer["metrics"]["miou"]
 
 
-def test_pictures_of_many_sizes(tmp_path: Path) -> None:
+def test_images_of_many_sizes(tmp_path: Path) -> None:
     for number, size in enumerate([(40, 48), (30, 34), (44, 40), (200, 40), (36, 36), (40, 40)]):
         draw_pairs(tmp_path / "data", 1, size, first=number)
-    for fit in ("whole", "squash"):
+    for fit in ("native", "stretch"):
         answer = train(tmp_path / "data", tmp_path / fit, batch_size=2, image__fit=fit, loss__name="dice", **NETWORK)
         assert answer.code == 0, answer.err
     stored = json.loads((tmp_path / "whole/model.json").read_text())["preprocessing"]["stored"]

@@ -1,4 +1,4 @@
-"""The whole path on tiny pictures: train, evaluate, embed, report, predict; and that its numbers agree."""
+"""The whole path on tiny images: train, evaluate, embed, report, predict; and that its numbers agree."""
 
 import json
 import os
@@ -140,7 +140,7 @@ def test_predict_writes_the_columns_that_are_asked_for(story: Story, tmp_path: P
     folder = tmp_path / "new"
     for name in ("10_1.png", "9_10.png", "10_10.png", "9_2.png", "sub/1.png"):
         draw(folder / name, "red")
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     out = tmp_path / "labels.csv"
     finesight("predict", story.run, folder, "--out", out, "--header", "image_id, label", "--ids")
     header, *rows = out.read_text().splitlines()

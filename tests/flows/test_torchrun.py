@@ -12,14 +12,15 @@ from commands import SMALL, draw_classes, finesight, train
 from test_interruption import SAME
 
 from finesight.app.prove_resume import compare_files
-from finesight.engine.checkpoint import Training, load_tensors
-from finesight.run import RunFolder
+from finesight.inference.restore import load_tensors
+from finesight.run.folder import RunFolder
+from finesight.training.checkpoint import Training
 from reliability import Tally
 from torchrun import TIMEOUT, torchrun
 
 pytestmark = pytest.mark.timeout(2 * TIMEOUT)
 
-# 27 pictures to train on: batches of 8, 8, 8 and 3, the last too small to be divided. SGD, because Adam divides by
+# 27 images to train on: batches of 8, 8, 8 and 3, the last too small to be divided. SGD, because Adam divides by
 # second moments near zero, and so magnifies the last bits of a gradient.
 SETTINGS = SMALL | {
     **{"epochs": 3, "batch_size": 8, "optim.name": "sgd", "optim.lr": 0.05, "optim.clip_norm": 1.0, "ema": 0.9},
@@ -30,7 +31,7 @@ SETTINGS = SMALL | {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_classes(tmp_path_factory.mktemp("data") / "pictures", per_class=10)
+    return draw_classes(tmp_path_factory.mktemp("data") / "images", per_class=10)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +88,12 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliabili
     shares = [[float(row["probability"]) for row in table] for table in (rows, expected)]
     assert shares[0] == pytest.approx(shares[1], abs=1e-4)
     lost = 3 - len(RunFolder(out).read_lines("journal.jsonl"))
-    reliability("kill", "kill -9 of one of two ranks", epochs_lost=lost, pictures_lost=30 - len(rows))
+    reliability("kill", "kill -9 of one of two ranks", epochs_lost=lost, images_lost=30 - len(rows))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
 def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability: Tally) -> None:
-    """Its eight pictures want 800 MB, and it has 600: both ranks compute theirs in two parts from then on."""
+    """Its eight images want 800 MB, and it has 600: both ranks compute theirs in two parts from then on."""
     script = Path(__file__).parent / "starved.py"
     changed = {"machine.sync_norm": False, "image.size": [64, 64], "batch_size": 16, "epochs": 1, "augment.cutmix": 1.0}
     done = torchrun(script, data, tmp_path, json.dumps(SETTINGS | changed))

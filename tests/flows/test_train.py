@@ -62,7 +62,7 @@ def test_patience(small: Path, run: Path) -> None:
     assert len(journal(run)) == 3
 
 
-def test_bad_pictures_can_be_skipped(small: Path, run: Path) -> None:
+def test_bad_images_can_be_skipped(small: Path, run: Path) -> None:
     (small / "red_0.png").write_bytes(b"")
     (small / "blue_1.png").write_bytes(b"nothing")
     answer = train(small, run, "--on-bad-image", "skip")

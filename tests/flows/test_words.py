@@ -113,7 +113,7 @@ def test_names_a_console_lacks_are_no_error(trained: Path, tmp_path: Path, monke
         main()
     assert end.value.code == 0
     console.seek(0)
-    assert "3 pictures \\xd7 96 features" in console.read()
+    assert "3 images \\xd7 96 features" in console.read()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -16,22 +16,22 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 with atheris.instrument_imports(include=["finesight", "tomllib", "csv", "json", "PIL"]):
     import test_class_files
     import test_config
+    import test_images
     import test_manifests
-    import test_pictures
     import test_weights
 
     from finesight.classes import ClassList
     from finesight.config import load_settings
     from finesight.data.class_files import load_classes
-    from finesight.data.images.pictures import read_picture
+    from finesight.data.images.image import read_image
     from finesight.data.layouts.manifest import read_manifest
     from finesight.data.masks.looks import read_mask
     from finesight.errors import FinesightError
     from finesight.models.checkpoint_files import read_weights
-    from finesight.run import RunFolder
+    from finesight.run.folder import RunFolder
 
 TABLES = [*test_class_files.TABLES, test_class_files.TOML, test_class_files.to_json(test_class_files.LANDS)]
-PICTURES = [seed for seeds in test_pictures.SEEDS.values() for seed in seeds]
+IMAGES = [seed for seeds in test_images.SEEDS.values() for seed in seeds]
 WEIGHTS = [test_weights.pth(test_weights.STATE), test_weights.pth(test_weights.STATE, zipped=False)]
 Read = Callable[[Path], object]
 
@@ -50,8 +50,8 @@ READERS: dict[str, tuple[str, list[bytes], Read]] = {  # name → file, seeds, r
     "classes_of_a_run": ("classes.json", [test_class_files.to_json(test_class_files.PRESETS["deepglobe"].to_dict())],
                          lambda path: RunFolder(path.parent).read_classes()),
     "manifests": ("table.csv", list(test_manifests.SEEDS), read_manifest),
-    "pictures": ("picture", PICTURES, partial(read_picture, scale=None)),
-    "masks": ("picture", PICTURES, read_mask),
+    "images": ("image", IMAGES, partial(read_image, scale=None)),
+    "masks": ("image", IMAGES, read_mask),
     "pth": ("weights.pth", WEIGHTS, read_weights),
     "safetensors": ("weights.safetensors", [test_weights.save(test_weights.STATE)], read_weights),
 }  # fmt: skip

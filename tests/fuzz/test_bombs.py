@@ -17,15 +17,15 @@ from PIL import Image
 from safetensors.torch import save_file
 from synthetic_masks import write_mask_run
 
-from finesight.data.images.pictures import UnreadablePicture, read_picture
+from finesight.analysis.evidence import read_evidence
+from finesight.data.images.image import UnreadableImage, read_image
 from finesight.data.masks.looks import UnreadableMask, read_mask
-from finesight.engine.restore import restore_model
 from finesight.errors import FinesightError, RunError, WeightsError
-from finesight.insight.evidence import read_evidence
+from finesight.inference.restore import restore_model
 from finesight.models.checkpoint_files import read_weights
 from finesight.models.weights import load_strictly
-from finesight.reporting.masks import read_prediction
-from finesight.run import MOST_TEXT, RunFolder
+from finesight.reporting.mask_images import read_prediction
+from finesight.run.folder import MOST_TEXT, RunFolder
 from reliability import Tally
 
 
@@ -116,7 +116,7 @@ def png(width: int, height: int) -> bytes:
 
 
 BIG = 40_000
-PICTURES = {
+IMAGES = {
     "a.png": png(BIG, BIG),
     "b.png": png(2**31 - 1, 2**31 - 1),
     "c.bmp": b"BM" + struct.pack("<IIIIiiHHIIiiII", 99, 0, 54, 40, BIG, BIG, 1, 24, 0, 0, 0, 0, 0, 0),
@@ -137,15 +137,15 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_picture_bombs(name: str, tmp_path: Path, reliability: Tally) -> None:
-    (tmp_path / name).write_bytes(PICTURES[name])
+@pytest.mark.parametrize("name", IMAGES)
+def test_image_bombs(name: str, tmp_path: Path, reliability: Tally) -> None:
+    (tmp_path / name).write_bytes(IMAGES[name])
     with WATCH.over(tmp_path):
-        with pytest.raises(UnreadablePicture):
-            read_picture(tmp_path / name)
+        with pytest.raises(UnreadableImage):
+            read_image(tmp_path / name)
         with pytest.raises(UnreadableMask):
             read_mask(tmp_path / name)
-    reliability("input", "hostile pictures by hand")
+    reliability("input", "hostile images by hand")
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def _grow(run: RunFolder) -> None:
 
 HARMS: dict[str, tuple[Callable[[RunFolder], object], str]] = {
     "a file that is a link": (lambda run: _link(run, "architecture.txt"), "leads out"),
-    "a picture that is a link": (lambda run: _link(run, "embedding/val/map.png"), "leads out"),
+    "an image that is a link": (lambda run: _link(run, "embedding/val/map.png"), "leads out"),
     "a folder that is a link": (lambda run: _link(run, "evaluation/val"), "leads out"),
     "a link to nothing": (lambda run: (run.path / "report.html").symlink_to("/nowhere/report.html"), "leads out"),
     "a pipe": (lambda run: os.mkfifo(run.path / "timings.jsonl"), "neither a file nor a folder"),
@@ -200,7 +200,7 @@ def test_a_run_folder_may_itself_be_a_link_and_link_within(run: RunFolder) -> No
 
 @pytest.mark.parametrize("key", ["../../../../secret.png", "{home}/secret.png", "..", "", "/"])
 def test_keys_lead_nowhere(key: str, run: RunFolder, reliability: Tally) -> None:
-    """A picture of this machine must not get into the report of a stranger's run."""
+    """An image of this machine must not get into the report of a stranger's run."""
     secret = _secret(run)
     evidence = read_evidence(run, "val")
     try:

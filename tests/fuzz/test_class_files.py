@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from finesight.classes import ClassList
 from finesight.data.class_files import PRESETS, READERS, load_classes
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from reliability import Tally
 
 LANDS = {

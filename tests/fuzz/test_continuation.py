@@ -13,7 +13,7 @@ from finesight.data.sample import Item
 from finesight.errors import ConfigError
 from reliability import Tally
 
-IDENTITY = {"weights": "0f" * 16, "pictures": "/data/new", "index": False, "tta": False}
+IDENTITY = {"weights": "0f" * 16, "images": "/data/new", "index": False, "tta": False}
 LINES = [["a.png", 0, [1, 0.5]], ["b.png", 17, [0, 0.25]]]
 
 

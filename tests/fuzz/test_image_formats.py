@@ -1,4 +1,4 @@
-"""Every format that Pillow knows, under a picture's name: read, or refused in a sentence; no program is started."""
+"""Every format that Pillow knows, under an image's name: read, or refused in a sentence; no program is started."""
 
 import io
 import os
@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 from synthetic_masks import write_mask_run
 
+from finesight.analysis.evidence import read_evidence
+from finesight.checks.run.contract import Case
+from finesight.data.file_statistics import take_portrait
+from finesight.data.images.image import UnreadableImage, image_sizes, read_image
 from finesight.data.images.image_files import DECODERS
-from finesight.data.images.pictures import UnreadablePicture, picture_sizes, read_picture
 from finesight.data.masks.looks import MaskRule, UnreadableMask, read_mask
-from finesight.data.portraits import take_portrait
 from finesight.data.sample import Item
-from finesight.insight.evidence import read_evidence
-from finesight.insight.findings.contract import Case
-from finesight.reporting.masks import read_prediction
+from finesight.reporting.mask_images import read_prediction
 from reliability import Tally
 
 Image.init()
@@ -82,15 +82,15 @@ def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted({*Image.SAVE, *Image.OPEN, *BY_HAND}))
-def test_formats_under_a_picture_s_name(kind: str, tmp_path: Path, reliability: Tally) -> None:
+def test_formats_under_a_image_s_name(kind: str, tmp_path: Path, reliability: Tally) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(write(kind))
     item = Item("a.png", path, mask=path)
-    list(picture_sizes([item]))
+    list(image_sizes([item]))
     portrait = take_portrait(item)
     if kind in DECODERS or kind == "MPO":
         assert not portrait.fault
-    for read, error in ((read_picture, UnreadablePicture), (read_mask, UnreadableMask)):
+    for read, error in ((read_image, UnreadableImage), (read_mask, UnreadableMask)):
         with suppress(error):
             read(path)
-    reliability("input", "formats under a picture's name")
+    reliability("input", "formats under an image's name")

@@ -1,4 +1,4 @@
-"""Manifests: every picture that one names lies inside its folder; whatever else it says is refused."""
+"""Manifests: every image that one names lies inside its folder; whatever else it says is refused."""
 
 from pathlib import Path
 

@@ -19,18 +19,18 @@ from safetensors.numpy import save_file
 from synthetic_masks import write_mask_run
 from synthetic_run import write_run
 
+from finesight.analysis.evidence import read_evidence
+from finesight.analysis.features import load_features, save_features
+from finesight.analysis.projection import load_map
 from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
-from finesight.engine.checkpoint import Training
-from finesight.engine.restore import read_new_layers, restore_model
 from finesight.errors import RunError
-from finesight.insight.evidence import read_evidence
-from finesight.insight.features import load_features, save_features
-from finesight.insight.projection import load_map
+from finesight.inference.restore import read_new_layers, restore_model
 from finesight.reporting import make_page, write_page
-from finesight.reporting.masks import Originals
-from finesight.run import RunFolder, write_csv
-from finesight.tasks.film_scores import score_film
+from finesight.reporting.mask_images import Originals
+from finesight.run.folder import RunFolder, write_csv
+from finesight.tasks.snapshot_scores import score_film
+from finesight.training.checkpoint import Training
 from reliability import Tally
 
 Open = Callable[[RunFolder], object]
@@ -115,7 +115,7 @@ def test_no_string_becomes_markup(kind: str, request: pytest.FixtureRequest, tmp
             run.write_json(name, mark(run.read_json(name)))  # type: ignore[arg-type]
     classes = run.read_json("classes.json")
     run.write_json("classes.json", classes | {"names": [f"{MARKUP}{name}" for name in classes["names"]]})
-    for name in ("evaluation/val/confusion.csv", "evaluation/val/predictions.csv", "evaluation/val/pictures.csv"):
+    for name in ("evaluation/val/confusion.csv", "evaluation/val/predictions.csv", "evaluation/val/images.csv"):
         if (run.path / name).exists():
             with (run.path / name).open(newline="", encoding="utf-8") as file:
                 head, *rows = csv.reader(file)
@@ -172,10 +172,10 @@ def test_films(count: int, masked: RunFolder, reliability: Tally) -> None:
 
 
 @pytest.mark.parametrize("key", [float("nan"), "\ud800", [1]])
-def test_a_film_of_what_is_no_picture(key: object, masked: RunFolder, tmp_path: Path) -> None:
+def test_a_film_of_what_is_no_image(key: object, masked: RunFolder, tmp_path: Path) -> None:
     run = RunFolder(Path(shutil.copytree(masked.path, tmp_path / "run")))
     film = run.read_json("film/index.json")
-    film["pictures"][0]["key"] = key
+    film["images"][0]["key"] = key
     (run.path / "film/index.json").write_bytes(to_json(film))
     with pytest.raises(RunError, match="film is damaged"):
         score_film(run)

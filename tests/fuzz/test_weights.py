@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from safetensors.torch import save
 from torch import Tensor
 
-from finesight.engine.checkpoint import load_tensors
+from finesight.inference.restore import load_tensors
 from finesight.models.checkpoint_files import read_weights
 from finesight.models.weights import load_strictly
 from reliability import Tally

@@ -18,7 +18,7 @@ NAMES = [f"class {index}" for index in range(8)]
 
 @st.composite
 def scored(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor]:
-    """(logits, targets) of 1-80 pictures whose truth holds only some of eight classes."""
+    """(logits, targets) of 1-80 images whose truth holds only some of eight classes."""
     random = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
     size = draw(st.integers(1, 80))
     present = torch.tensor(draw(st.lists(st.integers(0, 7), min_size=1, max_size=8, unique=True)))

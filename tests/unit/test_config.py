@@ -43,7 +43,7 @@ def all_settings(draw: st.DrawFn) -> Settings:
         ema=draw(st.floats(0, 1, exclude_max=True)),
         data=DataSettings(root=draw(TEXT), classes=draw(TEXT), workers=draw(st.integers(-1, 256))),
         image=config.ImageSettings(
-            size=draw(SIZES), first_size=draw(SIZES), fit=draw(st.sampled_from(["crop", "squash"]))
+            size=draw(SIZES), first_size=draw(SIZES), fit=draw(st.sampled_from(["crop", "stretch"]))
         ),
         augment=AugmentSettings(flip=share(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())),
         model=ModelSettings(name=draw(TEXT), dropout=draw(st.none() | st.floats(0, 1))),
@@ -146,7 +146,7 @@ def test_recipes_that_cannot_be_read(
         ("machine.compile=true", "machine.compile", True),
         ("model.name=resnet50", "model.name", "resnet50"),
         ('model.name="resnet50"', "model.name", "resnet50"),
-        ("data.root=C:\\pictures", "data.root", "C:\\pictures"),
+        ("data.root=C:\\images", "data.root", "C:\\images"),
         ("data.root=a=b", "data.root", "a=b"),
         ("data.root=", "data.root", ""),
         ("data.root=no", "data.root", "no"),
@@ -202,7 +202,7 @@ def test_dotted_paths_make_tables_but_never_replace_a_value() -> None:
         ({"image.size": 32}, "image.size cannot be 32"),
         ({"image.size": [32, 0]}, "image.size.1 cannot be 0"),
         ({"image.size": [1, 2, 3]}, "image.size"),
-        ({"data.store_limit_gb": math.inf}, "data.store_limit_gb cannot be inf"),
+        ({"data.image_cache_gb": math.inf}, "data.image_cache_gb cannot be inf"),
         ({"machine.precision": "fp16"}, "machine.precision cannot be 'fp16'"),
         ({"augment.flip": 1.5}, "augment.flip cannot be 1.5"),
         ({"optim.unfreeze": [[0, "layer3"]]}, "optim.unfreeze"),
@@ -221,7 +221,7 @@ def test_settings_cannot_be_changed_in_passing() -> None:
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"data.root": "a\udcff"}, {"film.pictures": ["\ud800"]}, {"optim.unfreeze": [[1, "\ud800"]]}]
+    "overrides", [{"data.root": "a\udcff"}, {"snapshots.images": ["\ud800"]}, {"optim.unfreeze": [[1, "\ud800"]]}]
 )
 def test_what_is_no_character_cannot_be_written_down(overrides: dict[str, object]) -> None:
     """A file name that is not in UTF-8 comes from a shell in this form."""

@@ -20,7 +20,7 @@ def test_rows_of_the_same_words_are_summed() -> None:
 def test_rows_of_what_was_not_run_are_kept() -> None:
     old, tally = Tally(), Tally()
     old("input", "class lists", 10_000)
-    old("input", "recipes", 200, pictures_lost=1)
+    old("input", "recipes", 200, images_lost=1)
     tally("input", "recipes", 10_000)
     tally.keep(f"{old.table()}\n\n100 tests, 151 s.")
     lines = tally.table().splitlines()

@@ -7,65 +7,65 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from finesight import ranks
+from finesight import distributed
+from finesight.backend.synced_norm import SyncedNorm, average_statistics
 from finesight.classes import IGNORE_INDEX
-from finesight.engine.synced_norm import SyncedNorm, average_statistics
 from finesight.tasks.losses import LOSSES, parse_loss
 
-SIZE = 7  # pictures of a batch: an uneven one
+SIZE = 7  # images of a batch: an uneven one
 
 
 def check_words() -> None:
-    me = ranks.rank()
-    assert ranks.num_ranks() == 2
-    assert ranks.gather(me) == [0, 1]
-    assert ranks.gather({"score": torch.tensor(me)})[1] == {"score": torch.tensor(1)}
-    assert ranks.share(lambda: f"made by {me}") == "made by 0"
-    assert ranks.largest(me * 15) == 15
-    assert list(chain(*ranks.gather(ranks.part("abcdefg")))) == list("abcdefg")
-    assert ranks.part("abcdefg", smallest=3) == list("abc" if me == 0 else "defg")
-    assert ranks.part("abcdefg", smallest=4) == list("abcdefg")
+    me = distributed.rank()
+    assert distributed.num_ranks() == 2
+    assert distributed.all_gather(me) == [0, 1]
+    assert distributed.all_gather({"score": torch.tensor(me)})[1] == {"score": torch.tensor(1)}
+    assert distributed.broadcast_result(lambda: f"made by {me}") == "made by 0"
+    assert distributed.all_reduce_max(me * 15) == 15
+    assert list(chain(*distributed.all_gather(distributed.shard("abcdefg")))) == list("abcdefg")
+    assert distributed.shard("abcdefg", smallest=3) == list("abc" if me == 0 else "defg")
+    assert distributed.shard("abcdefg", smallest=4) == list("abcdefg")
     numbers = [torch.full((2, 3), float(me)), torch.tensor(me + 1), torch.full((), 5.0)]
-    ranks.add_up(numbers)
+    distributed.all_reduce(numbers)
     assert numbers[0].eq(1).all()
     assert (int(numbers[1]), float(numbers[2])) == (3, 10.0)
-    ranks.spread([own := torch.tensor([me + 1.5])])
+    distributed.broadcast([own := torch.tensor([me + 1.5])])
     assert own.item() == 1.5
-    with ranks.first_on_machine():
+    with distributed.first_on_machine():
         pass
 
 
 def check_giving_up() -> None:
     """Whichever rank fails, and wherever, both come out of the block, and the next sum is right."""
-    me = ranks.rank()
+    me = distributed.rank()
     for failing in ((0,), (1,), (0, 1)):
         for place in range(3):
             try:
-                with ranks.together():
+                with distributed.together():
                     for number in range(2):
                         if number == place and me in failing:
                             raise MemoryError
-                        assert ranks.total(torch.tensor(1.0)) == 2
+                        assert distributed.all_reduce_sum(torch.tensor(1.0)) == 2
                     if place == 2 and me in failing:
                         raise MemoryError
                 raise AssertionError("nobody heard of it")
             except MemoryError:
-                ranks.give_up()
-            except ranks.GivenUp:
+                distributed.give_up()
+            except distributed.GivenUp:
                 assert me not in failing
-    with ranks.together():
-        assert ranks.total(torch.tensor(float(me))) == 1
+    with distributed.together():
+        assert distributed.all_reduce_sum(torch.tensor(float(me))) == 1
 
 
 def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, smallest: int) -> None:
     """The loss's value on each rank, and the sum of the gradients, are those of the whole batch in one process."""
-    mine = torch.tensor(ranks.part(range(len(logits)), smallest))
+    mine = torch.tensor(distributed.shard(range(len(logits)), smallest))
     weight = torch.ones(logits.shape[1], requires_grad=True)
     shape = (1, -1, *[1] * (logits.ndim - 2))
     value = loss(logits[mine] * weight.view(shape), targets[mine])
     value.backward()
     assert weight.grad is not None
-    ranks.add_up([weight.grad])
+    distributed.all_reduce([weight.grad])
     alone = torch.ones(logits.shape[1], requires_grad=True)
     with alone_for_once():
         expected = loss(logits * alone.view(shape), targets)
@@ -78,10 +78,10 @@ class alone_for_once:  # noqa: N801
     """Within the block this process is the only one."""
 
     def __enter__(self) -> None:
-        self.count, ranks.num_ranks = ranks.num_ranks, lambda: 1
+        self.count, distributed.num_ranks = distributed.num_ranks, lambda: 1
 
     def __exit__(self, *exception: object) -> None:
-        ranks.num_ranks = self.count
+        distributed.num_ranks = self.count
 
 
 def check_losses() -> None:
@@ -89,12 +89,12 @@ def check_losses() -> None:
     masks = torch.randint(0, 4, (SIZE, 9, 9))
     masks[:4, :5] = IGNORE_INDEX  # the ranks have different numbers of known pixels
     masks[:4][masks[:4] == 2] = 1  # and a class that only one of them sees
-    pictures = torch.randint(0, 4, (SIZE,))
+    images = torch.randint(0, 4, (SIZE,))
     weights = torch.tensor([1.0, 0.5, 3.0, 0.0])
     for smallest in (2, 5):  # 5: the batch is too small to be divided, and every rank computes all of it
         for name in LOSSES:
             compare(parse_loss(name), torch.randn(SIZE, 4, 9, 9) * 2, masks, smallest)
-            compare(parse_loss(name), torch.randn(SIZE, 4) * 2, pictures, smallest)
+            compare(parse_loss(name), torch.randn(SIZE, 4) * 2, images, smallest)
         weighted = parse_loss("cross_entropy+focal+lovasz", weights=weights, label_smoothing=0.1)
         compare(weighted, torch.randn(SIZE, 4, 9, 9), masks, smallest)
         compare(parse_loss("cross_entropy", weights=weights), torch.randn(SIZE, 4), torch.rand(SIZE, 4), smallest)
@@ -111,12 +111,12 @@ def check_normalisation() -> None:
 
     whole, own = make(), make()
     whole_images, own_images = images.clone().requires_grad_(), images.clone().requires_grad_()
-    mine = torch.tensor(ranks.part(range(SIZE)))
+    mine = torch.tensor(distributed.shard(range(SIZE)))
     whole(whole_images).square().sum().backward()
     with SyncedNorm():
         answer = own(own_images[mine])
     answer.square().sum().backward()
-    ranks.add_up([each.grad for each in [own_images, *own.parameters()]])
+    distributed.all_reduce([each.grad for each in [own_images, *own.parameters()]])
     for one, other in zip([own_images, *own.parameters()], [whole_images, *whole.parameters()], strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(own.state_dict(), whole.state_dict(), rtol=1e-5, atol=1e-5)
@@ -125,7 +125,7 @@ def check_normalisation() -> None:
     local = make()
     local(images[mine])
     average_statistics(local)
-    means = ranks.gather(local.get_buffer("0.running_mean"))
+    means = distributed.all_gather(local.get_buffer("0.running_mean"))
     assert torch.equal(*means)
 
 
@@ -133,4 +133,4 @@ check_words()
 check_giving_up()
 check_losses()
 check_normalisation()
-print(f"rank {ranks.rank()} agrees")
+print(f"rank {distributed.rank()} agrees")

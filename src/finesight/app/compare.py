@@ -1,4 +1,4 @@
-"""Compare: is a run better than another on the same pictures, by how much, and how sure is that."""
+"""Compare: is a run better than another on the same images, by how much, and how sure is that."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
+from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.evaluate import evaluate
 from finesight.errors import ConfigError, blame_files
-from finesight.insight.evidence import Evidence, read_evidence
 from finesight.metrics.significance import (
     Difference,
     answer_rows,
@@ -26,16 +26,16 @@ from finesight.reporting.comparison import (
     list_turned_answers,
     rank_changes,
 )
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
-PICTURES_LISTED = 20  # on which a side wins
+IMAGES_LISTED = 20  # on which a side wins
 Runs = str | Path | Sequence[str | Path]
 
 
 def compare(
     baseline: Runs, improved: Runs, *, split: str = "val", resamples: int = 10_000, seed: int = 0
 ) -> dict[str, Any]:
-    """Compares two runs on the same pictures, or two groups of runs that differ in their seed only.
+    """Compares two runs on the same images, or two groups of runs that differ in their seed only.
 
     Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `p_value` (McNemar's of two
     single classifiers, else the bootstrap's), `num_images`, `num_samples`, `resamples`, `classes` (the same a class;
@@ -56,7 +56,7 @@ def compare(
     rows = [[each for each, _ in side] for side in counted]
     whole, *by_class = compare_paired(rows[0], rows[1], score, resamples, seed=seed)
     if whole is None:
-        raise ConfigError(f"The pictures of part {split!r} hold no known class; there is nothing to compare.")
+        raise ConfigError(f"The images of part {split!r} hold no known class; there is nothing to compare.")
     metric = "accuracy" if score is score_answers else "miou"
     result = {
         "verdict": give_verdict(metric, whole, len(keys)),
@@ -78,7 +78,7 @@ def compare(
         result["p_value"] = mcnemar(lost, won)
         result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": result["p_value"]}
     for side in ("better", "worse"):
-        result[side] = result[side][:PICTURES_LISTED]
+        result[side] = result[side][:IMAGES_LISTED]
     RunFolder(runs[-1].run).write_json("comparison.json", result)
     return result
 
@@ -86,9 +86,9 @@ def compare(
 def give_verdict(metric: str, found: Difference, num_samples: int) -> str:
     low, high = found.interval
     if not found.is_enough:
-        few = f"{num_samples:,} {'picture is' if num_samples == 1 else 'pictures are'} too few to tell"
+        few = f"{num_samples:,} {'image is' if num_samples == 1 else 'images are'} too few to tell"
         return f"{metric}: not distinguishable; difference {found.difference:.3f}, {few}"
-    how_sure = f"95 % interval {low:.3f} to {high:.3f}, {num_samples:,} pictures"
+    how_sure = f"95 % interval {low:.3f} to {high:.3f}, {num_samples:,} images"
     if not found.is_distinguishable:
         return f"{metric}: not distinguishable; difference {found.difference:.3f}, {how_sure}"
     verb = "improved" if found.difference > 0 else "fell"
@@ -105,7 +105,7 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
 
 
 def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of each picture, in the order of `keys`, and its truth: a class index, or pixels of each class."""
+    """Counts of each image, in the order of `keys`, and its truth: a class index, or pixels of each class."""
     with blame_files(run.run):
         assert run.evaluation is not None
         place = {key: index for index, key in enumerate(run.evaluation.keys)}
@@ -123,13 +123,13 @@ def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarr
 
 
 def _check_truth(runs: Sequence[Evidence], truths: Sequence[np.ndarray]) -> None:
-    """Raises ConfigError where a picture's label or mask is not the same in every run."""
+    """Raises ConfigError where an image's label or mask is not the same in every run."""
     for run, truth in zip(runs, truths, strict=True):
         differing = np.flatnonzero((truth != truths[0]).any(1))
         if len(differing):
             key = runs[0].evaluation.keys[differing[0]] if runs[0].evaluation else ""
             raise ConfigError(
-                f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} pictures have another label or "
+                f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} images have another label or "
                 f"mask, first {key!r}."
             )
 
@@ -140,7 +140,7 @@ def _known_names(run: Evidence) -> list[str]:
 
 
 def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:
-    """`settings`, `architecture`, and the keys of the pictures on which a side wins: `better` and `worse`."""
+    """`settings`, `architecture`, and the keys of the images on which a side wins: `better` and `worse`."""
     if first.evaluation and first.evaluation.scenes:
         better, worse = rank_changes(first, last, len(first.evaluation.scenes))
     else:

@@ -8,21 +8,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
-from finesight import ranks
+from finesight import distributed
 from finesight.data.leftovers import CLAIM
 from finesight.data.sample import Item
-from finesight.engine.restore import best_checkpoint
 from finesight.errors import ConfigError, DataError, Interrupted, blame_files
-from finesight.run import RunFolder, read_json_lines, write_atomically
+from finesight.inference.restore import best_checkpoint
+from finesight.run.folder import RunFolder, read_json_lines, write_atomically
 
 Unreadable = list[tuple[str, str]]  # (key, reason)
 
 
-def identify(run: RunFolder, pictures: str | Path, **options: object) -> dict[str, object]:
-    """All that decides a prediction: the weights, by their hash; the pictures, by their folder; the options."""
+def identify(run: RunFolder, images: str | Path, **options: object) -> dict[str, object]:
+    """All that decides a prediction: the weights, by their hash; the images, by their folder; the options."""
     with (run.checkpoint(best_checkpoint(run)) / "weights.safetensors").open("rb") as file:
         weights = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-    return {"weights": weights, "pictures": str(Path(pictures).absolute()), **options}
+    return {"weights": weights, "images": str(Path(images).absolute()), **options}
 
 
 def claim(folder: Path, identity: Mapping[str, object]) -> None:
@@ -44,7 +44,7 @@ def claim(folder: Path, identity: Mapping[str, object]) -> None:
 
 
 def last_change(item: Item) -> int:
-    """Of the picture's file, in nanoseconds; 0 where that cannot be told."""
+    """Of the image's file, in nanoseconds; 0 where that cannot be told."""
     try:
         return item.path.stat().st_mtime_ns
     except OSError:
@@ -54,7 +54,7 @@ def last_change(item: Item) -> int:
 def divide(items: Sequence[Item], done: set[str]) -> list[Item]:
     """This rank's share of the items that are not done."""
     left = [item for item in items if item.key not in done]
-    return left[ranks.rank() :: ranks.num_ranks()]
+    return left[distributed.rank() :: distributed.num_ranks()]
 
 
 def stopped(signal: int) -> Interrupted:
@@ -63,19 +63,19 @@ def stopped(signal: int) -> Interrupted:
 
 def gather_unreadable(own: Unreadable, items: Sequence[Item]) -> Unreadable:
     """What no rank could read, in the order of items."""
-    reasons = dict(pair for part in ranks.gather(own) for pair in part)
+    reasons = dict(pair for part in distributed.all_gather(own) for pair in part)
     return [(item.key, reasons[item.key]) for item in items if item.key in reasons]
 
 
-def refuse_nothing(pictures: str | Path, items: Sequence[Item], unreadable: Unreadable) -> None:
-    """Raises DataError where not one picture could be read."""
+def refuse_nothing(images: str | Path, items: Sequence[Item], unreadable: Unreadable) -> None:
+    """Raises DataError where not one image could be read."""
     if len(unreadable) == len(items):
         key, reason = unreadable[0]
-        raise DataError(f"None of the {len(items)} pictures under {pictures} could be read: {key!r} {reason}.")
+        raise DataError(f"None of the {len(items)} images under {images} could be read: {key!r} {reason}.")
 
 
 class Rows:
-    """A folder of answers, kept as they are made: lines `[key, last change of the picture, answer]`."""
+    """A folder of answers, kept as they are made: lines `[key, last change of the image, answer]`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -89,7 +89,7 @@ class Rows:
         file.flush()
 
     def read(self, items: Sequence[Item]) -> dict[str, tuple[bool, Any]]:
-        """(whether the picture is still as it was, answer) by key. A last line that was cut off is none."""
+        """(whether the image is still as it was, answer) by key. A last line that was cut off is none."""
         changed = {item.key: last_change(item) for item in items}
         answers: dict[str, tuple[bool, Any]] = {}
         with blame_files(self.folder):

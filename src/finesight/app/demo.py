@@ -1,4 +1,4 @@
-"""Demo: both tasks on real pictures, from nothing to one report."""
+"""Demo: both tasks on real images, from nothing to one report."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from finesight.app.train import train
 from finesight.cache import cache_folder
 from finesight.errors import RunError
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 LAND = ("fcn32s", "fcn8s", "light")  # recipes demo-NAME: the baseline, what improves on it, what a laptop should use
 
@@ -54,8 +54,8 @@ def write_digits(folder: Path) -> Path:
     beside = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
-    for number, (picture, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        grey = (picture * (255 / 16)).round().astype(np.uint8)
+    for number, (image, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
+        grey = (image * (255 / 16)).round().astype(np.uint8)
         Image.fromarray(grey).save(beside / f"{digit}_{number:04}.png")
     beside.rename(folder)
     return folder

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.cache import cache_folder
-from finesight.data.images.image_files import open_picture
+from finesight.data.images.image_files import open_image
 from finesight.package_index import fetch_members
 from finesight.progress import say
 
@@ -37,7 +37,7 @@ VALIDATION = range(128, 256)  # columns of the scene; every class but developed 
 def write_scene(folder: Path | None = None) -> Path:
     """`train/` and `validation/` with `images/` and `masks/` each, and classes.json; made once, kept in the cache.
 
-    Pictures are colour infrared (near infrared, red, green as red, green, blue), 64 x 64 px. No pixel is in both parts:
+    Images are colour infrared (near infrared, red, green as red, green, blue), 64 x 64 px. No pixel is in both parts:
     columns 128 to 255 are for validation. Pixels without data are UNKNOWN in the masks, and counted in note.txt.
     Raises FetchError where the scene cannot be fetched.
     """
@@ -59,7 +59,7 @@ def write_scene(folder: Path | None = None) -> Path:
 
 
 def _decode(content: bytes) -> np.ndarray:
-    with open_picture(io.BytesIO(content)) as image:
+    with open_image(io.BytesIO(content)) as image:
         return np.asarray(image)
 
 
@@ -88,17 +88,17 @@ def stretch(bands: np.ndarray) -> np.ndarray:
     return np.asarray(((bands - low) / (high - low) * 255).clip(0, 255), np.uint8)
 
 
-def cut_tiles(picture: np.ndarray, mask: np.ndarray, folder: Path) -> None:
+def cut_tiles(image: np.ndarray, mask: np.ndarray, folder: Path) -> None:
     """Both parts: validation tiles lie side by side, training tiles overlap by half."""
     for part, columns, step in (
         ("validation", VALIDATION, TILE),
         ("train", range(VALIDATION.start), TILE // 2),
         ("train", range(VALIDATION.stop, mask.shape[1]), TILE // 2),
     ):
-        _write_tiles(folder / part, picture, mask, columns, step)
+        _write_tiles(folder / part, image, mask, columns, step)
 
 
-def _write_tiles(folder: Path, picture: np.ndarray, mask: np.ndarray, columns: range, step: int) -> None:
+def _write_tiles(folder: Path, image: np.ndarray, mask: np.ndarray, columns: range, step: int) -> None:
     """Every tile within `columns` that the map says something about, named by the place of its corner."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -107,5 +107,5 @@ def _write_tiles(folder: Path, picture: np.ndarray, mask: np.ndarray, columns: r
             place = np.s_[top : top + TILE, left : left + TILE]
             if (mask[place] != UNKNOWN).any():
                 name = f"{top:03}_{left:03}.png"
-                Image.fromarray(picture[place]).save(folder / "images" / name)
+                Image.fromarray(image[place]).save(folder / "images" / name)
                 Image.fromarray(mask[place]).save(folder / "masks" / name)

@@ -1,4 +1,4 @@
-"""Embed: what the last layer sees of every picture, a map of it, and which classes lie close to each other."""
+"""Embed: what the last layer sees of every image, a map of it, and which classes lie close to each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,30 +8,30 @@ from typing import Any
 import numpy as np
 import torch
 
+from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.class_similarity_stability import check_stability
+from finesight.analysis.distance import Floats, Indices
+from finesight.analysis.features import load_features, save_features
+from finesight.analysis.history_maps import draw_film
+from finesight.analysis.nearest_images import find_similar, save_similar
+from finesight.analysis.projection import load_map, place, project, save_map
+from finesight.analysis.projection_plot import draw_map
+from finesight.analysis.projection_quality import describe_map, map_quality
+from finesight.analysis.region_features import FOLDER, Regions, average_regions
 from finesight.app.evaluate import open_run_split
+from finesight.backend.device import Machine
 from finesight.classes import ClassList
-from finesight.data.loader import PictureDataset, evaluation_batches, load_batches
+from finesight.data.loader import ImageDataset, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
-from finesight.engine.device import Machine
-from finesight.engine.restore import restore_model
-from finesight.engine.scoring import answer, evaluation_batch
-from finesight.engine.tiles import choose_tile
 from finesight.errors import ConfigError
-from finesight.insight.distance import Floats, Indices
-from finesight.insight.features import load_features, save_features
-from finesight.insight.film_maps import draw_film
-from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import load_map, place, project, save_map
-from finesight.insight.quality import describe_map, map_quality
-from finesight.insight.regions import FOLDER, Regions, average_regions
-from finesight.insight.scatter import draw_map
-from finesight.insight.similar import find_similar, save_similar
-from finesight.insight.stability import check_stability
+from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.restore import restore_model
+from finesight.inference.tiling import choose_tile
 from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import Model, pool
 from finesight.progress import progress_bar, say
-from finesight.reporting.masks import list_colours
-from finesight.run import RunFolder
+from finesight.reporting.mask_images import list_colours
+from finesight.run.folder import RunFolder
 from finesight.tasks import TASKS
 from finesight.tasks.contract import Score
 
@@ -50,28 +50,28 @@ def embed(
 ) -> dict[str, Any]:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
-    A picture with a mask is of the class of most of its pixels. Close classes are told by its regions, what the last
+    An image with a mask is of the class of most of its pixels. Close classes are told by its regions, what the last
     layer saw of each of its classes, which are kept too.
 
     method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults.
-    onto: a split whose map is there already: the pictures are placed on it, and it does not move.
+    onto: a split whose map is there already: the images are placed on it, and it does not move.
     stability: draw six more maps, and say on how many of them each group of close classes is still one.
     Returns `split`, `num_samples`, `dimensions`, `map` (settings), `map_in_words`, `quality` (how far the map can be
     trusted), `close_classes`, `through_training` (how classes drew apart, None where training did not keep it) and
-    `picture` (the drawn map).
+    `image` (the drawn map).
     """
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     split, dataset = open_run_split(folder, settings, model, data, split)
     if onto == split:
-        raise ConfigError(f"--onto names another split's map; {split!r} are the pictures to place.")
+        raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
     score = TASKS[model.task].new_score(classes)
     seen = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers, score)
     score.save(folder.evaluation(split), dataset.keys)
-    features, (targets, predictions) = seen.pictures, score.judge_pictures()
+    features, (targets, predictions) = seen.images, score.judge_images()
     where = folder.embedding(split)
     save_features(where, features, dataset.keys, pick(classes, targets), pick(classes, predictions))
     save_similar(where, find_similar(features))
@@ -82,7 +82,7 @@ def embed(
         drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
     drawn = replace(drawn, quality=map_quality(features, drawn.points, targets))
     save_map(where, drawn)
-    title = f"{folder.path.name}: {split}, {len(features)} pictures"
+    title = f"{folder.path.name}: {split}, {len(features)} images"
     known, colours = targets >= 0, list_colours(classes) if seen.regions else ()
     draw_map(
         drawn.points[known], targets[known], classes.ids, classes.names, where / "map.png", title, describe_map(drawn),
@@ -99,21 +99,21 @@ def embed(
         "quality": drawn.quality,
         "close_classes": close,
         "through_training": draw_film(folder, classes) if split == "val" and not data else None,
-        "picture": str(where / "map.png"),
+        "image": str(where / "map.png"),
     }
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the last layer saw. pictures: float32 (n, d). regions: of pictures with masks."""
+    """What the last layer saw. images: float32 (n, d). regions: of images with masks."""
 
-    pictures: Floats
+    images: Floats
     regions: Regions | None
 
 
 @torch.inference_mode()
 def compute_features(
-    model: Model, dataset: PictureDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
+    model: Model, dataset: ImageDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
 ) -> Seen:
     """In one pass, in which `score` collects the answers.
 
@@ -150,12 +150,12 @@ def find_close(
 ) -> dict[str, object]:
     """Which classes lie close, and how that agrees with the mistakes, as close_classes.json holds it.
 
-    Of pictures with masks it is asked of their regions, which are written into a folder of `where`.
+    Of images with masks it is asked of their regions, which are written into a folder of `where`.
     """
-    features, (targets, predictions), owners = seen.pictures, score.judge_pictures(), None
+    features, (targets, predictions), owners = seen.images, score.judge_images(), None
     if seen.regions:
-        features, targets, owners = seen.regions.features, seen.regions.classes, seen.regions.pictures
-        predictions, keys = score.judge_regions(owners, targets), [keys[picture] for picture in owners]
+        features, targets, owners = seen.regions.features, seen.regions.classes, seen.regions.images
+        predictions, keys = score.judge_regions(owners, targets), [keys[image] for image in owners]
         save_features(where / FOLDER, features, keys, pick(classes, targets), pick(classes, predictions))
     pair = torch.from_numpy(targets), torch.from_numpy(predictions)
     confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()

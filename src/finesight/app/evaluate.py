@@ -1,24 +1,24 @@
-"""Evaluate: how good a run's network is on pictures whose classes are known."""
+"""Evaluate: how good a run's network is on images whose classes are known."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from finesight import ranks
+from finesight import distributed
 from finesight.app.preparation import open_split
 from finesight.app.run_data import list_other, list_run_split
+from finesight.backend.device import Machine
 from finesight.config import Settings
 from finesight.data.layouts.globs import can_be_read
-from finesight.data.loader import PictureDataset
-from finesight.engine.device import Machine
-from finesight.engine.restore import restore_model
-from finesight.engine.scoring import score_split
-from finesight.engine.views import AS_IT_IS, trained_views
+from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
+from finesight.inference.predictor import score_split
+from finesight.inference.restore import restore_model
+from finesight.inference.tta import AS_IT_IS, trained_views
 from finesight.metrics.calibration import FILES
 from finesight.models.contract import Model
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks import TASKS
 from finesight.tasks.contract import Score
 
@@ -43,7 +43,7 @@ def evaluate(
         settings = choose_globs(settings, data, images, masks)
     elif images or masks:
         raise ConfigError("--images and --masks are about other data than the run's own: name them with --data.")
-    with ranks.first_on_machine():
+    with distributed.first_on_machine():
         split, dataset = open_run_split(folder, settings, model, data, split)
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
@@ -53,7 +53,7 @@ def evaluate(
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"
-    if ranks.is_main():
+    if distributed.is_main():
         score.save(folder.evaluation(split), dataset.keys)
         if held_out and (tta or not (folder.path / FILES[tta]).exists()):
             keep_calibration(folder, score, split, tta)
@@ -80,8 +80,8 @@ def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False
 
 def open_run_split(
     run: RunFolder, settings: Settings, model: Model, data: str | Path, split: str
-) -> tuple[str, PictureDataset]:
-    """(name, pictures) of a split of the run's own data, or of other data with the run's classes."""
+) -> tuple[str, ImageDataset]:
+    """(name, images) of a split of the run's own data, or of other data with the run's classes."""
     check_split_name(split)
     listing = list_other(run, settings, data, split) if data else list_run_split(run, settings, split or "val")
     name = next(iter(listing.splits))

@@ -1,4 +1,4 @@
-"""Explain: where a run's network looks in pictures, as heat over them and in words."""
+"""Explain: where a run's network looks in images, as heat over them and in words."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -8,51 +8,51 @@ import numpy as np
 import torch
 from PIL import Image
 
+from finesight.analysis.evidence import Evidence, find_mistakes, read_evidence
+from finesight.analysis.gradcam import find_attention, find_focus
+from finesight.analysis.saliency_overlay import encode_png, encode_webp, lay_heat, spread_map
 from finesight.app.preparation import say_reading
+from finesight.backend.device import Machine
 from finesight.config import Preprocessing, Settings
 from finesight.data.formats import list_unmasked
-from finesight.data.images.pictures import UnreadablePicture, fit_picture, read_picture
+from finesight.data.images.image import UnreadableImage, fit_image, read_image
 from finesight.data.sample import Item
 from finesight.data.transforms import prepare
-from finesight.engine.device import Machine
-from finesight.engine.restore import restore_model
 from finesight.errors import ConfigError, DataError, ModelError
-from finesight.insight.attention import find_attention, find_focus
-from finesight.insight.evidence import Evidence, find_mistakes, read_evidence
-from finesight.insight.heat import encode_png, encode_webp, lay_heat, spread_map
+from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.classification_page import MISTAKES_SHOWN
-from finesight.reporting.masks import SIDE as MASK_SIDE
-from finesight.reporting.masks import Looked, Originals
-from finesight.reporting.pictures import data_uri
-from finesight.reporting.segments import find_false_class, rank_scenes
-from finesight.run import RunFolder, write_atomically
+from finesight.reporting.mask_images import SIDE as MASK_SIDE
+from finesight.reporting.mask_images import Looked, Originals
+from finesight.reporting.mask_results import find_false_class, rank_scenes
+from finesight.reporting.thumbnails import data_uri
+from finesight.run.folder import RunFolder, write_atomically
 from finesight.tasks import TASKS
 
 SIDE = 96  # pixels of an overlay in the report
 LARGEST_CLASSES = 3  # of a mask, where no class was asked for
-SMALLEST_REGION = 0.01  # of a picture: classes with less are not looked at then
+SMALLEST_REGION = 0.01  # of an image: classes with less are not looked at then
 
 
 def explain(
-    run: str | Path, *pictures: str | Path, out: str | Path = "explained", classes: Sequence[str] = ()
+    run: str | Path, *images: str | Path, out: str | Path = "explained", classes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Writes each picture under the heat of where the network looks: Grad-CAM, at the picture's size.
+    """Writes each image under the heat of where the network looks: Grad-CAM, at the image's size.
 
-    pictures: files or folders. classes: ids or names to look for; by default the predicted class, of masks the largest.
-    Returns `out`, `layer` (where the gradient was taken), `unreadable` and `pictures`: `key`, `class`, `probability`
-    (of masks the share of pixels), `half_area` (share of the picture that holds half of the attention, None where
+    images: files or folders. classes: ids or names to look for; by default the predicted class, of masks the largest.
+    Returns `out`, `layer` (where the gradient was taken), `unreadable` and `images`: `key`, `class`, `probability`
+    (of masks the share of pixels), `half_area` (share of the image that holds half of the attention, None where
     nothing speaks for the class), `where`, `inside` (of masks: share of the attention inside the class's region) and
     `file`. Raises ModelError for a network that keeps no height and width, as many transformers do not.
     """
     folder = RunFolder.open(run)
     settings, model, names = folder.read_settings(), restore_model(folder), folder.read_classes()
     asked = [names.index(label) for label in classes]
-    items = [item for path in pictures for item in list_unmasked(path)]
+    items = [item for path in images for item in list_unmasked(path)]
     if not items:
-        raise ConfigError("Name a picture, or a folder of pictures, to explain.")
+        raise ConfigError("Name an image, or a folder of images, to explain.")
     say_reading(items, model.preprocessing)
     machine = place_model(model, settings)
     found: list[dict[str, Any]] = []
@@ -61,20 +61,20 @@ def explain(
     with progress_bar("Explaining", len(items), "images") as bar:
         for item in items:
             try:
-                picture = read_picture(item.path, item.key, scale=model.preprocessing.scale)
-            except UnreadablePicture as error:
+                image = read_image(item.path, item.key, scale=model.preprocessing.scale)
+            except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for told, heat in look_at(model, picture, asked, machine):
+            for told, heat in look_at(model, image, asked, machine):
                 layer = told.pop("layer")
                 label = names.names[told["class"]]
-                file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(picture, heat))
+                file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(image, heat))
                 found.append({"key": item.key, **told, "class": label, "file": str(file)})
             bar.advance()
     if not found:
         key, reason = unreadable[0]
-        raise DataError(f"None of the {len(items)} pictures could be read: {key!r} {reason}.")
-    return {"out": str(out), "layer": layer, "pictures": found, "unreadable": unreadable}
+        raise DataError(f"None of the {len(items)} images could be read: {key!r} {reason}.")
+    return {"out": str(out), "layer": layer, "images": found, "unreadable": unreadable}
 
 
 def place_model(model: Model, settings: Settings) -> Machine:
@@ -84,10 +84,10 @@ def place_model(model: Model, settings: Settings) -> Machine:
 
 
 def look_at(
-    model: Model, picture: np.ndarray, asked: Sequence[int], machine: Machine
+    model: Model, image: np.ndarray, asked: Sequence[int], machine: Machine
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """What was seen of each class, and its heat, float32 (h, w) of the picture uint8 (h, w, 3)."""
-    images = show(picture, model.preprocessing).to(machine.device)
+    """What was seen of each class, and its heat, float32 (h, w) of the image uint8 (h, w, 3)."""
+    images = show(image, model.preprocessing).to(machine.device)
     with torch.inference_mode():
         logits = model(images).float()
     for c in asked or _choose(logits):
@@ -102,15 +102,15 @@ def look_at(
             region = (predict_masks(logits, size)[0] == c).cpu().numpy()
             told["probability"] = float(region.mean())
             told["inside"] = _share_inside(map_, region)
-        yield told, spread_map(map_, picture.shape[:2], model.preprocessing)
+        yield told, spread_map(map_, image.shape[:2], model.preprocessing)
 
 
-def show(picture: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
-    """A picture uint8 (h, w, 3) as the network sees it, (1, 3, *size): of a large whole one a tile at the centre."""
+def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+    """An image uint8 (h, w, 3) as the network sees it, (1, 3, *size): of a large whole one a tile at the centre."""
     stored = preprocessing.stored or preprocessing.size
-    if preprocessing.fit == "whole":
-        stored = min(stored[0], picture.shape[0]), min(stored[1], picture.shape[1])
-    fitted = fit_picture(picture, stored, preprocessing.fit, preprocessing.interpolation)
+    if preprocessing.fit == "native":
+        stored = min(stored[0], image.shape[0]), min(stored[1], image.shape[1])
+    fitted = fit_image(image, stored, preprocessing.fit, preprocessing.interpolation)
     return prepare(torch.from_numpy(fitted).permute(2, 0, 1)[None], preprocessing)
 
 
@@ -129,15 +129,15 @@ def _share_inside(map_: np.ndarray, region: np.ndarray) -> float | None:
     return float(heat[region].sum() / heat.sum()) if heat.sum() > 0 else None
 
 
-def _write(out: Path, item: Item, class_id: str, number: int, picture: np.ndarray) -> Path:
-    """OUT/PICTURE-CLASS.png; a class's id may hold what a file's name cannot."""
+def _write(out: Path, item: Item, class_id: str, number: int, image: np.ndarray) -> Path:
+    """OUT/IMAGE-CLASS.png; a class's id may hold what a file's name cannot."""
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in class_id)[:40]
     path = out / PurePosixPath(item.key).with_suffix("")
     path = path.with_name(f"{path.name}-{safe}.png")
     if path.resolve() == item.path.resolve():
-        raise ConfigError(f"{path} is the picture itself; name another --out.")
+        raise ConfigError(f"{path} is the image itself; name another --out.")
     try:
-        write_atomically(path, encode_png(picture))
+        write_atomically(path, encode_png(image))
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}. Name another --out.") from None
     return path
@@ -150,23 +150,23 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
     """
     evidence = read_evidence(run, split)
     sought = _list_mistakes(evidence, originals)
-    paths = {key: path for key in sought if (path := originals.find_picture(key))}
+    paths = {key: path for key in sought if (path := originals.find_image(key))}
     if not paths:
         return {}
     model = restore_model(run)
     machine = place_model(model, run.read_settings())
     side = MASK_SIDE if TASKS[model.task].has_masks else SIDE
     looked = {}
-    for key, path in track(paths.items(), "Where it looked", len(paths), "pictures"):
+    for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
         try:
-            picture = read_picture(path, key, scale=model.preprocessing.scale)
-            ((_, heat),) = look_at(model, picture, [sought[key]], machine)
-        except UnreadablePicture:
+            image = read_image(path, key, scale=model.preprocessing.scale)
+            ((_, heat),) = look_at(model, image, [sought[key]], machine)
+        except UnreadableImage:
             continue
         except ModelError as error:
             say(f"Note: the report does not show where the network looks: {error}")
             break
-        overlay = data_uri("image/webp", encode_webp(lay_heat(picture, heat), side))
+        overlay = data_uri("image/webp", encode_webp(lay_heat(image, heat), side))
         looked[key] = Looked(overlay, evidence.classes.names[sought[key]])
     return looked
 

@@ -6,25 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from finesight.analysis.evidence import read_evidence
+from finesight.analysis.features import load_features
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
+from finesight.backend.device import Machine
+from finesight.checks.run import Case, find_all
+from finesight.checks.run.page import read_page
 from finesight.config import Settings
 from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
-from finesight.engine.device import Machine
-from finesight.engine.restore import read_preprocessing
-from finesight.engine.scoring import evaluation_batch
 from finesight.errors import DataError
-from finesight.insight.evidence import read_evidence
-from finesight.insight.features import load_features
-from finesight.insight.findings import Case, find_all
-from finesight.insight.findings.page import read_page
+from finesight.inference.predictor import evaluation_batch
+from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
-from finesight.models.wheels import WHEELS, cached_weights
+from finesight.models.pypi_weights import WHEELS, cached_weights
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 
@@ -32,14 +32,14 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     """Checks a run by everything its folder holds, and saves what was found as findings/SPLIT.json.
 
     The evaluation and the features that checks need are computed first where they are missing.
-    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example pictures; the gravest
+    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example images; the gravest
     first), `silent` (code → title of what is well) and `not_applicable` (code → why it could not be checked).
     """
     folder = RunFolder.open(run)
     check_split_name(split)
     settings = folder.read_settings()
-    read_evidence(folder, split)  # a damaged folder is told before a pass over its pictures
-    items, rule = _list_pictures(folder, settings, split)
+    read_evidence(folder, split)  # a damaged folder is told before a pass over its images
+    items, rule = _list_images(folder, settings, split)
     evaluated = (folder.evaluation(split) / "metrics.json").exists()
     if items and not (evaluated and (folder.embedding(split) / "map.json").exists()):
         embed(folder.path, split=split)
@@ -58,22 +58,22 @@ def advise(code: str) -> str:
     return " ".join(read_page(code)[-1].paragraphs)
 
 
-def _list_pictures(run: RunFolder, settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
-    """Pictures of the split and of the training part by key, and how masks are read; none when the data are gone."""
+def _list_images(run: RunFolder, settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
+    """Images of the split and of the training part by key, and how masks are read; none when the data are gone."""
     try:
         listing = list_run(run, settings)
         everything = [item for items in listing.splits.values() for item in items]
         rule = find_mask_rule(run, settings, everything) if find_task(run).has_masks else None
     except DataError as error:
-        say(f"Note: the pictures are not looked at: {error}")
+        say(f"Note: the images are not looked at: {error}")
         return {}, None
-    if split not in listing.splits:  # it is of other data, where the same key is another picture
+    if split not in listing.splits:  # it is of other data, where the same key is another image
         return {}, None
     return {item.key: item for part in ("train", split) for item in listing.splits[part]}, rule
 
 
 def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[[], np.ndarray] | None:
-    """What the network saw before training, of the pictures of the split; None where it takes a download to know."""
+    """What the network saw before training, of the images of the split; None where it takes a download to know."""
     weights = _find_start(settings)
     if not weights:
         return None
@@ -88,7 +88,7 @@ def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[
         if seen.regions:
             return seen.regions.features  # in the order of the data set, as they were kept
         place = {key: index for index, key in enumerate(dataset.keys)}
-        ordered: np.ndarray = seen.pictures[[place[key] for key in load_features(run.embedding(split)).keys]]
+        ordered: np.ndarray = seen.images[[place[key] for key in load_features(run.embedding(split)).keys]]
         return ordered
 
     return compute

@@ -91,7 +91,7 @@ def _restore_filters(before: list[Any]) -> None:
 
 
 def _leave_torch() -> None:
-    from finesight.engine.device import release_freed_memory
+    from finesight.backend.device import release_freed_memory
 
     _DEPTH.pop()
     if not _DEPTH:

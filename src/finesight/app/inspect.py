@@ -6,14 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from finesight.checks.data import find_problems
 from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
-from finesight.data.inspection import Inspection, inspect_data
+from finesight.data.audit import Inspection, inspect_data
 from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.rules import MAX_INFERRED
 from finesight.errors import DataError
-from finesight.insight.data_checks import find_problems
 
 
 def inspect(
@@ -26,17 +26,17 @@ def inspect(
     split: str | Path = "",
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Looks at every picture and mask of a data set once; writes nothing but `html` and `split`.
+    """Looks at every image and mask of a data set once; writes nothing but `html` and `split`.
 
-    html: a page with the pictures. split: a CSV manifest to train on, in which neighbouring crops, copies and near
-    copies are on one side, with data.val_share of the pictures in val; it has to lie above them all.
+    html: a page with the images. split: a CSV manifest to train on, in which neighbouring crops, copies and near
+    copies are on one side, with data.val_fraction of the images in val; it has to lie above them all.
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, seed and batch_size are heeded.
     Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
-    (pictures of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
+    (images of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
     told), `sizes`, `modes`, `values` (of each type beside uint8: what occurs, what becomes 0 and 255),
-    `num_bytes`, `split` (pictures of each part, where one is written), `problems` (`code`,
+    `num_bytes`, `split` (images of each part, where one is written), `problems` (`code`,
     `severity`, `title`, `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError
     where there is nothing to inspect.
     """
@@ -58,7 +58,7 @@ def inspect(
 
 
 def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]:
-    """Pictures a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
+    """Images a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
     if inspection.task == "none":
         raise DataError(f"{inspection.root} holds no labels and no masks, so there is nothing to train on.")
     parts = inspection.split_apart(seed)

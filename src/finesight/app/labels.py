@@ -8,31 +8,31 @@ from typing import Any
 import numpy as np
 import torch
 
-from finesight.app.embed import compute_features, embed
-from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.config import Settings
-from finesight.data.loader import evaluation_batches, load_batches
-from finesight.engine.device import Machine
-from finesight.engine.restore import restore_model
-from finesight.engine.scoring import answer, evaluation_batch
-from finesight.errors import ConfigError, DataError, blame_files
-from finesight.insight.distance import Indices, find_nearest, normalise_rows
-from finesight.insight.evidence import read_evidence
-from finesight.insight.findings.contract import NEIGHBOURS, Case, NotApplicable
-from finesight.insight.findings.labels import align_votes, list_doubtful
-from finesight.insight.label_errors import (
+from finesight.analysis.distance import Indices, find_nearest, normalise_rows
+from finesight.analysis.evidence import read_evidence
+from finesight.analysis.label_errors import (
     ODDS,
     LabelErrors,
     cross_fit_probabilities,
     find_doubtful_labels,
     save_label_errors,
 )
-from finesight.insight.label_regions import RegionFinder
-from finesight.insight.quality import elect
-from finesight.insight.wording import count_of
+from finesight.analysis.label_regions import RegionFinder
+from finesight.analysis.projection_quality import elect
+from finesight.analysis.wording import count_of
+from finesight.app.embed import compute_features, embed
+from finesight.app.evaluate import check_split_name, evaluate, open_run_split
+from finesight.backend.device import Machine
+from finesight.checks.run.contract import NEIGHBOURS, Case, NotApplicable
+from finesight.checks.run.labels import align_votes, list_doubtful
+from finesight.config import Settings
+from finesight.data.loader import evaluation_batches, load_batches
+from finesight.errors import ConfigError, DataError, blame_files
+from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import enlarge
 from finesight.progress import progress_bar, say
-from finesight.run import RunFolder, replace_folder, write_atomically
+from finesight.run.folder import RunFolder, replace_folder, write_atomically
 from finesight.tasks import find_task
 
 HELD_OUT = "the network itself, which has not learned from these labels"
@@ -40,8 +40,8 @@ CROSS_FITTED = (
     "linear classifiers on the network's features, each asked about a fifth it has not seen; the network's features "
     "have learned from all of these labels, so some wrong ones are no longer contradicted"
 )
-RULE = f"at least {ODDS} to 1, and where the nearest pictures could be asked, with them"
-AGREED = ", and by the classes of the ten nearest pictures"
+RULE = f"at least {ODDS} to 1, and where the nearest images could be asked, with them"
+AGREED = ", and by the classes of the ten nearest images"
 LEARNED = (
     "the network itself, which has learned from these masks: what it has learned by heart it no longer contradicts"
 )
@@ -50,7 +50,7 @@ LEARNED = (
 def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict[str, Any]:
     """Finds labels that are probably wrong in a split, and saves them as label_errors/SPLIT.csv and .json in the run.
 
-    Pictures of one class are judged one by one, masks by connected regions. out: a copy of the CSV file.
+    Images of one class are judged one by one, masks by connected regions. out: a copy of the CSV file.
     Returns `split`, `num_samples`, `source` (whose probabilities contradict the labels), `num_errors`, `errors` (`key`,
     `given`, `suggested` as class ids, `score`; of masks also the region's place), `names` of the class ids, and `csv`.
     """
@@ -69,10 +69,10 @@ def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict
     return {**saved, "num_errors": len(found.errors), "names": names, "csv": str(out or path)}
 
 
-def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
-    """Of pictures the network was not trained on by its own answers; of the others by cross-fitted classifiers."""
+def find_wrong_images(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
+    """Of images the network was not trained on by its own answers; of the others by cross-fitted classifiers."""
     if split == "train":
-        return _find_learned_pictures(run, settings)
+        return _find_learned_images(run, settings)
     if not (run.evaluation(split) / "metrics.json").exists():
         evaluate(run.path, split=split)
     case = Case(run, read_evidence(run, split))
@@ -85,23 +85,23 @@ def find_wrong_pictures(run: RunFolder, settings: Settings, split: str) -> Label
 
 
 def _ask_neighbours(case: Case) -> Indices | None:
-    """Votes on each answer; None, and said so, where the pictures are gone or too few."""
+    """Votes on each answer; None, and said so, where the images are gone or too few."""
     try:
         if case.evidence.embedding is None:
             embed(case.run.path, split=case.split)
             case = Case(case.run, read_evidence(case.run, case.split))
         return align_votes(case)
     except (DataError, NotApplicable) as error:
-        say(f"Note: the nearest pictures are not asked: {error}")
+        say(f"Note: the nearest images are not asked: {error}")
         return None
 
 
-def _find_learned_pictures(run: RunFolder, settings: Settings) -> LabelErrors:
+def _find_learned_images(run: RunFolder, settings: Settings) -> LabelErrors:
     model = restore_model(run)
     _, dataset = open_run_split(run, settings, model, "", "train")
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers).pictures
+    features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers).images
     targets = np.asarray(dataset.targets)
     say("Fitting linear classifiers on four fifths of the features, five times.")
     probabilities = cross_fit_probabilities(features, targets, model.num_classes)
@@ -139,6 +139,6 @@ def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelE
 
 
 FINDERS: dict[str, Callable[[RunFolder, Settings, str], LabelErrors]] = {
-    "classification": find_wrong_pictures,
+    "classification": find_wrong_images,
     "segmentation": find_wrong_regions,
 }

@@ -1,4 +1,4 @@
-"""Predict: a folder of pictures in, a CSV file of classes out, or a folder of masks."""
+"""Predict: a folder of images in, a CSV file of classes out, or a folder of masks."""
 
 import inspect
 import shutil
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from finesight import ranks
+from finesight import distributed
 from finesight.app.continuation import (
     Rows,
     Unreadable,
@@ -21,21 +21,21 @@ from finesight.app.continuation import (
 )
 from finesight.app.predict_masks import predict_masks
 from finesight.app.preparation import say_reading
+from finesight.backend.device import Machine
+from finesight.backend.interrupt import StopRequest
 from finesight.config import Settings
-from finesight.data.formats import list_pictures
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.formats import list_images
+from finesight.data.image_stream import stream_images
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.sample import Item
-from finesight.data.stream import stream_pictures
-from finesight.engine.device import Machine
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.restore import restore_model
-from finesight.engine.scoring import answer, evaluation_batch
-from finesight.engine.views import AS_IT_IS, View, trained_views
 from finesight.errors import ConfigError, RunError, blame_files
+from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.restore import restore_model
+from finesight.inference.tta import AS_IT_IS, View, trained_views
 from finesight.metrics.calibration import Calibration
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
-from finesight.run import RunFolder, write_csv
+from finesight.run.folder import RunFolder, write_csv
 from finesight.tasks import find_task
 
 WHY_NOT = {
@@ -45,8 +45,8 @@ WHY_NOT = {
 COLUMNS = ("filename", "label", "probability")
 
 
-def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, Any]:
-    """Answers for every picture under a folder: `predict_labels`, or `predict_masks`, as the run was trained for.
+def predict(run: str | Path, images: str | Path, **options: Any) -> dict[str, Any]:
+    """Answers for every image under a folder: `predict_labels`, or `predict_masks`, as the run was trained for.
 
     options: of that function. Raises ConfigError for one that it does not have.
     """
@@ -55,12 +55,12 @@ def predict(run: str | Path, pictures: str | Path, **options: Any) -> dict[str, 
     predict_task = PREDICTORS[task]
     for name in options.keys() - inspect.signature(predict_task).parameters.keys():
         raise ConfigError(f"Option {name!r} has no meaning for a run of {task}.{WHY_NOT.get((task, name), '')}")
-    return predict_task(run, pictures, **options)
+    return predict_task(run, images, **options)
 
 
 def predict_labels(
     run: str | Path,
-    pictures: str | Path,
+    images: str | Path,
     *,
     out: str | Path = "predictions.csv",
     header: Sequence[str] = COLUMNS,
@@ -68,45 +68,45 @@ def predict_labels(
     tta: bool = False,
     calibrated: bool = False,
 ) -> dict[str, Any]:
-    """Classifies every picture under a folder, in file-name order, and writes a CSV file.
+    """Classifies every image under a folder, in file-name order, and writes a CSV file.
 
     Answers are kept as they are made: called again after a stop it goes on, with any number of ranks.
     header: names of the file, label and (if three are given) probability columns. ids: class ids, not names.
     tta: mean over the flips and turns of training, two to eight times as slow.
     calibrated: probabilities after temperature scaling, with the temperature of calibration.json, or with tta of
     calibration_tta.json; labels stay what they are.
-    Returns `out`, `num_samples` and `unreadable`: the pictures that could not be read, as [key, reason].
+    Returns `out`, `num_samples` and `unreadable`: the images that could not be read, as [key, reason].
     """
     if len(header) not in (2, 3) or not all(header):
         raise ConfigError("The header names two or three columns: file, label and, if wanted, probability.")
     out = Path(out)
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
-    if out.suffix.lower() in PICTURE_SUFFIXES:
-        raise ConfigError(f"{out} is called like a picture; --out names the CSV file to write.")
+    if out.suffix.lower() in IMAGE_SUFFIXES:
+        raise ConfigError(f"{out} is called like an image; --out names the CSV file to write.")
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = dict(enumerate(classes.ids if ids else classes.names))  # a list would take a damaged row's -1
     views = trained_views(settings.augment) if tta else AS_IT_IS
     temperature = read_temperature(folder, tta=len(views) > 1) if calibrated else 1.0
-    items = list_pictures(pictures)
+    items = list_images(images)
     say_reading(items, model.preprocessing)
     rows = Rows(out.with_name(f".{out.name}.rows"))
 
     def find_done() -> set[str]:
-        claim(rows.folder, identify(folder, pictures, temperature=temperature, tta=tta))
+        claim(rows.folder, identify(folder, images, temperature=temperature, tta=tta))
         return {key for key, (is_current, _) in rows.read(items).items() if is_current}
 
     unreadable: Unreadable = []
     try:
-        left = divide(items, ranks.share(find_done))
+        left = divide(items, distributed.broadcast_result(find_done))
         with StopRequest() as stop, rows.open() as file:
             for batch in predict_items(model, settings, left, unreadable, temperature, views):
                 rows.write(file, batch)
                 if stop.signal:
                     raise stopped(stop.signal)
         unreadable = gather_unreadable(unreadable, items)
-        if ranks.is_main():
+        if distributed.is_main():
             answers = rows.read(items)
             with blame_files(rows.folder):
                 told = [(item.key, *answers[item.key][1]) for item in items if item.key in answers]
@@ -114,10 +114,10 @@ def predict_labels(
             if table:
                 write_csv(out, header, (row[: len(header)] for row in table))
             shutil.rmtree(rows.folder)
-        ranks.wait()
+        distributed.barrier()
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
-    refuse_nothing(pictures, items, unreadable)
+    refuse_nothing(images, items, unreadable)
     return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
 
 
@@ -146,7 +146,7 @@ def predict_items(
     """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
     machine = Machine.resolve_here(settings.machine)
     machine.place(model.network)
-    batches = stream_pictures(items, model.preprocessing, evaluation_batch(settings), ranks.num_cores())
+    batches = stream_images(items, model.preprocessing, evaluation_batch(settings), distributed.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
             unreadable += [(item.key, reason) for item, reason in batch.bad]

@@ -8,40 +8,39 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from finesight import ranks
+from finesight import distributed
+from finesight.analysis.feature_history import start_feature_film
 from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
 from finesight.app.run_data import restore_splits
+from finesight.backend.device import Machine
 from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, PixelScale, Preprocessing, Settings
 from finesight.data.decoders import Size, row_sizes
 from finesight.data.formats import read_listing
+from finesight.data.image_cache import common_size, open_pixels, stored_size
 from finesight.data.images.reading import describe_reading, describe_scale
 from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.leftovers import quote_some
 from finesight.data.listing import Listing
-from finesight.data.loader import PictureDataset
+from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
-from finesight.data.store import common_size, open_pixels, stored_size
 from finesight.data.sufficiency import Amount, compare_classes, find_shortage
-from finesight.engine.best_epoch import choose_tie
-from finesight.engine.checkpoint import load_weights
-from finesight.engine.device import Machine
-from finesight.engine.job import Job
-from finesight.engine.restore import read_new_layers, read_preprocessing
 from finesight.errors import ConfigError, DataError
-from finesight.insight.feature_film import start_feature_film
+from finesight.inference.restore import load_weights, read_new_layers, read_preprocessing
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks import TASKS
 from finesight.tasks.contract import Task
+from finesight.training.best_epoch import choose_tie
+from finesight.training.job import Job
 
 
 def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) -> Job:
     """A job whose settings hold what was decided. pretrained=False: weights will come from a checkpoint."""
     if not settings.data.root:
-        raise ConfigError("No data: name the folder or CSV file with your pictures, --data PATH.")
+        raise ConfigError("No data: name the folder or CSV file with your images, --data PATH.")
     machine = Machine.resolve(settings.machine)
     listing = read_data(settings, run)
     task = choose_task(settings, listing)
@@ -105,7 +104,7 @@ def start_model(settings: Settings, task: Task, listing: Listing, pretrained: bo
 
 
 def check_sufficient(
-    train: PictureDataset, val: PictureDataset, task: Task, classes: ClassList, settings: Settings
+    train: ImageDataset, val: ImageDataset, task: Task, classes: ClassList, settings: Settings
 ) -> np.ndarray:
     """How often each class occurs in training. Raises DataError where there is too little to train or validate on."""
     counts, val_counts = (task.count_classes(dataset.targets, classes) for dataset in (train, val))
@@ -125,7 +124,7 @@ def check_sufficient(
 def read_data(settings: Settings, run: RunFolder) -> Listing:
     """The listing, told to the person as it was understood; of a run that is there already with its splits."""
     data = settings.data
-    listing = read_listing(data.root, data.val, data.format, data.classes, data.val_share, settings.seed, data)
+    listing = read_listing(data.root, data.val, data.format, data.classes, data.val_fraction, settings.seed, data)
     if run.is_run():
         listing = restore_splits(listing, run)
     elif data.limit:
@@ -139,7 +138,7 @@ def read_data(settings: Settings, run: RunFolder) -> Listing:
 
 
 def limit_splits(listing: Listing, limit: int) -> Listing:
-    """At most so many pictures of each split, evenly spread over it."""
+    """At most so many images of each split, evenly spread over it."""
     splits = {
         split: tuple(items[len(items) * number // limit] for number in range(limit)) if len(items) > limit else items
         for split, items in listing.splits.items()
@@ -148,7 +147,7 @@ def limit_splits(listing: Listing, limit: int) -> Listing:
 
 
 def choose_task(settings: Settings, listing: Listing) -> Task:
-    """Pictures with masks are segmented, pictures with labels classified."""
+    """Images with masks are segmented, images with labels classified."""
     found = "segmentation" if listing.splits["train"][0].mask else "classification"
     if settings.task not in ("auto", found):
         raise ConfigError(f"task = {settings.task}, but {listing.root} holds data for {found}.")
@@ -171,14 +170,14 @@ def choose_checkpoint(settings: Settings, task: Task, classes: ClassList) -> Che
 def choose_preprocessing(
     preprocessing: Preprocessing, settings: Settings, items: Sequence[Item], task: Task
 ) -> Preprocessing:
-    """That of the weights, changed where the settings say so, with the size pictures are stored at."""
+    """That of the weights, changed where the settings say so, with the size images are stored at."""
     image = settings.image
     fit = image.fit or task.fits[0]
     if fit not in task.fits:
         raise ConfigError(f"image.fit = {fit!r} does not go with {task.name}; choose {' or '.join(task.fits)}.")
     size = image.size or preprocessing.size
     stored = stored_size(items, size, fit)
-    if fit == "whole":  # a piece is no larger than what it is cut from
+    if fit == "native":  # a piece is no larger than what it is cut from
         size = min(size[0], stored[0]), min(size[1], stored[1])
     interpolation = image.interpolation or preprocessing.interpolation
     return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
@@ -200,8 +199,8 @@ def say_reading(items: Sequence[Item], preprocessing: Preprocessing, of: str = "
 
 def open_splits(
     listing: Listing, settings: Settings, preprocessing: Preprocessing, task: Task
-) -> tuple[PictureDataset, PictureDataset]:
-    """(train, val); the error names the unreadable pictures of both, so that they can be repaired in one go."""
+) -> tuple[ImageDataset, ImageDataset]:
+    """(train, val); the error names the unreadable images of both, so that they can be repaired in one go."""
     opened, errors = [], []
     for split in ("train", "val"):
         try:
@@ -215,47 +214,47 @@ def open_splits(
 
 def open_split(
     listing: Listing, split: str, settings: Settings, preprocessing: Preprocessing, task: Task, to_train: bool = False
-) -> PictureDataset:
-    """A split's pixels and targets; unreadable pictures stop here, all named, or are left out and named.
+) -> ImageDataset:
+    """A split's pixels and targets; unreadable images stop here, all named, or are left out and named.
 
-    To train, whole pictures and their masks are cut or padded to one size. Else they keep their own sizes, and so do
-    the masks of squashed pictures: an evaluation counts the pixels that `predict` answers.
+    To train, whole images and their masks are cut or padded to one size. Else they keep their own sizes, and so do
+    the masks of squashed images: an evaluation counts the pixels that `predict` answers.
     """
     data = settings.data
     items = listing.splits[split]
     say_reading(items, preprocessing, f"{split}: ")
     stored: Size | None = preprocessing.stored or preprocessing.size
     fit, of_mask = preprocessing.fit, stored
-    if task.has_masks and (fit == "squash" or not to_train):
+    if task.has_masks and (fit == "stretch" or not to_train):
         of_mask = common_size(items, stored if to_train else None)
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,
-            of_mask if fit == "whole" else stored,
+            of_mask if fit == "native" else stored,
             fit,
             preprocessing.interpolation,
-            limit_gb=data.store_limit_gb,
-            mode=data.store,
+            limit_gb=data.image_cache_gb,
+            mode=data.image_cache,
             on_bad=data.on_bad_image,
             progress=bar.advance,
             scale=preprocessing.scale,
         )
-    if pixels.note and data.store == "auto":
+    if pixels.note and data.image_cache == "auto":
         say(f"Note: {pixels.note}")
-    for picture in bad:
-        say(f"Left out: {picture.key}: {picture.reason}")
+    for image in bad:
+        say(f"Left out: {image.key}: {image.reason}")
     if not kept:
-        raise DataError(f"No picture of the {split} part could be read.")
+        raise DataError(f"No image of the {split} part could be read.")
     targets = task.open_targets(kept, listing, of_mask, preprocessing, settings)
     sizes = row_sizes(of_mask, kept) if task.has_masks and not to_train else None
-    return PictureDataset(pixels, targets, [item.key for item in kept], sizes)
+    return ImageDataset(pixels, targets, [item.key for item in kept], sizes)
 
 
-def choose_workers(settings: Settings, train: PictureDataset) -> int:
+def choose_workers(settings: Settings, train: ImageDataset) -> int:
     """Stored pixels are read at once; decoding wants a process a core."""
     if settings.data.workers >= 0:
         return settings.data.workers
-    return ranks.num_cores() if train.pixels.note else 0
+    return distributed.num_cores() if train.pixels.note else 0
 
 
 def record_choices(

@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from finesight.backend.device import Machine
 from finesight.config import Settings, load_settings, locate, to_toml
-from finesight.engine.checkpoint import Training
-from finesight.engine.device import Machine
 from finesight.errors import FinesightError
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
+from finesight.training.checkpoint import Training
 
 NOT_COMPARED = {"timings.jsonl", "environment.json"}  # seconds, and the command line
-BATCH = 8  # pictures a step: what is proven does not depend on it, but the time does
+BATCH = 8  # images a step: what is proven does not depend on it, but the time does
 LARGEST_DELAY_S = 0.3  # from the moment that is waited for to the kill
 
 
@@ -41,8 +41,8 @@ def prove_resume(
     with tempfile.TemporaryDirectory(prefix="finesight-proof-") as folder:
         recipe_file = Path(folder) / "proof.toml"
         recipe_file.write_text(to_toml(short), encoding="utf-8")
-        whole, broken = RunFolder(Path(folder) / "whole"), RunFolder(Path(folder) / "broken")
-        say(f"Training on a few pictures, {short.epochs} epochs of steps of {short.batch_size}, undisturbed.")
+        whole, broken = RunFolder(Path(folder) / "native"), RunFolder(Path(folder) / "broken")
+        say(f"Training on a few images, {short.epochs} epochs of steps of {short.batch_size}, undisturbed.")
         _finish(whole, recipe_file)
         say("The same again, killed (SIGKILL) inside the first epoch and after it, and resumed each time.")
         kills = [
@@ -56,7 +56,7 @@ def prove_resume(
 
 
 def shorten(settings: Settings) -> Settings:
-    """The same training on few pictures, with a checkpoint after every step."""
+    """The same training on few images, with a checkpoint after every step."""
     batch_size = min(settings.batch_size or BATCH, max(BATCH, 2 * settings.optim.accumulate))
     is_cuda = Machine.resolve(settings.machine).device.type == "cuda"  # whose numbers are not the same twice otherwise
     return dataclasses.replace(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from finesight.analysis.evidence import read_evidence
 from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
@@ -16,19 +17,18 @@ from finesight.app.labels import labels
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
 from finesight.data.decoders import Masks
-from finesight.data.images.pictures import UnreadablePicture
+from finesight.data.images.image import UnreadableImage
 from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
-from finesight.engine.restore import read_preprocessing
 from finesight.errors import ConfigError, DataError, blame_files
-from finesight.insight.evidence import read_evidence
+from finesight.inference.restore import read_preprocessing
 from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
-from finesight.reporting.masks import Originals
-from finesight.run import RunFolder
+from finesight.reporting.mask_images import Originals
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
-from finesight.tasks.film_scores import score_film
+from finesight.tasks.snapshot_scores import score_film
 
 
 def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
@@ -86,7 +86,7 @@ def complete(run: RunFolder, split: str, is_alone: bool) -> None:
         and split == "val"
         and not (run.path / "label_errors/val.json").exists()
     ):
-        labels(run.path)  # of masks it would take a pass over all pictures
+        labels(run.path)  # of masks it would take a pass over all images
 
 
 def _embed(run: RunFolder, split: str, evaluated: bool) -> None:
@@ -100,7 +100,7 @@ def _embed(run: RunFolder, split: str, evaluated: bool) -> None:
 
 
 def find_originals(run: RunFolder, split: str) -> Originals:
-    """Pictures and true masks by key; none when the data are gone, which a report survives."""
+    """Images and true masks by key; none when the data are gone, which a report survives."""
     items: dict[str, Item] = {}
     rule: MaskRule | None = None
     try:
@@ -108,13 +108,13 @@ def find_originals(run: RunFolder, split: str) -> Originals:
         listing = list_run(run, settings)
         if find_task(run).has_masks:
             rule = find_mask_rule(run, settings, [item for part in listing.splits.values() for item in part])
-        if split in listing.splits:  # else it is of other data, where the same key is another picture
+        if split in listing.splits:  # else it is of other data, where the same key is another image
             items = {item.key: item for part in listing.splits.values() for item in part}
     except DataError as error:
-        say(f"Note: the report has no pictures: {error}")
+        say(f"Note: the report has no images: {error}")
     fit = read_preprocessing(run).fit
 
-    def find_picture(key: str) -> Path | None:
+    def find_image(key: str) -> Path | None:
         return items[key].path if key in items else None
 
     def read_truth(key: str, size: tuple[int, int]) -> np.ndarray | None:
@@ -122,7 +122,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
             return None
         try:
             return Masks(size, fit, rule).decode(items[key])
-        except UnreadablePicture:
+        except UnreadableImage:
             return None
 
-    return Originals(find_picture, read_truth)
+    return Originals(find_image, read_truth)

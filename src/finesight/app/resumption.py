@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finesight.analysis.wording import count_of
 from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
 from finesight.config import Settings, dotted_settings, flatten, load_settings, locate, read_recipe
-from finesight.engine.checkpoint import Training
-from finesight.engine.job import Job
-from finesight.engine.loop import Trainer
-from finesight.engine.optim import learning_rate_factor
 from finesight.errors import ConfigError, RunError, blame_files
-from finesight.insight.wording import count_of
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
+from finesight.training.checkpoint import Training
+from finesight.training.job import Job
+from finesight.training.optim import learning_rate_factor
+from finesight.training.trainer import Trainer
 
-FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.store_limit_gb"}
+FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.image_cache_gb"}
 MADE_LATER = ("evaluation", "embedding", "findings", "label_errors")  # from the weights, by other commands
 
 

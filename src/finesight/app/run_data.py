@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from finesight.analysis.wording import count_of
 from finesight.app.copies import find_copies
 from finesight.app.run_masks import find_mask_rule, read_by_rule, read_mask_rule
 from finesight.config import Settings
@@ -18,9 +19,8 @@ from finesight.data.listing import Listing
 from finesight.data.matching import keep_known
 from finesight.data.sample import Item
 from finesight.errors import DataError, RunError
-from finesight.insight.wording import count_of
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 SAMPLE = 100  # keys that are looked for

@@ -11,7 +11,7 @@ from finesight.data.masks.rules import apply_rule, choose_rule
 from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.progress import say
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 NAME = "masks.json"
 
@@ -51,7 +51,7 @@ def find_mask_rule(run: RunFolder, settings: Settings, items: Sequence[Item]) ->
 def read_by_rule(listing: Listing, rule: MaskRule, settings: Settings) -> Listing:
     """The listing with the rule. Pixels it does not name and classes without a pixel are said.
 
-    Raises DataError where it does not name more than data.stray_share of them.
+    Raises DataError where it does not name more than data.unmapped_fraction of them.
     """
     items = [item for items in listing.splits.values() for item in items]
     for note in apply_rule(look_at_masks(items), rule, listing.classes, settings.data):

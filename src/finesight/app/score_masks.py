@@ -50,7 +50,7 @@ def score_masks(
 
     classes: a class file or a preset; without it the colours or values of both folders are the classes.
     boundary: also boundary IoU, which takes a second look at every pair.
-    out: folder for metrics.json, confusion.csv, pictures.csv and counts.safetensors; empty: nothing is written.
+    out: folder for metrics.json, confusion.csv, images.csv and counts.safetensors; empty: nothing is written.
     settings: how masks are read, such as `{"data.ignore": 255}`; only those of `data`.
     Returns `metrics`, `num_samples`, `definitions` and `classes`. Raises DataError for masks without partner, of
     different size, or that hold what is no class, and where truth and predictions do not mean the same classes.
@@ -86,7 +86,7 @@ def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Pa
     for role, survey in (("truth", one), ("prediction", other)):
         for note in survey.notes:
             say(f"Note on the folder of the {role}: {note.text}")
-    found = pair_files(one.pictures, other.pictures)
+    found = pair_files(one.images, other.images)
     if found.images:
         some = f"{len(found.images):,} images beside the masks, such as {found.images[0]}"
         say(f"Passed over: {some}; {len(found.pairs):,} masks are scored.")

@@ -1,4 +1,4 @@
-"""Train: from pictures to a run folder with measured weights."""
+"""Train: from images to a run folder with measured weights."""
 
 import itertools
 import platform
@@ -12,24 +12,24 @@ from typing import Any
 
 import torch
 
-from finesight import ranks
+from finesight import distributed
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, choose_settings, record_epochs, tell_where
 from finesight.app.run_masks import write_mask_rule
+from finesight.backend.interrupt import StopRequest
+from finesight.backend.memory import is_out_of_memory
 from finesight.config import load_settings, locate
 from finesight.data.transforms import cut_centre
-from finesight.engine.interrupt import StopRequest
-from finesight.engine.job import Job
-from finesight.engine.loop import Trainer
-from finesight.engine.memory import is_out_of_memory
-from finesight.engine.restore import describe_model, restore_model, write_selftest
-from finesight.engine.scoring import score_split
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
+from finesight.inference.predictor import score_split
+from finesight.inference.restore import describe_model, restore_model, write_selftest
 from finesight.metrics.calibration import FILES
 from finesight.models.summary import describe_network
 from finesight.progress import say
-from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.training.job import Job
+from finesight.training.trainer import Trainer
 
 
 def resume_command(run: Path) -> str:
@@ -47,7 +47,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Fine-tunes a network on pictures and leaves a run folder.
+    """Fine-tunes a network on images and leaves a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
     Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
@@ -58,7 +58,7 @@ def train(
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     if resume and not str(out):
         raise ConfigError("--resume goes on with a run: say which, --out RUN.")
-    if ranks.launch() and not str(out):
+    if distributed.launch() and not str(out):
         raise ConfigError("Under torchrun name the run folder, --out RUN: all processes must mean the same one.")
     resume = resume or _is_begun(RunFolder(Path(out)))
     with ExitStack() as locks:
@@ -67,7 +67,7 @@ def train(
         with _explained(run):
             try:
                 with StopRequest() as stop:  # before the folder is a run, which a signal must not leave without a step
-                    if not resume and ranks.is_main():
+                    if not resume and distributed.is_main():
                         _make_folder(trainer, locks)
                     signal = trainer.run(stop)
                 if signal:
@@ -83,7 +83,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error) and ranks.num_ranks() > 1:
+        if is_out_of_memory(error) and distributed.num_ranks() > 1:
             raise FinesightError(
                 "Memory is too small for this: lower image.size or batch_size, or, with machine.sync_norm, raise "
                 "optim.accumulate, which computes a batch in so many parts."
@@ -114,20 +114,20 @@ def _is_begun(run: RunFolder) -> bool:
     A restart after a failure counts up; one after machines came or went does not, but keeps the launch's name, as a
     job does that Slurm puts back into its queue. "none" is the name of launches without one.
     """
-    if not ranks.launch() or not run.is_run():
+    if not distributed.launch() or not run.is_run():
         return False
     made = run.read_json("environment.json")
-    is_same = made.get("launch") == ranks.launch() != "none"
-    return made.get("command") == sys.argv and (is_same or ranks.num_restarts() > 0)
+    is_same = made.get("launch") == distributed.launch() != "none"
+    return made.get("command") == sys.argv and (is_same or distributed.num_restarts() > 0)
 
 
 def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
     """All that can be wrong is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
-    if ranks.is_main():
+    if distributed.is_main():
         run.check_free()
-    with ranks.first_on_machine():
+    with distributed.first_on_machine():
         job = prepare_job(settings, run)
     return Trainer(job)
 
@@ -139,18 +139,18 @@ def describe_ceilings(ceilings: Mapping[str, float]) -> str:
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
     """The run as it was; what would change the result is refused."""
     run = RunFolder.open(out)
-    if ranks.is_main():
+    if distributed.is_main():
         locks.enter_context(run.lock())
     settings = choose_settings(run, recipe, overrides)
-    with ranks.first_on_machine():
+    with distributed.first_on_machine():
         job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     check_unchanged(job)
     trainer = Trainer(job)
     with _explained(run):
-        if ranks.is_main():
+        if distributed.is_main():
             run.remove_leftovers()
         trainer.resume()
-        if ranks.is_main():
+        if distributed.is_main():
             record_epochs(trainer)
     tell_where(trainer)
     return trainer
@@ -197,21 +197,21 @@ def describe_environment(job: Job) -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
         "command": sys.argv,
-        "launch": ranks.launch(),
+        "launch": distributed.launch(),
     }
 
 
 def _finish(trainer: Trainer) -> dict[str, Any]:
     """Best weights: self-test kept, validation answers saved, confidences calibrated."""
     job = trainer.job
-    ranks.wait()  # until the main rank has written the last checkpoint
+    distributed.barrier()  # until the main rank has written the last checkpoint
     model = restore_model(job.run, "best")
-    if ranks.is_main():
+    if distributed.is_main():
         images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
         write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
     job.machine.place(model.network)
     score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
-    if ranks.is_main():
+    if distributed.is_main():
         score.save(job.run.evaluation("val"), job.val.keys)
         keep_calibration(job.run, score, "val")
         (job.run.path / FILES[True]).unlink(missing_ok=True)  # of the weights before, if the run was gone on with

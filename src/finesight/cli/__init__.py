@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from finesight import ranks
+from finesight import distributed
 from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
@@ -50,7 +50,7 @@ def start(
         bool, typer.Option("--version", help="Print the versions of all that computes, for a bug report.")
     ] = False,
 ) -> None:
-    """Fine-tune a pretrained vision network on your own pictures, and see what it learned."""
+    """Fine-tune a pretrained vision network on your own images, and see what it learned."""
     if tell_version:
         names = ("finesight", "torch", "torchvision", "timm")
         print(", ".join([*(f"{name} {version(name)}" for name in names), f"Python {platform.python_version()}"]))
@@ -63,7 +63,7 @@ HEADSTART_S = 3  # of the main rank with an error that may be that of all; torch
 
 def tell(error: str) -> None:
     """What stopped several ranks alike is said by the main one: torchrun ends the others before they would."""
-    if not ranks.is_main():
+    if not distributed.is_main():
         time.sleep(HEADSTART_S)
     for line in error.split("\n"):
         say(line, every_rank=True)
@@ -74,9 +74,9 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a name's letters is no error
     try:
-        if ranks.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
+        if distributed.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if ranks.is_main() else nowhere):
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if distributed.is_main() else nowhere):
             app()
     except Interrupted as error:
         say(f"Error: {error}")

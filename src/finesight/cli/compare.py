@@ -11,14 +11,14 @@ def compare(
     baseline: Annotated[str, typer.Argument(metavar="BASELINE", help=SideHelp)],
     improved: Annotated[str, typer.Argument(metavar="IMPROVED", help=SideHelp)],
     split: SplitOption = "val",
-    resamples: Annotated[int, typer.Option(metavar="N", help="Resamples of the pictures.")] = 10_000,
+    resamples: Annotated[int, typer.Option(metavar="N", help="Resamples of the images.")] = 10_000,
     seed: Annotated[int, typer.Option(metavar="N", help="Of the resampling.")] = 0,
     json_output: JsonOption = False,
 ) -> None:
-    """Say whether a run is better than another on the same pictures, by how much, and how sure that is.
+    """Say whether a run is better than another on the same images, by how much, and how sure that is.
 
-    A paired bootstrap over pictures gives a 95 % interval for every difference; two classifiers also get McNemar's
-    test. `finesight report BASELINE IMPROVED` shows the same with pictures.
+    A paired bootstrap over images gives a 95 % interval for every difference; two classifiers also get McNemar's
+    test. `finesight report BASELINE IMPROVED` shows the same with images.
 
     Examples:
 
@@ -36,11 +36,11 @@ def compare(
     if "mcnemar" in result:
         test = result["mcnemar"]
         print_line(
-            f"McNemar's exact test: {test['only_baseline']} pictures only the baseline gets right, "
+            f"McNemar's exact test: {test['only_baseline']} images only the baseline gets right, "
             f"{test['only_improved']} only the other; p = {test['p']:.2g}"
         )
     else:
-        print_line(f"Paired bootstrap over pictures: p = {result['p_value']:.2g}")
+        print_line(f"Paired bootstrap over images: p = {result['p_value']:.2g}")
     width = max(map(len, result["classes"]), default=0)
     print_line()
     print_line(f"{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")

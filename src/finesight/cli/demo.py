@@ -11,7 +11,7 @@ def demo(
     ] = "runs/demo",
     json_output: JsonOption = False,
 ) -> None:
-    """Fine-tune, measure and explain networks for both tasks on real pictures, in five minutes on two cores.
+    """Fine-tune, measure and explain networks for both tasks on real images, in five minutes on two cores.
 
     Handwritten digits are classified, and the land cover of a Landsat scene is segmented, by FCN32s, by FCN8s and by a
     light network. One report shows all. Weights and scene come from the package index, once.

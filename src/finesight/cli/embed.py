@@ -15,7 +15,7 @@ def embed(
     ] = "opentsne",
     perplexity: Annotated[float | None, typer.Option(help="t-SNE: about how many neighbours count.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the map.")] = None,
-    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Place the pictures on this split's map.")] = "",
+    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Place the images on this split's map.")] = "",
     stability: Annotated[
         bool, typer.Option("--stability", help="Draw six more maps: are close classes close on each? Takes a minute.")
     ] = False,
@@ -40,9 +40,9 @@ def embed(
     if json_output:
         print_json(result)
         return
-    print_line(f"{result['num_samples']} pictures × {result['dimensions']} features, split {result['split']}")
+    print_line(f"{result['num_samples']} images × {result['dimensions']} features, split {result['split']}")
     close, film = result["close_classes"], result["through_training"]
     more = [close["stability"]["paragraph"]] if stability else []
     more += [film["paragraph"]] if film else []
-    for line in (result["map_in_words"], "", *close["paragraphs"], *more, "", result["picture"]):
+    for line in (result["map_in_words"], "", *close["paragraphs"], *more, "", result["image"]):
         print_line(line)

@@ -37,7 +37,7 @@ def evaluate(
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Where to keep the mask scores; nowhere by default.")] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """Score a run on pictures whose classes are known, or two folders of masks.
+    """Score a run on images whose classes are known, or two folders of masks.
 
     Examples:
 
@@ -63,7 +63,7 @@ def evaluate(
         from finesight.app.evaluate import evaluate as run_evaluation
 
         result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
-        heading = f"{result['num_samples']} pictures, split {result['split']}"
+        heading = f"{result['num_samples']} images, split {result['split']}"
     if json_output:
         print_json(result)
         return

@@ -8,33 +8,33 @@ from finesight.progress import say
 
 def explain(
     run: RunArgument,
-    pictures: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Pictures, or folders of pictures.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Images, or folders of images.")],
     out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the overlays go.")] = "explained",
     classes: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME", help="Class to look for; may be given again.")
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Show where the network looks: each picture under the heat of its attention (Grad-CAM).
+    """Show where the network looks: each image under the heat of its attention (Grad-CAM).
 
-    By default for the class it predicts, of masks for the largest ones. Exit code 1 when some pictures could not be
+    By default for the class it predicts, of masks for the largest ones. Exit code 1 when some images could not be
     read.
 
     Examples:
 
     `finesight explain runs/p1 wolf_7.png --out looked/`
 
-    `finesight explain runs/p1 new_pictures/ --class wolf --class fox`
+    `finesight explain runs/p1 new_images/ --class wolf --class fox`
     """
     from finesight.app.explain import explain as run_explanation
 
-    result = run_explanation(run, *pictures, out=out, classes=classes or ())
+    result = run_explanation(run, *images, out=out, classes=classes or ())
     if json_output:
         print_json(result)
     else:
-        for seen in result["pictures"]:
+        for seen in result["images"]:
             print_line(describe(seen))
-        print_line(f"{len(result['pictures'])} overlays in {result['out']}, from layer {result['layer']}")
+        print_line(f"{len(result['images'])} overlays in {result['out']}, from layer {result['layer']}")
     for key, reason in result["unreadable"]:
         say(f"Not read: {key!r} {reason}")
     if result["unreadable"]:
@@ -42,10 +42,10 @@ def explain(
 
 
 def describe(seen: dict[str, object]) -> str:
-    """`7.png: wolf, 83 %; half of the attention on 12 % of the picture, upper left`."""
+    """`7.png: wolf, 83 %; half of the attention on 12 % of the image, upper left`."""
     text = f"{seen['key']}: {seen['class']}, {seen['probability']:.0%}"
     if seen["inside"] is not None:
         text += f" of the pixels; {seen['inside']:.0%} of the attention inside them"
     if seen["half_area"] is None:
         return f"{text}; nothing in that layer speaks for it"
-    return f"{text}; half of the attention on {seen['half_area']:.0%} of the picture, {seen['where']}"
+    return f"{text}; half of the attention on {seen['half_area']:.0%} of the image, {seen['where']}"

@@ -1,12 +1,12 @@
 from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json, print_line
 
-SHOWN = 4  # example pictures of a finding
+SHOWN = 4  # example images of a finding
 
 
 def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOption = False) -> None:
     """Check a run: what is wrong with it or worth knowing, each with its numbers.
 
-    The report shows the same with pictures, and with what each means and how it is judged.
+    The report shows the same with images, and with what each means and how it is judged.
 
     Example:
 

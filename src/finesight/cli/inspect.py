@@ -10,13 +10,13 @@ CLASSES_SHOWN = 12
 
 
 def inspect(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your pictures.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your images.")],
     val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
     format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
-    html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the pictures.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the images.")] = "",
     split: Annotated[
         str, typer.Option(metavar="FILE", help="Write a CSV to train on: scenes and copies all on one side.")
     ] = "",
@@ -31,7 +31,7 @@ def inspect(
 
     Examples:
 
-    `finesight inspect pictures/`
+    `finesight inspect images/`
 
     `finesight inspect tiles/ --classes deepglobe --html tiles.html`
 
@@ -49,7 +49,7 @@ def inspect(
         print_summary(result)
         print_problems(result["problems"])
         if html:
-            print_line(f"With pictures: {html}")
+            print_line(f"With images: {html}")
         if split:
             parts = ", ".join(f"{count:,} {name}" for name, count in result["split"].items())
             print_line(f"Split that keeps scenes and copies together: {split} ({parts})")
@@ -61,7 +61,7 @@ def print_summary(result: Mapping[str, Any]) -> None:
     parts = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
     made = " (as training would split them)" if result["split_is_made"] else ""
     print_line(f"{result['data']}: {result['format']}, {result['task']}")
-    print_line(f"{result['num_samples']:,} pictures: {parts}{made}; {result['num_bytes'] / 1e6:,.0f} MB")
+    print_line(f"{result['num_samples']:,} images: {parts}{made}; {result['num_bytes'] / 1e6:,.0f} MB")
     print_line(f"size (height x width): {_list_counts(result['sizes'])}; stored as {_list_counts(result['modes'])}")
     for each in result["values"]:
         print_line(f"values: {each['text']}")

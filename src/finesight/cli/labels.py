@@ -2,8 +2,8 @@ from typing import Annotated, Any
 
 import typer
 
+from finesight.analysis.wording import label_class
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
-from finesight.insight.wording import label_class
 
 ROWS_SHOWN = 30
 
@@ -14,9 +14,9 @@ def labels(
     out: Annotated[str, typer.Option(metavar="CSV", help="A copy of the list; it is kept in the run anyway.")] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """Find labels that are probably wrong, by confident learning: pictures, or regions of masks.
+    """Find labels that are probably wrong, by confident learning: images, or regions of masks.
 
-    The first of the list are the surest. `finesight report RUN` shows them with their pictures.
+    The first of the list are the surest. `finesight report RUN` shows them with their images.
 
     Examples:
 
@@ -31,7 +31,7 @@ def labels(
         print_json(result)
         return
     print_rows(result["errors"][:ROWS_SHOWN], result["names"])
-    print_line(f"{result['num_errors']} suspected labels on {result['num_samples']} pictures, split {result['split']}.")
+    print_line(f"{result['num_errors']} suspected labels on {result['num_samples']} images, split {result['split']}.")
     print_line(f"Contradicted by {result['source']}.")
     print_line(f"All of them: {result['csv']}")
 

@@ -9,7 +9,7 @@ import typer
 from finesight.progress import sanitise
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
-DataOption = Annotated[str, typer.Option("--data", metavar="PATH", help="Other pictures than the run's own.")]
+DataOption = Annotated[str, typer.Option("--data", metavar="PATH", help="Other images than the run's own.")]
 SplitOption = Annotated[str, typer.Option("--split", metavar="NAME", help="Part of the data; `val` by default.")]
 ImagesOption = Annotated[
     str, typer.Option("--images", metavar="GLOB", help="With --masks: the images, such as 'photos/**/*.jpg'.")

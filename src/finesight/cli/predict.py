@@ -8,12 +8,12 @@ from finesight.progress import say
 
 def predict(
     run: RunArgument,
-    pictures: Annotated[str, typer.Argument(metavar="INPUT", help="Folder of pictures, or one picture.")],
+    images: Annotated[str, typer.Argument(metavar="INPUT", help="Folder of images, or one image.")],
     out: Annotated[str, typer.Option(metavar="PATH", help="CSV file (predictions.csv) or folder (masks).")] = "",
     header: Annotated[str, typer.Option(metavar="NAMES", help="Columns: file, label[, probability].")] = "",
     ids: Annotated[bool, typer.Option("--ids", help="Write class ids instead of names.")] = False,
     index: Annotated[bool, typer.Option("--index", help="Masks of class values instead of colours.")] = False,
-    overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write pictures under their masks, too.")] = "",
+    overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write images under their masks, too.")] = "",
     tta: Annotated[
         bool, typer.Option("--tta", help="Mean over the flips and turns of training; 2 to 8 × the time.")
     ] = False,
@@ -22,13 +22,13 @@ def predict(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Classify every picture of a folder into a CSV file, or segment them into a folder of masks.
+    """Classify every image of a folder into a CSV file, or segment them into a folder of masks.
 
-    Exit code 1 when some pictures could not be read: they are listed, the others are written.
+    Exit code 1 when some images could not be read: they are listed, the others are written.
 
     Examples:
 
-    `finesight predict runs/p1 new_pictures/ --out labels.csv`
+    `finesight predict runs/p1 new_images/ --out labels.csv`
 
     `finesight predict runs/p1 test/ --out pred.csv --header image_id,label --ids`
 
@@ -46,7 +46,7 @@ def predict(
         "tta": tta,
         "calibrated": calibrated,
     }
-    result = run_prediction(run, pictures, **{name: value for name, value in given.items() if value})
+    result = run_prediction(run, images, **{name: value for name, value in given.items() if value})
     if json_output:
         print_json(result)
     else:

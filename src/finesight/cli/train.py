@@ -11,7 +11,7 @@ from finesight.errors import ConfigError
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="[RECIPE]", help="A shipped recipe's name, or a TOML file.")] = "",
-    data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your pictures.")] = "",
+    data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your images.")] = "",
     val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
     model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
     weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, a file, or a run folder.")] = "",
@@ -20,11 +20,11 @@ def train(
     masks: MasksOption = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Times every picture is seen; with --resume, more.")
+        int | None, typer.Option(metavar="N", help="Times every image is seen; with --resume, more.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Pictures a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Images a step.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Fixes split, order and augmentation.")] = None,
-    on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable pictures.")] = "",
+    on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable images.")] = "",
     checkpoint_every: Annotated[
         str, typer.Option(metavar="WHEN", help="5m, 30s or 1h, also inside an epoch; or a number of epochs.")
     ] = "",
@@ -40,11 +40,11 @@ def train(
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Fine-tune a network on pictures; leaves a run folder.
+    """Fine-tune a network on images; leaves a run folder.
 
     Examples:
 
-    `finesight train --data pictures/`
+    `finesight train --data images/`
 
     `finesight train p1-cpu --data train_50 --val val_50 --out runs/p1`
 

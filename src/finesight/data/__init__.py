@@ -1,1 +1,1 @@
-"""Pictures and their targets: listed, checked, decoded once, brought to what a network sees."""
+"""Images and their targets: listed, checked, decoded once, brought to what a network sees."""

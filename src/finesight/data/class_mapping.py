@@ -44,7 +44,7 @@ def leave_out_dropped(splits: Splits, classes: ClassList | None) -> tuple[dict[s
     notes = [Note(note) for note in _describe_merged(classes)]
     if dropped:
         labels = quote_some([label for label, _ in Counter(str(item.label) for item in dropped).most_common()])
-        text = f"Left out: {count_of(len(dropped), 'picture')} of classes that the class file drops: {labels}."
+        text = f"Left out: {count_of(len(dropped), 'image')} of classes that the class file drops: {labels}."
         notes.append(Note(text, tuple(item.key for item in dropped)))
     for split in (split for split, items in kept.items() if splits[split] and not items):
         notes.append(Note(f"Split {split!r} holds only classes that the class file drops."))

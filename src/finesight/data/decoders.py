@@ -1,4 +1,4 @@
-"""What one item becomes in memory: a fitted RGB picture, or a mask of class indices."""
+"""What one item becomes in memory: a fitted RGB image, or a mask of class indices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import PixelScale
-from finesight.data.images.pictures import Fit, Interpolation, fit_picture, picture_sizes, place_whole, read_picture
+from finesight.data.images.image import Fit, Interpolation, fit_image, image_sizes, place_whole, read_image
 from finesight.data.masks.looks import MaskRule, read_mask
 from finesight.data.sample import Item
 
@@ -29,12 +29,12 @@ class Decoder(Protocol):
         """The file that is read."""
 
     def decode(self, item: Item) -> np.ndarray:
-        """Raises UnreadablePicture."""
+        """Raises UnreadableImage."""
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """RGB pictures (h, w, 3) fitted to `stored`; None: each in its own size. scale: as in Preprocessing."""
+class Images:
+    """RGB images (h, w, 3) fitted to `stored`; None: each in its own size. scale: as in Preprocessing."""
 
     stored: Size | None
     fit: Fit
@@ -52,13 +52,13 @@ class Pictures:
         return item.path
 
     def decode(self, item: Item) -> np.ndarray:
-        picture = read_picture(item.path, item.key, scale=self.scale)
-        return fit_picture(picture, self.stored, self.fit, self.interpolation) if self.stored else picture
+        image = read_image(item.path, item.key, scale=self.scale)
+        return fit_image(image, self.stored, self.fit, self.interpolation) if self.stored else image
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Class indices (h, w) of masks, placed as whole pictures are, or squashed by nearest neighbour, to `stored`.
+    """Class indices (h, w) of masks, placed as whole images are, or squashed by nearest neighbour, to `stored`.
 
     stored: None: the own size of the image that a mask goes with.
     """
@@ -90,7 +90,7 @@ class Masks:
         path = self.path(item)
         indices = self.rule.apply(read_mask(path, path.name))
         (size,) = row_sizes(self.stored, [item])
-        if self.fit == "whole":
+        if self.fit == "native":
             return place_whole(indices, size, fill=IGNORE_INDEX)
         rows, columns = ((np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, size, strict=True))
         squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
@@ -99,4 +99,4 @@ class Masks:
 
 def row_sizes(stored: Size | None, items: Sequence[Item]) -> list[Size]:
     """`stored`, or each image's own size, (0, 0) where it has none."""
-    return [stored] * len(items) if stored else [size or (0, 0) for size in picture_sizes(items)]
+    return [stored] * len(items) if stored else [size or (0, 0) for size in image_sizes(items)]

@@ -1,8 +1,8 @@
-"""Pictures that are the same, pixel for pixel, or nearly so: saved anew, rescaled, brightened, or the next of a series.
+"""Images that are the same, pixel for pixel, or nearly so: saved anew, rescaled, brightened, or the next of a series.
 
 Alike is what has nearly the same thumbnail: 16x16 colours, of which each channel's mean is taken off (a common
 background makes no likeness) and that are scaled to length one; likeness is their scalar product. Not found are
-pictures that were mirrored, turned, or cut by more than a few pixels in a hundred.
+images that were mirrored, turned, or cut by more than a few pixels in a hundred.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,20 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.images.pictures import Progress, UnreadablePicture, read_picture
+from finesight.data.images.image import Progress, UnreadableImage, read_image
 from finesight.data.images.scaling import AS_STORED
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 
 SIDE = 16  # of a thumbnail
-# Looked at on 25,000 pictures of 32 px: of the 118 pairs from 0.96 up, 109 are one photograph twice and nine things of
+# Looked at on 25,000 images of 32 px: of the 118 pairs from 0.96 up, 109 are one photograph twice and nine things of
 # one kind photographed alike, such as two clocks; around 0.95 every second pair is not one photograph. Above it stay
 # 99 % of copies saved as JPEG of quality 75, 94 % of quality 40, and all halved or enlarged ones. Of the two million
-# pairs of 2,000 satellite pictures none reaches it.
+# pairs of 2,000 satellite images none reaches it.
 NEAR = 0.96
 MIN_CONTRAST = 2.0  # standard deviation in levels; what is flatter has no motif to compare, only noise
 COARSE = 4  # side of the thumbnail's thumbnail, which is compared first
-BLOCK = 256  # pictures compared at once with all others
+BLOCK = 256  # images compared at once with all others
 MAX_PAIRS = 100_000  # after which the search for near pairs ends: nobody reads on
 
 
@@ -40,7 +40,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Keys of pictures that are the same pixel for pixel, two or more; or of two that are nearly the same.
+    """Keys of images that are the same pixel for pixel, two or more; or of two that are nearly the same.
 
     likeness: 1.0 for the same pixels, from NEAR for nearly the same.
     """
@@ -53,16 +53,16 @@ class Duplicates:
 def find_duplicates(
     items: Sequence[Item], progress: Progress | None = None, scale: PixelScale | None = AS_STORED
 ) -> list[Duplicates]:
-    """Decodes every picture once and finds those that are alike; unreadable ones are passed over.
+    """Decodes every image once and finds those that are alike; unreadable ones are passed over.
 
-    First all groups of identical pictures, then pairs of near ones, the most alike first. Of identical pictures only
-    the first takes part in near pairs. The order of `items` is that of keys within a group. About 1 kB a picture.
+    First all groups of identical images, then pairs of near ones, the most alike first. Of identical images only
+    the first takes part in near pairs. The order of `items` is that of keys within a group. About 1 kB an image.
     """
 
     def take(item: Item) -> Fingerprint | None:
         try:
-            return take_fingerprint(read_picture(item.path, item.key, scale=scale))
-        except UnreadablePicture:
+            return take_fingerprint(read_image(item.path, item.key, scale=scale))
+        except UnreadableImage:
             return None
 
     prints: dict[str, Fingerprint] = {}
@@ -74,11 +74,11 @@ def find_duplicates(
     return match_fingerprints(prints)
 
 
-def take_fingerprint(picture: np.ndarray) -> Fingerprint:
-    """picture: uint8 RGB (h, w, 3)."""
-    digest = blake2b(str(picture.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(picture).data)
-    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX)
+def take_fingerprint(image: np.ndarray) -> Fingerprint:
+    """image: uint8 RGB (h, w, 3)."""
+    digest = blake2b(str(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    small = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)
     return Fingerprint(digest.digest(), np.asarray(small))
 
 

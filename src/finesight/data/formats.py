@@ -11,7 +11,7 @@ from finesight.config import DataSettings
 from finesight.data.class_files import load_classes, match_classes
 from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.images.content import UNREAD_IMAGES
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.choice import find_fitting, read_survey, settle
 from finesight.data.layouts.globs import read_globs
 from finesight.data.layouts.mask_names import is_mask_half
@@ -30,7 +30,7 @@ from finesight.data.sufficiency import describe_no_val
 from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 
-__all__ = ["FORMATS", "detect_format", "list_pictures", "list_unmasked", "read_labelled", "read_listing", "read_splits"]
+__all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_labelled", "read_listing", "read_splits"]
 
 ORDER = ("train", "val", "test")
 
@@ -40,35 +40,33 @@ def read_listing(
     val: str | Path = "",
     format: str = "auto",
     classes: str = "",
-    val_share: float = 0.1,
+    val_fraction: float = 0.1,
     seed: int = 0,
     masks: DataSettings | None = None,
 ) -> Listing:
-    """Reads a data set for training: pictures by split and the class list.
+    """Reads a data set for training: images by split and the class list.
 
-    root: folder or CSV manifest. val: another one with the validation pictures. format: a name of FORMATS, or auto.
-    classes: a class file or a preset. Where data brings no validation pictures, `val_share` of each class is set
+    root: folder or CSV manifest. val: another one with the validation images. format: a name of FORMATS, or auto.
+    classes: a class file or a preset. Where data brings no validation images, `val_fraction` of each class is set
     aside, the same for the same seed and keys. Classes are matched by id or name, never by order. masks: which masks
-    there are (images, masks, unmasked) and how they are read (ignore, stray_share, colour_tolerance); every mask is
-    looked at. Raises DataError.
+    there are (images, masks, unmasked) and how they are read (ignore, unmapped_fraction, colour_tolerance); every
+    mask is looked at. Raises DataError.
     """
     told: list[Note] = []
     name, base, ordered = read_splits(root, val, format, notes=told, masks=masks)
     if "train" not in ordered:
-        raise DataError(
-            f"{str(survey_folder(root).root)!r} holds pictures of {', '.join(ordered)} but none to train on."
-        )
+        raise DataError(f"{str(survey_folder(root).root)!r} holds images of {', '.join(ordered)} but none to train on.")
     known = load_classes(classes) if classes else None
     ordered, left_out = leave_out_dropped(ordered, known)
     told += left_out
     if not ordered.get("train"):
-        raise DataError(f"Class file {classes!r} drops every training picture.")
+        raise DataError(f"Class file {classes!r} drops every training image.")
     if FORMATS[name].task == "segmentation":
         class_list, rule, notes = _read_mask_classes(ordered, known, masks)
     else:
         class_list, rule, notes = match_classes(_labels(ordered), known), None, ()
     if "val" not in ordered:
-        ordered["train"], ordered["val"] = split_train_val(ordered["train"], val_share, seed)
+        ordered["train"], ordered["val"] = split_train_val(ordered["train"], val_fraction, seed)
     _refuse_overlap(ordered)
     notes = (*(note.text for note in told), *notes)
     if rule is None:
@@ -88,14 +86,14 @@ def read_splits(
 ) -> tuple[str, Path, dict[str, tuple[Item, ...]]]:
     """(name of the format, root of all keys, items by split) as they stand on disk; nothing is opened or held back.
 
-    faults: takes what is wrong with single rows of a manifest, and that pictures have no label; else both are raised.
+    faults: takes what is wrong with single rows of a manifest, and that images have no label; else both are raised.
     notes: takes what was passed over or guessed. masks: of which images, masks and unmasked are heeded.
     """
     told: list[Note] = []
     name, folder, splits = _read_root(root, format, masks, faults, told)
     base = _find_base(folder, splits)
     if val:
-        # pictures of a single class look unlabelled; beside training pictures they are not
+        # images of a single class look unlabelled; beside training images they are not
         _, val_folder, val_splits = _read_root(val, format, masks, faults, told, preferred=name)
         splits["val"] = _only_val(val_splits, val_folder)
         base = Path(os.path.commonpath([base, _find_base(val_folder, {"val": splits["val"]})]))
@@ -188,21 +186,21 @@ def detect_format(root: str | Path) -> str:
     return settle(root)[1]
 
 
-def list_pictures(folder: str | Path) -> list[Item]:
-    """All pictures under a folder, or a single picture file, without labels, in natural order of keys (2 before 10).
+def list_images(folder: str | Path) -> list[Item]:
+    """All images under a folder, or a single image file, without labels, in natural order of keys (2 before 10).
 
     Images that finesight does not read are among them, so that they are told when they are read. What else is passed
     over is said.
     """
     path = locate(folder)
-    if path.is_file() and path.suffix.lower() in (*PICTURE_SUFFIXES, *UNREAD_IMAGES):
+    if path.is_file() and path.suffix.lower() in (*IMAGE_SUFFIXES, *UNREAD_IMAGES):
         return [Item(path.name, path)]
     survey = survey_folder(folder)
     unread = [key for key in survey.others if _is_unread_image(key)]
     for note in survey.notes:
         if not set(note.keys) <= set(unread):
             say(f"Note: {note.text}")
-    survey = replace(survey, pictures=(*survey.pictures, *unread))
+    survey = replace(survey, images=(*survey.images, *unread))
     return list(_in_order(read_survey(survey, "unlabelled", needs_target=False)["train"], survey.root))
 
 
@@ -212,8 +210,8 @@ def _is_unread_image(key: str) -> bool:
 
 
 def list_unmasked(folder: str | Path) -> list[Item]:
-    """As `list_pictures`, but of picture-mask pairs only the pictures."""
-    items = list_pictures(folder)
+    """As `list_images`, but of image-mask pairs only the images."""
+    items = list_images(folder)
     if len(items) < 2:
         return items
     try:
@@ -245,7 +243,7 @@ def _refuse_overlap(splits: dict[str, tuple[Item, ...]]) -> None:
         for item in items:
             if seen.setdefault(item.key, split) != split:
                 raise DataError(
-                    f"Picture {item.key!r} is in both {seen[item.key]} and {split}; scores would be too good."
+                    f"Image {item.key!r} is in both {seen[item.key]} and {split}; scores would be too good."
                 )
 
 
@@ -255,21 +253,17 @@ def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) ->
     present = {split: {classes.index(label) for label in found} for split, found in labels.items()}
     names = {split: [classes.names[index] for index in sorted(indices)] for split, indices in present.items()}
     if len(present["train"]) < 2:
-        raise DataError(
-            f"All training pictures are of one class, {quote_some(names['train'])}; two at least are needed."
-        )
+        raise DataError(f"All training images are of one class, {quote_some(names['train'])}; two at least are needed.")
     if not splits["val"]:
         raise DataError(describe_no_val(has_masks=False))
     for split, found in present.items():
         if unknown := [classes.names[index] for index in sorted(found - present["train"])]:
             near = [quote_some(twins) for twins in list_twins(classes.names) if set(twins) & set(unknown)]
             hint = f" Names that differ in little more than case: {near[0]}." if near else ""
-            raise DataError(
-                f"{split} has pictures of {quote_some(unknown)}, of which there are none to train on.{hint}"
-            )
+            raise DataError(f"{split} has images of {quote_some(unknown)}, of which there are none to train on.{hint}")
         if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
-            yield f"{'Classes' if len(absent) > 1 else 'Class'} without a picture in {split}: {quote_some(absent)}."
+            yield f"{'Classes' if len(absent) > 1 else 'Class'} without an image in {split}: {quote_some(absent)}."
     for twins in list_twins(classes.ids):
         yield f"Classes of nearly the same name, read as different classes: {quote_some(twins)}."
     if unused := [name for index, name in enumerate(classes.names) if index not in present["train"]]:
-        yield f"In the class list but without pictures: {quote_some(unused)}."
+        yield f"In the class list but without images: {quote_some(unused)}."

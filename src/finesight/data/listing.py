@@ -10,10 +10,10 @@ from finesight.data.sample import Item
 
 @dataclass(frozen=True)
 class Listing:
-    """All pictures of a data set; `root / item.key` is `item.path`.
+    """All images of a data set; `root / item.key` is `item.path`.
 
     format: a name of FORMATS. splits: `train`, `val` and perhaps `test`, each in natural order of keys.
-    notes: sentences worth printing, such as which class has no picture in val. masks: how masks are read, if any.
+    notes: sentences worth printing, such as which class has no image in val. masks: how masks are read, if any.
     """
 
     format: str

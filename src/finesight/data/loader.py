@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from finesight.data.store import Pixels
+from finesight.data.image_cache import Pixels
 from finesight.errors import DataError, FinesightError
 from finesight.progress import say
 
@@ -25,7 +25,7 @@ MAX_DEATHS = 3  # of reading processes in a row, without a batch between them
 
 @dataclass(frozen=True)
 class Batch:
-    """images: uint8 (n, 3, h, w), channels_last; indices: of the pictures in their data set.
+    """images: uint8 (n, 3, h, w), channels_last; indices: of the images in their data set.
 
     targets: int64 (n,), of masks uint8 (n, h, w).
     """
@@ -39,7 +39,7 @@ class Batch:
 
 
 class Targets(Protocol):
-    """One target a picture: an int64 array (n,), or masks that are read when asked for."""
+    """One target an image: an int64 array (n,), or masks that are read when asked for."""
 
     def __len__(self) -> int: ...
 
@@ -60,7 +60,7 @@ class MaskTargets:
         return self.masks.read(indices)
 
 
-class PictureDataset(Dataset[Batch]):
+class ImageDataset(Dataset[Batch]):
     """One split: its pixels, targets and keys. Read by whole batches.
 
     sizes: (height, width) of each mask, of a split to evaluate; only samples of one size can be read together.
@@ -87,7 +87,7 @@ class PictureDataset(Dataset[Batch]):
 
 
 def order_batches(num_samples: int, batch_size: int, shuffle: tuple[int, int] | None = None) -> list[list[int]]:
-    """Indices of an epoch's batches; `shuffle` is (seed, epoch). No picture is dropped or repeated.
+    """Indices of an epoch's batches; `shuffle` is (seed, epoch). No image is dropped or repeated.
 
     A last batch of one joins the one before it: batch statistics of one sample mean nothing.
     """
@@ -98,7 +98,7 @@ def order_batches(num_samples: int, batch_size: int, shuffle: tuple[int, int] | 
     return batches
 
 
-def evaluation_batches(dataset: PictureDataset, batch_size: int) -> list[list[int]]:
+def evaluation_batches(dataset: ImageDataset, batch_size: int) -> list[list[int]]:
     """Indices of the batches in which a split is evaluated: in its order, masks of one size together."""
     if dataset.sizes is None:
         return order_batches(len(dataset), batch_size)
@@ -128,7 +128,7 @@ class WorkerDied(Exception):
 class Answers(Dataset[Batch | FinesightError]):
     """A data set whose errors are answers: a DataLoader would pass on the text of their traceback instead."""
 
-    def __init__(self, dataset: PictureDataset) -> None:
+    def __init__(self, dataset: ImageDataset) -> None:
         self.dataset = dataset
 
     def __getitems__(self, indices: list[int]) -> Batch | FinesightError:
@@ -139,11 +139,11 @@ class Answers(Dataset[Batch | FinesightError]):
 
 
 def load_batches(
-    dataset: PictureDataset, batches: list[list[int]], workers: int = 0, pin_memory: bool = False
+    dataset: ImageDataset, batches: list[list[int]], workers: int = 0, pin_memory: bool = False
 ) -> Iterator[Batch]:
     """Reads the batches in order, `workers` processes ahead. A process that dies is replaced, and no batch lost.
 
-    Raises what reading raises, such as UnreadablePicture, and DataError where processes die again and again.
+    Raises what reading raises, such as UnreadableImage, and DataError where processes die again and again.
     """
     done, deaths = 0, 0
     while done < len(batches):
@@ -156,13 +156,13 @@ def load_batches(
             deaths += 1
             if deaths == MAX_DEATHS:
                 raise DataError(
-                    f"Processes that read pictures died {deaths} times in a row; memory may be too small for "
+                    f"Processes that read images died {deaths} times in a row; memory may be too small for "
                     f"{workers} of them. Set data.workers = 0."
                 ) from None
-            say("Note: a process that reads pictures was killed; it is replaced, and nothing is lost.")
+            say("Note: a process that reads images was killed; it is replaced, and nothing is lost.")
 
 
-def _read_ahead(dataset: PictureDataset, batches: list[list[int]], workers: int, pin_memory: bool) -> Iterator[Batch]:
+def _read_ahead(dataset: ImageDataset, batches: list[list[int]], workers: int, pin_memory: bool) -> Iterator[Batch]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")  # the user's own number of workers
         loader: DataLoader[Batch | FinesightError] = DataLoader(

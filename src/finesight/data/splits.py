@@ -42,12 +42,12 @@ def split_name(text: str) -> str:
 def split_train_val(
     items: Iterable[Item], share: float, seed: int, together: Iterable[Iterable[str]] = ()
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """(train, val), each in the order of `items`; val has `share` of each label's pictures.
+    """(train, val), each in the order of `items`; val has `share` of each label's images.
 
-    A label with two pictures or more has at least one in both; a single one stays in train. A picture's side is
+    A label with two images or more has at least one in both; a single one stays in train. An image's side is
     decided by a hash of seed and key, so the order of files does not matter and a new file moves few others.
     together: keys that must be on one side, such as crops of one scene. What such links connect counts for the label
-    of one of its pictures. Val takes small groups before those above a tenth of it, and none that is too large for it.
+    of one of its images. Val takes small groups before those above a tenth of it, and none that is too large for it.
     """
     items = tuple(items)
     groups = _join(together)

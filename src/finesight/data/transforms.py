@@ -1,7 +1,7 @@
-"""From stored uint8 pictures to what the network sees: whole batches, on the device that trains.
+"""From stored uint8 images to what the network sees: whole batches, on the device that trains.
 
 Validation and prediction call `prepare`; training calls `augment`. Random numbers are functions of seed, epoch and
-picture, so a picture is changed in the same way whatever batch it falls into and whatever ran before.
+image, so an image is changed in the same way whatever batch it falls into and whatever ran before.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from torch import Tensor
 from finesight.classes import IGNORE_INDEX
 from finesight.config import AugmentSettings, Preprocessing
 
-NUM_DRAWS = 12  # uniform numbers a picture and epoch; see `augment` for who uses which
+NUM_DRAWS = 12  # uniform numbers an image and epoch; see `augment` for who uses which
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def prepare(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Stored pictures as the network sees them. images: uint8 (n, 3, h, w) → float32 (n, 3, *size), normalised.
+    """Stored images as the network sees them. images: uint8 (n, 3, h, w) → float32 (n, 3, *size), normalised.
 
-    With fit = "whole" pictures keep their size.
+    With fit = "native" images keep their size.
     """
-    if preprocessing.fit == "whole":
+    if preprocessing.fit == "native":
         return normalise(images.float(), preprocessing)
     return normalise(resize(images.float(), preprocessing.size, preprocessing.interpolation), preprocessing)
 
@@ -31,11 +31,11 @@ def prepare(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 def augment(
     images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """Stored pictures, each randomly cropped, turned, flipped and coloured, then normalised.
+    """Stored images, each randomly cropped, turned, flipped and coloured, then normalised.
 
     images: uint8 (n, 3, h, w); draws: (n, NUM_DRAWS) uniform in [0, 1) → float32 (n, 3, *size).
     """
-    return _sample_pictures(
+    return _sample_images(
         images, choose_views(images, settings, preprocessing, draws, size), settings, preprocessing, draws, size
     )
 
@@ -49,26 +49,26 @@ def augment_pairs(
     size: tuple[int, int],
     class_counts: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """As `augment`, and the masks moved with their pictures.
+    """As `augment`, and the masks moved with their images.
 
     masks: class indices (n, H, W), any H and W over the same scene; class_counts: (C,), which classes are rare.
-    Returns the pictures, and int64 masks (n, *size), IGNORE_INDEX where a piece reaches beyond its picture.
+    Returns the images, and int64 masks (n, *size), IGNORE_INDEX where a piece reaches beyond its image.
     """
     views = choose_views(images, settings, preprocessing, draws, size)
-    if views is not None and settings.rare_share:
-        views = _centre_on_rare(views, masks, class_counts, draws, settings.rare_share)
-    pictures = _sample_pictures(images, views, settings, preprocessing, draws, size)
-    return pictures, _sample_masks(masks, views, size)
+    if views is not None and settings.rare_fraction:
+        views = _centre_on_rare(views, masks, class_counts, draws, settings.rare_fraction)
+    images = _sample_images(images, views, settings, preprocessing, draws, size)
+    return images, _sample_masks(masks, views, size)
 
 
 def choose_views(
     images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor, size: tuple[int, int]
 ) -> Tensor | None:
-    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of a picture is seen.
+    """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of an image is seen.
 
-    size: (height, width) of the output, in which pictures are turned.
+    size: (height, width) of the output, in which images are turned.
     """
-    share, whole = (1.0, 1.0), preprocessing.fit == "whole"
+    share, whole = (1.0, 1.0), preprocessing.fit == "native"
     if whole:
         share = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
     if not is_geometric(settings) and share == (1.0, 1.0):
@@ -76,7 +76,7 @@ def choose_views(
     return _affine(settings, draws, share, size, whole).to(images.device)
 
 
-def _sample_pictures(
+def _sample_images(
     images: Tensor,
     views: Tensor | None,
     settings: AugmentSettings,
@@ -87,7 +87,7 @@ def _sample_pictures(
     if settings.randaugment:
         images = _randaugment(images, settings.randaugment, draws[:, 8])
     pixels = images.float()
-    whole = preprocessing.fit == "whole"
+    whole = preprocessing.fit == "native"
     seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
     if seen[0] > 1.5 * size[0] and seen[1] > 1.5 * size[1]:  # sampling would alias
         height, width = (
@@ -96,7 +96,7 @@ def _sample_pictures(
         pixels = resize(pixels, (height, width), "bilinear")
     if views is not None:
         grid = F.affine_grid(views, [len(pixels), 3, *size], align_corners=False)
-        mode = preprocessing.interpolation  # validation's too: another one shifts all statistics of magnified pictures
+        mode = preprocessing.interpolation  # validation's too: another one shifts all statistics of magnified images
         pixels = F.grid_sample(pixels.contiguous(), grid, mode, padding_mode="reflection", align_corners=False)
         if mode == "bicubic":
             pixels = pixels.clamp_(0, 255)
@@ -122,9 +122,9 @@ def _sample_masks(masks: Tensor, views: Tensor | None, size: tuple[int, int]) ->
 
 
 def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, share: float) -> Tensor:
-    """Moves `share` of the views so that a pixel of the rarest class in their picture lies in the middle.
+    """Moves `share` of the views so that a pixel of the rarest class in their image lies in the middle.
 
-    The centre stays inside the picture as far as the view fits into it.
+    The centre stays inside the image as far as the view fits into it.
     """
     masks = masks[:, ::4, ::4]  # a class without a pixel on this grid is too small to be worth a piece
     num_classes = len(class_counts)
@@ -158,7 +158,7 @@ def is_geometric(settings: AugmentSettings) -> bool:
 
 
 def resize(pixels: Tensor, size: tuple[int, int], interpolation: str) -> Tensor:
-    """Interpolates float pictures (n, c, h, w) to (height, width); antialiased where that is smaller."""
+    """Interpolates float images (n, c, h, w) to (height, width); antialiased where that is smaller."""
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels
     smaller = pixels.shape[-2] > size[0] or pixels.shape[-1] > size[1]
@@ -179,12 +179,12 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def draw_uniform(seed: int, epoch: int, pictures: Sequence[int] | np.ndarray, count: int = NUM_DRAWS) -> Tensor:
-    """Uniform float32 numbers in [0, 1), a row of `count` for each picture's index.
+def draw_uniform(seed: int, epoch: int, images: Sequence[int] | np.ndarray, count: int = NUM_DRAWS) -> Tensor:
+    """Uniform float32 numbers in [0, 1), a row of `count` for each image's index.
 
     A hash, not a stream: splitmix64's finaliser (Steele et al. 2014, doi:10.1145/2714064.2660195) over the four.
     """
-    index = np.asarray(pictures, dtype=np.uint64)[:, None]
+    index = np.asarray(images, dtype=np.uint64)[:, None]
     column = np.arange(count, dtype=np.uint64)[None, :]
     with np.errstate(over="ignore"):
         state = _mix(_mix(_mix(np.uint64(seed) + column * np.uint64(0x9E3779B97F4A7C15)) + np.uint64(epoch)) + index)
@@ -205,14 +205,14 @@ def _affine(
     """Crop, rotate, flip, quarter turn. share: what part of height and width `scale` = 1 is.
 
     An output pixel is turned first, in the output's own pixels, then scaled to the crop: so turning changes no scale,
-    and a squashed picture is turned as it is seen.
+    and a squashed image is turned as it is seen.
     """
     low, high = settings.scale
     area = low + (high - low) * draws[:, 0]
     log_ratio = np.log(settings.ratio) * (2 * draws[:, 1] - 1)
     height = share[0] * (area * torch.exp(-log_ratio)).sqrt()
     width = share[1] * (area * torch.exp(log_ratio)).sqrt()
-    if high <= 1:  # a crop stays inside the picture; a scale above 1 zooms out and reflects
+    if high <= 1:  # a crop stays inside the image; a scale above 1 zooms out and reflects
         height, width = height.clamp(max=1), width.clamp(max=1)
     # one number for flips and quarter turns: its first bits are independent of each other
     turns = torch.floor(draws[:, 4] * 4) if settings.quarter_turns else torch.zeros_like(area)
@@ -222,9 +222,9 @@ def _affine(
     angle = turns * (torch.pi / 2) + torch.deg2rad((2 * torch.frac(rest * 64) - 1) * settings.rotate_degrees)
     cos, sin = torch.cos(angle), torch.sin(angle)
     aspect = size[0] / size[1]
-    lies = turns % 2 == 1  # its width runs along the picture's height
+    lies = turns % 2 == 1  # its width runs along the image's height
     across, down = torch.where(lies, width * aspect, width), torch.where(lies, height / aspect, height)
-    if high <= 1 and not whole:  # whole pictures keep their scale instead
+    if high <= 1 and not whole:  # whole images keep their scale instead
         inside = 1 / torch.maximum(across, down).clamp(min=1)
         height, width, across, down = height * inside, width * inside, across * inside, down * inside
     centre_x = (2 * draws[:, 2] - 1) * (1 - across).clamp(min=0)
@@ -262,7 +262,7 @@ def _erase(pixels: Tensor, chance: float, draws: Tensor) -> Tensor:
 
 
 def _seeded(change: torch.nn.Module, image: Tensor, draw: Tensor) -> Tensor:
-    """torchvision draws from torch's global generator: set it from the picture's own number."""
+    """torchvision draws from torch's global generator: set it from the image's own number."""
     torch.manual_seed(int(draw.item() * 2**24))
     changed: Tensor = change(image)
     return changed

@@ -9,7 +9,7 @@ from torch import Tensor
 from finesight.classes import IGNORE_INDEX
 from finesight.metrics.confusion import ClassScores
 
-WIDTH = 0.02  # of the picture's diagonal, as in the paper
+WIDTH = 0.02  # of the image's diagonal, as in the paper
 
 
 def border_width(height: int, width: int) -> int:
@@ -18,7 +18,7 @@ def border_width(height: int, width: int) -> int:
 
 
 def near_border(mask: Tensor, distance: int) -> Tensor:
-    """Whether a pixel of mask (h, w) is within `distance` of another class or of the picture's edge, bool (h, w).
+    """Whether a pixel of mask (h, w) is within `distance` of another class or of the image's edge, bool (h, w).
 
     Within: the square of 2 distance + 1 pixels around it, the paper's erosion by as many 3 x 3 steps. Such a square is
     of one class where no two of its neighbouring pixels differ, which sums over the square tell at once.

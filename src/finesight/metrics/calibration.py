@@ -12,7 +12,7 @@ from torch import Tensor
 
 from finesight.errors import RunError
 from finesight.metrics.confusion import DEFINITIONS
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 NUM_BINS = 15  # as in Guo et al.
 COLDEST, HOTTEST = 0.05, 20.0  # between these a temperature is looked for
@@ -49,8 +49,8 @@ class Reliability:
 class Calibration:
     """What dividing logits by `temperature` does to the confidences of a split.
 
-    after: each half of the pictures with the temperature that was fitted on the other half, so that nothing is
-    measured on what it was fitted to. split: of the data. unit: what was counted, `picture` or `pixel`; num_samples:
+    after: each half of the images with the temperature that was fitted on the other half, so that nothing is
+    measured on what it was fitted to. split: of the data. unit: what was counted, `image` or `pixel`; num_samples:
     how many of them.
     """
 
@@ -110,7 +110,7 @@ class Calibration:
 def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split: str) -> Calibration:
     """Temperature and reliability of logits (n, C) with class indices (n,), n > 0.
 
-    groups: int (n,), the number of the picture each sample is from; pictures are what the halves are made of.
+    groups: int (n,), the number of the image each sample is from; images are what the halves are made of.
     """
     logits, targets = logits.float(), targets.long()
     even = groups % 2 == 0

@@ -22,17 +22,17 @@ PER_CLASS = {"precision": precision, "recall": recall, "f1": f1}
 
 
 def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]) -> dict[str, float]:
-    """Every metric of a set of pictures, by its path (`accuracy`, `f1/wolf`); confusion.DEFINITIONS says what each is.
+    """Every metric of a set of images, by its path (`accuracy`, `f1/wolf`); confusion.DEFINITIONS says what each is.
 
     logits: float32 (n, C); the prediction is the highest, the first of equals. targets: class indices, (n,).
     `top5`, by the same order, is there from six classes on; a class score without meaning is left out (see
     `absent_classes`).
-    Raises DataError where there is no picture, ModelError where logits are not finite.
+    Raises DataError where there is no image, ModelError where logits are not finite.
     """
     broken = int((~logits.isfinite()).any(1).sum())
     if broken:
         raise ModelError(
-            f"The network's logits of {broken} of {len(logits)} pictures are not finite: training went astray. "
+            f"The network's logits of {broken} of {len(logits)} images are not finite: training went astray. "
             "A lower optim.lr, or optim.clip_norm = 1, helps."
         )
     targets = targets.long()

@@ -35,7 +35,7 @@ DEFINITIONS = {
     "has the class",
     "iou": "TP / (TP + FP + FN) over all pixels pooled, pixels of unknown truth left out; left out where neither truth "
     "nor prediction has the class",
-    "boundary_iou": "IoU of only those pixels that lie within 2 % of the picture's diagonal of the edge of their "
+    "boundary_iou": "IoU of only those pixels that lie within 2 % of the image's diagonal of the edge of their "
     "segment, each mask seen for itself; over all pixels pooled, mean over the known classes (Cheng et al., 2021)",
     "class_accuracy": "mean recall of the known classes that occur in the truth, each class counting alike",
     "miou": "mean IoU of the known classes that occur, over all pixels pooled; pixels of unknown truth are left out",

@@ -1,4 +1,4 @@
-"""What predicted masks are worth: pixels counted a picture, and every metric from the counts."""
+"""What predicted masks are worth: pixels counted an image, and every metric from the counts."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def count_pixels(targets: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
-    """Confusion counts of each picture, int64 (n, num_classes + 1, num_classes), on the device of both.
+    """Confusion counts of each image, int64 (n, num_classes + 1, num_classes), on the device of both.
 
     targets, predictions: class indices (n, h, w). The last row holds pixels of unknown truth (IGNORE_INDEX).
     """

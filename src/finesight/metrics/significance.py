@@ -1,6 +1,6 @@
-"""Whether one network is better than another on the same pictures, or only luckier.
+"""Whether one network is better than another on the same images, or only luckier.
 
-Counts are resampled, never pixels: a picture is a row of counts, a resample is a weighted sum of rows, and every score
+Counts are resampled, never pixels: an image is a row of counts, a resample is a weighted sum of rows, and every score
 follows from the sums.
 """
 
@@ -96,10 +96,10 @@ def compare_paired(
     level: float = 0.95,
     seed: int = 0,
 ) -> list[Difference | None]:
-    """Paired bootstrap over pictures: a Difference for every score, None where a score has no value.
+    """Paired bootstrap over images: a Difference for every score, None where a score has no value.
 
-    baseline, improved: rows (n, f) of each run of a side, all of the same n pictures in one order. A side with several
-    runs (seeds) is scored by their mean, and its runs are drawn with replacement as the pictures are. The interval is
+    baseline, improved: rows (n, f) of each run of a side, all of the same n images in one order. A side with several
+    runs (seeds) is scored by their mean, and its runs are drawn with replacement as the images are. The interval is
     the percentile interval (Efron & Tibshirani, 1993, chapter 13); tests simulate its coverage.
     """
     sides = (baseline, improved)
@@ -130,10 +130,10 @@ def _resample(
     sides: Sequence[Sequence[np.ndarray]], score: Score, resamples: int, random: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """Yields differences (≤ CHUNK, k)."""
-    num_pictures = len(sides[0][0])
+    num_images = len(sides[0][0])
     for start in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - start)
-        weights = random.multinomial(num_pictures, np.full(num_pictures, 1 / num_pictures), size).astype(float)
+        weights = random.multinomial(num_images, np.full(num_images, 1 / num_images), size).astype(float)
         means = []
         for side in sides:
             scores = np.stack([score(weights @ rows) for rows in side])  # (runs, size, k)
@@ -143,7 +143,7 @@ def _resample(
 
 
 def mcnemar(only_baseline: int, only_improved: int) -> float:
-    """Two-sided exact p-value for as many pictures that only one side gets right, were both equally good.
+    """Two-sided exact p-value for as many images that only one side gets right, were both equally good.
 
     McNemar, 1947, in its exact binomial form.
     """

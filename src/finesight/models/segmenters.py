@@ -99,7 +99,7 @@ class TorchvisionSegmenter(nn.Module):
 
 
 class PaddedSegmenter(nn.Module):
-    """Takes any picture size to a network that accepts multiples of 32 only."""
+    """Takes any image size to a network that accepts multiples of 32 only."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ def _flat(name: str) -> str:
 
 
 def timm_segmenter(name: str, num_classes: int) -> Segmenter:
-    """Raises ModelError for a name timm does not know, or a backbone without maps for pictures of any size."""
+    """Raises ModelError for a name timm does not know, or a backbone without maps for images of any size."""
     import timm  # a second to import, only where it is needed
 
     if not timm.is_model(name):
@@ -149,11 +149,11 @@ def timm_segmenter(name: str, num_classes: int) -> Segmenter:
         hint = f" Did you mean {near[0]!r}?" if near else " `finesight models` says which there are."
         raise ModelError(f"timm has no model {name!r}.{hint}")
     try:
-        with torch.device("meta"):  # costs nothing and shows whether the picture's size is free
+        with torch.device("meta"):  # costs nothing and shows whether the image's size is free
             TimmSegmenter(_timm_backbone(name), num_classes)(torch.empty(2, 3, 224, 256))
     except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"timm's {name} cannot serve as a segmentation backbone for pictures of any size ({error}). "
+            f"timm's {name} cannot serve as a segmentation backbone for images of any size ({error}). "
             "Choose a convolutional one, e.g. fcn/efficientnet_lite0."
         ) from None
     network = TimmSegmenter(_timm_backbone(name), num_classes)

@@ -8,8 +8,8 @@ from finesight.models import timm_networks, torchvision_networks
 from finesight.models.classifiers import Classifier
 from finesight.models.contract import Entry, Model
 from finesight.models.pretrained_segmenters import build_pretrained_segmenter
+from finesight.models.pypi_weights import WHEELS
 from finesight.models.segmenters import SEGMENTER_FAMILIES, SEGMENTERS
-from finesight.models.wheels import WHEELS
 
 CLASSIFIERS: dict[str, Classifier] = {
     "efficientnet_lite0": Classifier(

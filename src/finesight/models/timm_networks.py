@@ -109,7 +109,7 @@ def _read_config(architecture: str) -> Any:
     except RuntimeError as error:  # a tag that does not exist
         raise ModelError(f"timm/{architecture}: {error}") from None
     if config is None:
-        raise ModelError(f"timm/{architecture} does not say what pictures it takes, so it cannot be used here.")
+        raise ModelError(f"timm/{architecture} does not say what images it takes, so it cannot be used here.")
     return config
 
 
@@ -121,4 +121,4 @@ def _create(architecture: str, size: tuple[int, int], **options: Any) -> Any:
     try:
         return timm.create_model(architecture, **options)
     except (AssertionError, TypeError, ValueError) as error:
-        raise ModelError(f"timm/{architecture} cannot be made for {size[0]}×{size[1]} pictures: {error}.") from None
+        raise ModelError(f"timm/{architecture} cannot be made for {size[0]}×{size[1]} images: {error}.") from None

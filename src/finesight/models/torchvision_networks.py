@@ -57,14 +57,14 @@ def make_network(
         options |= {"aux_logits": False, "init_weights": False, "transform_input": True}
     if architecture.startswith("vit_"):
         if size[0] != size[1]:
-            raise ModelError(f"{architecture} takes square pictures only, not {size[0]}×{size[1]}; set image.size.")
+            raise ModelError(f"{architecture} takes square images only, not {size[0]}×{size[1]}; set image.size.")
         options["image_size"] = size[0]
     if architecture.startswith("maxvit"):
         options["input_size"] = size
     try:
         network = models.get_model(architecture, weights=None, **options)
     except (ValueError, AssertionError) as error:
-        raise ModelError(f"{architecture} cannot take pictures of {size[0]}×{size[1]}: {error}") from None
+        raise ModelError(f"{architecture} cannot take images of {size[0]}×{size[1]}: {error}") from None
     head = [name for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     if dropout is not None:
         _set_dropout(network, head, size, dropout)

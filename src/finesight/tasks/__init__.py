@@ -1,7 +1,7 @@
 """The tasks finesight knows."""
 
 from finesight.errors import RunError
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 from finesight.tasks.classification import Classification
 from finesight.tasks.contract import Task
 from finesight.tasks.segmentation import Segmentation

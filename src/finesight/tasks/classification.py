@@ -1,4 +1,4 @@
-"""One class a picture."""
+"""One class an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
-from finesight.data.images.pictures import Fit
+from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
@@ -19,7 +19,7 @@ from finesight.data.transforms import augment
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
-from finesight.run import RunFolder, write_atomically, write_csv
+from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.tasks.contract import Loss, Metrics, Score, TaskName
 from finesight.tasks.losses import check_takes_shares, class_weights, parse_loss
 
@@ -28,7 +28,7 @@ class Classification:
     name: TaskName = "classification"
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
-    fits: tuple[Fit, ...] = ("crop", "squash")
+    fits: tuple[Fit, ...] = ("crop", "stretch")
     has_masks = False
 
     def check(self, settings: Settings) -> None:
@@ -81,7 +81,7 @@ class Classification:
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
     ) -> None:
-        """One class a picture leaves nothing to watch."""
+        """One class an image leaves nothing to watch."""
 
 
 class ClassificationScore:
@@ -107,14 +107,14 @@ class ClassificationScore:
         return Metrics(len(self.targets), values, definitions(values))
 
     def calibrate(self, split: str) -> Calibration | None:
-        return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "picture", split)
+        return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "image", split)
 
-    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
         return self.targets.numpy(), self.logits.argmax(1).numpy()
 
-    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Of a picture of one class, that of the picture."""
-        predictions: np.ndarray = self.judge_pictures()[1][pictures]
+    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Of an image of one class, that of the image."""
+        predictions: np.ndarray = self.judge_images()[1][images]
         return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:

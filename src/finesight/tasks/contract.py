@@ -13,12 +13,12 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
-from finesight.data.images.pictures import Fit
+from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.metrics.calibration import Calibration
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 TaskName = Literal["classification", "segmentation"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
@@ -43,7 +43,7 @@ class Score(Protocol):
         """logits: (n, C, …) on any device; targets: as the task's, same device or CPU."""
 
     def extend(self, other: Any) -> None:
-        """Adds a score of the same kind: of the pictures that follow."""
+        """Adds a score of the same kind: of the images that follow."""
 
     def arrange(self, indices: Sequence[int]) -> None:
         """Puts the answers into the order of the data set. indices: of its samples, as they were answered."""
@@ -53,22 +53,22 @@ class Score(Protocol):
     def calibrate(self, split: str) -> Calibration | None:
         """Whether it was right as often as it was sure; None where answers are not kept or no truth is known."""
 
-    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
-        """(true, predicted) class index of each picture, int64 (n,), -1 where unknown; of a mask, of most pixels."""
+    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
+        """(true, predicted) class index of each image, int64 (n,), -1 where unknown; of a mask, of most pixels."""
 
-    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Class that was predicted for most pixels of a true class in a picture; all index arrays, int64 (m,)."""
+    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Class that was predicted for most pixels of a true class in an image; all index arrays, int64 (m,)."""
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         """Writes metrics.json, confusion.csv and the saved predictions of a run folder's evaluation."""
 
 
 class Film(Protocol):
-    """Predictions of a few validation pictures that are kept every epoch."""
+    """Predictions of a few validation images that are kept every epoch."""
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """Of the pictures in their data set."""
+        """Of the images in their data set."""
 
     def add(self, epoch: int, answers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         """What the network answers to them after `epoch`. answers: predicted and true mask (h, w) of each index."""
@@ -79,7 +79,7 @@ class Task(Protocol):
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
-    has_masks: bool  # a picture is of several classes
+    has_masks: bool  # an image is of several classes
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigError for a setting that makes no sense here."""
@@ -118,10 +118,10 @@ class Task(Protocol):
         size: tuple[int, int],
         class_counts: np.ndarray,
     ) -> tuple[Tensor, Tensor]:
-        """Stored pictures and targets as training sees them; see data.transforms.augment."""
+        """Stored images and targets as training sees them; see data.transforms.augment."""
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
-        """answers: whether the score will be saved, with what was predicted for each picture."""
+        """answers: whether the score will be saved, with what was predicted for each image."""
 
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings

@@ -1,7 +1,8 @@
 """Losses by name. Each takes logits (n, C) or (n, C, h, w) and targets, computes in float32 and returns a scalar.
 
 Targets are class indices, (n,) or (n, h, w). Pixels of IGNORE_INDEX count nowhere; where nothing is left the loss is 0.
-Of several ranks each holds a part of the batch; sums are `ranks.total`, so every loss is that of the whole batch.
+Of several ranks each holds a part of the batch; sums are `distributed.all_reduce_sum`, so every loss is that of the
+whole batch.
 """
 
 import difflib
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from finesight import ranks
+from finesight import distributed
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError
 
@@ -25,10 +26,10 @@ LOVASZ_LEVELS = 1 << 14  # of error that are told apart; their counts fit into a
 def cross_entropy(
     logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, label_smoothing: float = 0.0
 ) -> Tensor:
-    """Mean over pixels or pictures, weighted by their class where weights (C,) are given.
+    """Mean over pixels or images, weighted by their class where weights (C,) are given.
 
     targets may also be probabilities (n, C), as mixing images makes them: each class then weighs by its share, and
-    probabilities of 0 and 1 are the same loss as classes. A picture's class is never ignored:
+    probabilities of 0 and 1 are the same loss as classes. An image's class is never ignored:
     index 255 is a class like any other where there are so many.
     """
     weights = None if weights is None else weights.to(logits.device, torch.float32)
@@ -56,8 +57,10 @@ def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gam
 def dice(logits: Tensor, targets: Tensor) -> Tensor:
     """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
     p, t = _class_rows(logits, targets)
-    overlap = 2 * ranks.total((p * t).sum(1)) / ranks.total(p.sum(1) + t.sum(1)).clamp(min=1e-6)
-    return _mean_over_present(1 - overlap, ranks.total(t.any(1).int()))
+    overlap = (
+        2 * distributed.all_reduce_sum((p * t).sum(1)) / distributed.all_reduce_sum(p.sum(1) + t.sum(1)).clamp(min=1e-6)
+    )
+    return _mean_over_present(1 - overlap, distributed.all_reduce_sum(t.any(1).int()))
 
 
 def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
@@ -71,7 +74,7 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
     p = logits.float().softmax(1).flatten(2) if logits.ndim > 2 else logits.float().softmax(1)[..., None]
     truth, counts = (each.reshape(len(p), 1, p.shape[2]) for each in (targets.where(valid, 0), valid))
     slopes, at_zero, occurs = _lovasz_slopes(p.detach(), truth, counts)
-    return _mean_over_present(ranks.total(at_zero + (p * slopes).sum((0, 2))), occurs)
+    return _mean_over_present(distributed.all_reduce_sum(at_zero + (p * slopes).sum((0, 2))), occurs)
 
 
 def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -94,7 +97,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
         torch.bincount(each.flatten(), minlength=nowhere + 1)[:-1].view(num_classes, LOVASZ_LEVELS)
         for each in (hit, place)
     )
-    wanted, others = ranks.total(own_wanted), ranks.total(own_all - own_wanted)
+    wanted, others = (distributed.all_reduce_sum(own_wanted), distributed.all_reduce_sum(own_all - own_wanted))
     right, wrong = (each.cumsum(1) - each / 2 for each in (wanted.double(), others.double()))
     occurs = wanted.sum(1, keepdim=True)
     union = occurs + others.cumsum(1)
@@ -140,7 +143,7 @@ def parse_loss(
 
 
 def check_takes_shares(name: str) -> None:
-    """Raises ConfigError unless every term takes shares of classes for targets, as mixing pictures makes them."""
+    """Raises ConfigError unless every term takes shares of classes for targets, as mixing images makes them."""
     others = [term for term in map(str.strip, name.split("+")) if _find_loss(term) is not cross_entropy]
     if others:
         raise ConfigError(f"Loss {others[0]!r} needs one class a target; with mixup or cutmix use cross_entropy.")
@@ -158,7 +161,7 @@ def class_weights(counts: Tensor, kind: Literal["none", "inverse", "effective"])
     """Weight of each class, float32 (C,), from how often it occurs; None for none.
 
     inverse: 1/n. effective: (1 - β) / (1 - βⁿ), Cui 2019, arXiv:1901.05555, with β = 1 - 1/N for N targets in all;
-    the paper's 0.9999 is that for its 10,000 pictures, and for N pixels a constant β would make all weights equal.
+    the paper's 0.9999 is that for its 10,000 images, and for N pixels a constant β would make all weights equal.
     The mean over classes that occur is 1; the others weigh 0. Raises DataError where none occurs.
     """
     if kind == "none":
@@ -200,5 +203,5 @@ def _mean_over_present(values: Tensor, occurs: Tensor) -> Tensor:
 
 
 def _divide(own: Tensor, by: Tensor) -> Tensor:
-    summed = ranks.total(torch.stack([own, by]))
+    summed = distributed.all_reduce_sum(torch.stack([own, by]))
     return summed[0] / torch.where(summed[1] > 0, summed[1], 1)

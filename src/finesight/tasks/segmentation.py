@@ -14,12 +14,12 @@ from torch import Tensor
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
-from finesight.data.images.pictures import Fit
+from finesight.data.image_cache import open_rows
+from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import MaskTargets, Targets
 from finesight.data.masks.files import encode_mask
 from finesight.data.sample import Item
-from finesight.data.store import open_rows
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
@@ -29,10 +29,10 @@ from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
-from finesight.run import RunFolder, write_atomically, write_csv
+from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.tasks.contract import Loss, Metrics, Score, TaskName
-from finesight.tasks.film import Film, start_film
 from finesight.tasks.losses import class_weights, parse_loss
+from finesight.tasks.mask_snapshots import Film, start_film
 
 CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 
@@ -41,12 +41,12 @@ class Segmentation:
     name: TaskName = "segmentation"
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
-    fits: tuple[Fit, ...] = ("whole", "squash")
+    fits: tuple[Fit, ...] = ("native", "stretch")
     has_masks = True
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
-            raise ConfigError("augment.mixup and augment.cutmix mix whole pictures' classes; masks cannot be mixed.")
+            raise ConfigError("augment.mixup and augment.cutmix mix whole images' classes; masks cannot be mixed.")
         if settings.augment.randaugment:
             raise ConfigError(
                 "augment.randaugment turns, shears and moves images but not their masks; set it to 0 and use "
@@ -62,14 +62,14 @@ class Segmentation:
         settings: Settings,
     ) -> MaskTargets:
         if listing.masks is None or any(item.mask is None for item in items):
-            raise DataError(f"{listing.root} holds pictures without masks; a segmentation run needs pairs.")
+            raise DataError(f"{listing.root} holds images without masks; a segmentation run needs pairs.")
         data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:
             masks, _, _ = open_rows(
                 items,
                 Masks(stored, preprocessing.fit, listing.masks),
-                limit_gb=data.store_limit_gb,
-                mode=data.store,
+                limit_gb=data.image_cache_gb,
+                mode=data.image_cache,
                 progress=bar.advance,
             )
         return MaskTargets(masks)
@@ -128,7 +128,7 @@ class Segmentation:
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
     ) -> Film | None:
-        return start_film(run, keys, count_shares(targets, len(classes)), classes, settings.film)
+        return start_film(run, keys, count_shares(targets, len(classes)), classes, settings.snapshots)
 
 
 def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
@@ -149,7 +149,7 @@ def fold_table(table: np.ndarray, unknown: int | None) -> np.ndarray:
 
 
 class SegmentationScore:
-    """Counts of each picture; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
+    """Counts of each image; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
 
     def __init__(self, classes: ClassList, answers: bool) -> None:
         self.classes = classes
@@ -217,15 +217,15 @@ class SegmentationScore:
     def calibrate(self, split: str) -> Calibration | None:
         return self._sample.calibrate(split)
 
-    def judge_pictures(self) -> tuple[np.ndarray, np.ndarray]:
+    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
         """Where pixels are of a known class; of classes with as many pixels, the first in the class list."""
         known = self.counts[:, :-1].numpy()
         truth, predicted = known.sum(2), known.sum(1)
         nothing = truth.sum(1) == 0
         return np.where(nothing, -1, truth.argmax(1)), np.where(nothing, -1, predicted.argmax(1))
 
-    def judge_regions(self, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        predictions: np.ndarray = self.counts.numpy()[pictures, classes].argmax(1)
+    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        predictions: np.ndarray = self.counts.numpy()[images, classes].argmax(1)
         return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
@@ -237,16 +237,16 @@ class SegmentationScore:
 def save_counts(
     folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics, boundary: Tensor | None
 ) -> None:
-    """metrics.json, confusion.csv (pixels), pictures.csv and counts.safetensors of an evaluation.
+    """metrics.json, confusion.csv (pixels), images.csv and counts.safetensors of an evaluation.
 
-    counts.safetensors, in the order of pictures.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
+    counts.safetensors, in the order of images.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
     `boundary` int64 (n, 3, C) of `count_boundary`, where it was counted.
     """
     names = classes.names
     pooled = fold_unknown(counts.sum(0), classes.ignore).tolist()
     write_csv(folder / "confusion.csv", ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
-    rows = ((key, *describe_picture(each, classes)) for key, each in zip(keys, counts, strict=True))
-    write_csv(folder / "pictures.csv", ("key", "pixel_accuracy", "miou"), rows)
+    rows = ((key, *describe_image(each, classes)) for key, each in zip(keys, counts, strict=True))
+    write_csv(folder / "images.csv", ("key", "pixel_accuracy", "miou"), rows)
     tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
     stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     write_atomically(folder / "counts.safetensors", stored)
@@ -254,8 +254,8 @@ def save_counts(
     write_atomically(folder / "metrics.json", text.encode())
 
 
-def describe_picture(counts: Tensor, classes: ClassList) -> tuple[str, str]:
-    """Pixel accuracy and mIoU of one picture; empty where nothing in it is known."""
+def describe_image(counts: Tensor, classes: ClassList) -> tuple[str, str]:
+    """Pixel accuracy and mIoU of one image; empty where nothing in it is known."""
     try:
         values = segmentation_metrics(counts, classes.names, classes.ignore)
     except DataError:

@@ -20,8 +20,8 @@ from finesight.app.demo_scene import (
 
 
 def read(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def as_tiff(values: np.ndarray) -> bytes:
@@ -39,11 +39,11 @@ def test_no_pixel_is_in_both_parts(tmp_path: Path) -> None:
     cut_tiles(place, mask, tmp_path)
     seen = {}
     for part in ("train", "validation"):
-        pictures = sorted((tmp_path / part / "images").iterdir())
-        assert [path.name for path in pictures] == [path.name for path in sorted((tmp_path / part / "masks").iterdir())]
-        pixels = np.concatenate([read(path).reshape(-1, 3) for path in pictures]).astype(int)
+        images = sorted((tmp_path / part / "images").iterdir())
+        assert [path.name for path in images] == [path.name for path in sorted((tmp_path / part / "masks").iterdir())]
+        pixels = np.concatenate([read(path).reshape(-1, 3) for path in images]).astype(int)
         seen[part] = set(map(tuple, pixels.tolist()))
-        assert {read(path).shape for path in pictures} == {(TILE, TILE, 3)}
+        assert {read(path).shape for path in images} == {(TILE, TILE, 3)}
     assert not seen["train"] & seen["validation"]
     columns_seen = {column + 256 * block for _, column, block in seen["validation"]}
     assert columns_seen == set(VALIDATION)

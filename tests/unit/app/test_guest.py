@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 import finesight
 from finesight.app.guest import unchanged_process
-from finesight.engine import device
+from finesight.backend import device
 from tiny import TINY
 
 
@@ -40,17 +40,17 @@ def look_at_process() -> dict[str, object]:
     }
 
 
-def test_calls_leave_everything_as_it_was(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_leave_everything_as_it_was(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     torch.manual_seed(123)
     device.release_freed_memory()
     run, before = tmp_path / "run", look_at_process()
     settings = {**TINY, "epochs": 1, "machine.threads": 2, "augment.erase": 0.5, "data.workers": 1}
     calls = {
-        "train": lambda: finesight.train(data=pictures, out=run, settings=settings),
+        "train": lambda: finesight.train(data=images, out=run, settings=settings),
         "evaluate": lambda: finesight.evaluate(run, tta=True),
-        "predict": lambda: finesight.predict(run, pictures, out=tmp_path / "labels.csv"),
-        "inspect": lambda: finesight.inspect(pictures),
+        "predict": lambda: finesight.predict(run, images, out=tmp_path / "labels.csv"),
+        "inspect": lambda: finesight.inspect(images),
         "embed": lambda: finesight.embed(run),
     }
     for name, call in calls.items():
@@ -58,7 +58,7 @@ def test_calls_leave_everything_as_it_was(pictures: Path, tmp_path: Path, monkey
         after = look_at_process()
         assert [key for key in before if after[key] != before[key]] == [], name
     with pytest.raises(finesight.FinesightError):
-        finesight.train(data=pictures, out=run, settings=settings)  # the folder is taken
+        finesight.train(data=images, out=run, settings=settings)  # the folder is taken
     assert look_at_process() == before
 
 

@@ -26,9 +26,9 @@ def test_interpolation_is_what_the_weights_were_evaluated_with(name: str, own: s
 
 
 def test_weights_decide_nothing_that_the_settings_say() -> None:
-    settings = load_settings(overrides={"image.size": [48, 40], "image.fit": "squash"})
+    settings = load_settings(overrides={"image.size": [48, 40], "image.fit": "stretch"})
     chosen = choose_preprocessing(Preprocessing(interpolation="bicubic"), settings, [], TASKS["segmentation"])
-    assert (chosen.size, chosen.fit, chosen.interpolation) == ((48, 40), "squash", "bicubic")
+    assert (chosen.size, chosen.fit, chosen.interpolation) == ((48, 40), "stretch", "bicubic")
 
 
 TWO = ClassList(("a", "b"), ("a", "b"))

@@ -10,7 +10,7 @@ Draw = Callable[..., Path]
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Draw:
-    """Writes a small picture of random colours below tmp_path: draw("cat/1.png", size=(4, 6), seed=3)."""
+    """Writes a small image of random colours below tmp_path: draw("cat/1.png", size=(4, 6), seed=3)."""
 
     def write(name: str, size: tuple[int, int] = (4, 6), seed: int = 0) -> Path:
         path = tmp_path / name

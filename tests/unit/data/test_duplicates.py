@@ -1,4 +1,4 @@
-"""Identical and nearly identical pictures are found among others, and nothing else is."""
+"""Identical and nearly identical images are found among others, and nothing else is."""
 
 import io
 from collections.abc import Callable
@@ -20,36 +20,36 @@ def paint(seed: int, size: int = 64) -> np.ndarray:
     return np.array(Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def as_jpeg(picture: np.ndarray) -> np.ndarray:
+def as_jpeg(image: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=60)
+    Image.fromarray(image).save(file, "JPEG", quality=60)
     return np.array(Image.open(file))
 
 
-def match(**pictures: np.ndarray) -> list[tuple[tuple[str, ...], bool]]:
-    found = match_fingerprints({name: take_fingerprint(picture) for name, picture in pictures.items()})
+def match(**images: np.ndarray) -> list[tuple[tuple[str, ...], bool]]:
+    found = match_fingerprints({name: take_fingerprint(image) for name, image in images.items()})
     return [(each.keys, each.identical) for each in found]
 
 
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "saved as JPEG": as_jpeg,
-    "half as large": lambda picture: np.array(Image.fromarray(picture).resize((32, 32))),
-    "brighter": lambda picture: np.clip(picture * 1.1 + 8, 0, 255).astype(np.uint8),
-    "one pixel changed": lambda picture: np.where(np.arange(picture.size).reshape(picture.shape) == 0, 9, picture),
+    "half as large": lambda image: np.array(Image.fromarray(image).resize((32, 32))),
+    "brighter": lambda image: np.clip(image * 1.1 + 8, 0, 255).astype(np.uint8),
+    "one pixel changed": lambda image: np.where(np.arange(image.size).reshape(image.shape) == 0, 9, image),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_copy_is_near(change: str) -> None:
-    picture = paint(0)
+    image = paint(0)
     others = {f"other{seed}": paint(seed) for seed in range(1, 30)}
-    copy = CHANGES[change](picture).astype(np.uint8)
-    assert match(picture=picture, **others, copy=copy) == [(("picture", "copy"), False)]
+    copy = CHANGES[change](image).astype(np.uint8)
+    assert match(image=image, **others, copy=copy) == [(("image", "copy"), False)]
 
 
-@pytest.mark.parametrize("change", [np.fliplr, np.flipud, lambda picture: 255 - picture])
+@pytest.mark.parametrize("change", [np.fliplr, np.flipud, lambda image: 255 - image])
 def test_another_motif_is_not(change: Callable[[np.ndarray], np.ndarray]) -> None:
-    assert match(picture=paint(0), other=np.ascontiguousarray(change(paint(0)))) == []
+    assert match(image=paint(0), other=np.ascontiguousarray(change(paint(0)))) == []
 
 
 def test_a_common_background_is_no_likeness() -> None:
@@ -61,33 +61,33 @@ def test_a_common_background_is_no_likeness() -> None:
     assert match(fish=fish, ship=ship) == []
 
 
-def test_flat_pictures_are_only_ever_identical() -> None:
+def test_flat_images_are_only_ever_identical() -> None:
     white, grey = np.full((8, 8, 3), 255, np.uint8), np.full((8, 8, 3), 100, np.uint8)
     speck = white.copy()
     speck[3, 3] = 254
     assert match(a=white, b=grey, c=speck, d=white) == [(("a", "d"), True)]
 
 
-def test_of_identical_pictures_the_first_stands_for_all() -> None:
-    picture = paint(0)
-    found = match(a=picture, b=picture, c=as_jpeg(picture), d=picture)
+def test_of_identical_images_the_first_stands_for_all() -> None:
+    image = paint(0)
+    found = match(a=image, b=image, c=as_jpeg(image), d=image)
     assert found == [(("a", "b", "d"), True), (("a", "c"), False)]
 
 
-def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
-    picture = np.zeros((4, 8, 3), np.uint8)
-    assert match(wide=picture, high=picture.reshape(8, 4, 3)) == []
+def test_the_same_bytes_in_another_shape_are_another_image() -> None:
+    image = np.zeros((4, 8, 3), np.uint8)
+    assert match(wide=image, high=image.reshape(8, 4, 3)) == []
 
 
 def test_comparing_coarsely_first_loses_no_pair() -> None:
     """All pairs, compared directly; enough of them to fill several blocks, at every likeness."""
     random = np.random.default_rng(0)
-    pictures = []
+    images = []
     for seed in range(80):
-        picture = paint(seed, 16).astype(float)
-        pictures += [picture + random.normal(0, noise, picture.shape) for noise in (0, 5, 15, 25, 40)]
-    small = [np.clip(picture, 0, 255).astype(np.uint8) for picture in pictures]
-    prints = {str(index): take_fingerprint(picture) for index, picture in enumerate(small)}
+        image = paint(seed, 16).astype(float)
+        images += [image + random.normal(0, noise, image.shape) for noise in (0, 5, 15, 25, 40)]
+    small = [np.clip(image, 0, 255).astype(np.uint8) for image in images]
+    prints = {str(index): take_fingerprint(image) for index, image in enumerate(small)}
     found = {each.keys: each.likeness for each in match_fingerprints(prints)}
     values = np.stack(small).astype(np.float64)
     values -= values.mean((1, 2), keepdims=True)
@@ -103,18 +103,18 @@ def test_comparing_coarsely_first_loses_no_pair() -> None:
 def test_a_set_of_nothing_but_copies_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "MAX_PAIRS", 50)
     monkeypatch.setattr(duplicates, "BLOCK", 16)
-    picture = paint(0)
+    image = paint(0)
     frames = {}
     for number in range(40):
-        frame = picture.copy()
+        frame = image.copy()
         frame[0, 0] = number
         frames[f"frame{number}"] = frame
     assert 50 <= len(match(**frames)) < 100
 
 
 def test_files_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
-    for name, picture in (("a.png", paint(0)), ("b.bmp", paint(0)), ("c.png", as_jpeg(paint(0)))):
-        Image.fromarray(picture).save(tmp_path / name)
+    for name, image in (("a.png", paint(0)), ("b.bmp", paint(0)), ("c.png", as_jpeg(paint(0)))):
+        Image.fromarray(image).save(tmp_path / name)
     (tmp_path / "broken.png").write_bytes(b"nothing")
     names = ("a.png", "b.bmp", "broken.png", "c.png", "gone.png")
     told: list[int] = []

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from finesight.app.inspect import inspect
-from finesight.data.formats import list_pictures, read_listing
+from finesight.data.formats import list_images, read_listing
 from finesight.data.images.content import explain_content, recognise
 from finesight.data.layouts.globs import read_globs
 from finesight.data.leftovers import CLAIM, Note
@@ -92,7 +92,7 @@ def test_folders_that_are_never_data(data: Path) -> None:
     ):
         assert f"Passed over: 1 folder {words}" in told
     assert "no class" not in told
-    assert len(list_pictures(data)) == 8
+    assert len(list_images(data)) == 8
 
 
 def test_the_cache_in_the_data_is_never_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,16 +121,16 @@ def test_an_empty_class_folder_is_told(data: Path) -> None:
     for name in ("lynx", "bear", "docs"):
         (data / name).mkdir()
     (data / "docs/a.txt").touch()
-    assert read_listing(data).notes == ("Folders hold no picture that can be read, so no class: 'bear', 'lynx'.",)
+    assert read_listing(data).notes == ("Folders hold no image that can be read, so no class: 'bear', 'lynx'.",)
 
 
 def test_a_folder_to_predict(draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw("p/1.png")
     for name in ("IMG_2.HEIC", "more.zip"):
         (tmp_path / "p" / name).touch()
-    assert [item.key for item in list_pictures(tmp_path / "p")] == ["1.png", "IMG_2.HEIC"]
+    assert [item.key for item in list_images(tmp_path / "p")] == ["1.png", "IMG_2.HEIC"]
     assert capsys.readouterr().err == "Note: Passed over: 1 archive ('more.zip'); unpack it.\n"
-    assert [item.key for item in list_pictures(tmp_path / "p/IMG_2.HEIC")] == ["IMG_2.HEIC"]
+    assert [item.key for item in list_images(tmp_path / "p/IMG_2.HEIC")] == ["IMG_2.HEIC"]
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "apng"])
@@ -147,7 +147,7 @@ def test_animations_are_told(data: Path, ending: str) -> None:
 def test_only_what_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.heic").touch()
     (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match=r"holds no pictures\. Passed over: 1 HEIC image.*1 archive"):
+    with pytest.raises(DataError, match=r"holds no images\. Passed over: 1 HEIC image.*1 archive"):
         read_listing(tmp_path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from finesight.data.formats import detect_format, list_pictures, read_listing
+from finesight.data.formats import detect_format, list_images, read_listing
 from finesight.errors import DataError
 
 Draw = Callable[..., Path]
@@ -27,11 +27,11 @@ def test_a_class_missing_in_val_shifts_nothing(draw: Draw, tmp_path: Path) -> No
     listing = read_listing(tmp_path)
     assert listing.classes.names == ("ant", "bee", "cat")
     assert [listing.classes.index(item.label or "") for item in listing.splits["val"]] == [0, 2]
-    assert listing.notes == ("Class without a picture in val: 'bee'.",)
+    assert listing.notes == ("Class without an image in val: 'bee'.",)
     assert read_listing(tmp_path / "train", val=tmp_path / "val").splits == listing.splits
 
 
-def test_validation_of_a_single_class_is_read_like_the_training_pictures(draw: Draw, tmp_path: Path) -> None:
+def test_validation_of_a_single_class_is_read_like_the_training_images(draw: Draw, tmp_path: Path) -> None:
     _labels(draw, "train", {"ant": 2, "bee": 2})
     _labels(draw, "more", {"bee": 2})
     listing = read_listing(tmp_path / "train", val=tmp_path / "more")
@@ -45,16 +45,16 @@ def test_ids_and_names_are_one_class(draw: Draw, tmp_path: Path) -> None:
     listing = read_listing(tmp_path / "train", val=tmp_path / "check", classes=str(tmp_path / "names.json"))
     assert listing.classes.names == ("fox", "wolf", "hare")
     assert [listing.classes.index(item.label or "") for item in listing.splits["val"]] == [0, 2]
-    assert listing.notes == ("In the class list but without pictures: 'wolf'.",)
+    assert listing.notes == ("In the class list but without images: 'wolf'.",)
 
 
 def test_a_split_is_made_where_there_is_none(draw: Draw, tmp_path: Path) -> None:
     _labels(draw, "all", {"ant": 10, "bee": 10, "rare": 1})
-    listing = read_listing(tmp_path / "all", val_share=0.2)
+    listing = read_listing(tmp_path / "all", val_fraction=0.2)
     assert [len(listing.splits[split]) for split in ("train", "val")] == [17, 4]
-    assert listing.notes == ("Class without a picture in val: 'rare'.",)
-    assert read_listing(tmp_path / "all", val_share=0.2) == listing
-    assert read_listing(tmp_path / "all", val_share=0.2, seed=1).splits != listing.splits
+    assert listing.notes == ("Class without an image in val: 'rare'.",)
+    assert read_listing(tmp_path / "all", val_fraction=0.2) == listing
+    assert read_listing(tmp_path / "all", val_fraction=0.2, seed=1).splits != listing.splits
 
 
 def test_natural_order_and_test_split(draw: Draw, tmp_path: Path) -> None:
@@ -72,34 +72,34 @@ def test_dotted_root_and_links(draw: Draw, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "link").symlink_to(tmp_path / "real/data")
     monkeypatch.chdir(tmp_path / "real")
     assert read_listing("data/../data").root == tmp_path / "real/data"
-    assert [item.key for item in list_pictures(tmp_path / "link")] == ["a_0.png", "a_1.png", "b_0.png", "b_1.png"]
+    assert [item.key for item in list_images(tmp_path / "link")] == ["a_0.png", "a_1.png", "b_0.png", "b_1.png"]
 
 
-def test_what_is_no_picture_is_passed_over(draw: Draw, tmp_path: Path) -> None:
+def test_what_is_no_image_is_passed_over(draw: Draw, tmp_path: Path) -> None:
     _labels(draw, "d", {"a": 2, "b": 2})
     draw("d/.hidden/x.png")
     draw("d/__MACOSX/x.png")
     for name in ("Thumbs.db", "._a_0.png", "notes.txt", "classes.csv"):
         (tmp_path / "d" / name).write_text("name\na\nb\n")
-    assert len(list_pictures(tmp_path / "d")) == 4
+    assert len(list_images(tmp_path / "d")) == 4
     assert detect_format(tmp_path / "d") == "name_prefix"
 
 
 def test_single_file(draw: Draw, tmp_path: Path) -> None:
     path = draw("狐 <b>.PNG")
-    (item,) = list_pictures(path)
+    (item,) = list_images(path)
     assert (item.key, item.path, item.label) == ("狐 <b>.PNG", path, None)
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"a\.txt' is a file"):
-        list_pictures(tmp_path / "a.txt")
+        list_images(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        ([], "holds no pictures"),
-        (["cat/1.png", "cat/2.png"], "one folder of pictures, 'cat'; at least two"),
-        (["a_1.png", "b_1.png", "odd.png"], r"3 pictures directly in it \('a_1.png', 'b_1.png' and 1 more\)"),
+        ([], "holds no images"),
+        (["cat/1.png", "cat/2.png"], "one folder of images, 'cat'; at least two"),
+        (["a_1.png", "b_1.png", "odd.png"], r"3 images directly in it \('a_1.png', 'b_1.png' and 1 more\)"),
         (["train_50/cat/1.png", "val_50/cat/1.png", "extra/cat/1.png"], "'extra' beside them is not"),
         (["train_50/a_1.png", "val_50/b_1.png", "extra/a_2.png"], "'extra' beside them is not"),
         (["train_50/a_1.png", "train_100/b_1.png"], "both called like the split train"),
@@ -140,7 +140,7 @@ def test_bad_roots(draw: Draw, tmp_path: Path) -> None:
         read_listing(tmp_path / "x.csv")
 
 
-def test_forced_formats_say_which_picture(draw: Draw, tmp_path: Path) -> None:
+def test_forced_formats_say_which_image(draw: Draw, tmp_path: Path) -> None:
     draw("d/flat.png")
     with pytest.raises(DataError, match=r"'flat.png'.*folder named after its class"):
         read_listing(tmp_path / "d", format="class_folders")
@@ -157,7 +157,7 @@ def test_senseless_data(draw: Draw, tmp_path: Path) -> None:
         read_listing(tmp_path / "singles")
     _labels(draw, "good", {"a": 2, "b": 2})
     _labels(draw, "unknown", {"a": 1, "wolf": 1})
-    with pytest.raises(DataError, match="val has pictures of 'wolf'"):
+    with pytest.raises(DataError, match="val has images of 'wolf'"):
         read_listing(tmp_path / "good", val=tmp_path / "unknown")
     with pytest.raises(DataError, match="in both train and val"):
         read_listing(tmp_path / "good", val=tmp_path / "good")

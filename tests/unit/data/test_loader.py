@@ -1,4 +1,4 @@
-"""Batches: every picture once, in an order that is a function of seed and epoch, the same with and without workers."""
+"""Batches: every image once, in an order that is a function of seed and epoch, the same with and without workers."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.data.loader import MOST_PIXELS, PictureDataset, batch_by_size, load_batches, order_batches
+from finesight.data.loader import MOST_PIXELS, ImageDataset, batch_by_size, load_batches, order_batches
 
 
 class Pixels:
-    """Picture i is filled with i."""
+    """Image i is filled with i."""
 
     note = ""
 
@@ -25,12 +25,12 @@ class Pixels:
 
 
 @pytest.fixture
-def dataset() -> PictureDataset:
-    return PictureDataset(Pixels(10), np.arange(10) % 3, [f"{index}.png" for index in range(10)])  # type: ignore[arg-type]
+def dataset() -> ImageDataset:
+    return ImageDataset(Pixels(10), np.arange(10) % 3, [f"{index}.png" for index in range(10)])  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.none() | st.tuples(st.integers(0, 9), st.integers(1, 9)))
-def test_every_picture_once(count: int, batch_size: int, shuffle: tuple[int, int] | None) -> None:
+def test_every_image_once(count: int, batch_size: int, shuffle: tuple[int, int] | None) -> None:
     batches = order_batches(count, batch_size, shuffle)
     flat = [index for batch in batches for index in batch]
     assert sorted(flat) == list(range(count))
@@ -39,7 +39,7 @@ def test_every_picture_once(count: int, batch_size: int, shuffle: tuple[int, int
     if shuffle is None:
         assert flat == list(range(count))
     elif len(batches) > 1 and batch_size > 1:
-        assert len(batches[-1]) > 1  # batch statistics of one picture mean nothing
+        assert len(batches[-1]) > 1  # batch statistics of one image mean nothing
     assert batches == order_batches(count, batch_size, shuffle)
 
 
@@ -61,7 +61,7 @@ def test_the_order_is_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_batches_hold_what_was_asked_for(dataset: PictureDataset, workers: int) -> None:
+def test_batches_hold_what_was_asked_for(dataset: ImageDataset, workers: int) -> None:
     batches = [[3, 1], [9, 0, 4]]
     loaded = list(load_batches(dataset, batches, workers))
     assert len(loaded) == 2
@@ -76,10 +76,10 @@ def test_batches_hold_what_was_asked_for(dataset: PictureDataset, workers: int) 
 
 
 @pytest.mark.parametrize("workers", [0, 4])
-def test_no_batches_need_no_workers(dataset: PictureDataset, workers: int) -> None:
+def test_no_batches_need_no_workers(dataset: ImageDataset, workers: int) -> None:
     assert list(load_batches(dataset, [], workers)) == []
 
 
 def test_pixels_targets_and_keys_belong_together() -> None:
     with pytest.raises(AssertionError):
-        PictureDataset(Pixels(3), np.zeros(2, np.int64), ["a", "b", "c"])  # type: ignore[arg-type]
+        ImageDataset(Pixels(3), np.zeros(2, np.int64), ["a", "b", "c"])  # type: ignore[arg-type]

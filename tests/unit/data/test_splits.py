@@ -38,7 +38,7 @@ def test_seeds_differ() -> None:
     assert split_train_val(items, 0.2, 0)[1] != split_train_val(items, 0.2, 1)[1]
 
 
-def test_a_new_picture_moves_at_most_one_other() -> None:
+def test_a_new_image_moves_at_most_one_other() -> None:
     items = _items({"a": 40})
     before = set(split_train_val(items, 0.25, 0)[1])
     after = set(split_train_val([*items, Item("a/new", Path("a"), "a")], 0.25, 0)[1])

@@ -31,8 +31,8 @@ def test_resizing_is_pillows_up_to_rounding(size):
     from PIL import Image
 
     images = photo(1)
-    picture = Image.fromarray(images[0].permute(1, 2, 0).numpy())
-    expected = np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR), dtype=np.float32)
+    image = Image.fromarray(images[0].permute(1, 2, 0).numpy())
+    expected = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR), dtype=np.float32)
     got = prepare(images, Preprocessing(size=size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))[0] * 255
     assert np.abs(got.permute(1, 2, 0).numpy() - expected).max() <= 1.01
 
@@ -60,7 +60,7 @@ def test_quarter_turns_are_exact_and_all_four_occur():
 @pytest.mark.parametrize(
     "changes", [{"colour": 0.4}, {"randaugment": 9}, {"erase": 1.0}, {"rotate_degrees": 30.0}, {"scale": (0.3, 0.6)}]
 )
-def test_each_picture_is_changed_by_its_own_draws_whatever_its_batch(changes):
+def test_each_image_is_changed_by_its_own_draws_whatever_its_batch(changes):
     settings = AugmentSettings(**changes)
     images = photo(4, 20)
     preprocessing = Preprocessing(size=(20, 20))
@@ -86,7 +86,7 @@ COUNTS = torch.tensor([1000, 500, 10])
 
 
 def scene(n=3, size=32):
-    """Pictures whose red is ten times the class of their mask, which is a few blocks of three classes."""
+    """Images whose red is ten times the class of their mask, which is a few blocks of three classes."""
     masks = torch.zeros(n, size, size, dtype=torch.uint8)
     masks[:, 8:20, 12:28] = 1
     masks[:, 24:, :8] = 2
@@ -105,13 +105,13 @@ GEOMETRY = [
     {"quarter_turns": True, "vertical_flip": 0.5},
     {"rotate_degrees": 40.0},
     {"scale": (0.3, 0.6), "ratio": 1.3},
-    {"rare_share": 1.0, "scale": (0.2, 0.4)},
+    {"rare_fraction": 1.0, "scale": (0.2, 0.4)},
 ]
 
 
 @pytest.mark.parametrize("changes", GEOMETRY)
-@pytest.mark.parametrize("fit", ["whole", "squash"])
-def test_a_mask_moves_with_its_picture(changes, fit):
+@pytest.mark.parametrize("fit", ["native", "stretch"])
+def test_a_mask_moves_with_its_image(changes, fit):
     preprocessing = Preprocessing(size=(24, 24), mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit)
     settings = AugmentSettings(**({"flip": 0.0, "scale": (1.0, 1.0), "ratio": 1.0} | changes))
     images, masks = pairs(settings, preprocessing, (24, 24))
@@ -160,7 +160,7 @@ SHAPES = [
 
 @pytest.mark.parametrize("moves", MOVES)
 @pytest.mark.parametrize(("shape", "size"), SHAPES)
-@pytest.mark.parametrize("fit", ["whole", "squash", "crop"])
+@pytest.mark.parametrize("fit", ["native", "stretch", "crop"])
 def test_moving_pixels_stretches_nothing(moves, shape, size, fit):
     """Along the two axes of the crop, steps are those of an image that is only cropped, times one zoom for both."""
     if fit == "crop":  # the store holds the centre in the shape of size
@@ -172,16 +172,16 @@ def test_moving_pixels_stretches_nothing(moves, shape, size, fit):
     alone = augment(images, settings, preprocessing, draws, size)
     paired, _ = augment_pairs(images, masks, settings, preprocessing, draws, size, COUNTS)
     assert torch.equal(alone, paired)
-    plain = torch.ones(2) if fit == "whole" else torch.tensor([shape[1] / size[1], shape[0] / size[0]])
+    plain = torch.ones(2) if fit == "native" else torch.tensor([shape[1] / size[1], shape[0] / size[0]])
     zooms = torch.linalg.svdvals(input_steps(alone) / plain.double()[:, None])
     torch.testing.assert_close(zooms[:, 0], zooms[:, 1], rtol=0.03, atol=0)  # antialiasing ripples
     lowest, highest = settings.scale
-    lying = min(size) / max(size) if settings.quarter_turns and fit != "whole" else 1  # zoomed in to stay inside
+    lying = min(size) / max(size) if settings.quarter_turns and fit != "native" else 1  # zoomed in to stay inside
     assert zooms.min() >= lowest**0.5 * lying * 0.97
     assert zooms.max() <= highest**0.5 * 1.03
 
 
-@pytest.mark.parametrize("fit", ["whole", "squash", "crop"])
+@pytest.mark.parametrize("fit", ["native", "stretch", "crop"])
 def test_a_turned_crop_stays_inside_its_image(fit):
     settings = AugmentSettings(flip=0.0, scale=(0.4, 1.0), ratio=1.0, quarter_turns=True)
     preprocessing = Preprocessing(size=(24, 48), mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit)
@@ -191,39 +191,39 @@ def test_a_turned_crop_stays_inside_its_image(fit):
     assert not seen.any()
 
 
-def test_zooming_out_ignores_what_is_no_picture():
-    preprocessing = Preprocessing(size=(32, 32), fit="whole")
+def test_zooming_out_ignores_what_is_no_image():
+    preprocessing = Preprocessing(size=(32, 32), fit="native")
     _, masks = pairs(AugmentSettings(flip=0.0, scale=(4.0, 4.0), ratio=1.0), preprocessing, (32, 32))
     assert (masks == IGNORE_INDEX).float().mean() == pytest.approx(0.75, abs=0.05)
     assert (masks[:, 8:24, 8:24] != IGNORE_INDEX).all()
 
 
-def test_whole_pictures_keep_their_size_and_scale():
-    preprocessing = Preprocessing(size=(16, 16), mean=(0.0,) * 3, std=(1.0,) * 3, fit="whole")
+def test_whole_images_keep_their_size_and_scale():
+    preprocessing = Preprocessing(size=(16, 16), mean=(0.0,) * 3, std=(1.0,) * 3, fit="native")
     assert prepare(scene()[0], preprocessing).shape == (3, 3, 32, 32)
     plain = AugmentSettings(flip=0.0, scale=(1.0, 1.0), ratio=1.0)
     images, masks = pairs(plain, preprocessing, (16, 16), n=40)
     seen = [(mask == 1).sum().item() for mask in masks]
     assert len(set(seen)) > 5  # pieces differ
     assert max(seen) > 12 * 16 * 0.7  # of the class's 12×16 pixels, not of a scaled-down quarter of them
-    settings = Preprocessing(size=(32, 32), mean=(0.0,) * 3, std=(1.0,) * 3, fit="whole")
+    settings = Preprocessing(size=(32, 32), mean=(0.0,) * 3, std=(1.0,) * 3, fit="native")
     images, masks = pairs(plain, settings, (32, 32))
     assert torch.equal(images, prepare(scene()[0], settings))
     assert torch.equal(masks, scene()[1].long())
 
 
 def test_pieces_lie_around_rare_classes_when_asked_to():
-    preprocessing = Preprocessing(size=(8, 8), fit="whole")
+    preprocessing = Preprocessing(size=(8, 8), fit="native")
     plain = {"flip": 0.0, "scale": (1.0, 1.0), "ratio": 1.0}
     for share, least, most in ((1.0, 0.99, 1.0), (0.5, 0.4, 0.75), (0.0, 0.05, 0.4)):
-        _, masks = pairs(AugmentSettings(**plain, rare_share=share), preprocessing, (8, 8), n=200)
+        _, masks = pairs(AugmentSettings(**plain, rare_fraction=share), preprocessing, (8, 8), n=200)
         found = (masks == 2).flatten(1).any(1).float().mean().item()
         assert least <= found <= most
 
 
 @pytest.mark.parametrize("changes", GEOMETRY)
 def test_each_pair_is_changed_by_its_own_draws_whatever_its_batch(changes):
-    preprocessing = Preprocessing(size=(16, 16), fit="whole")
+    preprocessing = Preprocessing(size=(16, 16), fit="native")
     images, masks = scene(4)
     draws = draw_uniform(7, 3, [5, 6, 7, 8])
     settings = AugmentSettings(**changes)

@@ -13,7 +13,7 @@ from finesight.errors import RunError
 from finesight.metrics.calibration import HOTTEST, Calibration, calibrate, fit_temperature, measure_reliability
 from finesight.metrics.confusion import DEFINITIONS
 from finesight.metrics.pixel_sample import PixelSample
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 
 def draw(count: int, too_sure: float, seed: int = 0, num_classes: int = 5) -> tuple[Tensor, Tensor]:
@@ -61,7 +61,7 @@ def test_temperatures_without_an_optimum() -> None:
 
 def test_scaling_is_measured_on_what_it_was_not_fitted_to() -> None:
     logits, targets = draw(8000, 3.0)
-    found = calibrate(logits, targets, torch.arange(8000), "picture", "val")
+    found = calibrate(logits, targets, torch.arange(8000), "image", "val")
     assert found.before.ece > 0.15
     assert found.after.ece < 0.02
     assert found.after.accuracy == pytest.approx(found.before.accuracy)
@@ -74,7 +74,7 @@ def test_scaling_is_measured_on_what_it_was_not_fitted_to() -> None:
 
 def test_a_temperature_at_its_bound_is_not_offered(tmp_path: Path) -> None:
     wrong = (torch.arange(40) + 1) % 4
-    found = calibrate(5 * torch.eye(4)[torch.arange(40) % 4], wrong, torch.arange(40), "picture", "val")
+    found = calibrate(5 * torch.eye(4)[torch.arange(40) % 4], wrong, torch.arange(40), "image", "val")
     assert found.temperature == HOTTEST
     assert "none between 0.05 and 20 is the best" in found.why_not
     assert found.usable == 1
@@ -86,14 +86,14 @@ def test_a_temperature_at_its_bound_is_not_offered(tmp_path: Path) -> None:
 def test_a_temperature_that_makes_the_error_worse_is_not_offered() -> None:
     """The likelihood and the binned error need not agree; measured on a run: 0.0217 became 0.0230."""
     good, worse = measure_reliability(*draw(2000, 1.0)), measure_reliability(*draw(2000, 3.0))
-    found = Calibration(0.755, "val", "picture", 2000, before=good, after=worse)
+    found = Calibration(0.755, "val", "image", 2000, before=good, after=worse)
     assert "makes the expected calibration error worse" in found.why_not
-    assert (found.usable, Calibration(0.755, "val", "picture", 2000, worse, good).usable) == (1, 0.755)
+    assert (found.usable, Calibration(0.755, "val", "image", 2000, worse, good).usable) == (1, 0.755)
 
 
 def test_a_file_of_before_says_the_same(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    calibrate(*draw(100, 2.0), torch.arange(100), "picture", "val").save(run)
+    calibrate(*draw(100, 2.0), torch.arange(100), "image", "val").save(run)
     value = run.read_json("calibration.json")
     assert value.pop("not_offered_because") == ""
     run.write_json("calibration.json", value | {"temperature": 20.0})
@@ -102,15 +102,15 @@ def test_a_file_of_before_says_the_same(tmp_path: Path) -> None:
     assert found.why_not
 
 
-def test_one_picture_can_be_calibrated() -> None:
-    found = calibrate(torch.tensor([[2.0, 1.0]]), torch.tensor([1]), torch.tensor([0]), "picture", "val")
+def test_one_image_can_be_calibrated() -> None:
+    found = calibrate(torch.tensor([[2.0, 1.0]]), torch.tensor([1]), torch.tensor([0]), "image", "val")
     assert found.num_samples == 1
 
 
 def test_it_comes_back_from_the_run(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     assert Calibration.load(run) is None
-    found = calibrate(*draw(100, 2.0), torch.arange(100), "picture", "val")
+    found = calibrate(*draw(100, 2.0), torch.arange(100), "image", "val")
     found.save(run)
     assert Calibration.load(run) == found
     assert json.loads((tmp_path / "calibration.json").read_text())["definitions"]["ece"] == DEFINITIONS["ece"]

@@ -49,10 +49,10 @@ def test_class_255_is_a_class_like_any_other() -> None:
 
 
 def test_logits_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(ModelError, match="1 of 2 pictures"):
+    with pytest.raises(ModelError, match="1 of 2 images"):
         classification_metrics(torch.tensor([[0.0, float("nan")], [0, 1]]), torch.tensor([0, 1]), ["a", "b"])
 
 
-def test_no_pictures_is_an_error() -> None:
+def test_no_images_is_an_error() -> None:
     with pytest.raises(DataError, match="nothing to score"):
         classification_metrics(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64), ["a", "b", "c"])

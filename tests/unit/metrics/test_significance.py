@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from finesight.insight.intervals import bootstrap
+from finesight.analysis.intervals import bootstrap
 from finesight.metrics.confusion import iou, mean_iou
 from finesight.metrics.significance import (
     FEWEST_IMAGES,

@@ -16,7 +16,8 @@ from timm.layers import resample_abs_pos_embed
 from torchvision import models as torchvision_models
 
 from finesight.errors import ModelError, WeightsError
-from finesight.models import MODELS, build_model, find_entry, wheels
+from finesight.models import MODELS, build_model, find_entry
+from finesight.models import pypi_weights as wheels
 from finesight.models.torchvision_networks import fit_state
 from finesight.models.weights import load_strictly
 
@@ -203,9 +204,7 @@ def test_default_weights_of_timm_follow_the_size(monkeypatch: pytest.MonkeyPatch
 
 def test_a_size_that_the_weights_cannot_follow_is_named(tmp_path: Path) -> None:
     save_file(timm.create_model("pit_ti_224").state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(
-        ModelError, match=r"are for pictures of 224×224 and cannot be fitted to 256×256: set image\.size"
-    ):
+    with pytest.raises(ModelError, match=r"are for images of 224×224 and cannot be fitted to 256×256: set image\.size"):
         build_model("timm/pit_ti_224", 3, str(tmp_path / "w.safetensors"), size=(256, 256))
 
 

@@ -115,7 +115,7 @@ def test_logits_have_the_images_size(network: type[nn.Module], size: tuple[int, 
         assert network(5)(torch.empty(2, 3, *size)).shape == (2, 5, *size)
 
 
-def test_odd_sizes_are_the_padded_picture_cropped() -> None:
+def test_odd_sizes_are_the_padded_image_cropped() -> None:
     network = Vgg16FCN8(3).eval()
     images = torch.randn(1, 3, 33, 50)
     with torch.no_grad():

@@ -95,7 +95,7 @@ def test_unknown_layer_and_unfit_size() -> None:
         find_modules_before(Shuffled(), SIZE, "blocks[1]")
     with pytest.raises(ModelError, match="No layer ''"):
         find_modules_before(Shuffled(), SIZE, "")
-    with pytest.raises(ModelError, match="cannot take pictures of 1×1 pixels"):
+    with pytest.raises(ModelError, match="cannot take images of 1×1 pixels"):
         trace_layers(Shuffled(), (1, 1))
 
 

@@ -9,7 +9,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from finesight.config import OptimSettings
-from finesight.engine.optim import learning_rate_scales
 from finesight.errors import ModelError, WeightsError
 from finesight.models import build_model
 from finesight.models.fcn import vgg16_features
@@ -22,6 +21,7 @@ from finesight.models.segmenters import (
     build_segmenter,
     carry_over_backbone,
 )
+from finesight.training.optim import learning_rate_scales
 
 TINY = "fcn/timm/test_efficientnet"  # 0.4 million parameters
 FAMILIES = [*SEGMENTERS, TINY, "fcn/timm/test_vit", "fcn/timm/swin_tiny_patch4_window7_224"]
@@ -54,7 +54,7 @@ def test_logits_have_the_images_size_and_the_head_is_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_real_pictures_of_any_size_give_the_same_finite_logits_twice(name: str) -> None:
+def test_real_images_of_any_size_give_the_same_finite_logits_twice(name: str) -> None:
     network = build_segmenter(name, 3).network.eval()
     for size in SIZES:
         images = torch.randn(1, 3, *size)
@@ -97,7 +97,7 @@ def test_an_unknown_name_is_one_sentence(name: str) -> None:
 # --- timm
 
 
-def test_shifting_the_picture_shifts_the_logits() -> None:
+def test_shifting_the_image_shifts_the_logits() -> None:
     network = build_segmenter(TINY, 2).network.eval()
     images = torch.zeros(1, 3, 224, 32)
     images[:, :, 96:104] = 3.0
@@ -137,7 +137,7 @@ def test_another_networks_weights_are_refused() -> None:
 def test_unknown_and_unfit_timm_names() -> None:
     with pytest.raises(ModelError, match=r"Did you mean 'resnet18'\?"):
         build_segmenter("fcn/timm/resnt18", 3)
-    with pytest.raises(ModelError, match="pictures of any size"):
+    with pytest.raises(ModelError, match="images of any size"):
         build_segmenter("fcn/timm/mixer_s32_224", 3)
 
 

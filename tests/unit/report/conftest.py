@@ -17,4 +17,4 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> SyntheticRun:
 @pytest.fixture(scope="session")
 def page(synthetic: SyntheticRun, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("page") / "report.html"
-    return render_report(synthetic.run, out, synthetic.find_picture).read_text(encoding="utf-8")
+    return render_report(synthetic.run, out, synthetic.find_image).read_text(encoding="utf-8")

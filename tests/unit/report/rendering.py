@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from finesight.insight.evidence import read_evidence
+from finesight.analysis.evidence import read_evidence
 from finesight.reporting import make_comparison_page, make_page, write_page
-from finesight.reporting.masks import Originals, ReadTruth
-from finesight.reporting.pictures import FindPicture
-from finesight.run import RunFolder
+from finesight.reporting.mask_images import Originals, ReadTruth
+from finesight.reporting.thumbnails import FindImage
+from finesight.run.folder import RunFolder
 
 
 def render_report(
-    run: RunFolder, out: Path, find_picture: FindPicture, read_truth: ReadTruth = lambda key, size: None
+    run: RunFolder, out: Path, find_image: FindImage, read_truth: ReadTruth = lambda key, size: None
 ) -> Path:
-    return write_page(make_page(run, Originals(find_picture, read_truth)), out)
+    return write_page(make_page(run, Originals(find_image, read_truth)), out)
 
 
 def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals) -> Path:

@@ -8,22 +8,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.features import save_features
+from finesight.analysis.label_errors import LabelErrors, save_label_errors
+from finesight.analysis.label_regions import RegionFinder
+from finesight.analysis.nearest_images import find_similar, save_similar
+from finesight.analysis.projection import project, save_map
+from finesight.analysis.projection_quality import map_quality
+from finesight.analysis.region_features import FOLDER
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
-from finesight.insight.features import save_features
-from finesight.insight.label_errors import LabelErrors, save_label_errors
-from finesight.insight.label_regions import RegionFinder
-from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import project, save_map
-from finesight.insight.quality import map_quality
-from finesight.insight.regions import FOLDER
-from finesight.insight.similar import find_similar, save_similar
 from finesight.metrics.confusion import count_confusion
-from finesight.reporting.masks import Originals
-from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
-from finesight.tasks.film import Film
-from finesight.tasks.film_scores import score_film
+from finesight.reporting.mask_images import Originals
+from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.tasks.mask_snapshots import Film
 from finesight.tasks.segmentation import SegmentationScore
+from finesight.tasks.snapshot_scores import score_film
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ClassList(
@@ -38,25 +38,25 @@ SIZE = (40, 48)
 @dataclass(frozen=True)
 class MaskRun:
     run: RunFolder
-    pictures: Path
+    images: Path
     truths: dict[str, np.ndarray]
 
     @property
     def originals(self) -> Originals:
-        return Originals(self.find_picture, lambda key, size: self.truths.get(key))
+        return Originals(self.find_image, lambda key, size: self.truths.get(key))
 
-    def find_picture(self, key: str) -> Path | None:
-        path = self.pictures / key
+    def find_image(self, key: str) -> Path | None:
+        path = self.images / key
         return path if path.exists() else None
 
 
 def write_mask_run(
     folder: Path, name: str = "a run", epochs: int = 4, skill: float = 0.9, count: int = 6, network: str = "fcn32s"
 ) -> MaskRun:
-    """A finished, evaluated run that watched three pictures. skill: share of pixels it tells right in the end."""
+    """A finished, evaluated run that watched three images. skill: share of pixels it tells right in the end."""
     keys = [f"val/{number:04} 'x'_sat.png" for number in range(count)]
-    truths = {key: draw_pair(folder / "pictures" / key, number) for number, key in enumerate(keys)}
-    made = MaskRun(RunFolder(folder / name), folder / "pictures", truths)
+    truths = {key: draw_pair(folder / "images" / key, number) for number, key in enumerate(keys)}
+    made = MaskRun(RunFolder(folder / name), folder / "images", truths)
     write_description(made, keys, epochs, network)
     masks = torch.from_numpy(np.stack(list(truths.values())))
     score = SegmentationScore(CLASSES, answers=True)
@@ -76,10 +76,10 @@ def write_mask_run(
 
 
 def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -> None:
-    """Features of pictures, and of their meadows, lakes and towns, which lie apart."""
+    """Features of images, and of their meadows, lakes and towns, which lie apart."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(len(keys), 8)).astype(np.float32)
-    targets, predictions = score.judge_pictures()
+    targets, predictions = score.judge_images()
     folder, name = run.embedding("val"), CLASSES.ids.__getitem__
     save_features(folder, features, keys, [*map(name, targets)], [*map(name, predictions)])
     save_similar(folder, find_similar(features))
@@ -88,7 +88,7 @@ def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -
     Image.new("RGB", (320, 240), "white").save(folder / "map.png")
     owners, classes = np.repeat(np.arange(len(keys)), 3), np.tile(np.arange(3), len(keys))
     regions = (3 * np.eye(3, 8)[classes] + rng.normal(size=(len(owners), 8))).astype(np.float32)
-    told, keys = score.judge_regions(owners, classes), [keys[picture] for picture in owners]
+    told, keys = score.judge_regions(owners, classes), [keys[image] for image in owners]
     save_features(folder / FOLDER, regions, keys, [*map(name, classes)], [*map(name, told)])
     confusion = count_confusion(torch.from_numpy(classes), torch.from_numpy(told), len(CLASSES)).numpy()
     found = find_close_classes(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
@@ -96,7 +96,7 @@ def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -
 
 
 def write_label_errors(made: MaskRun, keys: list[str]) -> None:
-    """The lake of the first picture is suspected to be a town."""
+    """The lake of the first image is suspected to be a town."""
     finder = RegionFinder(len(CLASSES), CLASSES.ignore)
     for number, (key, mask) in enumerate(made.truths.items()):
         seen = np.where(mask == 1, 2, mask) if number == 0 else mask
@@ -110,7 +110,7 @@ def write_label_errors(made: MaskRun, keys: list[str]) -> None:
 
 
 def draw_pair(path: Path, seed: int) -> np.ndarray:
-    """Writes a picture and returns its mask: a lake and a town on a meadow, a corner unknown."""
+    """Writes an image and returns its mask: a lake and a town on a meadow, a corner unknown."""
     random = np.random.default_rng(seed)
     mask = np.zeros(SIZE, np.uint8)
     top, left = random.integers(0, 12, 2)
@@ -118,9 +118,9 @@ def draw_pair(path: Path, seed: int) -> np.ndarray:
     mask[top + 14 : top + 24, left + 20 : left + 30] = 2
     mask[:3, :3] = IGNORE_INDEX
     colours = np.array([(60, 140, 50), (30, 60, 160), (170, 150, 120)], np.uint8)
-    picture = colours[np.where(mask == IGNORE_INDEX, 0, mask)] + random.integers(0, 40, (*SIZE, 1), dtype=np.uint8)
+    image = colours[np.where(mask == IGNORE_INDEX, 0, mask)] + random.integers(0, 40, (*SIZE, 1), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
+    Image.fromarray(image).save(path)
     return mask
 
 
@@ -137,7 +137,7 @@ def write_description(made: MaskRun, keys: list[str], epochs: int, network: str)
     run = made.run
     run.create()
     overrides = {
-        "task": "segmentation", "epochs": epochs, "data.root": str(made.pictures), "data.format": "pairs",
+        "task": "segmentation", "epochs": epochs, "data.root": str(made.images), "data.format": "pairs",
         "model.name": network, "checkpoint.best": "miou",
     }  # fmt: skip
     run.write_settings(load_settings(overrides=overrides))
@@ -155,7 +155,7 @@ def write_description(made: MaskRun, keys: list[str], epochs: int, network: str)
     sizes = {"parameters": 448, "trainable": 448, "frozen": 0}
     run.write_json("architecture.json", {"name": network, **sizes, "layers": layers})
     write_atomically(run.path / "architecture.txt", f"Network({network})".encode())
-    preprocessing = {"size": [32, 32], "fit": "whole", "stored": list(SIZE)}
+    preprocessing = {"size": [32, 32], "fit": "native", "stored": list(SIZE)}
     weights = {"source": "VGG16 of torchvision"}
     run.write_json(
         "model.json",

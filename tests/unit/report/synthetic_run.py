@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.features import save_features
+from finesight.analysis.label_errors import LabelErrors, find_label_errors, save_label_errors
+from finesight.analysis.nearest_images import find_similar, save_similar
+from finesight.analysis.projection import project, save_map
+from finesight.analysis.projection_quality import map_quality
 from finesight.classes import ClassList
 from finesight.config import load_settings
-from finesight.insight.features import save_features
-from finesight.insight.label_errors import LabelErrors, find_label_errors, save_label_errors
-from finesight.insight.neighbours import find_close_classes
-from finesight.insight.projection import project, save_map
-from finesight.insight.quality import map_quality
-from finesight.insight.similar import find_similar, save_similar
 from finesight.metrics.confusion import count_confusion
-from finesight.run import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
 from finesight.tasks.classification import ClassificationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -29,25 +29,25 @@ SHAPES = ("ellipse", "rectangle", "polygon", "arc")
 @dataclass(frozen=True)
 class SyntheticRun:
     run: RunFolder
-    pictures: Path
+    images: Path
 
-    def find_picture(self, key: str) -> Path | None:
-        path = self.pictures / key
+    def find_image(self, key: str) -> Path | None:
+        path = self.images / key
         return path if path.exists() else None
 
 
 def write_run(folder: Path, names: Sequence[str] = NAMES, per_class: int = 15, epochs: int = 5) -> SyntheticRun:
-    """A finished, evaluated and embedded run over generated pictures of coloured shapes."""
+    """A finished, evaluated and embedded run over generated images of coloured shapes."""
     keys = {f"class {label}/{i:03}.png": label for label in range(len(names)) for i in range(per_class)}
     for key, label in keys.items():
-        draw_picture(folder / "pictures" / key, label, seed=len(key) + int(key[-7:-4]))
-    made = SyntheticRun(RunFolder(folder / "a run"), folder / "pictures")
+        draw_image(folder / "images" / key, label, seed=len(key) + int(key[-7:-4]))
+    made = SyntheticRun(RunFolder(folder / "a run"), folder / "images")
     write_description(made, names, keys, epochs)
     write_results(made.run, keys, len(names))
     return made
 
 
-def draw_picture(path: Path, label: int, seed: int) -> None:
+def draw_image(path: Path, label: int, seed: int) -> None:
     """A shape whose colour and form tell its class."""
     rng = np.random.default_rng((seed, label))
     image = Image.new("RGB", (48, 40), tuple(rng.integers(180, 255, 3).tolist()))
@@ -72,13 +72,13 @@ def write_description(made: SyntheticRun, names: Sequence[str], keys: dict[str, 
     run.write_settings(
         load_settings(
             overrides={
-                "task": "classification", "epochs": epochs, "data.root": str(made.pictures), "data.format": "folders",
+                "task": "classification", "epochs": epochs, "data.root": str(made.images), "data.format": "folders",
                 "model.name": "efficientnet_lite0", "checkpoint.best": "accuracy",
             }
         )
     )  # fmt: skip
     packages = {"finesight": "0.1.0", "torch": torch.__version__.split("+")[0]}
-    command = ["/usr/bin/finesight", "train", "--data", str(made.pictures), "--out", str(run.path)]
+    command = ["/usr/bin/finesight", "train", "--data", str(made.images), "--out", str(run.path)]
     run.write_json(
         "environment.json",
         {"format": FORMAT_VERSION, "device": "cpu", "precision": "bf16", "packages": packages, "command": command},
@@ -126,7 +126,7 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     score.update(logits, torch.from_numpy(labels))
     score.save(run.evaluation("val"), list(keys))
     score.calibrate("val").save(run)
-    wrong = (labels + (np.arange(len(labels)) % 15 == 3)) % num_classes  # the fourth picture of each class
+    wrong = (labels + (np.arange(len(labels)) % 15 == 3)) % num_classes  # the fourth image of each class
     errors = find_label_errors(logits.softmax(1).numpy(), wrong, list(keys))
     save_label_errors(run, LabelErrors("val", len(keys), "a simulated network", tuple(errors)), classes)
     folder = run.embedding("val")
@@ -147,7 +147,7 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
 def write_findings(run: RunFolder, keys: Sequence[str]) -> None:
     """Two that fired, one that did not, one that did not apply."""
     found = [
-        ("V003", "error", "A class is never predicted", f"No picture is taken for {HOSTILE}.", keys[30:33]),
+        ("V003", "error", "A class is never predicted", f"No image is taken for {HOSTILE}.", keys[30:33]),
         ("V012", "note", "Still improving when training ended", "The last epoch was the best.", []),
     ]
     names = ("code", "severity", "title", "message", "keys")

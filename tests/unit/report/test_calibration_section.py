@@ -10,12 +10,12 @@ from rendering import render_report
 from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun
 
-from finesight.insight.evidence import Evidence, read_evidence
+from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.confusion import DEFINITIONS
 from finesight.reporting.calibration import SIDE, describe_scaling, draw_reliability, judge, tell_calibration
 from finesight.reporting.charts import TOP
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def measure(too_sure: float) -> Calibration:
     random = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(4000, 4, generator=random)
     targets = torch.multinomial(logits.softmax(1), 1, generator=random)[:, 0]
-    return calibrate(too_sure * logits, targets, torch.arange(4000), "picture", "val")
+    return calibrate(too_sure * logits, targets, torch.arange(4000), "image", "val")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_verdict_follows_the_numbers(too_sure: float, verdict: str) -> None:
 
 def test_where_every_answer_is_right_no_temperature_is_claimed() -> None:
     targets = torch.arange(40) % 4
-    found = calibrate(torch.eye(4)[targets], targets, torch.arange(40), "picture", "val")
+    found = calibrate(torch.eye(4)[targets], targets, torch.arange(40), "image", "val")
     assert found.all_right
     assert "No temperature can be fitted" in describe_scaling(found, can_use=True)
     assert not measure(1.0).all_right
@@ -58,14 +58,14 @@ def test_a_temperature_that_is_not_offered_is_not_drawn(evidence: Evidence) -> N
 
 def test_bars_stand_where_their_numbers_say() -> None:
     found = measure(3.0).before
-    diagram = draw_reliability("Before", found, "picture")
+    diagram = draw_reliability("Before", found, "image")
     filled = [each for each in found.bins if each.count]
     assert len(diagram.bars) == len(filled)
     for bar, each in zip(diagram.bars, filled, strict=True):
         assert bar.top == pytest.approx(TOP + SIDE * (1 - each.accuracy), abs=0.1)
         assert bar.top + bar.height == pytest.approx(diagram.bottom, abs=0.2)
         assert bar.gap_height == pytest.approx(SIDE * abs(each.accuracy - each.confidence), abs=0.1)
-        assert f"{each.count:,} pictures" in bar.label
+        assert f"{each.count:,} images" in bar.label
     assert f"{found.ece:.4f}" in diagram.summary
 
 
@@ -92,7 +92,7 @@ def test_masks_have_it_too(tmp_path: Path) -> None:
 
 def render(made: MaskRun) -> str:
     originals = made.originals
-    out = render_report(made.run, made.run.path / "r.html", originals.find_picture, originals.read_truth)
+    out = render_report(made.run, made.run.path / "r.html", originals.find_image, originals.read_truth)
     return out.read_text(encoding="utf-8")
 
 
@@ -101,5 +101,5 @@ def test_a_run_that_was_not_calibrated_says_how(synthetic: SyntheticRun, evidenc
     shutil.copytree(synthetic.run.path, tmp_path / "run")
     (tmp_path / "run" / "calibration.json").unlink()
     run = RunFolder(tmp_path / "run")
-    html = render_report(run, tmp_path / "r.html", synthetic.find_picture).read_text(encoding="utf-8")
+    html = render_report(run, tmp_path / "r.html", synthetic.find_image).read_text(encoding="utf-8")
     assert "not calibrated yet" in html

@@ -8,9 +8,9 @@ from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun, write_run
 from test_report_page import Page, read_data
 
+from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.compare import compare
 from finesight.errors import ConfigError
-from finesight.insight.evidence import Evidence, read_evidence
 from finesight.reporting import make_comparison_page, write_page
 from finesight.reporting.comparison import (
     check_comparable,
@@ -21,7 +21,7 @@ from finesight.reporting.comparison import (
     name_runs,
     rank_changes,
 )
-from finesight.reporting.masks import Originals
+from finesight.reporting.mask_images import Originals
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_both_films_share_one_slider(page: str) -> None:
     assert [strip["epochs"][-1] for strip in film["strips"]] == [4, 6] * 3
 
 
-def test_pictures_that_changed_most_come_first(pair: list[Evidence]) -> None:
+def test_images_that_changed_most_come_first(pair: list[Evidence]) -> None:
     scores = [{s.key: s.pixel_accuracy or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
     risen, fallen = rank_changes(pair[0], pair[1], limit=2)
     change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
@@ -96,14 +96,14 @@ def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> N
         check_comparable([first, dataclasses.replace(other, classes=ignored)])
     assert other.evaluation
     fewer = dataclasses.replace(other.evaluation, scenes=other.evaluation.scenes[1:])
-    with pytest.raises(ConfigError, match=r"pictures of part 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
+    with pytest.raises(ConfigError, match=r"images of part 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
         check_comparable([first, dataclasses.replace(other, evaluation=fewer)])
     check_comparable([first, other])
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, list[Evidence]]:
-    """Two classification runs; the second tells one picture right that the first did not, and one wrong."""
+    """Two classification runs; the second tells one image right that the first did not, and one wrong."""
     made = write_run(tmp_path_factory.mktemp("first"))
     evidence = read_evidence(made.run, "val")
     assert evidence.evaluation
@@ -116,7 +116,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     return made, [evidence, dataclasses.replace(evidence, evaluation=evaluation)]
 
 
-def test_pictures_put_right_and_spoilt(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
+def test_images_put_right_and_spoilt(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
     right, spoilt = list_turned_answers(*answers[1])
     assert len(right) == len(spoilt) == 1
     assert right[0].before.is_mistake
@@ -141,17 +141,17 @@ def test_lower_log_loss_is_a_gain(answers: tuple[SyntheticRun, list[Evidence]]) 
 def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
     made = answers[0]
     other = write_run(tmp_path / "other", epochs=7)
-    originals = Originals(made.find_picture, lambda key, size: None)
+    originals = Originals(made.find_image, lambda key, size: None)
     out = render_comparison([made.run, other.run, made.run], tmp_path / "r.html", originals)
     html = out.read_text(encoding="utf-8")
     assert not Page(html).unbalanced
     assert "3 runs compared" in html
     assert "F1</a> of each class" in html
-    pictures = read_data(html)["pictures"]
-    assert [answers["name"] for answers in pictures["answers"]] == name_runs(
+    images = read_data(html)["images"]
+    assert [answers["name"] for answers in images["answers"]] == name_runs(
         [read_evidence(run, "val") for run in (made.run, other.run, made.run)]
     )
-    assert len(pictures["near"]) == len(pictures["key"]) == 60  # of the last run, which was embedded
+    assert len(images["near"]) == len(images["key"]) == 60  # of the last run, which was embedded
 
 
 @pytest.mark.parametrize(
@@ -176,11 +176,11 @@ def test_few_images_decide_nothing_and_are_told(answers: tuple[SyntheticRun, lis
     assert judge_outcome(few).word == "Not distinguishable"
     compared = compare(made.run.path, made.run.path, resamples=200) | few
     row = {"difference": 0.0, "interval": None, "num_images": 1}
-    originals = Originals(made.find_picture, lambda key, size: None)
+    originals = Originals(made.find_image, lambda key, size: None)
     page = make_comparison_page(pair, originals, [compared | {"classes": {"red": row}}])
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "too few pictures to tell which run is better" in html
-    assert "1 picture: too few" in html
+    assert "too few images to tell which run is better" in html
+    assert "1 image: too few" in html
     assert "±0.0000 to" not in html
     assert not Page(html).unbalanced
 
@@ -189,7 +189,7 @@ def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, li
     made, pair = answers
     other = write_run(tmp_path / "other", epochs=7)
     compared = compare(made.run.path, other.run.path, resamples=200)
-    originals = Originals(made.find_picture, lambda key, size: None)
+    originals = Originals(made.find_image, lambda key, size: None)
     page = make_comparison_page([pair[0], read_evidence(other.run, "val")], originals, [compared])
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     head = html[html.index("<header") : html.index("</header>")]

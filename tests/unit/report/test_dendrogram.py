@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from finesight.insight.neighbours import find_close_classes
+from finesight.analysis.class_similarity import find_close_classes
 from finesight.reporting.dendrogram import WIDTH, draw_dendrogram
 
 

@@ -1,4 +1,4 @@
-"""The gallery of suspected labels, of pictures and of regions."""
+"""The gallery of suspected labels, of images and of regions."""
 
 import shutil
 from pathlib import Path
@@ -10,12 +10,12 @@ from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun
 from test_masks_page import decode
 
+from finesight.analysis.evidence import read_evidence
+from finesight.analysis.label_errors import LabelErrors, save_label_errors
 from finesight.errors import RunError
-from finesight.insight.evidence import read_evidence
-from finesight.insight.label_errors import LabelErrors, save_label_errors
-from finesight.reporting.label_errors import show_wrong_pictures, show_wrong_regions, summarise
-from finesight.reporting.masks import outline_uri
-from finesight.run import RunFolder
+from finesight.reporting.label_errors import show_wrong_images, show_wrong_regions, summarise
+from finesight.reporting.mask_images import outline_uri
+from finesight.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def section_of(html: str) -> str:
     return html.partition('<section id="labels"')[2].partition("</section>")[0]
 
 
-def test_pictures_are_shown_with_both_labels_and_score(synthetic: SyntheticRun, page: str) -> None:
-    (gallery,) = show_wrong_pictures(read_evidence(synthetic.run, "val"))
+def test_images_are_shown_with_both_labels_and_score(synthetic: SyntheticRun, page: str) -> None:
+    (gallery,) = show_wrong_images(read_evidence(synthetic.run, "val"))
     section = section_of(page)
     assert gallery.errors
     assert gallery.summary in section
@@ -38,17 +38,17 @@ def test_pictures_are_shown_with_both_labels_and_score(synthetic: SyntheticRun, 
     assert section.count('class="tile sheet-') == len(gallery.errors)
 
 
-def test_training_pictures_are_shown_beside_them(synthetic: SyntheticRun, tmp_path: Path) -> None:
+def test_training_images_are_shown_beside_them(synthetic: SyntheticRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(synthetic.run.path, tmp_path / "run"))
     evidence = read_evidence(run, "val")
     (found,) = evidence.label_errors
     save_label_errors(run, LabelErrors("train", 9, "someone else", found.errors[:1]), evidence.classes)
-    galleries = show_wrong_pictures(read_evidence(run, "val"))
+    galleries = show_wrong_images(read_evidence(run, "val"))
     assert [gallery.title for gallery in galleries] == ["validation", "training"]
     assert galleries[1].summary.startswith("1 label of 9 (11.1")
 
 
-def test_a_region_is_outlined_on_picture_and_mask(made: MaskRun) -> None:
+def test_a_region_is_outlined_on_image_and_mask(made: MaskRun) -> None:
     evidence = read_evidence(made.run, "val")
     (gallery,) = show_wrong_regions(evidence, made.originals)
     (view,) = gallery.views
@@ -58,9 +58,9 @@ def test_a_region_is_outlined_on_picture_and_mask(made: MaskRun) -> None:
     assert lake[drawn].all()
     assert not drawn.all()
     assert (view.error.given, view.error.suggested) == (1, 2)
-    assert view.picture.startswith("data:image/webp")
+    assert view.image.startswith("data:image/webp")
     assert view.mask.startswith("data:image/png")
-    out = render_report(made.run, made.run.path / "r.html", made.originals.find_picture, made.originals.read_truth)
+    out = render_report(made.run, made.run.path / "r.html", made.originals.find_image, made.originals.read_truth)
     section = section_of(out.read_text(encoding="utf-8"))
     assert view.outline in section
     assert "<img src=x" not in section  # the lake's name is hostile
@@ -77,8 +77,8 @@ def test_an_outline_is_two_pixels_wide() -> None:
 
 
 def test_nothing_found_is_said() -> None:
-    assert summarise(LabelErrors("val", 5, "the network itself", ()), "picture") == (
-        "No label of 5 pictures is contradicted by the network itself."
+    assert summarise(LabelErrors("val", 5, "the network itself", ()), "image") == (
+        "No label of 5 images is contradicted by the network itself."
     )
 
 
@@ -86,7 +86,7 @@ def test_a_run_that_was_not_searched_says_how(synthetic: SyntheticRun, tmp_path:
     shutil.copytree(synthetic.run.path, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "label_errors")
     run = RunFolder(tmp_path / "run")
-    html = render_report(run, tmp_path / "r.html", synthetic.find_picture).read_text(encoding="utf-8")
+    html = render_report(run, tmp_path / "r.html", synthetic.find_image).read_text(encoding="utf-8")
     assert "finesight labels" in section_of(html)
 
 

@@ -11,13 +11,13 @@ from rendering import render_report
 from synthetic_masks import CLASSES, HOSTILE, SIZE, MaskRun, write_mask_run
 from test_report_page import Page, read_data, without_scripts
 
+from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.insight.evidence import Evidence, read_evidence
-from finesight.reporting.masks import Looked, Originals, change_uri, error_uri, read_prediction, shrink
-from finesight.reporting.screening import MAX_FRAMES, Strip, screen_films, thin_out
-from finesight.reporting.segments import find_false_class, list_segments, make_view, rank_scenes
-from finesight.run import RunFolder
+from finesight.reporting.mask_images import Looked, Originals, change_uri, error_uri, read_prediction, shrink
+from finesight.reporting.mask_results import find_false_class, list_segments, make_view, rank_scenes
+from finesight.reporting.mask_snapshots import MAX_FRAMES, Strip, screen_films, thin_out
+from finesight.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def evidence(made: MaskRun) -> Evidence:
 
 def render(made: MaskRun, run: RunFolder, out: Path) -> str:
     originals = made.originals
-    return render_report(run, out, originals.find_picture, read_truth=originals.read_truth).read_text(encoding="utf-8")
+    return render_report(run, out, originals.find_image, read_truth=originals.read_truth).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_shares_of_classes_add_up(evidence: Evidence) -> None:
     assert unknown.scores == (None, None)
 
 
-def test_best_and_worst_pictures(evidence: Evidence) -> None:
+def test_best_and_worst_images(evidence: Evidence) -> None:
     best, worst = rank_scenes(evidence)
     assert len(best) == len(worst) == 3
     scores = [scene.pixel_accuracy or 0 for scene in (*best, *worst[::-1])]
@@ -97,13 +97,13 @@ def test_the_class_most_often_put_where_it_is_not(made: MaskRun, evidence: Evide
     assert prediction is not None
     wrong = [p for p, t in zip(prediction.flat, truth.flat, strict=True) if p != t != IGNORE_INDEX]
     assert find_false_class(evidence, key, made.originals) == max(set(wrong), key=wrong.count)
-    assert find_false_class(evidence, key, Originals(made.find_picture, lambda *_: prediction)) is None
-    assert find_false_class(evidence, key, Originals(made.find_picture, lambda *_: None)) is None
+    assert find_false_class(evidence, key, Originals(made.find_image, lambda *_: prediction)) is None
+    assert find_false_class(evidence, key, Originals(made.find_image, lambda *_: None)) is None
 
 
 def test_a_view_shows_where_the_network_looked(made: MaskRun, evidence: Evidence) -> None:
     key, looked = next(iter(made.truths)), Looked("data:image/webp,", "lake")
-    view = make_view(key, [evidence], Originals(made.find_picture, made.originals.read_truth, {key: looked}))
+    view = make_view(key, [evidence], Originals(made.find_image, made.originals.read_truth, {key: looked}))
     assert view is not None
     assert view.looked == looked
 
@@ -141,7 +141,7 @@ def test_film_shows_what_the_run_kept(made: MaskRun, evidence: Evidence, page: s
     assert strip["miou"] == sorted(strip["miou"])  # it learned
 
 
-def test_film_without_scores_or_pictures(made: MaskRun, tmp_path: Path) -> None:
+def test_film_without_scores_or_images(made: MaskRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
     (run.path / "film/scores.json").unlink()
     html = render_report(run, tmp_path / "r.html", lambda key: None).read_text(encoding="utf-8")
@@ -163,7 +163,7 @@ def test_no_film_no_evaluation(made: MaskRun, tmp_path: Path) -> None:
 
 def test_lost_frame_is_named(made: MaskRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
-    (run.path / "film/2/val_0001 'x'_sat.png").write_bytes(b"no picture")
+    (run.path / "film/2/val_0001 'x'_sat.png").write_bytes(b"no image")
     with pytest.raises(RunError, match="film/2/val_0001"):
         render(made, run, tmp_path / "r.html")
 
@@ -189,15 +189,15 @@ def test_large_masks_are_thinned_by_whole_pixels() -> None:
     np.testing.assert_array_equal(shrink(large), large[::3, ::3])
 
 
-def test_view_holds_picture_and_masks_of_one_size(evidence: Evidence, made: MaskRun) -> None:
+def test_view_holds_image_and_masks_of_one_size(evidence: Evidence, made: MaskRun) -> None:
     view = make_view(next(iter(made.truths)), [evidence], made.originals)
     assert view
     ((mask, errors, accuracy),) = view.predictions
-    assert {decode(uri).size for uri in (view.picture, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
+    assert {decode(uri).size for uri in (view.image, view.truth, mask, errors)} == {(SIZE[1], SIZE[0])}
     assert accuracy is not None
 
 
-def test_broken_saved_mask_leaves_its_picture_out(made: MaskRun, tmp_path: Path) -> None:
+def test_broken_saved_mask_leaves_its_image_out(made: MaskRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
     evidence = read_evidence(run, "val")
     key = next(iter(made.truths))

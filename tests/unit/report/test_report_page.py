@@ -10,7 +10,7 @@ from rendering import render_report
 from synthetic_run import HOSTILE, NAMES, SyntheticRun
 
 from finesight.errors import RunError
-from finesight.run import RunFolder
+from finesight.run.folder import RunFolder
 
 
 class Page(HTMLParser):
@@ -62,7 +62,7 @@ def without_scripts(html: str) -> str:
 
 def copy_run(synthetic: SyntheticRun, folder: Path) -> SyntheticRun:
     shutil.copytree(synthetic.run.path, folder / "run")
-    return SyntheticRun(RunFolder(folder / "run"), synthetic.pictures)
+    return SyntheticRun(RunFolder(folder / "run"), synthetic.images)
 
 
 def test_html_is_balanced_and_its_ids_are_unique(parsed: Page) -> None:
@@ -104,7 +104,7 @@ def test_metrics_are_those_of_the_evaluation(synthetic: SyntheticRun, page: str)
     }
     assert (
         f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data></a>'
-        " of 60 pictures" in page
+        " of 60 images" in page
     )
     for metric in ("precision", "recall", "f1"):
         assert f'<data value="{metrics[f"{metric}/wolf"]}">' in page
@@ -125,35 +125,35 @@ def test_hostile_class_name_stays_text(page: str, parsed: Page) -> None:
     assert read_data(page)["names"] == list(NAMES)
 
 
-def test_page_data_names_every_picture(synthetic: SyntheticRun, page: str) -> None:
+def test_page_data_names_every_image(synthetic: SyntheticRun, page: str) -> None:
     data = read_data(page)
     keys = [key for key, _ in synthetic.run.read_splits()["val"]]
-    assert data["pictures"]["key"] == keys
-    assert data["map"]["picture"] == list(range(len(keys)))
-    assert all(place is not None for place in data["pictures"]["place"])
+    assert data["images"]["key"] == keys
+    assert data["map"]["image"] == list(range(len(keys)))
+    assert all(place is not None for place in data["images"]["place"])
 
 
-def test_gone_pictures_leave_a_placeholder_and_a_note(synthetic: SyntheticRun, tmp_path: Path) -> None:
+def test_gone_images_leave_a_placeholder_and_a_note(synthetic: SyntheticRun, tmp_path: Path) -> None:
     gone = {"class 0/000.png", "class 1/003.png"}
     out = render_report(
-        synthetic.run, tmp_path / "r.html", lambda key: None if key in gone else synthetic.find_picture(key)
+        synthetic.run, tmp_path / "r.html", lambda key: None if key in gone else synthetic.find_image(key)
     )
     html = out.read_text(encoding="utf-8")
-    assert "2 pictures of 60 could not be read any more" in html
-    assert 'aria-label="no picture: wolf, class 0/000.png"' in html
-    assert [place for place in read_data(html)["pictures"]["place"] if place is None] == [None, None]
+    assert "2 images of 60 could not be read any more" in html
+    assert 'aria-label="no image: wolf, class 0/000.png"' in html
+    assert [place for place in read_data(html)["images"]["place"] if place is None] == [None, None]
 
 
-def test_all_pictures_gone(synthetic: SyntheticRun, tmp_path: Path) -> None:
+def test_all_images_gone(synthetic: SyntheticRun, tmp_path: Path) -> None:
     html = render_report(synthetic.run, tmp_path / "r.html", lambda key: None).read_text(encoding="utf-8")
-    assert "60 pictures of 60 could not be read any more" in html
+    assert "60 images of 60 could not be read any more" in html
     assert not Page(html).unbalanced
 
 
 def test_without_embedding_the_map_says_how_to_make_one(synthetic: SyntheticRun, tmp_path: Path) -> None:
     made = copy_run(synthetic, tmp_path)
     shutil.rmtree(made.run.path / "embedding")
-    html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
+    html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
     assert (
         html.count(f"<code>finesight embed {made.run.path}</code>") == 3
     )  # map, close classes, the map through training
@@ -165,7 +165,7 @@ def test_without_embedding_the_map_says_how_to_make_one(synthetic: SyntheticRun,
 def test_without_evaluation_its_sections_say_how_to_make_one(synthetic: SyntheticRun, tmp_path: Path) -> None:
     made = copy_run(synthetic, tmp_path)
     shutil.rmtree(made.run.path / "evaluation")
-    html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
+    html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
     assert "Not yet measured on the validation part" in html
     assert html.count(f"<code>finesight evaluate {made.run.path} --split val</code>") == 4
     assert read_data(html)["map"] is not None
@@ -184,7 +184,7 @@ def test_run_that_was_just_started(synthetic: SyntheticRun, tmp_path: Path) -> N
         "splits.csv",
     ):
         (made.run.path / name).unlink()
-    html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
+    html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
     assert "No epoch was finished yet" in html
     assert "keeps no freeze ledger yet" in html
     assert not Page(html).unbalanced
@@ -194,7 +194,7 @@ def test_damaged_file_is_named(synthetic: SyntheticRun, tmp_path: Path) -> None:
     made = copy_run(synthetic, tmp_path)
     (made.run.evaluation("val") / "confusion.csv").write_text("truth,wrong\n")
     with pytest.raises(RunError, match=r"confusion\.csv"):
-        render_report(made.run, tmp_path / "r.html", made.find_picture)
+        render_report(made.run, tmp_path / "r.html", made.find_image)
     assert not (tmp_path / "r.html").exists()
 
 
@@ -202,8 +202,8 @@ def test_key_that_is_no_utf8_can_be_reported(synthetic: SyntheticRun, tmp_path: 
     made = copy_run(synthetic, tmp_path)
     for file in [*made.run.path.rglob("*.csv")]:
         file.write_bytes(file.read_bytes().replace(b"class 0/000.png", b"class 0/\xff\x1b[31m.png"))
-    html = render_report(made.run, tmp_path / "r.html", made.find_picture).read_text(encoding="utf-8")
-    assert read_data(html)["pictures"]["key"][0] == "class 0/\udcff\x1b[31m.png"
+    html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
+    assert read_data(html)["images"]["key"][0] == "class 0/\udcff\x1b[31m.png"
 
 
 def test_static_parts_need_no_script(page: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from synthetic_run import SyntheticRun
 
-from finesight.insight.evidence import Evidence, find_mistakes, read_evidence
+from finesight.analysis.evidence import Evidence, find_mistakes, read_evidence
 from finesight.reporting.sections import (
     count_of,
     find_best_epoch,
@@ -54,11 +54,11 @@ def test_confusions_are_sorted_and_hold_no_hits(evidence: Evidence) -> None:
     assert evidence.evaluation
     counts = [count for truth, prediction, count in list_confusions(evidence.evaluation) if truth != prediction]
     assert counts == sorted(counts, reverse=True)
-    assert sum(counts) == len(find_mistakes(evidence.pictures))
+    assert sum(counts) == len(find_mistakes(evidence.images))
 
 
 def test_surest_mistakes_come_first(evidence: Evidence) -> None:
-    sure = [mistake.confidence or 0 for mistake in find_mistakes(evidence.pictures)]
+    sure = [mistake.confidence or 0 for mistake in find_mistakes(evidence.images)]
     assert sure
     assert sure == sorted(sure, reverse=True)
 
@@ -89,8 +89,7 @@ def test_commands_quote_what_needs_it(evidence: Evidence) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "noun", "text"),
-    [(1, "picture", "1 picture"), (2500, "picture", "2,500 pictures"), (3, "class", "3 classes")],
+    ("number", "noun", "text"), [(1, "image", "1 image"), (2500, "image", "2,500 images"), (3, "class", "3 classes")]
 )
 def test_counts_read_well(number: int, noun: str, text: str) -> None:
     assert count_of(number, noun) == text

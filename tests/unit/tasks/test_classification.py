@@ -1,4 +1,4 @@
-"""One class a picture: targets by name, and a score whose files agree with each other."""
+"""One class an image: targets by name, and a score whose files agree with each other."""
 
 import csv
 import json

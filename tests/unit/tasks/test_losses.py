@@ -59,7 +59,7 @@ def test_finite_positive_and_differentiable(name: str) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_no_number_makes_the_loss_none(name: str, value: float) -> None:
-    """Training looks at its loss and names the pictures; an error from inside a loss would name none."""
+    """Training looks at its loss and names the images; an error from inside a loss would name none."""
     logits, targets = scene()
     logits[1, 2, 3, 3] = value
     assert parse_loss(name)(logits, targets).isnan()
@@ -140,7 +140,7 @@ def test_memory_layout_does_not_matter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pictures_are_never_ignored(name: str) -> None:
+def test_images_are_never_ignored(name: str) -> None:
     """With 300 classes, 255 is one of them."""
     logits = torch.zeros(2, 300)
     logits[:, IGNORE_INDEX] = 50.0
@@ -182,12 +182,12 @@ def test_what_cannot_be_is_one_sentence(name: str, options: dict[str, object], m
 
 
 @pytest.mark.parametrize("name", ["focal", "dice", "lovasz", "cross_entropy+lovasz"])
-def test_mixed_pictures_need_cross_entropy(name: str) -> None:
+def test_mixed_images_need_cross_entropy(name: str) -> None:
     with pytest.raises(ConfigError, match="use cross_entropy"):
         check_takes_shares(name)
 
 
-def test_cross_entropy_takes_mixed_pictures() -> None:
+def test_cross_entropy_takes_mixed_images() -> None:
     check_takes_shares("cross_entropy")
     assert parse_loss("cross_entropy")(torch.zeros(2, CLASSES), torch.full((2, CLASSES), 0.25)) == pytest.approx(
         1.3863, abs=1e-4

@@ -14,8 +14,8 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import LossSettings, Settings, load_settings
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.segmentation import count_pixels
-from finesight.run import RunFolder
-from finesight.tasks.film import choose_pictures, start_film
+from finesight.run.folder import RunFolder
+from finesight.tasks.mask_snapshots import choose_images, start_film
 from finesight.tasks.segmentation import Segmentation, SegmentationScore, count_shares
 
 CLASSES = ClassList(("a", "b", "?"), ("狐", "<b>", "unknown"), ((255, 0, 0), (0, 255, 0), (0, 0, 0)), ignore=2)
@@ -29,8 +29,8 @@ def logits_of(masks: torch.Tensor, num_classes: int = 3) -> torch.Tensor:
 
 def score() -> SegmentationScore:
     made = SegmentationScore(CLASSES, answers=True)
-    for picture in range(2):
-        made.update(logits_of(GUESS[picture : picture + 1]), TRUTH[picture : picture + 1])
+    for image in range(2):
+        made.update(logits_of(GUESS[image : image + 1]), TRUTH[image : image + 1])
     return made
 
 
@@ -49,7 +49,7 @@ def test_metrics_are_those_counted_by_hand() -> None:
     assert set(score().metrics().definitions) == set(values)
 
 
-def test_counts_are_kept_a_picture_with_a_row_for_unknown_truth() -> None:
+def test_counts_are_kept_a_image_with_a_row_for_unknown_truth() -> None:
     counts = count_pixels(TRUTH, GUESS, 3)
     assert counts.shape == (2, 4, 3)
     assert counts[0].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]]
@@ -80,7 +80,7 @@ def test_what_is_saved(tmp_path: Path) -> None:
         ["<b>", "0", "3", "1"],
         ["unknown", "1", "0", "0"],
     ]
-    with (tmp_path / "pictures.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "images.csv").open(encoding="utf-8") as file:
         assert [row[0] for row in csv.reader(file)] == ["key", "a/1 <b>.jpg", "2.jpg"]
     assert json.loads((tmp_path / "metrics.json").read_text())["num_samples"] == 2
     with Image.open(tmp_path / "masks/a/1 <b>.png") as image:
@@ -141,13 +141,13 @@ def test_images_are_not_moved_without_their_masks() -> None:
         Segmentation().check(load_settings(None, {"augment.randaugment": 9}))
 
 
-def test_the_film_shows_pure_and_mixed_pictures(tmp_path: Path) -> None:
+def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
     counts = np.array([[100, 0], [50, 50], [0, 100], [80, 20], [99, 1], [0, 0]])
-    chosen = choose_pictures(counts, 3)
+    chosen = choose_images(counts, 3)
     assert chosen[0] in (0, 2)
     assert chosen[-1] == 1
-    assert 5 not in choose_pictures(counts, 10)
-    settings = load_settings(None, {"film.pictures": ["3_sat"]}).film
+    assert 5 not in choose_images(counts, 10)
+    settings = load_settings(None, {"snapshots.images": ["3_sat"]}).film
     keys = [f"val/{n}_sat.jpg" for n in range(6)]
     film = start_film(RunFolder(tmp_path), keys, np.pad(counts, ((0, 0), (0, 2))), CLASSES, settings)
     assert film is not None
@@ -157,18 +157,18 @@ def test_the_film_shows_pure_and_mixed_pictures(tmp_path: Path) -> None:
     index = json.loads((tmp_path / "film/index.json").read_text())
     assert index["epochs"] == [1, 2]
     for folder, expected in (("2", GUESS[0]), ("truth", TRUTH[0])):
-        with Image.open(tmp_path / "film" / folder / index["pictures"][0]["frame"]) as image:
+        with Image.open(tmp_path / "film" / folder / index["images"][0]["frame"]) as image:
             np.testing.assert_array_equal(np.asarray(image), expected)
-    with pytest.raises(ConfigError, match="no validation picture"):
-        start_film(RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"film.pictures": ["x"]}).film)
+    with pytest.raises(ConfigError, match="no validation image"):
+        start_film(RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"snapshots.images": ["x"]}).film)
 
 
-def test_a_picture_is_of_the_class_of_most_of_its_known_pixels() -> None:
+def test_a_image_is_of_the_class_of_most_of_its_known_pixels() -> None:
     truths = torch.tensor([[[1, 1, 255, 255, 255, 2]], [[2, 2, 0, 0, 255, 255]], [[255] * 6]], dtype=torch.uint8)
     predictions = torch.tensor([[[1, 2, 0, 0, 0, 2]], [[1, 1, 1, 0, 2, 2]], [[1] * 6]])
     made = SegmentationScore(ClassList(("a", "b", "c"), ("a", "b", "c")), answers=True)
     made.update(logits_of(predictions), truths)
-    targets, told = made.judge_pictures()
+    targets, told = made.judge_images()
     assert targets.tolist() == [1, 0, -1]  # of two with as many, the first
     assert told.tolist() == [2, 1, -1]  # what is predicted on unknown pixels does not count
     regions = made.judge_regions(np.array([0, 0, 1, 1]), np.array([1, 2, 0, 2]))

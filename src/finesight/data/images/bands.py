@@ -1,4 +1,4 @@
-"""Pictures that are more than 8-bit grey or RGB: their values as stored, and which band is transparency.
+"""Images that are more than 8-bit grey or RGB: their values as stored, and which band is transparency.
 
 What a file holds is read from its first bytes or its tags; pixels are decoded by Pillow, or by `images.tiff`.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from finesight.data.images.image_files import explain, find_orientation, open_picture
+from finesight.data.images.image_files import explain, find_orientation, open_image
 from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
 from finesight.errors import DataError
 
@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}  # of colour types without a palette
 MAX_BANDS = 4
 
-# What was left out of a picture that was read; each goes on "N of M images hold".
+# What was left out of an image that was read; each goes on "N of M images hold".
 EMPTY_ALPHA = "an alpha band that is zero everywhere; it is ignored"
 NO_ALPHA = "a band tagged as alpha with other values than zero and the maximum (near infrared?); it is left out"
 SPARE_BAND = "a band beyond red, green and blue (near infrared?); it is left out"
@@ -66,7 +66,7 @@ def find_kind(path: Path) -> Kind:
             return Kind(
                 "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
             )
-        with open_picture(path) as image:
+        with open_image(path) as image:
             types = {"I": "uint16", "F": "float32"}
             is_deep = _find_maxval(image) > 255
             return Kind(
@@ -77,7 +77,7 @@ def find_kind(path: Path) -> Kind:
         return Kind()
 
 
-def explain_picture(error: Exception, path: Path) -> str:
+def explain_image(error: Exception, path: Path) -> str:
     """As `explain`; a TIFF that Pillow does not know is described."""
     if isinstance(error, UnidentifiedImageError) and (tiff := read_tags(path)):
         return (
@@ -146,7 +146,7 @@ def _part_alpha(values: np.ndarray, is_alpha: bool) -> tuple[np.ndarray, np.ndar
 
 def _read_png(path: Path, num_bands: int) -> Bands:
     """Of 16 bits a band. Pillow keeps only the high bytes of colours: they are decoded once more for the low ones."""
-    with open_picture(path) as image:
+    with open_image(path) as image:
         key, orientation = image.info.get("transparency"), find_orientation(image)
     if num_bands == 1:
         values = _decode(path, "")[..., None]
@@ -167,7 +167,7 @@ def _read_png(path: Path, num_bands: int) -> Bands:
 
 def _decode(path: Path, raw_mode: str) -> np.ndarray:
     """uint16 pixels of a PNG; raw_mode: what Pillow is told its bytes are, where that is not what they are."""
-    with open_picture(path) as image:
+    with open_image(path) as image:
         if raw_mode:
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]
         return np.asarray(image).astype(np.uint16)
@@ -175,7 +175,7 @@ def _decode(path: Path, raw_mode: str) -> np.ndarray:
 
 def _read_ppm(path: Path) -> Bands | None:
     """Pillow stretches greys of more than eight bits to 0-65535, as the file's highest value asks for; colours here."""
-    with open_picture(path) as image:
+    with open_image(path) as image:
         maxval = _find_maxval(image)
         if image.mode in ("I", "F"):
             values = np.asarray(image)[..., None]

@@ -69,7 +69,7 @@ if hasattr(os, "register_at_fork"):  # a thread may hold the lock while another 
 
 
 @contextmanager
-def open_picture(path: Path | BinaryIO) -> Iterator[Image.Image]:
+def open_image(path: Path | BinaryIO) -> Iterator[Image.Image]:
     """A file's header; its pixels once `load` is called inside the `with`.
 
     Raises whatever Pillow raises, which `explain` puts into words, and DecompressionBombError beyond MAX_PIXELS.
@@ -86,12 +86,12 @@ def _open(path: Path | BinaryIO) -> BinaryIO:
 
 
 def find_orientation(image: Image.Image) -> int | None:
-    """EXIF's (274), where the picture has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
+    """EXIF's (274), where the image has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
     if "exif" not in image.info:
         return None
     try:
         return image.getexif().get(274)
-    except Exception:  # a broken EXIF block says nothing; the picture itself may be whole
+    except Exception:  # a broken EXIF block says nothing; the image itself may be whole
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from finesight.config import PixelScale
-from finesight.data.images.pictures import Decoded, UnreadablePicture, decode_picture
+from finesight.data.images.image import Decoded, UnreadableImage, decode_image
 from finesight.data.images.scaling import FAR_OUTSIDE, ValueStats, find_kinds, spread
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
@@ -82,6 +82,6 @@ def describe_outside(count: int, total: int) -> str:
 
 def _decode(item: Item, scale: PixelScale | None) -> Decoded | None:
     try:
-        return decode_picture(item.path, item.key, scale=scale)
-    except UnreadablePicture:  # reading it for its own sake says so
+        return decode_image(item.path, item.key, scale=scale)
+    except UnreadableImage:  # reading it for its own sake says so
         return None

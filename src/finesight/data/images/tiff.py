@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from PIL import Image
 
-from finesight.data.images.image_files import MAX_PIXELS, open_picture
+from finesight.data.images.image_files import MAX_PIXELS, open_image
 from finesight.errors import DataError
 
 Order = Literal["<", ">"]  # little-endian, big-endian
@@ -290,7 +290,7 @@ def _decompress(content: bytes, tiff: Tiff, rows: int, row_bytes: int) -> bytes:
     file.write(bytes(4))
     file.seek(0)
     try:
-        with open_picture(file) as image:
+        with open_image(file) as image:
             return image.tobytes()
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"is damaged ({error})") from None

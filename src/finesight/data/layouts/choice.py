@@ -23,7 +23,7 @@ from finesight.errors import DataError
 def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
     """(what to read, name of its format). A single folder that holds everything is gone into, which is noted.
 
-    preferred: the format of what cannot be told by itself, such as pictures of a single class.
+    preferred: the format of what cannot be told by itself, such as images of a single class.
     """
     survey = survey_folder(root)
     if format != "auto":
@@ -37,7 +37,7 @@ def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple
         if names := [] if is_readable and found != [preferred] else found:
             below = f"{inner.root.relative_to(survey.root)}".replace(os.sep, "/")
             inner.notes[:0] = [
-                Note(f"All pictures lie in the folder {below!r}, which is read as if --data named it.", (below,)),
+                Note(f"All images lie in the folder {below!r}, which is read as if --data named it.", (below,)),
                 *(note for note in survey.notes if not any(key.startswith(f"{below}/") for key in note.keys)),
             ]
             survey = inner
@@ -49,7 +49,7 @@ def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple
         name = (names or [format])[0]
         survey.notes.extend(_note_tables(survey, name))
         return survey, name
-    if not survey.pictures:
+    if not survey.images:
         raise DataError(_explain(survey))
     return survey, preferred or "unlabelled"
 
@@ -104,8 +104,8 @@ def _can_be_read(survey: Survey, name: str) -> bool:
 
 
 def _only_folder(survey: Survey) -> str:
-    """Name of the one folder in which all pictures lie, or ""."""
-    tops = {key.split("/")[0] if "/" in key else "" for key in survey.pictures}
+    """Name of the one folder in which all images lie, or ""."""
+    tops = {key.split("/")[0] if "/" in key else "" for key in survey.images}
     return tops.pop() if len(tops) == 1 else ""
 
 
@@ -147,24 +147,24 @@ def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
 
 
 def _explain(survey: Survey) -> str:
-    """Why pictures tell no class, and the nearest layout that would."""
-    while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.pictures):
+    """Why images tell no class, and the nearest layout that would."""
+    while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.images):
         survey = survey_folder(survey.root / only)
     if tables := [table.name for table in survey.tables if guess_manifest(table)]:
         return f"{describe(survey)} Name the one CSV file that holds the labels, with --data: {quote_some(tables)}."
-    for folder in sorted({key.split("/")[0] for key in survey.pictures if "/" in key}):
+    for folder in sorted({key.split("/")[0] for key in survey.images if "/" in key}):
         inner = survey_folder(survey.root / folder)
-        is_most = is_few(len(survey.pictures) - len(inner.pictures), len(survey.pictures))
+        is_most = is_few(len(survey.images) - len(inner.images), len(survey.images))
         if is_most and find_fitting(inner) == ["class_folders"]:
             count = len({item.label for items in read_class_folders(inner).values() for item in items})
-            others = sorted({key.split("/")[0] for key in survey.pictures} - {folder})
+            others = sorted({key.split("/")[0] for key in survey.images} - {folder})
             return (
                 f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
                 f"folders: --data {shlex.quote(str(inner.root))} reads those."
             )
-    if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.pictures):
+    if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.images):
         return reason
-    told = "None tells its class. " if survey.pictures else ""
+    told = "None tells its class. " if survey.images else ""
     return next(explain_misfit(survey), "") or f"{describe(survey)} {told}{_expected()}"
 
 

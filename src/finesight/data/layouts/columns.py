@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.leftovers import quote_some
 from finesight.data.splits import split_name
 from finesight.errors import DataError
@@ -67,7 +67,7 @@ class Columns:
 
 def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> Columns:
     """kind: `labels` or `masks` where that is known. Raises DataError: the end of a sentence about the table."""
-    if any(PurePosixPath(cell).suffix.lower() in PICTURE_SUFFIXES for cell in header):
+    if any(PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES for cell in header):
         raise DataError(f"has no header: its first row reads {','.join(header)!r}; put path,label above it.")
     for name in ("path", "label", "image", "mask", "split"):
         if header.count(name) > 1:
@@ -90,11 +90,11 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str
     if target is None:
         what = "'mask' with the masks' files" if kind == "masks" else "'label' with the classes"
         raise DataError(f"has no column {what}; its first row reads {','.join(header)!r}.")
-    has_masks = target == mask or (kind != "labels" and _names_pictures(rows, target))
+    has_masks = target == mask or (kind != "labels" and _names_images(rows, target))
     told = (header[image], header[target])
     if told != (("image", "mask") if has_masks else ("path", "label")):
         what = "masks" if has_masks else "labels"
-        notes.insert(0, f"Pictures are taken from column {told[0]!r}, {what} from column {told[1]!r}.")
+        notes.insert(0, f"Images are taken from column {told[0]!r}, {what} from column {told[1]!r}.")
     return Columns(image, target, has_masks, splits, tuple(notes))
 
 
@@ -117,9 +117,9 @@ def _find(
     return None
 
 
-def _names_pictures(rows: Sequence[Sequence[str]], column: int) -> bool:
+def _names_images(rows: Sequence[Sequence[str]], column: int) -> bool:
     cells = [row[column] for row in rows if len(row) > column and row[column].strip()]
-    return bool(cells) and all(PurePosixPath(cell.strip()).suffix.lower() in PICTURE_SUFFIXES for cell in cells)
+    return bool(cells) and all(PurePosixPath(cell.strip()).suffix.lower() in IMAGE_SUFFIXES for cell in cells)
 
 
 def _find_splits(

@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.pair_layouts import Splits, read_pairing
 from finesight.data.layouts.pairing import pair_names
 from finesight.data.layouts.survey import locate
@@ -23,7 +23,7 @@ def read_globs(root: str | Path, images: str, masks: str, notes: list[Note]) -> 
     found = [find_files(folder, pattern, flag) for pattern, flag in ((images, "--images"), (masks, "--masks"))]
     image_paths, mask_paths = _tell_apart(*found)
     base = Path(os.path.commonpath([path.parent for path in (*image_paths, *mask_paths)]))
-    others = [path for pattern in (images, masks) for path in _match(folder, pattern, "") if not _is_picture(path)]
+    others = [path for pattern in (images, masks) for path in _match(folder, pattern, "") if not _is_image(path)]
     notes += describe_files(folder, [os.path.relpath(path, folder).replace(os.sep, "/") for path in others])
     keys = [[path.relative_to(base).as_posix() for path in paths] for paths in (image_paths, mask_paths)]
     pairing = pair_names(keys[0], keys[1])
@@ -48,15 +48,15 @@ def can_be_read(root: str | Path, images: str, masks: str) -> bool:
 def find_files(root: Path, pattern: str, flag: str) -> list[Path]:
     """Images that a pattern names, in order. Raises DataError for none. flag: the pattern's, for messages."""
     files = _match(root, pattern, flag)
-    found = [each for each in files if _is_picture(each)]
+    found = [each for each in files if _is_image(each)]
     if not found:
         what = f"only files that are not read as images, such as {files[0].name!r}" if files else "no file"
         raise DataError(f"{flag} {pattern!r} names {what} below {str(root)!r}; patterns are relative to it.")
     return [Path(os.path.normpath(each)) for each in found]
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _match(root: Path, pattern: str, flag: str) -> list[Path]:

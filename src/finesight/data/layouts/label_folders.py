@@ -1,6 +1,6 @@
-"""Labels from where pictures lie or what they are called: a folder a class, or names such as `wolf_7.png`.
+"""Labels from where images lie or what they are called: a folder a class, or names such as `wolf_7.png`.
 
-Above either there may be folders called like splits. A few pictures that lie elsewhere are passed over and noted.
+Above either there may be folders called like splits. A few images that lie elsewhere are passed over and noted.
 """
 
 import re
@@ -27,7 +27,7 @@ UNLABELLED_NAMES = frozenset(("unlabelled", "unlabeled", "pred", "predict"))
 
 @dataclass(frozen=True)
 class Placed:
-    """A picture. folders: those between its split's folder and the file."""
+    """An image. folders: those between its split's folder and the file."""
 
     split: str
     key: str
@@ -36,13 +36,13 @@ class Placed:
 
 
 def place(survey: Survey) -> list[Placed]:
-    """Folders are splits only if all pictures, but for a few, lie in folders called like them, one a split."""
-    pictures = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.pictures]
+    """Folders are splits only if all images, but for a few, lie in folders called like them, one a split."""
+    images = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.images]
     splits = name_splits(survey)
-    inside = [each for each in pictures if each.folders and each.folders[0] in splits]
+    inside = [each for each in images if each.folders and each.folders[0] in splits]
     labelled = {folder: split for folder, split in splits.items() if split != UNLABELLED}
-    if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(pictures) - len(inside), len(pictures)):
-        return pictures
+    if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(images) - len(inside), len(images)):
+        return images
     placed = [
         Placed(labelled[each.folders[0]], each.key, each.folders[1:], each.stem)
         for each in inside
@@ -60,12 +60,12 @@ def _strip_doubled(placed: list[Placed]) -> list[Placed]:
 
 
 def name_splits(survey: Survey) -> dict[str, str]:
-    """The split of each folder in the root that holds pictures and is called like one.
+    """The split of each folder in the root that holds images and is called like one.
 
     Folders such as `unlabelled` or `pred` count if there are splits. `seg_train` and `seg_test` are splits as
     well: their names are no more than splits once what all begin with is gone.
     """
-    folders = sorted({key.split("/")[0] for key in survey.pictures if "/" in key})
+    folders = sorted({key.split("/")[0] for key in survey.images if "/" in key})
     starts = {re.sub("[^_.-]*$", "", folder) for folder in folders}
     start = starts.pop() if len(starts) == 1 and len(folders) > 1 else ""
     for cut in ("", start):
@@ -77,12 +77,12 @@ def name_splits(survey: Survey) -> dict[str, str]:
 
 
 def is_few(number: int, total: int) -> bool:
-    """Whether so many pictures out of place are an oversight rather than another layout."""
+    """Whether so many images out of place are an oversight rather than another layout."""
     return number * 5 <= total and (number <= 3 or number * 100 <= total)
 
 
 def fits_class_folders(survey: Survey) -> bool:
-    """Every picture in one folder below its split; two folders called like splits are not classes."""
+    """Every image in one folder below its split; two folders called like splits are not classes."""
     placed = place(survey)
     inside, strays = _sort_strays(placed, lambda each: len(each.folders) == 1)
     labels = {each.folders[0] for each in inside}
@@ -93,17 +93,17 @@ def fits_class_folders(survey: Survey) -> bool:
 
 
 def read_class_folders(survey: Survey) -> Splits:
-    """The first folder below the split is the class, however deep a picture lies in it."""
+    """The first folder below the split is the class, however deep an image lies in it."""
     placed = place(survey)
     inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
     left_out = _unlabelled_test(inside, strays)
     if not is_few(len(strays) - len(left_out), len(placed)):  # folders called like splits that are classes
-        placed = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.pictures]
+        placed = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.images]
         inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
         left_out = []
         if not is_few(len(strays), len(placed)):
             raise DataError(
-                f"Picture {strays[0].key!r} in {str(survey.root)!r} should lie in a folder named after its class."
+                f"Image {strays[0].key!r} in {str(survey.root)!r} should lie in a folder named after its class."
             )
     _refuse_splits_as_classes(survey, inside)
     _note_strays(survey, {each.key for each in inside}, left_out, "in no folder of a class")
@@ -126,9 +126,9 @@ def describe_splits(survey: Survey, called: list[str]) -> str:
             return (
                 f"{quote_some(same)} in {str(survey.root)!r} are both called like the split {split}: keep one of them."
             )
-    others = sorted({key.split("/")[0] if "/" in key else key for key in survey.pictures} - set(called))
+    others = sorted({key.split("/")[0] if "/" in key else key for key in survey.images} - set(called))
     what = f"{quote_some(called)} in {str(survey.root)!r} are called like splits"
-    is_flat = all(key.count("/") == 1 for key in survey.pictures)
+    is_flat = all(key.count("/") == 1 for key in survey.images)
     if not others:
         return f"{what} and hold no folders: if they are classes, give --format class_folders."
     advice = "if all are classes, give --format class_folders" if is_flat else "call it train, val or test"
@@ -164,7 +164,7 @@ def read_name_prefix(survey: Survey) -> Splits:
         tests = []
     if strays:
         key = strays[0].key
-        raise DataError(f"Picture {key!r} in {str(survey.root)!r} should be called CLASS_ID and lie in no folder.")
+        raise DataError(f"Image {key!r} in {str(survey.root)!r} should be called CLASS_ID and lie in no folder.")
     _note_strays(survey, {each.key for each in inside}, tests, "not called CLASS_ID")
     return _collect(survey, inside, lambda each: _label(each, pattern))
 
@@ -185,7 +185,7 @@ def _sort_strays(placed: list[Placed], is_inside: Callable[[Placed], bool]) -> t
 
 
 def _unlabelled_test(inside: list[Placed], strays: list[Placed]) -> list[Placed]:
-    """The pictures of a split `test` of which none has a label while those of train have."""
+    """The images of a split `test` of which none has a label while those of train have."""
     if any(each.split == "test" for each in inside) or not any(each.split == "train" for each in inside):
         return []
     return [each for each in strays if each.split == "test"]
@@ -193,13 +193,13 @@ def _unlabelled_test(inside: list[Placed], strays: list[Placed]) -> list[Placed]
 
 def _note_strays(survey: Survey, used: set[str], tests: list[Placed], where: str) -> None:
     known = {each.key for each in tests}
-    strays = tuple(key for key in survey.pictures if key not in used and key not in known)
+    strays = tuple(key for key in survey.images if key not in used and key not in known)
     if strays:
-        text = f"Passed over: {count_of(len(strays), 'picture')} {where} ({quote_some(strays, 2)})."
+        text = f"Passed over: {count_of(len(strays), 'image')} {where} ({quote_some(strays, 2)})."
         survey.notes.append(Note(text, strays))
     if tests:
         keys = tuple(each.key for each in tests)
-        text = f"Passed over: {count_of(len(keys), 'picture')} of test without a label ({quote_some(keys, 1)})."
+        text = f"Passed over: {count_of(len(keys), 'image')} of test without a label ({quote_some(keys, 1)})."
         survey.notes.append(Note(text, keys))
 
 
@@ -216,11 +216,11 @@ def _note_empty(survey: Survey, inside: list[Placed]) -> None:
     about = cut(key for key in noted if key not in survey.never_data)
     companions = cut(survey.others) - about
     candidates = {folder for folder in survey.folders if tuple(folder.split("/")[:-1]) in depths}
-    empty = candidates - cut(survey.pictures) - companions - is_runs
+    empty = candidates - cut(survey.images) - companions - is_runs
     found = tuple(sorted(folder for folder in empty if folder.rpartition("/")[2] not in labels))
     if found:
         verb = "Folder holds" if len(found) == 1 else "Folders hold"
-        survey.notes.append(Note(f"{verb} no picture that can be read, so no class: {quote_some(found)}.", found, True))
+        survey.notes.append(Note(f"{verb} no image that can be read, so no class: {quote_some(found)}.", found, True))
 
 
 def _collect(survey: Survey, inside: list[Placed], label: Callable[[Placed], str]) -> Splits:
@@ -231,10 +231,10 @@ def _collect(survey: Survey, inside: list[Placed], label: Callable[[Placed], str
 
 
 def explain_misfit(survey: Survey) -> Iterator[str]:
-    """What keeps pictures from being read as classes: the culprit first, then what to do."""
+    """What keeps images from being read as classes: the culprit first, then what to do."""
     placed = place(survey)
     root = str(survey.root)
-    tops = sorted({key.split("/")[0] for key in survey.pictures if "/" in key})
+    tops = sorted({key.split("/")[0] for key in survey.images if "/" in key})
     called = [folder for folder in tops if split_name(folder)]
     flat_splits = len(called) == len(tops) and not any(each.folders for each in placed)
     if len(called) > 1 and (flat_splits or all(each.split == "train" for each in placed)):
@@ -253,4 +253,4 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
         verb = "lies" if len(flat) == 1 else f"and {len(flat) - 1:,} more lie"
         yield f"{flat[0]!r} {verb} in {root!r} beside {len(folders)} class folders: move what has no class elsewhere."
     if len(folders) == 1 and not flat:
-        yield f"{root!r} holds one folder of pictures, {folders.pop()!r}; at least two are needed, one a class."
+        yield f"{root!r} holds one folder of images, {folders.pop()!r}; at least two are needed, one a class."

@@ -16,7 +16,7 @@ from finesight.data.layouts.named_files import NamedFiles
 from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError
-from finesight.run import write_csv
+from finesight.run.folder import write_csv
 
 COLUMNS = ("path", "label")
 MASK_COLUMNS = ("image", "mask")
@@ -122,7 +122,7 @@ def _describe_missing(reading: _Reading, total: int) -> str:
     (number, cell), table = reading.missing[0], str(reading.table)
     place = reading.files.locate(cell)
     where = f"; a file of that name lies at {place!r}" if place else ""
-    what = f"Manifest {table!r}, row {number}: there is no picture {cell!r}"
+    what = f"Manifest {table!r}, row {number}: there is no image {cell!r}"
     if len(reading.missing) > 1:
         count = f"{len(reading.missing):,} of {total:,} rows of manifest {table!r}"
         what = f"{count} name files that do not exist, such as {cell!r} in row {number}"
@@ -130,7 +130,7 @@ def _describe_missing(reading: _Reading, total: int) -> str:
 
 
 def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
-    """Writes what `read_manifest` reads back. Raises DataError where a picture is not below the file's folder."""
+    """Writes what `read_manifest` reads back. Raises DataError where an image is not below the file's folder."""
     rows = []
     for split, items in splits.items():
         for item in items:
@@ -143,7 +143,7 @@ def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
 def _from_folder(path: Path, table: Path) -> str:
     relative = os.path.relpath(path, table.absolute().parent)
     if Path(relative).parts[:1] == ("..",):
-        raise DataError(f"A manifest must lie above all its pictures: {str(table)!r} does not lie above {str(path)!r}.")
+        raise DataError(f"A manifest must lie above all its images: {str(table)!r} does not lie above {str(path)!r}.")
     return relative.replace(os.sep, "/")
 
 
@@ -155,9 +155,7 @@ def _read_all(reading: _Reading, header: list[str], rows: Sequence[list[str]]) -
             _read_row(reading, header, fields, number)
         except _Missing as error:
             reading.missing.append((number, str(error)))
-            reading.reasons.append(
-                f"Manifest {str(reading.table)!r}, row {number}: there is no picture {str(error)!r}."
-            )
+            reading.reasons.append(f"Manifest {str(reading.table)!r}, row {number}: there is no image {str(error)!r}.")
         except DataError as error:
             reading.reasons.append(f"Manifest {str(reading.table)!r}, row {number}: {error}")
     return reading

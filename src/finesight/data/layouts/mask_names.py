@@ -5,25 +5,25 @@ from pathlib import PurePosixPath
 
 from finesight.data.layouts.names import folder_kind, name_kind, stem_of
 
-PICTURE_WORDS = "sat|image|images|img|rgb|picture|photo|input|im|leftImg8bit"
+IMAGE_WORDS = "sat|image|images|img|rgb|image|photo|input|im|leftImg8bit"
 MASK_WORDS = "mask|masks|label|labels|lbl|gt|gtf|seg|segmentation|annotation|target|truth|ground_truth|gtFine_labelIds"
-PICTURE_SUFFIX = re.compile(f"^(.*?)[_.-]({PICTURE_WORDS})$", re.IGNORECASE)
-PICTURE_FOLDERS = frozenset((PICTURE_WORDS + "|imgs|pictures|photos|input|inputs|jpegimages").lower().split("|"))
+IMAGE_SUFFIX = re.compile(f"^(.*?)[_.-]({IMAGE_WORDS})$", re.IGNORECASE)
+IMAGE_FOLDERS = frozenset((IMAGE_WORDS + "|imgs|images|photos|input|inputs|jpegimages").lower().split("|"))
 MASK_FOLDERS = frozenset(
     (MASK_WORDS + "|annotations|gts|groundtruth|targets|segs|segmentations|segmentationclass|gtfine").lower().split("|")
 )
 
 
-def picture_stem(stem: str) -> str:
+def image_stem(stem: str) -> str:
     """`0007` of `0007_sat`."""
-    match = PICTURE_SUFFIX.match(stem)
+    match = IMAGE_SUFFIX.match(stem)
     return match[1] if match else stem
 
 
 def mask_name(key: str) -> str:
-    """File of a picture's predicted mask: `a/0007_mask.png` for `a/0007_sat.jpg`, `a/0007.png` for `a/0007.jpg`."""
+    """File of an image's predicted mask: `a/0007_mask.png` for `a/0007_sat.jpg`, `a/0007.png` for `a/0007.jpg`."""
     path = PurePosixPath(key)
-    common = picture_stem(path.stem)
+    common = image_stem(path.stem)
     return str(path.with_name(f"{common}_mask.png" if common != path.stem else f"{path.stem}.png"))
 
 

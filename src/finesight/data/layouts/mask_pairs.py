@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from finesight.data.images.pictures import PICTURE_SUFFIXES
-from finesight.data.layouts.mask_names import MASK_FOLDERS, MASK_WORDS, PICTURE_FOLDERS, PICTURE_SUFFIX, PICTURE_WORDS
+from finesight.data.images.image import IMAGE_SUFFIXES
+from finesight.data.layouts.mask_names import IMAGE_FOLDERS, IMAGE_SUFFIX, IMAGE_WORDS, MASK_FOLDERS, MASK_WORDS
 from finesight.data.masks.looks import LOSSY, list_problems
 from finesight.errors import DataError
 
 PREDICTION_WORDS = "pred|preds|predict|predicted|prediction|predictions|out|output|outputs|result|results"
 PREDICTION_FOLDERS = frozenset(PREDICTION_WORDS.split("|"))
-WORDS = f"{MASK_WORDS}|{PICTURE_WORDS}|{PREDICTION_WORDS}"
+WORDS = f"{MASK_WORDS}|{IMAGE_WORDS}|{PREDICTION_WORDS}"
 SUFFIX = re.compile(f"^(.+?)[_.-]({WORDS})$", re.IGNORECASE)
 PREFIX = re.compile(f"^({WORDS})[_.-](.+)$", re.IGNORECASE)
 MASK_END = re.compile(f"^(.+?)[_.-]({MASK_WORDS}|{PREDICTION_WORDS})$", re.IGNORECASE)
@@ -101,7 +101,7 @@ def _sign(key: str) -> str:
     plain."""
     path = PurePosixPath(key)
     folders = {part.lower() for part in path.parts[:-1]}
-    if PICTURE_SUFFIX.match(path.stem) or folders & PICTURE_FOLDERS:
+    if IMAGE_SUFFIX.match(path.stem) or folders & IMAGE_FOLDERS:
         return "image"
     if MASK_END.match(path.stem) or folders & (MASK_FOLDERS | PREDICTION_FOLDERS):
         return "mask"
@@ -120,10 +120,10 @@ def common_name(key: str) -> str:
     """What the names of a pair share: `a/7` of `a/masks/7.png`, `a/7_mask_pred.tif`, `a/Pred_7.png`, `a/7.jpg.png`."""
     path = PurePosixPath(key)
     stem = path.stem
-    while PurePosixPath(stem).suffix.lower() in PICTURE_SUFFIXES:
+    while PurePosixPath(stem).suffix.lower() in IMAGE_SUFFIXES:
         stem = PurePosixPath(stem).stem
     for pattern, group in ((SUFFIX, 1), (PREFIX, 2)):
         while match := pattern.match(stem):
             stem = match[group]
-    known = MASK_FOLDERS | PICTURE_FOLDERS | PREDICTION_FOLDERS
+    known = MASK_FOLDERS | IMAGE_FOLDERS | PREDICTION_FOLDERS
     return "/".join([*(part for part in path.parts[:-1] if part.lower() not in known), stem]).lower()

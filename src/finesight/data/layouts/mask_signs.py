@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from finesight.data.images.image_files import open_picture
+from finesight.data.images.image_files import open_image
 from finesight.data.masks.codes import unpack
 from finesight.data.masks.looks import read_mask
 from finesight.errors import DataError
@@ -63,7 +63,7 @@ def _look(path: Path) -> tuple[set[int], float, int] | None:
 
 def _size(path: Path) -> tuple[int, int] | None:
     try:
-        with open_picture(path) as image:
+        with open_image(path) as image:
             return image.size
     except (DataError, OSError, ValueError, SyntaxError):
         return None

@@ -8,7 +8,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 
 from finesight.classes import compose
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.errors import DataError
 
 MOST_SEARCHED = 200_000  # files below the table's folder, when a named one is missing
@@ -102,7 +102,7 @@ class NamedFiles:
         index: dict[str, list[Path]] = defaultdict(list)
         for path in islice(_walk_files(self.folder), MOST_SEARCHED):
             index[compose(path.name)].append(path)
-            if path.suffix.lower() in PICTURE_SUFFIXES:
+            if path.suffix.lower() in IMAGE_SUFFIXES:
                 index[compose(path.stem)].append(path)
         return index
 
@@ -123,7 +123,7 @@ def _list_folder(folder: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
         found = []
     for name in found:
         names.setdefault(compose(name), name)
-        if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
             stems[compose(name.rpartition(".")[0])].append(name)
     return names, stems
 

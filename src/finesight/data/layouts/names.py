@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.splits import SPLIT_WORDS
 
 Word = tuple[str, int, int]  # in lower case, where it begins, where it ends
@@ -20,7 +20,7 @@ WORDS = {
         annotation annotations annotated target targets truth truths groundtruth groundtruths trimap trimaps manual
         manuals msk msks maske masken masque masques mascara mascaras""",
     "image": """
-        sat image images img imgs im ims rgb irrg rgbir nir picture pictures pic pics photo photos photograph
+        sat image images img imgs im ims rgb irrg rgbir nir image images pic pics photo photos photograph
         photographs input inputs leftimg8bit jpegimages ortho orthos orthophoto orig original originals org raw frame
         frames bild bilder imagen imagenes""",
     "other": """
@@ -197,7 +197,7 @@ def stem_words(stem: str) -> tuple[str, ...]:
     """Words of a name without case, padding of numbers, a second ending and what annotation tools add."""
     stem = UPLOAD.sub("", TASK.sub(r"\1", _compose(stem)), count=1)
     ending = _ending(stem)
-    stem = stem[: len(stem) - len(ending)] if ending.lower() in PICTURE_SUFFIXES else stem
+    stem = stem[: len(stem) - len(ending)] if ending.lower() in IMAGE_SUFFIXES else stem
     return tuple(_plain(word) for word, _, _ in _words(stem)) or (stem,)
 
 

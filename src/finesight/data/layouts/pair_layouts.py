@@ -26,7 +26,7 @@ def fits_pairs(survey: Survey, way: Way) -> bool:
 
 def find_layout(survey: Survey) -> Pairing | None:
     """Images and masks as names and pixels tell them. Raises UnclearPairs."""
-    found = find_pairs(survey.pictures)
+    found = find_pairs(survey.images)
     return found if found is None or found.is_certain else _confirm(found, survey.root)
 
 
@@ -34,7 +34,7 @@ def read_pairs(survey: Survey, way: Way) -> Splits:
     """A half without partner becomes an item whose other half is the file that should be there."""
     found = find_layout(survey)
     if found is None or found.way != way:
-        found = find_pairs(survey.pictures, way)
+        found = find_pairs(survey.images, way)
     if found is None:
         raise DataError(
             f"No image in {str(survey.root)!r} has a mask of the same name; name both with --images and --masks."
@@ -46,7 +46,7 @@ def read_pairs(survey: Survey, way: Way) -> Splits:
 def explain_unpaired(survey: Survey) -> str:
     """That folders are called like images and like masks though no names match; "" where they are not."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for name in take_apart(survey.pictures):
+    for name in take_apart(survey.images):
         groups[kind_of(name.folder_words)].append(name.key)
     if not groups["image"] or not groups["mask"]:
         return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.splits import SPLIT_WORDS
 
 FOLDERS = ("ImageSets/Segmentation", "ImageSets", "splits", "split", "lists", "list", "")
@@ -114,7 +114,7 @@ def _resolve(name: str, known: Mapping[str, str]) -> str:
 
 
 def _bare(path: str) -> str:
-    return path[: -len(ending)] if (ending := PurePosixPath(path).suffix).lower() in PICTURE_SUFFIXES else path
+    return path[: -len(ending)] if (ending := PurePosixPath(path).suffix).lower() in IMAGE_SUFFIXES else path
 
 
 def _ends(path: str) -> Iterator[str]:

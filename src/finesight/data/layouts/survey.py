@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from finesight.classes import natural_key
 from finesight.data.images.content import UNREAD_CONTAINERS, article
-from finesight.data.images.pictures import PICTURE_SUFFIXES
+from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
 from finesight.errors import DataError
 
@@ -16,7 +16,7 @@ TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
 
 @dataclass(frozen=True)
 class Survey:
-    """pictures: keys of all picture files, relative to root; tables: CSV files directly in root.
+    """images: keys of all image files, relative to root; tables: CSV files directly in root.
 
     is_named: the one table is the file that was named as the data. folders: keys of all folders, also of empty ones.
     others: keys of all other files. never_data: folders that were not looked
@@ -24,7 +24,7 @@ class Survey:
     """
 
     root: Path
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     tables: tuple[Path, ...]
     is_named: bool = False
     folders: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def survey_folder(root: str | Path) -> Survey:
             noun, advice = UNREAD_CONTAINERS[path.suffix.lower()]
             raise DataError(f"{str(path)!r} is {article(noun)} {noun}: {advice}, and name the folder.")
         if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{str(path)!r} is a file; give a folder with pictures, or a CSV manifest.")
+            raise DataError(f"{str(path)!r} is a file; give a folder with images, or a CSV manifest.")
         return Survey(path.parent, (), (path,), is_named=True)
     if not path.is_dir():
         raise DataError(f"Folder {str(path)!r} does not exist; check the path.")
@@ -59,11 +59,11 @@ def survey_folder(root: str | Path) -> Survey:
     except UnicodeEncodeError as error:
         name = error.object[: error.end].rpartition("\n")[2]
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
-    pictures, tables, others = [], [], []
+    images, tables, others = [], [], []
     for key in keys:
         ending = PurePosixPath(key).suffix.lower()
-        if ending in PICTURE_SUFFIXES and not PurePosixPath(key).name.startswith("."):
-            pictures.append(key)
+        if ending in IMAGE_SUFFIXES and not PurePosixPath(key).name.startswith("."):
+            images.append(key)
         elif "/" not in key and ending in TABLE_SUFFIXES:
             tables.append(path / key)
         else:
@@ -71,7 +71,7 @@ def survey_folder(root: str | Path) -> Survey:
     notes = [*describe_files(path, others), *describe_folders(passed_over)]
     return Survey(
         path,
-        tuple(pictures),
+        tuple(images),
         tuple(tables),
         folders=tuple(sorted(folders)),
         others=tuple(others),
@@ -93,7 +93,7 @@ def locate(path: str | Path) -> Path:
 def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -> Iterator[str]:
     """Keys of all files; links to folders are followed, each folder is visited once.
 
-    Of hidden files and folders only those are told that hold pictures. visited_folders: takes the folders;
+    Of hidden files and folders only those are told that hold images. visited_folders: takes the folders;
     passed_over: takes those that are not looked into, with the reason.
     """
 
@@ -115,31 +115,31 @@ def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -
         if not is_root:
             visited_folders.append(below)
         for name in [name for name in folders if name.startswith(".")]:
-            if _holds_pictures(Path(folder, name)):
+            if _holds_images(Path(folder, name)):
                 passed_over[name if is_root else f"{below}/{name}"] = "hidden"
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (
-            name if is_root else f"{below}/{name}" for name in files if not name.startswith(".") or _is_picture(name)
+            name if is_root else f"{below}/{name}" for name in files if not name.startswith(".") or _is_image(name)
         )
 
 
-def _holds_pictures(folder: Path) -> bool:
+def _holds_images(folder: Path) -> bool:
     try:
-        return any(_is_picture(path.name) for path in folder.iterdir())
+        return any(_is_image(path.name) for path in folder.iterdir())
     except OSError:
         return False
 
 
-def _is_picture(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def describe(survey: Survey) -> str:
     """One sentence on what was seen."""
-    flat = [key for key in survey.pictures if "/" not in key]
-    folders = sorted({key.rpartition("/")[0] for key in survey.pictures} - {""}, key=natural_key)
-    parts = [f"{len(flat):,} pictures directly in it ({quote_some(flat, 2)})"] if flat else []
-    parts += [f"{len(survey.pictures) - len(flat):,} pictures in folders ({quote_some(folders)})"] if folders else []
+    flat = [key for key in survey.images if "/" not in key]
+    folders = sorted({key.rpartition("/")[0] for key in survey.images} - {""}, key=natural_key)
+    parts = [f"{len(flat):,} images directly in it ({quote_some(flat, 2)})"] if flat else []
+    parts += [f"{len(survey.images) - len(flat):,} images in folders ({quote_some(folders)})"] if folders else []
     parts += [f"CSV files ({quote_some([table.name for table in survey.tables])})"] if survey.tables else []
-    passed_over = "" if survey.pictures else "".join(f" {note.text}" for note in survey.notes[:3])
-    return f"{str(survey.root)!r} holds {' and '.join(parts) or 'no pictures'}.{passed_over}"
+    passed_over = "" if survey.images else "".join(f" {note.text}" for note in survey.notes[:3])
+    return f"{str(survey.root)!r} holds {' and '.join(parts) or 'no images'}.{passed_over}"

@@ -1,6 +1,6 @@
 """The table of layouts: what each looks like on disk, and its items.
 
-A new layout is one Format in FORMATS; one of picture-mask pairs fills `Item.mask` instead of `Item.label`.
+A new layout is one Format in FORMATS; one of image-mask pairs fills `Item.mask` instead of `Item.label`.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def _list_manifests(survey: Survey, kind: str) -> list[Path]:
 def _fits_manifest(survey: Survey, kind: str = "labels") -> bool:
     """Beside other layouts only plain columns tell a manifest. A CSV file alone can be nothing else."""
     columns = MASK_COLUMNS if kind == "masks" else COLUMNS
-    if survey.pictures or len(survey.tables) != 1:
+    if survey.images or len(survey.tables) != 1:
         return sum(is_manifest(table, columns) for table in survey.tables) == 1
     (table,) = survey.tables
     return (guess_manifest(table) or ("masks" if is_manifest(table, MASK_COLUMNS) else "labels")) == kind
@@ -58,18 +58,18 @@ def _read_manifest(survey: Survey, kind: str = "labels") -> Splits:
 
 
 def _read_unlabelled(survey: Survey) -> Splits:
-    return {"train": [Item(key, survey.root / key) for key in survey.pictures]} if survey.pictures else {}
+    return {"train": [Item(key, survey.root / key) for key in survey.images]} if survey.images else {}
 
 
 FORMATS = {
     "name_prefix": Format(
-        "pictures called CLASS_ID.png (or CLASS.ID.png, CLASS-ID.png), in one folder or in train and val",
+        "images called CLASS_ID.png (or CLASS.ID.png, CLASS-ID.png), in one folder or in train and val",
         "classification",
         fits_name_prefix,
         read_name_prefix,
     ),
     "class_folders": Format(
-        "a folder of pictures for each of two classes or more, perhaps below train and val",
+        "a folder of images for each of two classes or more, perhaps below train and val",
         "classification",
         fits_class_folders,
         read_class_folders,
@@ -99,6 +99,6 @@ FORMATS = {
         partial(_read_manifest, kind="masks"),
     ),
     "unlabelled": Format(
-        "any folder of pictures; for prediction", "none", lambda survey: bool(survey.pictures), _read_unlabelled
+        "any folder of images; for prediction", "none", lambda survey: bool(survey.images), _read_unlabelled
     ),
 }

@@ -62,7 +62,7 @@ def _infer_colours(looks: Sequence[Look], ignored: Collection[int | str], settin
                 f"(data.classes), and {GIVE_COLOURS}."
             )
     total += total_counts(looks, ("value",), as_colours=True)
-    limit = settings.stray_share * total.total()
+    limit = settings.unmapped_fraction * total.total()
     found = {code: n for code, n in total.items() if n >= limit and code not in missing and spell(code) not in ignored}
     if settings.colour_tolerance:
         found = {code: found[code] for code in join_near(found, settings.colour_tolerance)}
@@ -90,7 +90,7 @@ def _infer_values(looks: Sequence[Look], ignored: Collection[int | str], setting
 
 def _check(looks: Sequence[Look], count: int, what: str, settings: DataSettings, tagged: Collection[int] = ()) -> None:
     """Raises DataError for classes that cannot be so."""
-    least = settings.stray_share if what == "colours" else 0.0
+    least = settings.unmapped_fraction if what == "colours" else 0.0
     if not settings.colour_tolerance and (areas := find_areas(looks, least)):
         raise DataError(explain_smooth(looks, areas))
     if count > MAX_INFERRED:

@@ -32,7 +32,7 @@ def choose_rules(
             rule, found, notes = choose_rule(looks, None, settings)
         except MixedScales as error:
             raise DataError(f"{error} Or name the two classes with --classes.") from None
-        _check_common(truth, predicted, rule, found, settings.stray_share)
+        _check_common(truth, predicted, rule, found, settings.unmapped_fraction)
         return (rule, rule), found, notes
     known, colour_notes = _with_own_colours(classes, looks)
     try:

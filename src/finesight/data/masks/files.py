@@ -50,10 +50,10 @@ def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None
     return _png(Image.fromarray(np.array(values, np.uint8)[indices]))
 
 
-def encode_overlay(indices: np.ndarray, picture: np.ndarray, classes: ClassList) -> bytes:
-    """JPEG bytes: the picture (h, w, 3) under its classes' colours, half and half."""
+def encode_overlay(indices: np.ndarray, image: np.ndarray, classes: ClassList) -> bytes:
+    """JPEG bytes: the image (h, w, 3) under its classes' colours, half and half."""
     colours = np.array(mask_colours(classes), np.uint16)[indices]
-    mixed = ((picture.astype(np.uint16) + colours) // 2).astype(np.uint8)
+    mixed = ((image.astype(np.uint16) + colours) // 2).astype(np.uint8)
     content = io.BytesIO()
     Image.fromarray(mixed).save(content, "JPEG", quality=88)
     return content.getvalue()

@@ -1,6 +1,6 @@
 """What masks hold, and the rule that makes class indices of it: the only reader of masks.
 
-A mask is a picture whose colours, or whose values, are classes. All masks of a data set are looked at before anything
+A mask is an image whose colours, or whose values, are classes. All masks of a data set are looked at before anything
 is made of them: what is found decides how they are read (`masks.rules`), and whatever cannot be meant is an error.
 """
 
@@ -17,8 +17,8 @@ from annotated_types import Ge, Le
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import check
+from finesight.data.images.image import UnreadableImage, image_sizes
 from finesight.data.images.image_files import explain
-from finesight.data.images.pictures import UnreadablePicture, picture_sizes
 from finesight.data.masks.codes import (
     MAX_VALUE,
     NODATA,
@@ -42,7 +42,7 @@ LOSSY = (".jpg", ".jpeg", ".jfif")
 FEW = 3  # codes of a mask, from which on it is asked whether they lie along edges only
 
 
-class UnreadableMask(UnreadablePicture):
+class UnreadableMask(UnreadableImage):
     def __str__(self) -> str:
         return f"Mask {self.key!r} {self.reason}. {self.advice}".rstrip()
 
@@ -206,8 +206,8 @@ def read_mask(path: Path, key: str = "") -> RawMask:
 
 
 def look_at_masks(items: Sequence[Item]) -> list[Look]:
-    """Decodes every mask once. Raises DataError that lists all that are missing, broken or not the picture's size."""
-    sizes = picture_sizes(items)
+    """Decodes every mask once. Raises DataError that lists all that are missing, broken or not the image's size."""
+    sizes = image_sizes(items)
     looks: list[Look] = []
     problems: list[str] = []
     with progress_bar("Looking at masks", len(items), "masks") as bar:
@@ -239,7 +239,7 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
     if mask is None or not mask.exists():
         return f"{item.key!r} has no mask{f' {mask.name!r}' if mask else ''}"
     if not item.path.exists():
-        return f"mask {mask.name!r} has no picture {item.path.name!r}"
+        return f"mask {mask.name!r} has no image {item.path.name!r}"
     try:
         raw = read_mask(mask, mask.name)
     except UnreadableMask as error:

@@ -40,7 +40,7 @@ def note_strays(looks: Sequence[Look], rule: MaskRule, limit: float) -> list[str
         f"{name}: {name_some(f'{count:,} of {code}' for code, count in found.most_common())}" for name, found in by_file
     ]
     if _total(by_file) / _pixels(looks) > limit:
-        advice = "add the class, or allow as much with data.stray_share, or data.colour_tolerance:"
+        advice = "add the class, or allow as much with data.unmapped_fraction, or data.colour_tolerance:"
         raise DataError(list_problems(f"{what}: {advice}", lines))
     return [list_problems(f"{what}; they count nowhere:", lines)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.data.images.bands import PNG, Bands, read_bands
-from finesight.data.images.image_files import open_picture
+from finesight.data.images.image_files import open_image
 from finesight.data.images.tiff import BLACK_IS_HIGH, COMPRESSIONS, GREY, RGB, Tiff, read_tags, read_values
 from finesight.data.masks.codes import MAX_VALUE, NODATA, colour_of, pack
 from finesight.errors import DataError
@@ -58,7 +58,7 @@ def decode_mask(path: Path) -> RawMask:
         kind: Kind = "value" if bands.values.shape[2] == 1 else "colour"
         codes, remarks = _clear(to_codes(bands.values), bands.opacity)
         return RawMask(kind, codes, remarks=remarks + bands.remarks)
-    with open_picture(path) as image:
+    with open_image(path) as image:
         levels = _find_levels(image)
         image.load()
         remarks = (MORE_FRAMES,) if image.format in ("TIFF", "GIF") and getattr(image, "n_frames", 1) > 1 else ()

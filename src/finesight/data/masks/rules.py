@@ -53,7 +53,7 @@ def choose_rule(
 ) -> tuple[MaskRule, ClassList, tuple[str, ...]]:
     """(rule, class list, notes worth printing) for masks that were looked at.
 
-    Without `classes` the colours or values found are the classes. data.ignore, data.stray_share and
+    Without `classes` the colours or values found are the classes. data.ignore, data.unmapped_fraction and
     data.colour_tolerance are read. Raises DataError that names files and what they hold.
     """
     ignored = parse_ignored(settings.ignore, classes)
@@ -75,13 +75,13 @@ def choose_rule(
 def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settings: DataSettings) -> tuple[str, ...]:
     """Notes on masks that are read by a rule that is given, a run's own: nothing is inferred from them.
 
-    Raises DataError where more pixels than data.stray_share allows hold a colour or value that the rule does not name,
-    and where palettes contradict each other.
+    Raises DataError where more pixels than data.unmapped_fraction allows hold a colour or value that the rule does not
+    name, and where palettes contradict each other.
     """
     conflict = find_conflict(looks) or (find_moved(looks, rule.palette) if rule.palette else "")
     if conflict and rule.palette_as == "value":
         raise DataError(f"The palettes of the masks differ ({conflict}): {GIVE_COLOURS}.")
-    strays = note_strays(looks, rule, settings.stray_share)
+    strays = note_strays(looks, rule, settings.unmapped_fraction)
     return (*strays, *note_reading(looks, rule), *note_unused(looks, rule, classes))
 
 
@@ -115,7 +115,7 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
     tolerance = settings.colour_tolerance
     colours = _colour_table(looks, classes, ignored)
     if classes.colours is None:
-        _refuse_colours(looks, settings.stray_share)
+        _refuse_colours(looks, settings.unmapped_fraction)
         values = _value_table(looks, classes, ignored, tolerance)
         greys = {value * 0x010101: index for value, index in values.items() if 0 <= value < 256}
         palette = {(value, colour) for each in looks for value, colour in each.palette.items()}
@@ -125,7 +125,7 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
     by_colour = MaskRule(tuple(colours.items()), tuple(greys.items()), "colour", tolerance)
     palettes = [each for each in looks if each.kind == "palette"]
     plain = [each for each in looks if each.kind == "value"]
-    limit = settings.stray_share
+    limit = settings.unmapped_fraction
     unknown = unknown_share(palettes, by_colour) if palettes else 0.0
     if palettes and not are_colours(palettes, classes, ignored.values, unknown, limit):
         by_colour = dataclasses.replace(by_colour, palette_as="value")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from finesight.data.images.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND, SPARE_GREY_BAND, SPARE_PAGES, find_kind
-from finesight.data.images.pictures import UnreadablePicture, decode_picture, picture_sizes, read_picture
+from finesight.data.images.image import UnreadableImage, decode_image, image_sizes, read_image
 from finesight.data.sample import Item
 from tiffs import write_tiff
 
@@ -63,7 +63,7 @@ def test_a_fourth_band(
     array = array.astype(np.uint16) * 257 if factor > 1 else array
     for planar in (False, True):
         path = write_tiff(tmp_path / "a.tif", array, photometric=2, extra=extra, planar=planar)
-        decoded = decode_picture(path, scale=SCALE)
+        decoded = decode_image(path, scale=SCALE)
         np.testing.assert_array_equal(decoded.pixels, expected)
         assert decoded.remarks == remarks
 
@@ -76,25 +76,25 @@ def test_grey_and_another_band(tmp_path: Path) -> None:
         ([0], NIR, grey, (SPARE_GREY_BAND,)),
     ):
         path = write_tiff(tmp_path / "a.tif", np.dstack([RGB[..., :1], other]), extra=extra)
-        decoded = decode_picture(path)
+        decoded = decode_image(path)
         np.testing.assert_array_equal(decoded.pixels, expected)
         assert decoded.remarks == remarks
 
 
 def test_three_bands_as_rasterio_writes_them(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", RGB.astype(np.uint16) * 257, photometric=1, extra=[0, 0])
-    np.testing.assert_array_equal(read_picture(path, scale=SCALE), RGB)
-    assert list(picture_sizes([Item("a", path)])) == [(9, 13)]
+    np.testing.assert_array_equal(read_image(path, scale=SCALE), RGB)
+    assert list(image_sizes([Item("a", path)])) == [(9, 13)]
     path = write_tiff(tmp_path / "a.tif", RGB.astype(np.float32), photometric=1, orientation=6)
-    np.testing.assert_array_equal(read_picture(path, scale=SCALE), np.rot90(RGB, -1))
-    assert list(picture_sizes([Item("a", path)])) == [(13, 9)]
+    np.testing.assert_array_equal(read_image(path, scale=SCALE), np.rot90(RGB, -1))
+    assert list(image_sizes([Item("a", path)])) == [(13, 9)]
 
 
 @pytest.mark.parametrize(("bands", "type_name"), [(5, "uint8"), (13, "uint16"), (6, "float32")])
 def test_more_bands_are_refused_with_what_to_do(tmp_path: Path, bands: int, type_name: str) -> None:
     path = write_tiff(tmp_path / "a.tif", np.zeros((4, 5, bands), type_name), photometric=1)
-    with pytest.raises(UnreadablePicture, match=f"has {bands} bands of {type_name}, where .*gdal_translate"):
-        read_picture(path, scale=SCALE)
+    with pytest.raises(UnreadableImage, match=f"has {bands} bands of {type_name}, where .*gdal_translate"):
+        read_image(path, scale=SCALE)
 
 
 PNGS: dict[str, tuple[Callable[[], bytes], np.ndarray]] = {
@@ -121,7 +121,7 @@ PNGS: dict[str, tuple[Callable[[], bytes], np.ndarray]] = {
 def test_png_of_sixteen_bits(tmp_path: Path, name: str) -> None:
     make, expected = PNGS[name]
     (tmp_path / "a.png").write_bytes(make())
-    decoded = decode_picture(tmp_path / "a.png", scale=SCALE)
+    decoded = decode_image(tmp_path / "a.png", scale=SCALE)
     np.testing.assert_array_equal(decoded.pixels, expected)
     assert decoded.type_name == "uint16"
     assert decoded.remarks == ((EMPTY_ALPHA,) if "no alpha" in name else ())
@@ -130,12 +130,12 @@ def test_png_of_sixteen_bits(tmp_path: Path, name: str) -> None:
 def test_png_keeps_the_low_bytes_too(tmp_path: Path) -> None:
     values = RNG.integers(0, 4096, (9, 13, 3)).astype(np.uint16)
     (tmp_path / "a.png").write_bytes(png(values, 2))
-    picture = read_picture(tmp_path / "a.png", scale={"uint16": (0, 4095)})
-    np.testing.assert_array_equal(picture, np.rint(values * (255 / 4095)))
+    image = read_image(tmp_path / "a.png", scale={"uint16": (0, 4095)})
+    np.testing.assert_array_equal(image, np.rint(values * (255 / 4095)))
 
 
 def test_png_of_sixteen_bits_interlaced(tmp_path: Path) -> None:
-    """Adam7: seven pictures of every n-th pixel, one behind the other."""
+    """Adam7: seven images of every n-th pixel, one behind the other."""
     values = RNG.integers(0, 65536, (9, 13, 3)).astype(np.uint16)
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     parts = [values[top::down, left::across].astype(">u2") for top, left, down, across in passes]
@@ -147,8 +147,8 @@ def test_png_of_sixteen_bits_interlaced(tmp_path: Path) -> None:
     data = zlib.compress(rows)
     content += struct.pack(">I", len(data)) + b"IDAT" + data + struct.pack(">I", zlib.crc32(b"IDAT" + data))
     (tmp_path / "a.png").write_bytes(content + plain[-12:])
-    picture = read_picture(tmp_path / "a.png", scale=SCALE)
-    np.testing.assert_array_equal(picture, np.rint(values * (255 / 65535)))
+    image = read_image(tmp_path / "a.png", scale=SCALE)
+    np.testing.assert_array_equal(image, np.rint(values * (255 / 65535)))
 
 
 @pytest.mark.parametrize("bits", [2, 4])
@@ -157,22 +157,22 @@ def test_the_transparent_value_of_few_bits(tmp_path: Path, bits: int) -> None:
         png(np.array([[0b11100100]], np.uint8), 0, bits, key=(0b1110 if bits == 4 else 3,))
     )
     expected = [255, 170, 85, 0] if bits == 2 else [255, 68]
-    assert read_picture(tmp_path / "a.png")[0, :, 0].tolist() == expected
+    assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == expected
     (tmp_path / "b.png").write_bytes(png(np.array([[0b00001110]], np.uint8), 0, bits, key=(0,)))
-    assert read_picture(tmp_path / "b.png")[0, :, 0].tolist() == ([255, 255, 255, 170] if bits == 2 else [255, 238])
+    assert read_image(tmp_path / "b.png")[0, :, 0].tolist() == ([255, 255, 255, 170] if bits == 2 else [255, 238])
 
 
 @pytest.mark.parametrize("maxval", [1023, 65535])
 def test_ppm_of_sixteen_bits(tmp_path: Path, maxval: int) -> None:
     values = np.rint(RGB.astype(float) * maxval / 255).astype(">u2")
     (tmp_path / "a.ppm").write_bytes(b"P6 # a word\n13 9\n%d\n" % maxval + values.tobytes())
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.ppm", scale=SCALE), RGB)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm", scale=SCALE), RGB)
     assert find_kind(tmp_path / "a.ppm").type_name == "uint16"
     (tmp_path / "a.pgm").write_bytes(b"P5 13 9 %d\n" % maxval + values[..., 0].tobytes())
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.pgm", scale=SCALE)[..., 0], RGB[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm", scale=SCALE)[..., 0], RGB[..., 0])
     (tmp_path / "a.ppm").write_bytes(b"P6 13 9 65535\n" + bytes(100))
-    with pytest.raises(UnreadablePicture, match="is damaged"):
-        read_picture(tmp_path / "a.ppm", scale=SCALE)
+    with pytest.raises(UnreadableImage, match="is damaged"):
+        read_image(tmp_path / "a.ppm", scale=SCALE)
 
 
 def test_bmp_whose_alpha_was_never_set(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_bmp_whose_alpha_was_never_set(tmp_path: Path) -> None:
     pixels = np.dstack([RGB[..., ::-1], NONE])[::-1].tobytes()
     file = struct.pack("<IHHI", 14 + len(head) + len(pixels), 0, 0, 14 + len(head))
     (tmp_path / "a.bmp").write_bytes(b"BM" + file + head + pixels)
-    decoded = decode_picture(tmp_path / "a.bmp")
+    decoded = decode_image(tmp_path / "a.bmp")
     np.testing.assert_array_equal(decoded.pixels, RGB)
     assert decoded.remarks == (EMPTY_ALPHA,)
 
@@ -190,7 +190,7 @@ def test_bmp_whose_alpha_was_never_set(tmp_path: Path) -> None:
 def test_alpha_that_is_zero_everywhere_is_ignored(tmp_path: Path, suffix: str) -> None:
     image = Image.fromarray(np.dstack([RGB, NONE]))
     image.save(tmp_path / f"a.{suffix}", **({"lossless": True, "exact": True} if suffix == "webp" else {}))
-    decoded = decode_picture(tmp_path / f"a.{suffix}")
+    decoded = decode_image(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(decoded.pixels, RGB)
     assert decoded.remarks == (EMPTY_ALPHA,)
     assert find_kind(tmp_path / f"a.{suffix}").has_extra
@@ -202,22 +202,22 @@ def test_few_bits_as_a_viewer_shows_them(tmp_path: Path, bits: int) -> None:
     expected = np.rint(values * (255 / ((1 << bits) - 1)))
     for photometric, shown in ((1, expected), (0, 255 - expected)):
         grey = write_tiff(tmp_path / "a.tif", values[..., 0], bits=bits, photometric=photometric)
-        np.testing.assert_array_equal(read_picture(grey)[..., 0], shown[..., 0])
+        np.testing.assert_array_equal(read_image(grey)[..., 0], shown[..., 0])
     colour = write_tiff(tmp_path / "b.tif", values, bits=bits, photometric=2)
-    np.testing.assert_array_equal(read_picture(colour), expected)
+    np.testing.assert_array_equal(read_image(colour), expected)
 
 
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_one_bit(tmp_path: Path, photometric: int) -> None:
     values = RNG.integers(0, 2, (5, 9)).astype(np.uint8)
     path = write_tiff(tmp_path / "a.tif", values, bits=1, photometric=photometric)
-    np.testing.assert_array_equal(read_picture(path)[..., 0], 255 * (values if photometric else 1 - values))
+    np.testing.assert_array_equal(read_image(path)[..., 0], 255 * (values if photometric else 1 - values))
 
 
 def test_lab(tmp_path: Path) -> None:
     lab = np.zeros((4, 5, 3), np.uint8)
     lab[..., 0], lab[..., 1], lab[..., 2] = 138, 81, 70  # 54 %, +81, +70: pure red is 53.2, 80.1, 67.2
-    read = read_picture(write_tiff(tmp_path / "a.tif", lab, photometric=8)).astype(int)
+    read = read_image(write_tiff(tmp_path / "a.tif", lab, photometric=8)).astype(int)
     assert np.abs(read - (255, 0, 0)).max() < 12
 
 
@@ -231,27 +231,27 @@ def test_colour_models(tmp_path: Path, name: str) -> None:
         flat.save(path, compression="jpeg")
     else:
         flat.quantize(16 if "16" in name else 256).save(path)
-    assert np.abs(read_picture(path).astype(int) - (220, 40, 60)).max() < 6
+    assert np.abs(read_image(path).astype(int) - (220, 40, 60)).max() < 6
 
 
 def test_a_whole_file_of_a_strange_kind_is_not_called_unknown(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", np.zeros((4, 5), np.uint16), photometric=3)
-    with pytest.raises(UnreadablePicture, match="is a TIFF of 1 band of uint16"):
-        read_picture(path)
+    with pytest.raises(UnreadableImage, match="is a TIFF of 1 band of uint16"):
+        read_image(path)
     for compression, words in ((7, "TIFF of 3 bands of uint16 .*compression 7"), (34887, "compressed by LERC, which")):
         path = write_tiff(tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint16), compression=compression)
-        with pytest.raises(UnreadablePicture, match=words):
-            read_picture(path, scale=SCALE)
+        with pytest.raises(UnreadableImage, match=words):
+            read_image(path, scale=SCALE)
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(99))
-    with pytest.raises(UnreadablePicture, match="is a JPEG image that is damaged or of a kind that is not read"):
-        read_picture(tmp_path / "a.jpg")
+    with pytest.raises(UnreadableImage, match="is a JPEG image that is damaged or of a kind that is not read"):
+        read_image(tmp_path / "a.jpg")
 
 
 def test_a_fourth_band_in_jpeg(tmp_path: Path) -> None:
     """Which Pillow decodes, and takes for alpha."""
     image = Image.fromarray(np.dstack([RGB, NIR]))
     image.save(tmp_path / "a.tif", compression="jpeg", quality=100)
-    decoded = decode_picture(tmp_path / "a.tif")
+    decoded = decode_image(tmp_path / "a.tif")
     assert decoded.remarks == (NO_ALPHA,)
     assert np.abs(decoded.pixels.astype(int) - RGB).max() < 9
 
@@ -260,6 +260,6 @@ def test_more_than_one_page_is_said(tmp_path: Path) -> None:
     for name, array, scale in (("a.tif", RGB, {}), ("b.tif", RGB.astype(np.uint16)[..., 0], SCALE)):
         first = Image.fromarray(array)
         first.save(tmp_path / name, save_all=True, append_images=[first, first])
-        decoded = decode_picture(tmp_path / name, scale=scale)
+        decoded = decode_image(tmp_path / name, scale=scale)
         assert decoded.remarks == (SPARE_PAGES,)
         assert find_kind(tmp_path / name).has_extra

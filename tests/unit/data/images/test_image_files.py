@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
-from finesight.data.images.image_files import LIMITS, explain, open_picture
+from finesight.data.images.image_files import LIMITS, explain, open_image
 
 
 def test_importing_and_reading_leave_the_process_as_it_was(tmp_path: Path) -> None:
@@ -17,8 +17,8 @@ def test_importing_and_reading_leave_the_process_as_it_was(tmp_path: Path) -> No
         "import warnings, numpy; from PIL import Image, ImageFile, PngImagePlugin\n"
         "def look(): return Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, list(warnings.filters)\n"
         "before = look()\n"
-        "from pathlib import Path; from finesight.data.images.pictures import read_picture\n"
-        "Image.new('RGB', (4, 4)).save('a.png'); read_picture(Path('a.png'))\n"
+        "from pathlib import Path; from finesight.data.images.image import read_image\n"
+        "Image.new('RGB', (4, 4)).save('a.png'); read_image(Path('a.png'))\n"
         "assert look() == before"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
@@ -32,13 +32,13 @@ def test_limits_hold_while_any_thread_reads(tmp_path: Path) -> None:
     go_on = threading.Event()
 
     def read() -> None:
-        with open_picture(path):
+        with open_image(path):
             go_on.wait(10)
 
     thread = threading.Thread(target=read)
-    with open_picture(path):
+    with open_image(path):
         thread.start()
-    with open_picture(path):
+    with open_image(path):
         assert [getattr(module, name) for module, name, _ in LIMITS] == wanted
     go_on.set()
     thread.join()
@@ -52,7 +52,7 @@ def test_the_caller_s_own_filter_stays(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
         before = list(warnings.filters)
-        with open_picture(path):
+        with open_image(path):
             assert warnings.filters == before
         assert warnings.filters == before
 
@@ -61,7 +61,7 @@ def test_half_an_image_is_an_error_whatever_the_process_wants(tmp_path: Path, mo
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     content = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(content, "PNG")
-    with pytest.raises(OSError, match="truncated"), open_picture(io.BytesIO(content.getvalue()[:1500])) as image:
+    with pytest.raises(OSError, match="truncated"), open_image(io.BytesIO(content.getvalue()[:1500])) as image:
         image.load()
 
 
@@ -78,9 +78,9 @@ def test_png_with_megabytes_of_text(tmp_path: Path, what: str) -> None:
         end = start + 12 + int.from_bytes(content[start : start + 4], "big")
         path.write_bytes(content[:start] + content[end:-12] + content[start:end] + content[-12:])
     if length < 64 << 20:
-        with open_picture(path) as image:
+        with open_image(path) as image:
             assert image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)
         return
-    with pytest.raises(ValueError, match="MAX_TEXT") as error, open_picture(path):
+    with pytest.raises(ValueError, match="MAX_TEXT") as error, open_image(path):
         pass
     assert explain(error.value, path) == "holds more than 64 MB of text or colour profile"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from finesight.data.images.bands import Bands
-from finesight.data.images.pictures import UnreadablePicture, decode_picture, read_picture
+from finesight.data.images.image import UnreadableImage, decode_image, read_image
 from finesight.data.images.scaling import choose_scale, find_range, find_valid, measure_values, scale_bands
 from finesight.data.sample import Item
 from tiffs import write_tiff
@@ -23,7 +23,7 @@ def as_items(folder: Path, *arrays: np.ndarray, **options: Any) -> list[Item]:
 
 def read_all(items: list[Item]) -> list[np.ndarray]:
     scale = choose_scale(measure_values(items), len(items))
-    return [read_picture(item.path, item.key, scale=scale)[..., 0].astype(float) for item in items]
+    return [read_image(item.path, item.key, scale=scale)[..., 0].astype(float) for item in items]
 
 
 def test_fractions_are_scaled_alike_whatever_their_highest(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_tag_says_what_was_not_measured(tmp_path: Path) -> None:
 def test_white_is_zero(tmp_path: Path, deep: bool) -> None:
     values = RAMP.astype(np.uint16) * 257 if deep else RAMP
     path = write_tiff(tmp_path / "a.tif", values, photometric=0)
-    np.testing.assert_array_equal(read_picture(path, scale={"uint16": (0, 65535)})[..., 0], 255 - RAMP)
+    np.testing.assert_array_equal(read_image(path, scale={"uint16": (0, 65535)})[..., 0], 255 - RAMP)
 
 
 DEEP = {
@@ -131,30 +131,30 @@ def test_the_whole_of_sixteen_bits_is_as_eight(tmp_path: Path, name: str) -> Non
     item = Item(name, tmp_path / name)
     bright = Item("b.tif", write_tiff(tmp_path / "b.tif", np.full((9, 9), 65535, np.uint16)))
     assert choose_scale(measure_values([item, bright]), 2) == {"uint16": (0.0, 65535.0)}
-    decoded = decode_picture(item.path, scale={"uint16": (0, 65535)})
+    decoded = decode_image(item.path, scale={"uint16": (0, 65535)})
     assert decoded.type_name == "uint16"
     np.testing.assert_array_equal(decoded.pixels, np.repeat(RAMP[..., None], 3, axis=2))
 
 
-def test_no_range_no_picture(tmp_path: Path) -> None:
+def test_no_range_no_image(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", RAMP.astype(np.float32))
     for scale, known in (({}, "uint8"), ({"uint16": (0, 9)}, "uint16")):
-        with pytest.raises(UnreadablePicture, match=f"holds float32, for which no range is known: .* are {known}"):
-            read_picture(path, scale=scale)
-    np.testing.assert_array_equal(read_picture(path, scale=None)[..., 0], RAMP)  # as older runs did
+        with pytest.raises(UnreadableImage, match=f"holds float32, for which no range is known: .* are {known}"):
+            read_image(path, scale=scale)
+    np.testing.assert_array_equal(read_image(path, scale=None)[..., 0], RAMP)  # as older runs did
 
 
 def test_older_runs_scale_each_image_by_itself(tmp_path: Path) -> None:
     for factor, expected in ((1 / 255, RAMP), (1, RAMP), (257, RAMP), (10**6, np.rint(RAMP * (255 / 230)))):
         path = write_tiff(tmp_path / "a.tif", RAMP.astype(np.float64) * factor)
-        np.testing.assert_array_equal(read_picture(path, scale=None)[..., 0], expected)
+        np.testing.assert_array_equal(read_image(path, scale=None)[..., 0], expected)
     path = write_tiff(tmp_path / "a.tif", RAMP.astype(np.uint16) * 16)
-    np.testing.assert_array_equal(read_picture(path, scale=None)[..., 0], np.rint(RAMP * (16 / 257)))
+    np.testing.assert_array_equal(read_image(path, scale=None)[..., 0], np.rint(RAMP * (16 / 257)))
 
 
 def test_values_beyond_the_range_are_counted(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", np.uint16([[0, 100, 200, 300]]))
-    assert decode_picture(path, scale={"uint16": (100, 200)}).outside == 0.5
+    assert decode_image(path, scale={"uint16": (100, 200)}).outside == 0.5
 
 
 def test_every_band_of_a_large_image_is_sampled(tmp_path: Path) -> None:
@@ -173,5 +173,5 @@ def test_heavy_tails_lose_much(tmp_path: Path) -> None:
 
 def test_an_image_without_any_value_is_black(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", np.full((4, 5), np.nan, np.float32))
-    assert not read_picture(path).any()
+    assert not read_image(path).any()
     assert measure_values([Item("a", path)]) == ()

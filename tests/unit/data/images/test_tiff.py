@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data.images.image_files import open_picture
-from finesight.data.images.pictures import read_picture
+from finesight.data.images.image import read_image
+from finesight.data.images.image_files import open_image
 from finesight.data.images.tiff import read_tags, read_values, turn_upright
 from finesight.errors import DataError
 from tiffs import write_tiff
@@ -105,7 +105,7 @@ def test_missing_values_and_what_is_no_tiff(tmp_path: Path) -> None:
 def test_upright_as_pillow_turns(tmp_path: Path, orientation: int, deflate: bool) -> None:
     array = draw("uint8", 1)
     path = write_tiff(tmp_path / "a.tif", array, orientation=orientation, deflate=deflate)
-    with open_picture(path) as image:
+    with open_image(path) as image:
         image.load()
         np.testing.assert_array_equal(turn_upright(array[..., 0], orientation), np.asarray(image))
 
@@ -113,4 +113,4 @@ def test_upright_as_pillow_turns(tmp_path: Path, orientation: int, deflate: bool
 def test_plain_images_that_pillow_does_not_open(tmp_path: Path) -> None:
     array = draw("uint8", 3)
     path = write_tiff(tmp_path / "a.tif", array, photometric=2, big=True, order=">")
-    np.testing.assert_array_equal(read_picture(path), array)
+    np.testing.assert_array_equal(read_image(path), array)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finesight.data.formats import list_pictures, read_listing
+from finesight.data.formats import list_images, read_listing
 from finesight.errors import DataError
 
 Draw = Callable[..., Path]
@@ -64,19 +64,15 @@ def test_classes_called_train_and_test_need_the_format_named(draw: Draw, tmp_pat
         (
             _under("seg_train/seg_train") + _under("seg_test/seg_test") + _flat("seg_pred/seg_pred"),
             {"train": 10, "val": 2, "test": 12},
-            "9 pictures in no folder of a class",
+            "9 images in no folder of a class",
         ),
-        (
-            _under("train") + _under("val") + ["test/1.png"],
-            {"train": 12, "val": 12},
-            "1 picture of test without a label",
-        ),
-        (_under("train") + _flat("test"), {"train": 10, "val": 2}, "9 pictures of test without a label"),
-        ([*TWO, "legend.png"], {"train": 10, "val": 2}, "1 picture in no folder of a class ('legend.png')"),
+        (_under("train") + _under("val") + ["test/1.png"], {"train": 12, "val": 12}, "1 image of test without a label"),
+        (_under("train") + _flat("test"), {"train": 10, "val": 2}, "9 images of test without a label"),
+        ([*TWO, "legend.png"], {"train": 10, "val": 2}, "1 image in no folder of a class ('legend.png')"),
         (_under("train") + _under("val") + ["preview.png"], {"train": 12, "val": 12}, "('preview.png')"),
         ([*TWO, "wolf/@eaDir/0.png"], {"train": 10, "val": 2}, "1 folder ('wolf/@eaDir'): made by other programs"),
-        (_under("UCMerced/Images"), {"train": 10, "val": 2}, "All pictures lie in the folder 'UCMerced/Images'"),
-        (_under("data/train") + _under("data/val"), {"train": 12, "val": 12}, "All pictures lie in the folder 'data'"),
+        (_under("UCMerced/Images"), {"train": 10, "val": 2}, "All images lie in the folder 'UCMerced/Images'"),
+        (_under("data/train") + _under("data/val"), {"train": 12, "val": 12}, "All images lie in the folder 'data'"),
     ],
 )
 def test_nearly_plain_class_folders(
@@ -141,7 +137,7 @@ def test_names_with_other_separators(draw: Draw, tmp_path: Path, name: str) -> N
     listing = read_listing(tmp_path / "d")
     assert (listing.format, listing.classes.ids) == ("name_prefix", ("cat", "dog 2"))
     assert {split: len(items) for split, items in listing.splits.items()} == {"train": 6, "val": 2}
-    assert listing.notes == ("Passed over: 9 pictures of test without a label ('test1/0.png' and 8 more).",)
+    assert listing.notes == ("Passed over: 9 images of test without a label ('test1/0.png' and 8 more).",)
 
 
 def test_both_unicode_forms_of_a_folder_are_one_class(draw: Draw, tmp_path: Path) -> None:
@@ -168,7 +164,7 @@ def test_twins_are_told(draw: Draw, tmp_path: Path) -> None:
 def test_a_class_of_val_that_is_written_otherwise_in_train(draw: Draw, tmp_path: Path) -> None:
     for name in ("train/Fox/1.png", "train/wolf/1.png", "val/fox/1.png", "val/wolf/1.png"):
         draw(f"d/{name}")
-    with pytest.raises(DataError, match=r"pictures of 'fox', of which .* little more than case: 'Fox', 'fox'"):
+    with pytest.raises(DataError, match=r"images of 'fox', of which .* little more than case: 'Fox', 'fox'"):
         read_listing(tmp_path / "d")
 
 
@@ -179,4 +175,4 @@ def test_validation_of_one_class_is_not_gone_into(draw: Draw, tmp_path: Path) ->
     for number in range(3):
         draw(f"v/fox/{'ab'[number % 2]}_{number}.png")
     assert {item.label for item in read_listing(tmp_path / "d", val=tmp_path / "v").splits["val"]} == {"fox"}
-    assert len(list_pictures(tmp_path / "v")) == 3
+    assert len(list_images(tmp_path / "v")) == 3

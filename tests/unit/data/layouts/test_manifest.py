@@ -50,9 +50,9 @@ def test_splits_blanks_and_other_columns(tmp_path: Path) -> None:
         ("a.png,x\na.png,y\n", "no header: its first row reads 'a.png,x'"),
         ("path,label,set,phase\na.png,x,train,val\na.png,x,val,train\n", "'set' and 'phase', which tell different"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
-        ("path,label\nb.png,x\n", "row 2: there is no picture 'b.png'"),
-        ("path,label\n,x\n", "row 2: there is no picture ''"),
-        ("path,label\na\0.png,x\n", "row 2: there is no picture"),
+        ("path,label\nb.png,x\n", "row 2: there is no image 'b.png'"),
+        ("path,label\n,x\n", "row 2: there is no image ''"),
+        ("path,label\na\0.png,x\n", "row 2: there is no image"),
         ("path,label\n\n./a.png,x\na.png,y\n", "row 4: 'a.png' already stands in row 3"),
         ("path,label\n../a.png,x\n", "row 2: '../a.png' leads out"),
         ("path,label\nsub/../../a.png,x\n", "leads out"),
@@ -157,7 +157,7 @@ def test_other_headers_and_separators(folder: Path, header: str, separator: str,
     assert (listing.format, listing.classes.ids) == ("manifest", ("fox", "wolf"))
     assert {item.key for items in listing.splits.values() for item in items} == set(KEYS)
     image, label = header.split(separator)
-    assert f"Pictures are taken from column {image!r}, labels from column {label!r}." in listing.notes
+    assert f"Images are taken from column {image!r}, labels from column {label!r}." in listing.notes
     assert any("8 files found nearly as written" in note for note in listing.notes) == (not ending)
 
 

@@ -138,8 +138,8 @@ def test_stray_colours_are_named_and_refused_when_they_are_many(tmp_path: Path) 
     assert (indices == IGNORE_INDEX).sum() == 1
     assert "1 pixels" in notes
     assert "狐 <b>_mask.png: 1 of #fa0300" in notes
-    with pytest.raises(DataError, match=r"(?s)not a class \(#fa0300\).*data\.stray_share.*狐 <b>_mask"):
-        read(item, THREE, stray_share=1e-5)
+    with pytest.raises(DataError, match=r"(?s)not a class \(#fa0300\).*data\.unmapped_fraction.*狐 <b>_mask"):
+        read(item, THREE, unmapped_fraction=1e-5)
     indices, _, notes = read(item, THREE, colour_tolerance=5)
     assert indices[5, 5] == 0
     assert "1 pixels" in notes
@@ -157,7 +157,7 @@ def test_what_cannot_be_a_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "empty.png", "x")
     noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8)
     with pytest.raises(DataError, match=r"different colours.*JPEG"):
-        read(save(tmp_path, Image.fromarray(noise)), None, stray_share=0.0)
+        read(save(tmp_path, Image.fromarray(noise)), None, unmapped_fraction=0.0)
     with pytest.raises(DataError, match=r"holds the colour #ff0000, but the class list has no colours"):
         read(save(tmp_path, rgb()), NAMED)
     with pytest.raises(DataError, match="hold 1 class"):

@@ -1,0 +1,60 @@
+"""How sure a measured number is. All intervals are of 95 %."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from finesight.metrics.significance import FEWEST_IMAGES, count_images
+
+RESAMPLES = 1_000  # ends of an interval are then good to about a tenth of its width
+
+
+class Measured(NamedTuple):
+    """A number and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson_interval(share: float, total: int) -> tuple[float, float]:
+    """95 % interval of a share of `total` independent trials. Wilson 1927, JASA 22:209."""
+    z = 1.959964
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    reach = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, centre - reach), min(1.0, centre + reach)
+
+
+def measure_share(count: int, total: int) -> Measured:
+    """count of total > 0 independent trials."""
+    return Measured(count / total, *wilson_interval(count / total, total))
+
+
+def subtract(first: Measured, second: Measured) -> Measured:
+    """The difference of two independent numbers. Newcombe 1998, Statistics in Medicine 17:873, method 10."""
+    difference = first.value - second.value
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return Measured(difference, difference - down, difference + up)
+
+
+def bootstrap(
+    rows: np.ndarray, score: Callable[[np.ndarray], np.ndarray], resamples: int = RESAMPLES, seed: int = 0
+) -> list[Measured | None]:
+    """Scores of images, drawn with replacement: percentile intervals.
+
+    None where a score has no value, or on fewer than FEWEST_IMAGES images: no interval can be told from those.
+
+    rows: (n, f), an image each. score: sums of rows (r, f) → scores (r, k), NaN where a score has no value.
+    """
+    num_images, enough = len(rows), count_images([rows], score) >= FEWEST_IMAGES
+    weights = np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), resamples)
+    values, drawn = score(rows.sum(0)[None])[0], score(weights.astype(float) @ rows)
+    found: list[Measured | None] = []
+    for value, column, is_enough in zip(values, drawn.T, enough, strict=True):
+        known = column[~np.isnan(column)]
+        low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (math.nan, math.nan)
+        found.append(None if np.isnan(value) or not is_enough else Measured(float(value), float(low), float(high)))
+    return found

@@ -1,0 +1,210 @@
+"""Labels that are probably wrong, by confident learning. Northcutt, Jiang, Chuang 2021, JAIR 70:1373, arXiv:1911.00068.
+
+A class's threshold is the mean probability it gets where it is the label (eq. 2). An image is confidently of a class
+whose probability reaches that class's threshold, of several of the most probable (eq. 1). Where that is another class
+than the label, the label is suspected. The probabilities must come from a classifier that has not seen the label.
+
+Two things are ours, chosen by planted errors (benchmarks/label_errors.py). A class with more than half of the
+probability needs no more: of a sure network half of the images lie below the mean. And a label that is more probable
+than by guessing is not suspected, which the paper's rule does where a network is unsure: that doubles the precision of
+a weak one. `find_doubtful_labels` is what `finesight labels` and finding V007 list of these. The surest are those whose
+label is least probable beside the suggested class.
+
+Written from the paper: the package of its authors is under the AGPL and brings pandas.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finesight.analysis.distance import Floats, Indices
+from finesight.classes import ClassList
+from finesight.run.folder import RunFolder, write_csv
+
+MAJORITY = 0.5
+LEAST = 1e-12  # probability that is told from none
+NUM_FOLDS = 5
+ODDS = 10  # how much more probable the suggested class is than the label, at least
+STRENGTH = 40.0  # of the linear classifier's fit against its penalty, shared by all images
+BOX = ("top", "left", "bottom", "right")
+COLUMNS = ("key", "given", "suggested", "score")
+REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a mask. number: its value in the image's outline file. share: of the image's pixels, 0-1.
+
+    confidence: mean over its pixels of the suggested class's probability minus the given one's, 0-1.
+    box: (top, left, bottom, right) in pixels of the mask.
+    """
+
+    number: int
+    share: float
+    confidence: float
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """given, suggested: class indices.
+
+    score: of an image, by how many powers of ten the suggested class is more probable than the given one (3 is a
+    thousand times); of a region, its share of the image times its confidence, 0-1.
+    """
+
+    key: str
+    given: int
+    suggested: int
+    score: float
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """What was suspected in a split, the surest first. source: in words, whose probabilities contradict the labels."""
+
+    split: str
+    num_samples: int
+    source: str
+    errors: tuple[LabelError, ...]
+
+
+def save_label_errors(run: RunFolder, found: LabelErrors, classes: ClassList) -> Path:
+    """Writes label_errors/SPLIT.csv and .json, with class ids. Returns the path of the CSV file."""
+    rows = [_to_row(error, classes) for error in found.errors]
+    path = run.path / "label_errors" / f"{found.split}.csv"
+    header = REGION_COLUMNS if rows and "share" in rows[0] else COLUMNS
+    write_csv(path, header, ([row[column] for column in header] for row in rows))
+    summary = {"split": found.split, "num_samples": found.num_samples, "source": found.source}
+    run.write_json(f"label_errors/{found.split}.json", {**summary, "errors": rows})
+    return path
+
+
+def load_label_errors(run: RunFolder, split: str, classes: ClassList) -> LabelErrors | None:
+    """None where the split was not searched. Raises KeyError, TypeError or ValueError where the file is damaged."""
+    name = f"label_errors/{split}.json"
+    if not (run.path / name).exists():
+        return None
+    value = run.read_json(name)
+    errors = tuple(_from_row(row, classes) for row in value["errors"])
+    return LabelErrors(value["split"], value["num_samples"], value["source"], errors)
+
+
+def _to_row(error: LabelError, classes: ClassList) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "key": error.key,
+        "given": classes.ids[error.given],
+        "suggested": classes.ids[error.suggested],
+    }
+    row["score"] = round(error.score, 6)
+    if (region := error.region) is not None:
+        row |= {"region": region.number, "share": round(region.share, 6), "confidence": round(region.confidence, 6)}
+        row |= dict(zip(BOX, region.box, strict=True))
+    return row
+
+
+def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
+    given, suggested = (classes.ids.index(row[name]) for name in ("given", "suggested"))
+    region = None
+    if "region" in row:
+        top, left, bottom, right = (int(row[side]) for side in BOX)
+        region = Region(row["region"], row["share"], row["confidence"], (top, left, bottom, right))
+    return LabelError(row["key"], given, suggested, row["score"], region)
+
+
+def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[str]) -> list[LabelError]:
+    """Suspected labels, the surest first: see the head of this file.
+
+    probabilities: (n, C), each row from a classifier that has not seen that row's label. targets: class indices (n,).
+    """
+    own = probabilities[np.arange(len(targets)), targets]
+    counts = np.bincount(targets, minlength=probabilities.shape[1])
+    sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1]).astype(float)
+    suggested = confident_classes(probabilities, class_thresholds(sums, counts))
+    guessing = 1 / probabilities.shape[1]
+    rows = np.flatnonzero((suggested >= 0) & (suggested != targets) & (own < guessing))
+    scores = np.log10(np.maximum(probabilities[rows, suggested[rows]], LEAST) / np.maximum(own[rows], LEAST))
+    order = np.argsort(-scores, kind="stable")
+    return [
+        LabelError(keys[row], int(targets[row]), int(suggested[row]), float(score))
+        for row, score in zip(rows[order], scores[order], strict=True)
+        if score > 0
+    ]
+
+
+def find_doubtful_labels(
+    probabilities: Floats, targets: Indices, keys: Sequence[str], votes: Indices | None = None, temperature: float = 1.0
+) -> list[LabelError]:
+    """The rule of `finesight labels` and of finding V007: what `find_label_errors` suspects, and the neighbours too.
+
+    Of two classes every error is suspected, as one of them has always more than half of the probability. Kept are
+    those whose suggested class is at least ODDS times as probable as the label, once logits are divided by
+    `temperature`, and is the class that the nearest images vote for. votes: class indices (n,), None where there are
+    too few images to ask.
+    """
+    tempered, row_of = temper(probabilities, temperature), {key: row for row, key in enumerate(keys)}
+
+    def is_doubtful(error: LabelError) -> bool:
+        row = row_of[error.key]
+        agreed = votes is None or votes[row] == error.suggested
+        return bool(agreed and ODDS * tempered[row, error.given] <= tempered[row, error.suggested])
+
+    return [error for error in find_label_errors(probabilities, targets, keys) if is_doubtful(error)]
+
+
+def temper(probabilities: Floats, temperature: float) -> Floats:
+    """Probabilities (n, C) after division of their logits by the temperature."""
+    raised = probabilities ** (1 / temperature)
+    tempered: Floats = raised / np.maximum(raised.sum(1, keepdims=True), LEAST)
+    return tempered
+
+
+def class_thresholds(sums: Floats, counts: Indices) -> Floats:
+    """(C,): mean probability of each class where it is the label, at most a half; infinite where it never is.
+
+    sums, counts: (C,), of those probabilities.
+    """
+    return np.where(counts > 0, np.minimum(sums / np.maximum(counts, 1), MAJORITY), np.inf)
+
+
+def confident_classes(probabilities: Floats, thresholds: Floats) -> Indices:
+    """(n,): the class each row is confidently of, -1 where it is of none."""
+    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.where(reached.max(1) >= 0, reached.argmax(1), -1)
+
+
+def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int, seed: int = 0) -> Floats:
+    """(n, num_classes): probabilities of a linear classifier that has not seen the row it is asked about.
+
+    features: (n, d). One of NUM_FOLDS parts of every class is left out and asked, in turn. A class with a single
+    image is never seen when that one is asked about, so it gets no probability there. Rows are 0 where fewer than two
+    classes are left to learn from.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probabilities: NDArray[np.float64] = np.zeros((len(targets), num_classes))
+    folds = deal_folds(targets, seed)
+    for fold in range(NUM_FOLDS):
+        asked = folds == fold
+        if not asked.any() or len(np.unique(targets[~asked])) < 2:
+            continue  # nobody to ask, or nothing to tell apart
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / (~asked).sum(), max_iter=200))
+        classifier.fit(features[~asked], targets[~asked])
+        probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])
+    return probabilities
+
+
+def deal_folds(targets: Indices, seed: int) -> Indices:
+    """(n,): which fold each row is in; the rows of a class are dealt out evenly."""
+    folds = np.empty(len(targets), dtype=np.int64)
+    order = np.random.default_rng(seed).permutation(len(targets))
+    order = order[np.argsort(targets[order], kind="stable")]
+    folds[order] = np.arange(len(targets)) % NUM_FOLDS
+    return folds

@@ -1,0 +1,58 @@
+"""Regions: what a network's last layer saw of each class in each mask. They tell classes apart, as images of several
+classes cannot.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from finesight.analysis.distance import Floats, Indices
+from finesight.classes import IGNORE_INDEX
+
+FOLDER = "regions"  # of a split's embedding: features.safetensors and samples.csv as of images, a row a region
+LEAST_SHARE = 0.02  # of an image's pixels: of 512x512, five cells of a network that sees every 32 pixels
+GRID = 32  # networks grow images at the bottom and the right to multiples of it; see `average_regions`
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """features: float32 (m, d). images: (m,), which of the data set each is of. classes: (m,) true class indices."""
+
+    features: Floats
+    images: Indices
+    classes: Indices
+
+    @classmethod
+    def join(cls, batches: "list[Regions]") -> "Regions":
+        columns = zip(*((each.features, each.images, each.classes) for each in batches), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    def arrange(self) -> "Regions":
+        """By the order of the data set."""
+        order = np.argsort(self.images, kind="stable")
+        return Regions(self.features[order], self.images[order], self.classes[order])
+
+
+def average_regions(seen: Tensor, masks: Tensor, images: Indices, size: tuple[int, int]) -> Regions:
+    """A region is all of a class in an image, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.
+
+    seen: (n, d, h, w), of images of `size` (height, width). masks: class indices uint8 (n, H, W) of the same.
+    images: (n,), which of the data set they are. Cells are taken to lie evenly over the grown image; the
+    reference's FCN32s has them half a cell inwards, and the paper's networks, which pad on all sides, up to a cell off.
+    """
+    features: list[Tensor] = []
+    labels: list[tuple[int, int]] = []
+    grown = [-(-side // GRID) * GRID / side for side in size]
+    bottom, right = (round(side * (by - 1)) for side, by in zip(masks.shape[1:], grown, strict=True))
+    for image, cells, mask in zip(images.tolist(), seen.float(), masks, strict=True):
+        counts = mask.flatten().bincount(minlength=IGNORE_INDEX)[:IGNORE_INDEX]
+        for index in (counts >= LEAST_SHARE * mask.numel()).nonzero()[:, 0].tolist():
+            inside = F.pad((mask == index).float()[None], (0, right, 0, bottom))
+            shares = F.adaptive_avg_pool2d(inside, cells.shape[1:])  # (1, h, w)
+            features.append((cells * shares).sum((1, 2)) / shares.sum())
+            labels.append((image, index))
+    rows = torch.stack(features).cpu().numpy() if features else np.empty((0, seen.shape[1]), np.float32)
+    return Regions(rows, *np.array(labels, dtype=np.int64).reshape(-1, 2).T)

@@ -1,0 +1,44 @@
+"""How numbers and names become a sentence."""
+
+from collections.abc import Sequence
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def spell(number: int) -> str:
+    """`three`, and digits from eleven on."""
+    return NUMBERS[number] if 0 <= number < len(NUMBERS) else f"{number:,}"
+
+
+def percent(share: float) -> str:
+    """`83 %`; with a decimal place near the ends, `0.9 %`, so that only none is 0 and only all is 100."""
+    if share in (0, 1) or 0.0995 <= share < 0.995:
+        return f"{100 * share:.0f} %"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def label_class(class_id: str, name: str) -> str:
+    """`10 (baby)`, or the name alone where the id is no other."""
+    return name if class_id == name else f"{class_id} ({name})"
+
+
+def count_of(number: int, noun: str) -> str:
+    """1 image, 2,500 images, 3 classes."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def join_some(words: Sequence[str], limit: int = 5) -> str:
+    """`a, b, c, d, e and 7 more`."""
+    more = len(words) - limit
+    return join_words([*words[:limit], f"{more:,} more"] if more > 0 else words)
+
+
+def interval_of(low: float, high: float) -> str:
+    """`95 % interval 41 % to 63 %`."""
+    return f"95 % interval {percent(low)} to {percent(high)}"

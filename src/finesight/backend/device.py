@@ -1,0 +1,190 @@
+"""The accelerator: which device, which precision, which memory layout. The only file that asks."""
+
+import ctypes
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Literal
+
+import torch
+from torch import nn
+
+from finesight import distributed
+from finesight.backend.depthwise import avoid_depthwise_traps
+from finesight.backend.onednn import avoid_bf16_traps, avoid_fp32_traps
+from finesight.config import MachineSettings
+from finesight.errors import ConfigError
+from finesight.progress import say
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a network runs, resolved: nothing in here is `auto`."""
+
+    device: torch.device
+    precision: Literal["bf16", "fp32"]
+    channels_last: bool
+
+    @classmethod
+    def resolve(cls, settings: MachineSettings) -> "Machine":
+        """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there.
+
+        Several ranks on a machine take a GPU each, or divide its cores.
+        """
+        if settings.threads or distributed.num_ranks() > 1:
+            torch.set_num_threads(settings.threads or distributed.num_cores())
+        name = settings.device if settings.device != "auto" else _best_device()
+        if settings.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
+        try:
+            device = torch.device(name)
+            if distributed.num_ranks() > 1 and device.type == "cuda":
+                device = torch.device("cuda", distributed.local_rank())
+                torch.cuda.set_device(device)
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
+        if device.type == "cpu":
+            _keep_freed_memory()
+        elif settings.deterministic:
+            _make_deterministic(device)
+        fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
+        return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
+
+    @property
+    def name(self) -> str:
+        """What machine.device is set to for this one; of several ranks each has its own GPU."""
+        return str(self.device) if distributed.num_ranks() == 1 else self.device.type
+
+    @classmethod
+    def resolve_here(cls, settings: MachineSettings) -> "Machine":
+        """As `resolve`, or the fast path of this machine where a run was trained on a device that is not here."""
+        try:
+            return cls.resolve(settings)
+        except ConfigError:
+            machine = cls.resolve(replace(settings, device="auto", precision="auto"))
+        say(f"Note: device {settings.device!r}, on which the run was trained, is not here; using {machine.device}.")
+        return machine
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Moves a network here, in this layout, in place."""
+        network.to(self.device)
+        if self.channels_last:
+            network.to(memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            avoid_depthwise_traps(network)
+        if self.device.type == "cpu" and self.precision == "bf16":
+            avoid_bf16_traps(network)
+        elif self.device.type == "cpu" and _has_avx2_only():
+            avoid_fp32_traps(network)
+        return network
+
+    def autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def describe(self) -> dict[str, object]:
+        """For environment.json: what numbers measured here depend on."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else _processor_name()
+        return {
+            "device": str(self.device),
+            "device_name": name,
+            "precision": self.precision,
+            "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
+            "channels_last": self.channels_last,
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+            "ranks": distributed.num_ranks(),
+            "platform": platform.platform(),
+        }
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than float32 here, not merely possible."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        from torch import cpu
+
+        checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public question for it
+        return any(getattr(cpu, check)() for check in checks if hasattr(cpu, check))
+    return False
+
+
+def _has_avx2_only() -> bool:
+    """An x86 processor without AVX512."""
+    from torch.backends import cpu
+
+    return bool(cpu.get_cpu_capability() == "AVX2")
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() and distributed.num_ranks() == 1 else "cpu"
+
+
+def describe_arithmetic() -> str:
+    """What float32 numbers of this machine's processor depend on down to the last bit, in one line."""
+    from torch.backends import cpu
+
+    packages = (f"{name} {version(name)}" for name in ("finesight", "torch", "torchvision", "timm"))
+    options = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(("MKL_", "ONEDNN_")))
+    machine = (platform.platform(), _processor_name(), cpu.get_cpu_capability(), f"{torch.get_num_threads()} threads")
+    return ", ".join((*machine, *packages, *options))
+
+
+def _make_deterministic(device: torch.device) -> None:
+    """From here on torch computes the same twice, or raises RuntimeError for what it only knows another way."""
+    if device.type != "cuda":
+        raise ConfigError(f"machine.deterministic is for cuda; {device.type} has no such mode. Set it to false.")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a property of a module
+    torch.backends.cudnn.benchmark = False  # its choice among algorithms depends on what else runs
+
+
+def _keep_freed_memory() -> None:
+    """Freed memory stays in this process for the next step instead of going back to the system.
+
+    glibc maps every large tensor anew and unmaps it when freed, so each step pays for its page faults again: two
+    fifths of a training step's processor time where faults are dear, as on virtual machines (benchmarks/log).
+    The price is memory: 4 to 14 % more at the peak. mallopt(3) has the two options; other C libraries have no mallopt.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        _set_malloc(mmap_max=0, trim_threshold=2**31 - 1)
+
+
+def release_freed_memory() -> None:
+    """Undoes `_keep_freed_memory`, with glibc's defaults: what was set before cannot be read.
+
+    glibc then no longer adapts its threshold for mapped memory to what is freed, which it does in a fresh process.
+    """
+    if _KEPT:
+        _set_malloc(mmap_max=65_536, trim_threshold=128 * 1024)
+        ctypes.CDLL(None).malloc_trim(0)
+        _KEPT.clear()
+
+
+def _set_malloc(mmap_max: int, trim_threshold: int) -> None:
+    """mmap_max: blocks that may be mapped on their own. trim_threshold: bytes free at the end that are kept."""
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_MAX, mmap_max)
+    mallopt(_M_TRIM_THRESHOLD, trim_threshold)
+    _KEPT.append(True)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+_KEPT: list[bool] = []  # whether this process was told to keep freed memory
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a device, not a path of ours
+            lines = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        return lines[0]
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,182 @@
+"""Image files to uint8 RGB arrays, and what is wrong with those that cannot be read. Nothing else decodes them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from finesight.config import PixelScale
+from finesight.data.images.bands import SPARE_FRAMES, explain_image, is_animated, read_bands, remark_on_pages
+from finesight.data.images.image_files import find_orientation, open_image
+from finesight.data.images.rgb import to_rgb
+from finesight.data.images.scaling import AS_STORED, scale_bands
+from finesight.data.images.tiff import read_tags, turn_upright
+from finesight.data.sample import Item
+from finesight.data.threads import map_in_threads
+from finesight.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"),
+        *(".ppm", ".pgm", ".pbm", ".pnm"),
+    )
+)
+MAX_STRETCH = 16  # how many times longer than the crop an image may be before its ends are cut off
+
+Fit = Literal["crop", "stretch", "native"]
+Interpolation = Literal["bilinear", "bicubic"]
+Progress = Callable[[int], object]  # told how many images have been done since it was last called
+RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class UnreadableImage(DataError):
+    """An image that cannot be decoded. key: which; reason: the rest of the sentence, such as `is empty`."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)  # both, so that it travels between processes
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Image {self.key!r} {self.reason}. {self.advice}".rstrip()
+
+    @property
+    def advice(self) -> str:
+        """Empty where the reason itself says what to do, behind a semicolon or a colon."""
+        return "" if "; " in self.reason or ": " in self.reason else "Repair or remove it."
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that was left out, and why: `key reason` reads as a sentence."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as it is seen. pixels: uint8 RGB (h, w, 3), upright. type_name: of its values as stored.
+
+    outside: share of its values that lie beyond the range of the scale. remarks: what was left out, of `data.bands`.
+    """
+
+    pixels: np.ndarray
+    type_name: str = "uint8"
+    outside: float = 0.0
+    remarks: tuple[str, ...] = ()
+
+
+def read_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | None = AS_STORED) -> np.ndarray:
+    """Decodes an image to uint8 RGB (h, w, 3), upright as EXIF says; of several frames the first.
+
+    Transparent pixels lie over white. scale: what becomes 0 and 255 of each type beside uint8, one for a data set and
+    its run (Preprocessing.scale); an image of a type that it does not name is refused.
+    least: for a thumbnail, of a JPEG only a half, quarter or eighth is decoded as long as no side gets shorter than
+    that, which is several times quicker; 0: always all of it.
+    Raises UnreadableImage, which calls the image `key`, or by its path.
+    """
+    return decode_image(path, key, least, scale).pixels
+
+
+def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | None = AS_STORED) -> Decoded:
+    """As `read_image`, with what there is to say about it."""
+    try:
+        bands = read_bands(path)
+        if bands is not None:
+            pixels, outside = scale_bands(bands, scale)
+            return Decoded(pixels, bands.values.dtype.name, outside, bands.remarks)
+        with open_image(path) as image:
+            if least:
+                image.draft(None, (least, least))
+            rgb, remarks = to_rgb(image)
+            remarks += remark_on_pages(path) + ((SPARE_FRAMES,) if is_animated(image) else ())
+            return Decoded(turn_upright(np.array(rgb), find_orientation(image)), remarks=remarks)
+    except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
+        raise UnreadableImage(key or str(path), explain_image(error, path)) from error
+
+
+def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
+    """Brings a uint8 RGB image to `size` (height, width), antialiased; as it is if it has that size.
+
+    crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. squash: both.
+    whole: as `place_whole`.
+    """
+    if image.shape[:2] == tuple(size):
+        return image
+    if fit == "native":
+        return place_whole(image, size, fill=0)
+    if fit == "crop":
+        image = _trim(image, size)
+    height, width = image.shape[:2]
+    resized = tuple(size)
+    if fit == "crop" and height * size[1] <= width * size[0]:
+        resized = size[0], size[0] * width // height
+    elif fit == "crop":
+        resized = size[1] * height // width, size[1]
+    pil = Image.fromarray(image)
+    if resized != (height, width):
+        pil = pil.resize((resized[1], resized[0]), RESAMPLING[interpolation])
+    top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
+    return np.array(pil.crop((left, top, left + size[1], top + size[0])))
+
+
+def place_whole(pixels: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
+    """Pixels (h, w, …) unscaled: the centre of a side that is too long, `fill` below or right of one too short."""
+    top, left = (max(0, have - want) // 2 for have, want in zip(pixels.shape, size, strict=False))
+    pixels = pixels[top : top + size[0], left : left + size[1]]
+    placed = np.full((*size, *pixels.shape[2:]), fill, pixels.dtype)
+    placed[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return placed
+
+
+def _trim(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The centre of a ribbon: what is cut off here would fill the memory when enlarged, and be cut off then."""
+    height, width = image.shape[:2]
+    most = max(1, MAX_STRETCH * width * size[0] // size[1]), max(1, MAX_STRETCH * height * size[1] // size[0])
+    top, left = max(0, height - most[0]) // 2, max(0, width - most[1]) // 2
+    return image[top : top + most[0], left : left + most[1]]
+
+
+def image_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
+    """(height, width) of each image as `read_image` gives it, from headers only; None where there is none."""
+
+    def size(item: Item) -> tuple[int, int] | None:
+        try:
+            tiff = read_tags(item.path)
+            if tiff and not tiff.is_pillows:
+                return tiff.size[::-1] if tiff.orientation in (5, 6, 7, 8) else tiff.size
+            with open_image(item.path) as image:
+                lies_on_side = find_orientation(image) in (5, 6, 7, 8)
+                return (image.width, image.height) if lies_on_side else (image.height, image.width)
+        except Exception:  # as in read_image; decoding says what is wrong
+            return None
+
+    return map_in_threads(size, items)
+
+
+def check_images(
+    items: Sequence[Item],
+    decode: Callable[[Item], object] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[BadImage]:
+    """Decodes every image and returns all that cannot be read. workers: threads; None: one a core."""
+
+    def check(item: Item) -> BadImage | None:
+        try:
+            decode(item) if decode else read_image(item.path, item.key)
+        except UnreadableImage as error:
+            return BadImage(error.key, error.reason)
+        return None
+
+    bad = []
+    for result in map_in_threads(check, items, workers):
+        if result:
+            bad.append(result)
+        if progress:
+            progress(1)
+    return bad

@@ -1,0 +1,135 @@
+"""A run's network, back from its folder, with proof that it answers as it did when it was saved."""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from finesight.backend.device import describe_arithmetic
+from finesight.config import Preprocessing, parse_preprocessing
+from finesight.data.transforms import prepare
+from finesight.errors import RunError, blame_files
+from finesight.models import build_model
+from finesight.models.contract import Model
+from finesight.run.folder import RunFolder, write_atomically
+
+# Largest difference of float32 logits, relative to their spread, between processors, numbers of threads and versions.
+# Where all of these are as they were (describe_arithmetic), the logits must be the same bit for bit.
+SELFTEST_TOLERANCE = 2e-3
+MOST_SELFTESTS = 64  # images: a few are written
+
+
+def describe_model(model: Model) -> dict[str, object]:
+    """model.json: what `restore_model` needs to build the network again, and where its weights came from."""
+    return {
+        "task": model.task,
+        "name": model.name,
+        "head": model.head,
+        "num_classes": model.num_classes,
+        "new_layers": list(model.new_layers),
+        "preprocessing": dataclasses.asdict(model.preprocessing),
+        "weights": dataclasses.asdict(model.origin),
+    }
+
+
+def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
+    """The run's network with weights of `best`, or of `last` where no epoch was finished. Raises RunError.
+
+    The stored self-test images are run through it: other logits than when it was saved are an error.
+    """
+    card, preprocessing, classes = run.read_json("model.json"), read_preprocessing(run), run.read_classes()
+    if card.get("num_classes") != len(classes) or not isinstance(card.get("name"), str):
+        raise RunError(f"{run.path / 'model.json'} is damaged: it does not name a network for {len(classes)} classes.")
+    with blame_files(run.path):
+        model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
+    if model.task != card.get("task"):
+        raise RunError(f"{run.path / 'model.json'} is damaged: {card['name']} is a network for {model.task}.")
+    model.preprocessing = preprocessing
+    load_weights(run, checkpoint or best_checkpoint(run), model.network)
+    if not checkpoint:
+        check_selftest(run, model)
+    return model.eval()
+
+
+def read_new_layers(run: RunFolder) -> tuple[str, ...]:
+    """Layers that were new when the run began, which a resumed run cannot tell from its weights."""
+    with blame_files(run.path):
+        card = run.read_json("model.json")
+        return tuple(card.get("new_layers", [card["head"]]))
+
+
+def best_checkpoint(run: RunFolder) -> str:
+    for name in ("best", "last"):
+        if run.checkpoint(name).is_dir():
+            return name
+    raise RunError(f"{run.path} holds no weights: training ended before its first checkpoint. Train again.")
+
+
+def read_preprocessing(run: RunFolder) -> Preprocessing:
+    """That of model.json. Raises RunError."""
+    try:
+        return parse_preprocessing(run.read_json("model.json").get("preprocessing"))
+    except ValueError as error:
+        raise RunError(f"{run.path / 'model.json'} is damaged: preprocessing {error}.") from None
+
+
+def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
+    """Keeps stored images, uint8 (n, 3, h, w), and their float32 logits."""
+    tensors = {"images": images.contiguous(), "logits": _answer(model, images).contiguous()}
+    content = save(tensors, {"arithmetic": describe_arithmetic()})
+    write_atomically(run.path / "selftest.safetensors", content)
+
+
+def check_selftest(run: RunFolder, model: Model) -> None:
+    path = run.path / "selftest.safetensors"
+    if not path.exists():  # a run that was interrupted before it was finished
+        return
+    stored, metadata = load_tensors(path)
+    with blame_files(run.path):
+        images = stored["images" if "images" in stored else "pictures"]  # as version 0.1 called them
+        logits = _answer(model, images[:MOST_SELFTESTS])
+        if torch.equal(logits, stored["logits"]):
+            return
+        difference = (logits - stored["logits"]).abs().max() / stored["logits"].std().clamp(min=1e-6)
+    is_same_arithmetic = metadata.get("arithmetic") == describe_arithmetic()
+    if is_same_arithmetic or not difference < SELFTEST_TOLERANCE:
+        where = ", on the machine and with the packages it was trained with" if is_same_arithmetic else ""
+        raise RunError(
+            f"{run.path} does not answer as it did when it was trained: logits of its self-test images differ by "
+            f"{difference:.2g} of their spread{where}. Its weights, model.json or the network library changed."
+        )
+
+
+def _answer(model: Model, images: Tensor) -> Tensor:
+    """Logits in plain float32 on the CPU: the one arithmetic all machines share."""
+    device = next(model.network.parameters()).device
+    was_training = model.training
+    model.eval().to("cpu")
+    with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+        logits = model(prepare(images, model.preprocessing)).float()
+    model.to(device).train(was_training)
+    answer: Tensor = logits.clone(memory_format=torch.contiguous_format)  # of masks they are cut out of larger ones
+    return answer
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises RunError for one that is missing or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}.") from None
+
+
+def load_weights(run: RunFolder, name: str, network: nn.Module) -> None:
+    """Puts the weights of a checkpoint into the network it was saved from. Raises RunError when they do not fit."""
+    path = run.checkpoint(name) / "weights.safetensors"
+    weights, _ = load_tensors(path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise RunError(f"{path} does not fit the network named in model.json: {reason}") from None

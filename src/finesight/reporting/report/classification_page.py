@@ -1,0 +1,135 @@
+"""The page of a run that classifies images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from finesight.analysis.evidence import Answer, Evidence, find_mistakes
+from finesight.reporting.calibration import tell_calibration
+from finesight.reporting.charts import draw_matrix
+from finesight.reporting.findings import list_keys, show_examples
+from finesight.reporting.history_panels import draw_panels
+from finesight.reporting.html import Page, name_split
+from finesight.reporting.interactive_map import Style, bokeh_script, class_style
+from finesight.reporting.label_errors import show_wrong_images
+from finesight.reporting.map_section import plot_map, tell_map
+from finesight.reporting.mask_images import Originals
+from finesight.reporting.panel import list_elsewhere, list_images, list_nearest
+from finesight.reporting.sections import (
+    describe_training,
+    draw_training,
+    give_verdict,
+    list_classes,
+    list_commands,
+    list_confusions,
+    list_freeze_phases,
+    order_classes,
+)
+from finesight.reporting.thumbnails import Sprites, make_sprites
+
+MISTAKES_SHOWN = 60
+EXAMPLES_A_CLASS = 3
+MAP_KEY = "Colour and shape tell the true class; a thick red edge marks a mistake."
+CONTENTS = (
+    ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
+    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
+    ("film-maps", "Through training"), ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"),
+    ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
+)  # fmt: skip
+PARTS = (
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "mistakes.html.j2",
+    "film_maps.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2",
+    "record.html.j2",
+)  # fmt: skip
+
+
+def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
+    story = _tell(evidence)
+    sprites = make_sprites(story.keys_by_need, originals.find_image, evidence.scale)
+    return Page(
+        title=evidence.run.resolve().name,
+        contents=CONTENTS,
+        parts=PARTS,
+        sources=[str(evidence.run)],
+        data=_page_data(evidence, story, sprites),
+        context=_context(evidence, story, sprites, originals),
+        definitions=evidence.evaluation.definitions if evidence.evaluation else {},
+        scripts=["map.js"] if evidence.embedding else [],
+        groundwork=bokeh_script() if evidence.embedding else "",
+        sprites=sprites,
+    )
+
+
+@dataclass(frozen=True)
+class Story:
+    """Which images are shown where. images: all of the split, and those of others that a section names."""
+
+    images: list[Answer]
+    mistakes: list[Answer]
+    examples: dict[int, list[str]]  # class index → keys
+    keys_by_need: list[str]  # of all images: those shown without a click first
+
+
+def _tell(evidence: Evidence) -> Story:
+    mistakes = find_mistakes(evidence.images)
+    examples: dict[int, list[str]] = {}
+    for answer in evidence.images:
+        if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
+            keys.append(answer.key)
+    groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
+    shown = list_keys(evidence)
+    shown += [key for keys in examples.values() for key in keys]
+    shown += [key for group in groups for keys in group["examples"] for key in keys]
+    shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
+    shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
+    images = [*evidence.images, *list_elsewhere(evidence, shown)]
+    known = dict.fromkeys(answer.key for answer in images)
+    everything = dict.fromkeys([*(key for key in shown if key in known), *known])
+    return Story(images, mistakes, examples, list(everything))
+
+
+def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
+    evaluation, embedding = evidence.evaluation, evidence.embedding
+    order = order_classes(evidence)
+    rows = list_classes(evidence)
+    return {
+        "evidence": evidence,
+        "split_name": name_split(evidence.split),
+        "names": evidence.classes.names,
+        "training": describe_training(evidence),
+        "verdict": give_verdict(evidence),
+        "found": show_examples(evidence),
+        "curves_drawn": draw_training(evidence),
+        "rows": rows,
+        "largest": max((max(row.train, row.count) for row in rows), default=0),
+        "confusions": list_confusions(evaluation) if evaluation else [],
+        "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "calibration": tell_calibration(evidence),
+        "label_galleries": show_wrong_images(evidence),
+        "film_panels": draw_panels(evidence),
+        "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
+        "attention": originals.attention,
+        "ordered_by_closeness": order != list(range(len(order))),
+        "phases": list_freeze_phases(evidence),
+        "commands": list_commands(evidence),
+        "story": story,
+        "mistakes": story.mistakes[:MISTAKES_SHOWN],
+        "nearest": list_nearest(embedding),
+        "num_images": len(story.images),
+        **tell_map(evidence, list_styles(evidence), MAP_KEY),
+    }
+
+
+def list_styles(evidence: Evidence) -> list[Style]:
+    return [class_style(index) for index in range(len(evidence.classes))]
+
+
+def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, Any]:
+    """What the page's scripts read."""
+    embedding = evidence.embedding
+    return {
+        "names": evidence.classes.names,
+        "order": order_classes(evidence),
+        "unit": "image",
+        "images": list_images(story.images, sprites, embedding),
+        "map": plot_map(embedding, list_styles(evidence)) if embedding else None,
+    }

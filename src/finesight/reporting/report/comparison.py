@@ -1,0 +1,182 @@
+"""What differs between runs of one task on the same images. Numbers are set beside each other, none is measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from finesight.analysis.evidence import Answer, Evidence, Scene, is_number
+from finesight.config import dotted_settings
+from finesight.errors import ConfigError
+from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.significance import FEWEST_IMAGES
+from finesight.models.summary import compare_networks
+from finesight.reporting.charts import Curves, draw_curves
+
+
+def check_comparable(runs: Sequence[Evidence]) -> None:
+    """Raises ConfigError where a run differs from the first in task, classes or images; it says in which."""
+    first = runs[0]
+    for other in runs[1:]:
+        both = f"{first.run} and {other.run} cannot be compared"
+        tasks = [run.model["task"] for run in (first, other)]
+        if tasks[0] != tasks[1]:
+            raise ConfigError(f"{both}: their tasks differ, {tasks[0]} and {tasks[1]}.")
+        if (first.classes.ids, first.classes.ignore) != (other.classes.ids, other.classes.ignore):
+            odd = set(first.classes.ids) ^ set(other.classes.ids)
+            what = f"{min(odd)!r} is in one of them only" if odd else "their order or the ignored class is another"
+            raise ConfigError(f"{both}: their classes differ, {what}.")
+        odd = list_keys(first) ^ list_keys(other)
+        if odd:
+            raise ConfigError(
+                f"{both}: their images of part {first.split!r} differ, {min(odd)!r} is in one of them only."
+            )
+
+
+def list_keys(run: Evidence) -> set[str]:
+    """Keys of the images the run was measured on, or would be."""
+    if run.evaluation:
+        return set(run.evaluation.keys)
+    return {key for key, _ in run.splits.get(run.split, ())}
+
+
+def name_runs(runs: Sequence[Evidence]) -> list[str]:
+    """Names of the run folders; whole paths where those are the same."""
+    names = [run.run.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.run) for run in runs]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One metric. values: a run each, None where it has none; differences: to the first run, whose own is None.
+
+    gains: whether each difference is for the better; None where it is none.
+    """
+
+    name: str
+    definition: str
+    values: tuple[float | None, ...]
+    differences: tuple[float | None, ...]
+    gains: tuple[bool | None, ...]
+
+
+def list_contrasts(runs: Sequence[Evidence], prefix: str = "") -> list[Contrast]:
+    """Metrics of the whole; with a prefix such as `iou/` those of every class, called by the class's name."""
+    measured = [run.evaluation.metrics if run.evaluation else {} for run in runs]
+    definitions = runs[0].evaluation.definitions if runs[0].evaluation else {}
+    names = dict.fromkeys(
+        name for metrics in measured for name in metrics if name.startswith(prefix) and "/" not in name[len(prefix) :]
+    )
+    if prefix:
+        names = dict.fromkeys(f"{prefix}{name}" for name in runs[0].classes.names)
+    return [_contrast(name, name[len(prefix) :], definitions.get(name, ""), measured) for name in names]
+
+
+def _contrast(metric: str, name: str, definition: str, measured: Sequence[Mapping[str, float]]) -> Contrast:
+    values = tuple(metrics.get(metric) for metrics in measured)
+    base = values[0]
+    differences = (None, *(None if None in (value, base) else (value or 0) - (base or 0) for value in values[1:]))
+    gains = tuple((each < 0) == (metric in LOWER_IS_BETTER) if each else None for each in differences)
+    return Contrast(name, definition, values, differences, gains)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comparison.json says of the whole. places: of low, difference and high on a scale, 0-100, zero at 50.
+
+    doubt: why one cannot tell which run is better; empty where one can.
+    """
+
+    word: str
+    difference: float
+    interval: tuple[float, float]
+    is_sure: bool
+    doubt: str
+    places: tuple[float, float, float]
+
+
+def judge_outcome(comparison: Mapping[str, Any]) -> Outcome:
+    low, high = comparison["interval"]
+    difference = comparison["difference"]
+    doubt = ""
+    if comparison.get("num_images", FEWEST_IMAGES) < FEWEST_IMAGES:
+        doubt = "These are too few images to tell which run is better."
+    elif low <= 0 <= high:
+        doubt = "The interval crosses zero: which run is better cannot be told from these images."
+    is_sure = not doubt
+    reach = 1.25 * max(abs(low), abs(high), 1e-9)
+    low_at, at, high_at = (round(50 + 50 * each / reach, 2) for each in (low, difference, high))
+    word = ("Better" if difference > 0 else "Worse") if is_sure else "Not distinguishable"
+    return Outcome(word, difference, (low, high), is_sure, doubt, (low_at, at, high_at))
+
+
+def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...]]]:
+    """(dotted name, value in each run) of the settings that are not the same in all runs."""
+    flat = [dict(dotted_settings(run.settings)) for run in runs]
+    rows = ((name, tuple(each[name] for each in flat)) for name in flat[0])
+    return [(name, values) for name, values in rows if any(value != values[0] for value in values)]
+
+
+def compare_architectures(runs: Sequence[Evidence]) -> list[dict[str, Any] | None]:
+    """Of every run after the first: how its network differs from the first's, None where one is not recorded."""
+    first = runs[0].architecture
+    return [
+        compare_networks(first, run.architecture) if first.get("layers") and run.architecture.get("layers") else None
+        for run in runs[1:]
+    ]
+
+
+def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves]:
+    """Training loss, and the metric that decided which epoch is kept: a line a run."""
+    judged = runs[0].settings.checkpoint.best or "accuracy"
+    drawn = (
+        draw_curves(
+            title,
+            term,
+            {
+                name: [(line["epoch"], line[field]) for line in run.journal if is_number(line.get(field))]
+                for name, run in zip(names, runs, strict=True)
+            },
+            None,
+            from_zero=term == "loss",
+        )
+        for title, term, field in (
+            (f"{judged}, validation", judged, f"val/{judged}"),
+            ("Loss, training", "loss", "train/loss"),
+        )
+    )
+    return [chart for chart in drawn if chart]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What two runs said of one image."""
+
+    before: Answer
+    after: Answer
+
+
+def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], list[Turn]]:
+    """(put right, spoilt): images on which just one of two runs is right, the surest first."""
+    base = {answer.key: answer for answer in first.evaluation.answers} if first.evaluation else {}
+    turns = [
+        Turn(base[answer.key], answer)
+        for answer in (other.evaluation.answers if other.evaluation else ())
+        if answer.key in base and base[answer.key].is_mistake != answer.is_mistake
+    ]
+    turns.sort(key=lambda turn: (-(turn.after.confidence or 0.0), turn.after.key))
+    return [turn for turn in turns if not turn.after.is_mistake], [turn for turn in turns if turn.after.is_mistake]
+
+
+def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str], list[str]]:
+    """Keys of the images whose share of right pixels rose and fell most between two runs; at most `limit` each."""
+    base = _known_scores(first.evaluation.scenes if first.evaluation else ())
+    after = _known_scores(other.evaluation.scenes if other.evaluation else ())
+    change = {key: after[key] - base[key] for key in base if key in after}
+    ranked = sorted(change, key=lambda key: (-change[key], key))
+    risen = [key for key in ranked if change[key] > 0]
+    fallen = [key for key in reversed(ranked) if change[key] < 0]
+    return risen[:limit], fallen[:limit]
+
+
+def _known_scores(scenes: Sequence[Scene]) -> dict[str, float]:
+    return {scene.key: scene.pixel_accuracy for scene in scenes if scene.pixel_accuracy is not None}

@@ -1,0 +1,105 @@
+"""Templates → one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from finesight.analysis.wording import count_of
+from finesight.errors import ConfigError, blame_files
+from finesight.reporting.glossary import Glossary
+from finesight.reporting.sections import percent
+from finesight.reporting.thumbnails import Sprites
+from finesight.run.folder import write_atomically
+
+SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
+NO_SPRITES = Sprites((), {}, (), 0)
+
+
+@dataclass(frozen=True)
+class Page:
+    """title: of the window. contents: (anchor, label) of every section. parts: templates, top to bottom.
+
+    sources: run folders it is made of. scripts: of templates/, after report.js. data: what the scripts read.
+    context: what the parts need. definitions: metric → what it is, of metrics.json.
+    """
+
+    title: str
+    contents: Sequence[tuple[str, str]]
+    parts: Sequence[str]
+    sources: Sequence[str]
+    data: Mapping[str, Any]
+    context: Mapping[str, Any]
+    scripts: Sequence[str] = ()
+    groundwork: str = ""  # script that `scripts` build on
+    sprites: Sprites = NO_SPRITES
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_page(page: Page, out: Path) -> Path:
+    """Raises ConfigError where the file cannot be written."""
+    return _write(_render(page), out)
+
+
+def write_book(pages: Mapping[str, Page], out: Path, note: str = "") -> Path:
+    """Several pages in one file, a tab each. Each stays a document of its own, so that no id or script meets another's.
+
+    pages: title → page. note: a sentence below the titles. Raises ConfigError where the file cannot be written.
+    """
+    chapters = {title: _render(page) for title, page in pages.items()}
+    return _write(_environment().get_template("book.html.j2").render(chapters=chapters, note=note), out)
+
+
+def _render(page: Page) -> str:
+    environment = _environment()
+    images = page.data.get("images", {}).get("key", ())
+    # Globals, for macros see no context.
+    environment.globals["glossary"] = Glossary(page.definitions)
+    environment.globals["number_of"] = {key: number for number, key in enumerate(images)}.get
+    with blame_files(Path(page.sources[-1])):
+        return environment.get_template("page.html.j2").render(page=page, sprites=page.sprites, **page.context)
+
+
+def _write(html: str, out: Path) -> Path:
+    try:
+        write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    return out
+
+
+def name_split(split: str) -> str:
+    return SPLIT_NAMES.get(split, split)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("finesight.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Bokeh refers back to what it named before, so keys keep their order.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
+    environment.filters["percent"] = percent
+    environment.filters["count_of"] = count_of
+    environment.filters["name_split"] = name_split
+    environment.filters["signed"] = _sign
+    environment.globals["asset"] = _read_asset
+    return environment
+
+
+def _sign(number: float) -> str:
+    """+0.0200, −0.1300, ±0.0000."""
+    text = f"{abs(number):.4f}"
+    sign = "±" if float(text) == 0 else "+" if number > 0 else "\N{MINUS SIGN}"
+    return sign + text
+
+
+def _read_asset(name: str) -> Markup:
+    """A style sheet or script of this package, as it is."""
+    return Markup((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))

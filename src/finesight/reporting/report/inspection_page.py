@@ -1,0 +1,49 @@
+"""The page on a data set: what is in it, and every problem with its images."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finesight.checks.data import SEVERITIES, Problem
+from finesight.data.audit import Inspection
+from finesight.reporting.html import Page
+from finesight.reporting.thumbnails import make_sprites
+
+EXAMPLES_SHOWN = 60  # of a problem
+IMAGES_SHOWN = 12  # of an example
+MASK = "mask of "  # begins the name of a mask's thumbnail, the rest of which is the image's key
+
+
+def make_inspection_page(inspection: Inspection, problems: Sequence[Problem], summary: Mapping[str, Any]) -> Page:
+    """summary: as `finesight inspect --json` has it."""
+    examples = [example for problem in problems for example in problem.examples[:EXAMPLES_SHOWN]]
+    keys = dict.fromkeys(key for example in examples for key in example.keys[:IMAGES_SHOWN])
+    tiles = [tile for key in keys for tile in (key, MASK + key) if _find(inspection, tile)]
+    return Page(
+        title=inspection.root.name,
+        contents=[("verdict", "Verdict"), ("data", "Data"), *((each.code, each.title) for each in problems)],
+        parts=("inspection.html.j2",),
+        sources=[str(inspection.root)],
+        data={},
+        context={
+            "inspection": inspection,
+            "summary": summary,
+            "problems": problems,
+            "tally": {each: sum(problem.severity == each for problem in problems) for each in SEVERITIES},
+            "what": "Colour or value" if summary["codes"] else "Class",
+            "counts": {"all": summary["codes"]} if summary["codes"] else summary["class_counts"],
+            "unit": "pixels" if inspection.task == "segmentation" else "images",
+            "examples_shown": EXAMPLES_SHOWN,
+            "images_shown": IMAGES_SHOWN,
+            "mask": MASK,
+        },
+        sprites=make_sprites(tiles, lambda tile: _find(inspection, tile), inspection.scale),
+    )
+
+
+def _find(inspection: Inspection, tile: str) -> Path | None:
+    """The file a thumbnail is made of: that of the image, or of its mask."""
+    key = tile.removeprefix(MASK)
+    if key in inspection.items and tile != key:
+        return inspection.items[key].mask
+    return inspection.items[tile].path if tile in inspection.items else None

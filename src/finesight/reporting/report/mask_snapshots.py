@@ -1,0 +1,140 @@
+"""The films of one run or more, ready to be shown under one slider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finesight.analysis.evidence import Evidence, Film
+from finesight.classes import ClassList
+from finesight.errors import RunError
+from finesight.reporting.mask_images import SIDE, Originals, change_uri, image_uri, mask_uri, read_mask_indices
+
+MAX_FRAMES = 40  # of a strip; of a longer film every n-th
+MAX_TAKES = 12  # images
+TABLE_EPOCHS = (1, 10, 20)  # of the reference's printed table, which ends with the last
+
+
+@dataclass(frozen=True)
+class Frame:
+    """changed: an image that veils what is as in the frame before, "" for the first. miou: None where unknown."""
+
+    epoch: int
+    mask: str
+    changed: str
+    miou: float | None
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One image through one run's training. run: its place among the runs."""
+
+    number: int
+    run: int
+    frames: tuple[Frame, ...]
+
+    @property
+    def table(self) -> list[Frame]:
+        """The frames nearest to TABLE_EPOCHS, and the last; none twice."""
+        wanted = [min(self.frames, key=lambda frame: abs(frame.epoch - epoch)) for epoch in TABLE_EPOCHS]
+        return list({frame.epoch: frame for frame in (*wanted, self.frames[-1])}.values())
+
+
+@dataclass(frozen=True)
+class Take:
+    """One image. image, truth: images; image is "" where it is gone."""
+
+    key: str
+    image: str
+    truth: str
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """epochs: where the slider can stand. left_out: watched images, and thinned: whether frames, are not shown."""
+
+    takes: tuple[Take, ...]
+    epochs: tuple[int, ...]
+    left_out: int
+    thinned: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """What film.js reads."""
+        return {
+            "epochs": self.epochs,
+            "strips": [
+                {
+                    "epochs": [frame.epoch for frame in strip.frames],
+                    "masks": [frame.mask for frame in strip.frames],
+                    "changed": [frame.changed for frame in strip.frames],
+                    "miou": [frame.miou for frame in strip.frames],
+                }
+                for take in self.takes
+                for strip in take.strips
+            ],
+        }
+
+
+def screen_films(runs: Sequence[Evidence], originals: Originals) -> Screening | None:
+    """The images that every run has watched; None where there are none."""
+    films = [run.film for run in runs if run.film and run.film.epochs]
+    if not films or len(films) < len(runs):
+        return None
+    watched = [key for key in films[0].frames if all(key in film.frames for film in films)]
+    if not watched:
+        return None
+    all_epochs = sorted({epoch for film in films for epoch in thin_out(film.epochs)})
+    takes = tuple(
+        _make_take(key, runs, films, originals, first_number=place * len(films))
+        for place, key in enumerate(watched[:MAX_TAKES])
+    )
+    every_key = {key for film in films for key in film.frames}
+    thinned = any(len(film.epochs) > MAX_FRAMES for film in films)
+    return Screening(takes, tuple(all_epochs), len(every_key) - len(takes), thinned)
+
+
+def thin_out(epochs: Sequence[int]) -> list[int]:
+    """At most MAX_FRAMES of them, evenly spread, the first and the last among them."""
+    places = np.linspace(0, len(epochs) - 1, min(len(epochs), MAX_FRAMES)).round().astype(int)
+    return [epochs[place] for place in places]
+
+
+def _make_take(
+    key: str, runs: Sequence[Evidence], films: Sequence[Film], originals: Originals, first_number: int
+) -> Take:
+    truth = _read_frame(films[0], films[0].truth, key)
+    height, width = truth.shape
+    return Take(
+        key=key,
+        image=image_uri(originals.find_image(key), runs[0], (height, width)),
+        truth=mask_uri(truth, runs[0].classes),
+        strips=tuple(
+            Strip(first_number + place, place, _read_frames(film, key, run.classes))
+            for place, (run, film) in enumerate(zip(runs, films, strict=True))
+        ),
+    )
+
+
+def _read_frames(film: Film, key: str, classes: ClassList) -> tuple[Frame, ...]:
+    frames: list[Frame] = []
+    before: np.ndarray | None = None
+    for epoch in thin_out(film.epochs):
+        mask = _read_frame(film, str(epoch), key)
+        changed = "" if before is None else change_uri(before, mask)
+        miou = film.scores.get(str(epoch), {}).get(key)
+        frames.append(Frame(epoch, mask_uri(mask, classes), changed, miou))
+        before = mask
+    return tuple(frames)
+
+
+def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
+    path: Path = film.folder / folder / film.frames[key]
+    mask = read_mask_indices(path)
+    if mask is None or max(mask.shape) > SIDE:
+        raise RunError(
+            f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
+        )
+    return mask

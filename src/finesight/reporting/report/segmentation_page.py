@@ -1,0 +1,115 @@
+"""The page of a run that segments images."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from finesight.analysis.evidence import Evidence, Scene
+from finesight.reporting.calibration import tell_calibration
+from finesight.reporting.charts import draw_matrix
+from finesight.reporting.findings import show_views
+from finesight.reporting.html import Page, name_split
+from finesight.reporting.interactive_map import Style, bokeh_script, mask_style
+from finesight.reporting.label_errors import show_wrong_regions
+from finesight.reporting.map_section import plot_map, tell_map
+from finesight.reporting.mask_images import Originals, list_colours
+from finesight.reporting.mask_results import View, give_mask_verdict, list_segments, make_view, rank_scenes
+from finesight.reporting.mask_snapshots import Screening, screen_films
+from finesight.reporting.panel import list_images
+from finesight.reporting.sections import (
+    describe_training,
+    draw_training,
+    list_commands,
+    list_confusions,
+    list_freeze_phases,
+)
+from finesight.reporting.thumbnails import Sprites, make_sprites
+
+CONTENTS = (
+    ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
+    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("best", "Best images"),
+    ("worst", "Worst images"), ("film", "Film"), ("labels", "Labels"), ("calibration", "Calibration"),
+    ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
+    ("settings", "Settings"),
+)  # fmt: skip
+PARTS = (
+    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "map.html.j2",
+    "scenes.html.j2", "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
+    "training.html.j2", "record.html.j2",
+)  # fmt: skip
+MAP_KEY = (
+    "Colour and shape tell the class of most of its pixels; a thick red edge marks an image on most of which another "
+    "class was predicted."
+)
+
+
+def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
+    screening, embedding = screen_films([evidence], originals), evidence.embedding
+    sprites = make_sprites([answer.key for answer in evidence.images], originals.find_image, evidence.scale)
+    return Page(
+        title=evidence.run.resolve().name,
+        contents=CONTENTS,
+        parts=PARTS,
+        sources=[str(evidence.run)],
+        data=_page_data(evidence, screening, sprites),
+        context=_context(evidence, originals, screening),
+        definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
+        scripts=(*masks_scripts(screening), *(("map.js",) if embedding else ())),
+        groundwork=bokeh_script() if embedding else "",
+        sprites=sprites,
+    )
+
+
+def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
+    return ("view.js", "film.js") if screening else ("view.js",)
+
+
+def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites) -> dict[str, Any]:
+    """What the page's scripts read."""
+    names, embedding = evidence.classes.names, evidence.embedding
+    film = screening.to_dict() if screening else None
+    data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
+    if embedding is None:
+        return data
+    scores = {scene.key: scene.pixel_accuracy for scene in (evidence.evaluation.scenes if evidence.evaluation else ())}
+    images = list_images(embedding.answers, sprites, embedding)
+    images["right"] = [scores.get(key) for key in images["key"]]
+    return data | {"images": images, "map": plot_map(embedding, list_styles(evidence))}
+
+
+def list_styles(evidence: Evidence) -> list[Style]:
+    return [mask_style(index, colour) for index, colour in enumerate(list_colours(evidence.classes))]
+
+
+def _context(evidence: Evidence, originals: Originals, screening: Screening | None) -> dict[str, Any]:
+    evaluation, names = evidence.evaluation, evidence.classes.names
+    rows = list_segments(evidence)
+    best, worst = rank_scenes(evidence)
+    return {
+        "evidence": evidence,
+        "split_name": name_split(evidence.split),
+        "names": names,
+        "runs": [""],
+        "colours": list_colours(evidence.classes),
+        "training": describe_training(evidence),
+        "verdict": give_mask_verdict(evidence),
+        "found": show_views(evidence, originals),
+        "rows": rows,
+        "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
+        "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
+        "curves_drawn": draw_training(evidence),
+        "screening": screening,
+        "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
+        "confusions": list_confusions(evaluation) if evaluation else [],
+        "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
+        "calibration": tell_calibration(evidence),
+        "label_galleries": show_wrong_regions(evidence, originals),
+        "attention": originals.attention,
+        "phases": list_freeze_phases(evidence),
+        "commands": list_commands(evidence),
+        **tell_map(evidence, list_styles(evidence), MAP_KEY),
+    }
+
+
+def _make_views(scenes: Sequence[Scene], evidence: Evidence, originals: Originals) -> list[View]:
+    views: Iterable[View | None] = (make_view(scene.key, [evidence], originals) for scene in scenes)
+    return [view for view in views if view]

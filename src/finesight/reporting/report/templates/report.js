@@ -1,0 +1,280 @@
+// The page's own interaction: tooltips, galleries, sorting, the confusion matrix. Text is only ever set as text.
+"use strict";
+
+const report = JSON.parse(document.getElementById("report-data").textContent);
+const images = report.images;
+const tip = document.getElementById("tip");
+const GALLERY_STEP = 96; // cards added at a time
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// Only what is all is 100 %.
+function percent(share) {
+  return `${(share < 1 ? Math.min(100 * share, 99.9) : 100).toFixed(1)} %`;
+}
+
+function className(index) {
+  return index === null ? "unknown" : report.names[index];
+}
+
+function makeTile(index) {
+  const place = images.place[index];
+  const tile = element("span", place ? `tile sheet-${place[0]}` : "tile gone");
+  if (place) {
+    tile.style.setProperty("--x", place[1]);
+    tile.style.setProperty("--y", place[2]);
+  }
+  const label = `${className(images.truth[index])}, ${images.key[index]}`;
+  tile.setAttribute("aria-label", place ? label : `no image: ${label}`);
+  tile.title = images.key[index];
+  tile.dataset.image = index;
+  prepareTile(tile);
+  return tile;
+}
+
+// A tile of an image that is known to the page is a button; image.js opens it.
+function prepareTile(tile) {
+  const opens = tile.dataset.image !== undefined;
+  tile.setAttribute("role", opens ? "button" : "img");
+  if (opens) {
+    tile.setAttribute("aria-haspopup", "dialog");
+    tile.tabIndex = -1;
+  }
+}
+
+function makeCard(index) {
+  const truth = images.truth[index];
+  const prediction = images.prediction[index];
+  const confidence = images.confidence[index];
+  const card = element("figure", "card");
+  const caption = element("figcaption");
+  caption.append(element("span", "name", className(truth)));
+  if (prediction !== null && prediction !== truth) caption.append(element("span", "wrong name", `→ ${className(prediction)}`));
+  if (confidence !== null) {
+    const sure = element("span", "soft", `${Math.round(100 * confidence)} % sure`);
+    sure.dataset.term = "probability";
+    caption.append(sure);
+  }
+  const right = images.right?.[index] ?? null; // of an image with a mask
+  if (right !== null) caption.append(element("span", "soft", `${percent(right)} right`));
+  caption.append(element("span", "key", images.key[index]));
+  card.append(makeTile(index), caption);
+  card.dataset.key = images.key[index];
+  return card;
+}
+
+function showGallery(box, title, indices) {
+  const heading = element("h3", "", title);
+  heading.tabIndex = -1;
+  box.replaceChildren(heading);
+  box.hidden = false;
+  const gallery = element("div", "gallery");
+  const more = element("button", "more", "Show more");
+  more.type = "button";
+  let shown = 0;
+  const grow = () => {
+    gallery.append(...indices.slice(shown, shown + GALLERY_STEP).map(makeCard));
+    shown += GALLERY_STEP;
+    more.hidden = shown >= indices.length;
+    letOneBeTabbed(gallery);
+  };
+  more.addEventListener("click", grow);
+  grow();
+  box.append(gallery, more);
+  return heading;
+}
+
+function showTip(content, x, y) {
+  tip.replaceChildren(content);
+  tip.hidden = false;
+  const width = tip.offsetWidth;
+  const height = tip.offsetHeight;
+  tip.style.left = `${x + 16 + width > innerWidth ? Math.max(4, x - width - 12) : x + 16}px`;
+  tip.style.top = `${y + 16 + height > innerHeight ? Math.max(4, y - height - 12) : y + 16}px`;
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+function pluralise(count, unit = report.unit) {
+  return count === 1 ? `1 ${unit}` : `${count.toLocaleString("en")} ${unit}s`;
+}
+
+// A click on a number tells what it means
+
+const meaning = document.getElementById("meaning");
+
+function explain(name, at) {
+  const term = document.getElementById(`term-${name}`);
+  const all = element("a", "", "All that numbers mean");
+  all.href = "#glossary";
+  all.addEventListener("click", () => meaning.hidePopover());
+  meaning.replaceChildren(
+    element("strong", "", term.querySelector("dt").textContent),
+    element("p", "", term.querySelector("dd").textContent),
+    all,
+  );
+  const host = at.closest("dialog") ?? document.body; // what is outside an open dialog cannot be reached
+  if (meaning.parentElement !== host) host.append(meaning);
+  meaning.showPopover();
+  const { left, top, bottom } = at.getBoundingClientRect();
+  const { offsetWidth: width, offsetHeight: height } = meaning;
+  meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+  meaning.style.top = `${bottom + 6 + height > innerHeight ? Math.max(8, top - height - 6) : bottom + 6}px`;
+  meaning.focus();
+}
+
+// The term of a number: its own, or that of its column
+function termOf(target) {
+  const own = target.closest("[data-term], a[href^='#term-']");
+  if (own) return own.dataset.term ?? own.hash.slice("#term-".length);
+  const cell = target.closest("td");
+  if (!cell?.querySelector("data") && !/^[\d,]+$/.test(cell?.textContent.trim() ?? "")) return null;
+  const link = cell.closest("table").tHead?.rows[0].cells[cell.cellIndex]?.querySelector("a.what");
+  return link ? link.hash.slice("#term-".length) : null;
+}
+
+document.addEventListener("click", (event) => {
+  const name = termOf(event.target);
+  if (!name || event.target.closest("button, .tile")) return;
+  event.preventDefault();
+  explain(name, event.target);
+});
+
+// As a chapter of a book, the page is in a frame without an address of its own: links within it would leave it.
+
+if (location.protocol === "about:") {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (!link || event.defaultPrevented) return;
+    event.preventDefault();
+    const target = document.getElementById(link.hash.slice(1));
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    target.scrollIntoView();
+  });
+}
+
+// Tables whose headings sort
+
+function sortTable(table, column, header) {
+  const rows = [...table.tBodies[0].rows];
+  const isText = header.dataset.kind === "text";
+  const direction = header.ariaSort === "ascending" || (!isText && header.ariaSort !== "descending") ? -1 : 1;
+  const value = (row) => row.cells[column].dataset.value;
+  const compare = isText
+    ? (a, b) => value(a).localeCompare(value(b), "en", { numeric: true })
+    : (a, b) => Number(value(a)) - Number(value(b));
+  rows.sort((a, b) => direction * compare(a, b));
+  for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+  table.tBodies[0].append(...rows);
+}
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    const label = header.querySelector(".label") ?? header;
+    const button = element("button", "", label.textContent);
+    button.type = "button";
+    label.replaceChildren(button);
+    button.addEventListener("click", () => sortTable(table, column, header));
+  });
+}
+
+// The confusion matrix
+
+const matrix = document.querySelector("svg.matrix");
+const cellGallery = document.getElementById("cell-gallery");
+
+function showConfusion(truth, prediction) {
+  const found = images.key
+    .map((_, index) => index)
+    .filter((index) => images.truth[index] === truth && images.prediction[index] === prediction);
+  const names = truth === prediction ? `${className(truth)}, told right` : `${className(truth)} taken for ${className(prediction)}`;
+  const heading = showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
+  for (const cell of matrix.querySelectorAll(".chosen")) cell.classList.remove("chosen");
+  const chosen = matrix.querySelector(`.cell[data-truth="${truth}"][data-prediction="${prediction}"]`);
+  if (chosen) chosen.classList.add("chosen");
+  heading.focus();
+}
+
+function showClass(truth) {
+  const found = images.key.map((_, index) => index).filter((index) => images.truth[index] === truth);
+  showGallery(document.getElementById("class-gallery"), `${className(truth)}: ${pluralise(found.length)}`, found).focus();
+}
+
+function lightLabels(cell) {
+  for (const label of matrix.querySelectorAll(".lit")) label.classList.remove("lit");
+  if (!cell) return;
+  const { truth, prediction } = cell.dataset;
+  matrix.querySelector(`.row-label[data-class="${truth}"]`).classList.add("lit");
+  matrix.querySelector(`.column-label[data-class="${prediction}"]`).classList.add("lit");
+}
+
+function describeCell(cell) {
+  const { truth, prediction, count, share } = cell.dataset;
+  const box = element("div");
+  const verb = truth === prediction ? "told right" : `taken for ${className(Number(prediction))}`;
+  box.append(element("strong", "name", className(Number(truth))), element("div", "name", verb));
+  box.append(element("div", "soft", `${pluralise(Number(count))}, ${(100 * Number(share)).toFixed(1)} % of its row`));
+  return box;
+}
+
+function orderMatrix(order) {
+  const pitch = Number(matrix.dataset.pitch);
+  const margin = Number(matrix.dataset.margin);
+  const at = [];
+  order.forEach((index, place) => { at[index] = margin + place * pitch; });
+  for (const cell of matrix.querySelectorAll(".cell")) {
+    cell.setAttribute("transform", `translate(${at[cell.dataset.prediction]} ${at[cell.dataset.truth]})`);
+  }
+  for (const label of matrix.querySelectorAll(".row-label")) label.setAttribute("transform", `translate(0 ${at[label.dataset.class]})`);
+  for (const label of matrix.querySelectorAll(".column-label")) {
+    label.setAttribute("transform", `translate(${at[label.dataset.class]} 0) rotate(-90)`);
+  }
+}
+
+if (matrix) {
+  for (const title of matrix.querySelectorAll(".cell title")) title.remove(); // our own tip takes its place
+  matrix.addEventListener("pointermove", (event) => {
+    const cell = event.target.closest(".cell");
+    lightLabels(cell);
+    if (cell) showTip(describeCell(cell), event.clientX, event.clientY);
+    else hideTip();
+  });
+  matrix.addEventListener("pointerleave", () => { lightLabels(null); hideTip(); });
+  matrix.addEventListener("click", (event) => {
+    const cell = event.target.closest(".cell");
+    if (cell && cellGallery) showConfusion(Number(cell.dataset.truth), Number(cell.dataset.prediction));
+  });
+  for (const button of document.querySelectorAll("button[data-truth]")) {
+    const { truth, prediction } = button.dataset;
+    button.addEventListener("click", () => (prediction ? showConfusion(Number(truth), Number(prediction)) : showClass(Number(truth))));
+  }
+  const orders = { close: report.order, list: report.names.map((_, index) => index) };
+  const buttons = document.querySelectorAll("button[data-order]");
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      orderMatrix(orders[button.dataset.order]);
+    });
+  }
+}
+
+// The contents list follows the page
+
+const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(entry.target.id).setAttribute("aria-current", "true");
+  }
+}, { rootMargin: "-15% 0px -80% 0px" });
+for (const id of links.keys()) watcher.observe(document.getElementById(id));

@@ -1,0 +1,309 @@
+"""The run folder: names and formats of all files a run leaves. The only interface between commands.
+
+Format 1. Text is UTF-8, JSON or CSV; tensors are safetensors; nothing is ever a pickle. Every file is written beside
+its place and renamed into it, so a reader never sees half of one.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from finesight import distributed
+from finesight.classes import ClassList
+from finesight.config import Settings, check, parse_settings, to_toml
+from finesight.errors import DataError, RunError
+
+FORMAT_VERSION = 1
+TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # read at one go
+MOST_TEXT = 256 * 2**20  # bytes of one
+STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
+START = {"config.toml", "environment.json", "classes.json", "splits.csv", "class_counts.json", "stride_ceiling.json"}
+START |= {"masks.json", "architecture.json", "architecture.txt"}
+_LOCKS: set[int] = set()  # descriptors of locked folders
+
+
+def _drop_locks() -> None:
+    """A forked loader worker would keep its dead parent's lock for some seconds."""
+    while _LOCKS:
+        os.close(_LOCKS.pop())
+
+
+if os.name == "posix":
+    os.register_at_fork(after_in_child=_drop_locks)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    path: Path
+
+    def check_free(self) -> None:
+        """Raises RunError when something is there already: nothing is ever overwritten.
+
+        What a start left that was killed before it had made the folder a run is nothing.
+        """
+        if (self.path / STARTING).is_file():
+            names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
+            if names <= START:
+                return
+        if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
+            hint = " --resume goes on with it;" if self.is_run() else ""
+            raise RunError(f"{self.path} already exists and is not empty;{hint} another --out starts a new run.")
+
+    def create(self) -> None:
+        """Makes the folder. Raises RunError where it cannot be made."""
+        self.check_free()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / STARTING).touch()
+        except OSError as error:
+            raise RunError(f"Run folder {self.path} cannot be made: {error.strerror}. Choose another --out.") from None
+
+    def remove_leftovers(self) -> None:
+        """What writing left that was killed: files beside their place, and what was to be deleted next."""
+        (self.path / STARTING).unlink(missing_ok=True)
+        for path in self.path.rglob(".*.*"):
+            if path.suffix[1:].isdigit() and not _is_running(int(path.suffix[1:])):
+                path.unlink(missing_ok=True)
+        for name in ("last", "best"):
+            folder = self.path / "checkpoints" / name
+            shutil.rmtree(folder.with_name(f".{name}.fresh"), ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder.with_name(f"{name}.before"), ignore_errors=True)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """An existing run folder of a format this version reads. Raises RunError."""
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunError(f"There is no run folder {run.path}.")
+        if not run.is_run():
+            raise RunError(f"{run.path} is not a run folder: it has no model.json. `finesight train` writes one.")
+        run.check_safe()
+        version = run.read_json("environment.json").get("format")
+        if version != FORMAT_VERSION:
+            raise RunError(
+                f"{run.path} has run format {version}; this finesight reads format {FORMAT_VERSION}. "
+                "Open it with the version named in its environment.json."
+            )
+        return run
+
+    def is_run(self) -> bool:
+        return (self.path / "model.json").is_file()
+
+    def check_safe(self) -> None:
+        """Raises RunError for what a folder from elsewhere could do harm with, and `train` never writes.
+
+        A link that leads out would let a report show any file of this machine, and a command overwrite it; what is no
+        file, such as a pipe, and a text without end would never be read to their end.
+        """
+        home = os.path.realpath(self.path)
+        for folder, folders, files in os.walk(self.path):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                kind = path.lstat().st_mode
+                if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
+                    raise RunError(f"{path} is a link that leads out of the run; put what it names in its place.")
+                if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                    raise RunError(f"{path} is neither a file nor a folder. Remove it.")
+                if path.suffix in TEXTS and path.stat().st_size > MOST_TEXT:
+                    raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Within the block no other process can train in this folder. Raises RunError when one does already.
+
+        The lock is the system's, on the folder itself: it ends with its process, however that ends.
+        """
+        if os.name != "posix":
+            yield
+            return
+        import fcntl
+
+        number = os.open(self.path, os.O_RDONLY)
+        _LOCKS.add(number)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
+        finally:
+            _LOCKS.discard(number)
+            os.close(number)
+
+    # What every run has
+
+    def read_settings(self) -> Settings:
+        import tomllib
+
+        try:
+            return parse_settings(tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{self.path / 'config.toml'} cannot be read: {error}.") from None
+
+    def write_settings(self, settings: Settings) -> None:
+        write_atomically(self.path / "config.toml", to_toml(settings).encode())
+
+    def read_classes(self) -> ClassList:
+        try:
+            return check(ClassList, self.read_json("classes.json"))
+        except (ValueError, DataError) as error:
+            raise RunError(f"{self.path / 'classes.json'} is damaged: {error}.") from None
+
+    def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
+        """splits.csv from {split: [(key, class id), …]}."""
+        rows = ((split, key, label) for split, samples in splits.items() for key, label in samples)
+        write_csv(self.path / "splits.csv", ("split", "key", "label"), rows)
+
+    def read_splits(self) -> dict[str, list[tuple[str, str]]]:
+        splits: dict[str, list[tuple[str, str]]] = {}
+        for split, key, label in read_csv(self.path / "splits.csv", ("split", "key", "label")):
+            splits.setdefault(split, []).append((key, label))
+        return splits
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{self.path / name} cannot be read: {error}.") from None
+        if not isinstance(value, dict):
+            raise RunError(f"{self.path / name} does not hold a JSON object.")
+        return value
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomically(self.path / name, text.encode())
+
+    def append_line(self, name: str, value: Mapping[str, Any]) -> None:
+        """One more line of a .jsonl file, on disk when this returns. Of several ranks the main one writes."""
+        if not distributed.is_main():
+            return
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        """A whole .jsonl file in the place of the one that is there. Of several ranks the main one writes."""
+        if not distributed.is_main():
+            return
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_atomically(self.path / name, text.encode())
+
+    def read_lines(self, name: str) -> list[dict[str, Any]]:
+        """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
+        path = self.path / name
+        return read_json_lines(path) if path.exists() else []
+
+    # Where a command's files are
+
+    def checkpoint(self, name: str) -> Path:
+        """Folder of checkpoint `last` or `best`; the one before it when a crash hit between two renames."""
+        folder = self.path / "checkpoints" / name
+        before = folder.with_name(f"{name}.before")
+        return before if before.exists() and not folder.exists() else folder
+
+    def evaluation(self, split: str) -> Path:
+        return self.path / "evaluation" / split
+
+    def embedding(self, split: str) -> Path:
+        return self.path / "embedding" / split
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """The values of a .jsonl file; a last line without its end is left out. Raises RunError."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    try:
+        return [json.loads(line) for line in whole.split(b"\n") if line]
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of that number, or no way to tell."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, fresh: Path) -> None:
+    """Puts the finished folder `fresh` in the place of `folder`, which stays readable as NAME.before until then."""
+    before = folder.with_name(f"{folder.name}.before")
+    sync_folder(fresh)
+    if folder.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
+    fresh.rename(folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Its names are on disk when this returns: a file's own sync does not promise that."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO(newline="")
+    write_rows(text, [header, *rows])
+    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> int:
+    """Writes rows of CSV whose lines end in a line feed, and returns how many.
+
+    Rows with a carriage return are quoted whole: Python before 3.13 would leave it bare, and read it as a line's end.
+    """
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    count = 0
+    for row in rows:
+        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+        count += 1
+    return count
+
+
+def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a CSV file this package wrote. Raises RunError where the header is another."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = csv.reader(file)
+            if next(rows, None) != list(header):
+                raise RunError(f"{path} does not start with the columns {', '.join(header)}.")
+            for row in rows:
+                if len(row) != len(header):
+                    raise RunError(
+                        f"{path}, line {rows.line_num}: {len(row)} fields where there should be {len(header)}."
+                    )
+                yield row
+    except (OSError, csv.Error) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None

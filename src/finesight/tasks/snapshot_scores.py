@@ -1,0 +1,56 @@
+"""How good each frame of a film is, counted on the frames as they are kept."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finesight.data.masks.looks import UnreadableMask, read_mask
+from finesight.errors import DataError, RunError, blame_files
+from finesight.metrics.confusion import mean_iou
+from finesight.metrics.segmentation import count_pixels
+from finesight.run.folder import RunFolder
+
+
+def score_film(run: RunFolder) -> None:
+    """Writes film/scores.json: `miou` of every frame, {epoch: {key: number or null}}; nothing where there is no film.
+
+    A frame holds every second pixel or so of its mask, so its mIoU is near that of the whole mask, not equal to it.
+    Raises RunError where the film is damaged.
+    """
+    folder = run.path / "film"
+    if not (folder / "index.json").exists():
+        return
+    with blame_files(folder):
+        scores = _score_frames(run, folder)
+    run.write_json("film/scores.json", {"miou": scores})
+
+
+def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
+    film, classes = run.read_json("film/index.json"), run.read_classes()
+    known = [index for index in range(len(classes)) if index != classes.ignore]
+    scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in film["epochs"]}
+    for image in film.get("images", film.get("pictures", ())):
+        key, frame = image["key"], Path(image["frame"]).name
+        key.encode()  # what is no text could not be written
+        truth = _read(folder / Path(film["truth"]).name / frame)
+        for epoch, of_epoch in scores.items():
+            counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
+            of_epoch[key] = _score(counts, known)
+    return scores
+
+
+def _score(counts: Tensor, known: list[int]) -> float | None:
+    try:
+        return mean_iou(counts, known, masked=True)
+    except DataError:  # nothing in the image is known
+        return None
+
+
+def _read(path: Path) -> Tensor:
+    """Class indices (1, h, w)."""
+    try:
+        return torch.from_numpy(read_mask(path).codes.astype(np.uint8))[None]
+    except UnreadableMask as error:
+        raise RunError(f"The film is damaged: {error}") from None

@@ -1,0 +1,69 @@
+"""What training does to batches: the size they are trained at, and mixing their images."""
+
+import torch
+from torch import Tensor
+
+from finesight.config import AugmentSettings, Preprocessing, Settings
+from finesight.data.loader import Batch
+from finesight.data.transforms import draw_uniform
+from finesight.training.job import Job
+
+
+def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
+    """(height, width) trained at in this epoch: grows from image.first_size to the full size, there for the last fifth.
+
+    In steps of 16 pixels, so that every size divides well.
+    """
+    if settings.image.first_size is None:
+        return preprocessing.size
+    share = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
+    height, width = (
+        max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
+        for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
+    )
+    return height, width
+
+
+def view_of(augment: AugmentSettings, epoch: int) -> int:
+    """The epoch whose random numbers an epoch's images take: itself, or with augment.variants one of the first."""
+    return (epoch - 1) % augment.variants + 1 if augment.variants else epoch
+
+
+def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+    """Images and targets on the device, as this epoch sees them before mixing."""
+    settings, device = job.settings, job.machine.device
+    draws = draw_uniform(settings.seed, view_of(settings.augment, epoch), batch.indices)
+    size = training_size(settings, job.model.preprocessing, epoch)
+    images = batch.images.to(device, non_blocking=True)
+    targets = batch.targets.to(device, non_blocking=True)
+    return job.task.augment(images, targets, settings.augment, job.model.preprocessing, draws, size, job.class_counts)
+
+
+def mixes(settings: Settings, epoch: int) -> bool:
+    """Whether this epoch's images are mixed: by default not those of the last fifth.
+
+    The idea is YOLOX's (arXiv:2107.08430), which mixes no more in the last 15 of its 300 epochs.
+    Batch normalisation's statistics of mixed images are not those of images as they are, so a network that saw
+    only mixed ones to its end answers much too modestly (benchmarks/log).
+    """
+    augment = settings.augment
+    return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_fraction * settings.epochs
+
+
+def mix_images(
+    images: Tensor, targets: Tensor, settings: Settings, num_classes: int, epoch: int
+) -> tuple[Tensor, Tensor]:
+    """MixUp or CutMix by torchvision, in epochs that mix: targets become class probabilities (n, C)."""
+    mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
+    if not mixes(settings, epoch):
+        return images, targets
+    from torchvision.transforms import v2
+
+    ways = []
+    if mixup:
+        ways.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
+    if cutmix:
+        ways.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+    way = ways[int(torch.randint(len(ways), ()))]
+    mixed, shares = way(images, targets)
+    return mixed.contiguous(memory_format=torch.channels_last), shares

@@ -1,0 +1,109 @@
+"""What a run keeps of a network: weights, and everything training needs to go on. Tensors only, never a pickle."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from finesight import distributed
+from finesight.errors import RunError, blame_files
+from finesight.inference.restore import load_tensors
+from finesight.run.folder import RunFolder, replace_folder
+
+
+def save_checkpoint(
+    run: RunFolder, name: str, weights: dict[str, Tensor], training: "Training | None" = None, twin: str = ""
+) -> None:
+    """Writes checkpoint `last` or `best` beside its place, synced, then renames it in.
+
+    twin: a checkpoint that holds the same weights, whose file then only gets another name: disks are slow.
+    Raises RunError where it cannot be written; the one before it is unharmed then. All ranks hold the same weights,
+    and the main one writes.
+    """
+    if not distributed.is_main():
+        return
+    folder = run.path / "checkpoints" / name
+    fresh = folder.with_name(f".{name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        if not twin or not _link(run.checkpoint(twin) / "weights.safetensors", fresh / "weights.safetensors"):
+            save_tensors(fresh / "weights.safetensors", weights)
+        if training is not None:
+            save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
+        replace_folder(folder, fresh)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise RunError(
+            f"Checkpoint {folder} cannot be written: {error}. The one before it is unharmed: make room or give "
+            "leave to write, then go on with --resume."
+        ) from None
+
+
+def _link(path: Path, other: Path) -> bool:
+    """Whether the file system could give the file at `path` another name: exFAT, for one, cannot."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        return False
+    return True
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file, on disk when this returns. Tensors that share memory are stored each on its own."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(plain, path, metadata)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+class Training:
+    """All that training needs, beside the run's weights, to go on where it was: tensors, and plain values as JSON.
+
+    Where the run's weights are averages, the network's own are among the tensors.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        self.tensors = tensors
+        self.values = values
+
+    @classmethod
+    def load(cls, run: RunFolder) -> "Training":
+        tensors, metadata = load_tensors(run.checkpoint("last") / "training.safetensors")
+        with blame_files(run.path):
+            return cls(tensors, json.loads(metadata["training"]))
+
+
+def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of every parameter that has one, as `optimiser/POSITION/NAME`. Learning rates are not state here."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"optimiser/{position}/{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for position, entry in state.items()
+        for name, value in entry.items()
+        if value is not None
+    }
+
+
+def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts the state back that `pack_optimiser` took, in the memory layout of the parameters.
+
+    Fused optimisers walk over state and parameter side by side in memory: a contiguous moment beside a channels_last
+    weight would be applied to other elements, without an error.
+    """
+    state: dict[int, dict[str, Tensor]] = {}
+    for path, value in tensors.items():
+        kind, *rest = path.split("/")
+        if kind == "optimiser":
+            state.setdefault(int(rest[0]), {})[rest[1]] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for parameter, entry in optimiser.state.items():
+        for name, value in entry.items():
+            if value.shape == parameter.shape:
+                entry[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -1,0 +1,221 @@
+"""The run folder: what is in it, and that no reader ever sees half of it."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finesight.classes import ClassList
+from finesight.config import Settings, load_settings
+from finesight.errors import ConfigError, RunError
+from finesight.run.folder import FORMAT_VERSION, RunFolder, read_csv, replace_folder, write_atomically, write_csv
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """What every run has."""
+    run = RunFolder(tmp_path / "run")
+    run.create()
+    run.write_settings(Settings())
+    run.write_json("environment.json", {"format": FORMAT_VERSION})
+    run.write_json("classes.json", ClassList.from_labels(["狼", "<b>"]).to_dict())
+    run.write_splits({"train": [("a b.png", "狼"), ('c,"d".png', "<b>")], "val": [("e\nf.png", "狼")]})
+    run.write_json("model.json", {"name": "resnet18"})
+    return run
+
+
+def test_everything_is_read_back(run: RunFolder) -> None:
+    opened = RunFolder.open(run.path)
+    assert opened == run
+    assert opened.read_settings() == Settings()
+    assert opened.read_classes().ids == ("<b>", "狼")
+    assert opened.read_splits() == {"train": [("a b.png", "狼"), ('c,"d".png', "<b>")], "val": [("e\nf.png", "狼")]}
+    assert opened.read_json("model.json") == {"name": "resnet18"}
+
+
+def test_settings_that_were_decided_are_kept(run: RunFolder) -> None:
+    decided = load_settings(overrides={"image.size": [96, 128], "optim.unfreeze": [[2, "layer3"]]})
+    run.write_settings(decided)
+    assert run.read_settings() == decided
+
+
+# -- making and opening
+
+
+def test_nothing_is_ever_overwritten(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="--resume"):
+        run.create()
+    (tmp_path / "mine").mkdir()
+    RunFolder(tmp_path / "mine").create()  # an empty folder is free
+    (tmp_path / "mine" / "notes.txt").write_text("")
+    with pytest.raises(RunError, match="is not empty; another --out"):
+        RunFolder(tmp_path / "mine").create()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError):
+            RunFolder(path).create()
+
+
+def test_what_is_no_run_cannot_be_opened(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run folder"):
+        RunFolder.open(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"has no model\.json"):
+        RunFolder.open(tmp_path)
+    for version in (2, "1", None):
+        run.write_json("environment.json", {"format": version})
+        with pytest.raises(RunError, match=f"run format {version}; this finesight reads format 1"):
+            RunFolder.open(run.path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"a": ', "\udcff", "[" * 100_000])
+def test_json_that_is_broken(run: RunFolder, content: str) -> None:
+    (run.path / "environment.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunError, match=r"environment\.json"):
+        RunFolder.open(run.path)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"ids": 3, "names": 3}', '{"ids": ["a"], "names": ["a"], "colours": [[1]]}']
+)
+def test_a_class_list_that_is_broken(run: RunFolder, content: str) -> None:
+    (run.path / "classes.json").write_text(content)
+    with pytest.raises(RunError, match=r"classes\.json is damaged"):
+        run.read_classes()
+
+
+def test_settings_that_are_broken(run: RunFolder) -> None:
+    (run.path / "config.toml").write_text("epochs = ")
+    with pytest.raises(RunError, match=r"config\.toml cannot be read"):
+        run.read_settings()
+    (run.path / "config.toml").write_text("epoch = 3")
+    with pytest.raises(ConfigError, match="'epoch'"):
+        run.read_settings()
+    (run.path / "config.toml").unlink()
+    with pytest.raises(RunError, match=r"config\.toml cannot be read"):
+        run.read_settings()
+
+
+def test_numbers_that_json_does_not_know_are_refused(run: RunFolder) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        run.write_json("metrics.json", {"loss": math.nan})
+    assert not (run.path / "metrics.json").exists()
+
+
+# -- lines
+
+
+def test_lines_are_appended_and_rewritten(run: RunFolder) -> None:
+    assert run.read_lines("journal.jsonl") == []
+    lines: list[dict[str, object]] = [{"epoch": 1, "name": "狼\n"}, {"epoch": 2, "loss": 0.1}]
+    for line in lines:
+        run.append_line("journal.jsonl", line)
+    assert run.read_lines("journal.jsonl") == lines
+    before = (run.path / "journal.jsonl").read_bytes()
+    run.write_lines("journal.jsonl", lines)
+    assert (run.path / "journal.jsonl").read_bytes() == before
+    run.write_lines("journal.jsonl", lines[:1])
+    assert run.read_lines("journal.jsonl") == lines[:1]
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_last_line_cut_off_by_a_crash_is_left_out(run: RunFolder, cut: int) -> None:
+    run.append_line("journal.jsonl", {"epoch": 1})
+    run.append_line("journal.jsonl", {"a": "狼狼"})
+    path = run.path / "journal.jsonl"
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert run.read_lines("journal.jsonl") == [{"epoch": 1}]
+
+
+def test_a_line_that_is_broken_in_the_middle(run: RunFolder) -> None:
+    (run.path / "journal.jsonl").write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
+    with pytest.raises(RunError, match=r"journal\.jsonl is damaged"):
+        run.read_lines("journal.jsonl")
+
+
+# -- tables
+
+
+@given(st.lists(st.tuples(CELLS, CELLS)))
+def test_tables_are_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+    path = tmp_path_factory.mktemp("table") / "table.csv"
+    write_csv(path, ("key", "label"), rows)
+    assert list(read_csv(path, ("key", "label"))) == [list(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("key,name\n", "columns key, label"), ("", "columns key, label"), ("key,label\na\n", "line 2: 1 fields")],
+)
+def test_tables_of_another_make(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "table.csv").write_text(content)
+    with pytest.raises(RunError, match=words):
+        list(read_csv(tmp_path / "table.csv", ("key", "label")))
+    with pytest.raises(RunError, match="cannot be read"):
+        list(read_csv(tmp_path / "none.csv", ("key", "label")))
+
+
+# -- all or nothing
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deep" / "file.json"
+    write_atomically(path, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+    monkeypatch.undo()
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_checkpoint_is_there_at_every_moment(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut between the two renames, the one before is found, and the next save mends it."""
+    folder = run.path / "checkpoints"
+
+    def fresh(content: str) -> Path:
+        path = folder / ".last.fresh"
+        path.mkdir(parents=True)
+        (path / "weights").write_text(content)
+        return path
+
+    replace_folder(folder / "last", fresh("one"))
+    assert (run.checkpoint("last") / "weights").read_text() == "one"
+    rename, renamed = Path.rename, []
+
+    def cut(path: Path, target: Path) -> Path:
+        renamed.append(path)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", cut)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(folder / "last", fresh("two"))
+    monkeypatch.undo()
+    assert (run.checkpoint("last") / "weights").read_text() == "one"
+    replace_folder(folder / "last", folder / ".last.fresh")
+    assert (run.checkpoint("last") / "weights").read_text() == "two"
+    assert [path.name for path in folder.iterdir()] == ["last"]
+
+
+def test_places(run: RunFolder) -> None:
+    assert run.checkpoint("best") == run.path / "checkpoints/best"
+    assert run.evaluation("val") == run.path / "evaluation/val"
+    assert run.embedding("test") == run.path / "embedding/test"
+    assert json.loads((run.path / "classes.json").read_text(encoding="utf-8"))["ids"] == ["<b>", "狼"]
