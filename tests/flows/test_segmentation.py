@@ -89,7 +89,7 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(pairs: Path, tmp_path: 
 
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "start.safetensors")
     settings = NETWORK | {"optim__backbone_scale": 0.1, "model__weights": str(tmp_path / "start.safetensors")}
-    whole, stopped = tmp_path / "native", tmp_path / "stopped"
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert train(pairs, whole, epochs=2, batch_size=4, **settings).code == 0
     finish, epochs = Trainer._finish_epoch, iter([1])
 

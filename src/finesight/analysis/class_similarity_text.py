@@ -30,7 +30,7 @@ def describe_separation(found: "CloseClasses") -> str:
     else:
         lead = "No class separates"
     text = (
-        f"{lead}: a {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} "
+        f"{lead}: each {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} "
         f"of cases; chance would give {percent(found.chance_share)}."
     )
     if left_out:
@@ -94,7 +94,7 @@ def describe_agreement(found: "CloseClasses") -> str:
 def describe_method(found: "CloseClasses") -> str:
     """What the words mean."""
     text = (
-        f"Affinity of two classes is the share of a {found.unit}'s {spell(found.k)} nearest other {found.unit}s, by "
+        f"Affinity of two classes is the share of each {found.unit}'s {spell(found.k)} nearest other {found.unit}s, by "
         "cosine similarity of their features, that belong to the other class, averaged over both directions. Classes "
         f"count as close from an affinity of {percent(found.threshold)} on, averaged over all pairs of a group. "
         f"Measured on {found.num_images:,} {found.unit}s."

@@ -65,7 +65,7 @@ def test_the_words_say_the_numbers() -> None:
     found = find(with_group(1, 3, 4, 8), mistakes={(1, 3): 4, (3, 8): 2, (4, 0): 2})
     share, own = percent(found.groups[0].neighbour_share), percent(found.own_share)
     assert found.sentence == (
-        f"Most classes separate: an image's ten nearest neighbours share its class in {own} of cases; chance would "
+        f"Most classes separate: each image's ten nearest neighbours share its class in {own} of cases; chance would "
         "give 9.5 %. Classes 1 (name 1), 3 (name 3), 4 (name 4) and 8 (name 8) lie close: "
         f"{share} of their images' neighbours belong to another of them, and 75 % of their mistakes stay inside the "
         "group (6 of 8)."
@@ -79,7 +79,7 @@ def test_no_group() -> None:
     assert found.groups == ()
     assert found.own_share == 1
     assert found.sentence.startswith(
-        "All six classes separate: an image's ten nearest neighbours share its class in 100 %"
+        "All six classes separate: each image's ten nearest neighbours share its class in 100 %"
     )
     assert found.sentence.endswith("No classes lie close.")
     assert found.rank_correlation is None

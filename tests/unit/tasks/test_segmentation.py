@@ -147,7 +147,7 @@ def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
     assert chosen[0] in (0, 2)
     assert chosen[-1] == 1
     assert 5 not in choose_images(counts, 10)
-    settings = load_settings(None, {"snapshots.images": ["3_sat"]}).film
+    settings = load_settings(None, {"snapshots.images": ["3_sat"]}).snapshots
     keys = [f"val/{n}_sat.jpg" for n in range(6)]
     film = start_film(RunFolder(tmp_path), keys, np.pad(counts, ((0, 0), (0, 2))), CLASSES, settings)
     assert film is not None
@@ -160,7 +160,9 @@ def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
         with Image.open(tmp_path / "film" / folder / index["images"][0]["frame"]) as image:
             np.testing.assert_array_equal(np.asarray(image), expected)
     with pytest.raises(ConfigError, match="no validation image"):
-        start_film(RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"snapshots.images": ["x"]}).film)
+        start_film(
+            RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"snapshots.images": ["x"]}).snapshots
+        )
 
 
 def test_a_image_is_of_the_class_of_most_of_its_known_pixels() -> None:
