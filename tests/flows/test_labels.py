@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 wrong = (colour, number) == ("red", 3)
                 name = WRONG if wrong else f"{colour}_{colour}-{number}.png"
                 draw(root / split / name, colour, seed=number + 100 * (split == "val"))
-    answer = train(root, root / "run", epochs=15)
+    answer = train(root, root / "run", epochs=15, machine__precision="fp32")
     assert answer.code == 0, answer.err
     return root / "run"
 

@@ -166,7 +166,7 @@ def test_images_of_many_sizes(tmp_path: Path) -> None:
     for fit in ("native", "stretch"):
         answer = train(tmp_path / "data", tmp_path / fit, batch_size=2, image__fit=fit, loss__name="dice", **NETWORK)
         assert answer.code == 0, answer.err
-    stored = json.loads((tmp_path / "whole/model.json").read_text())["preprocessing"]["stored"]
+    stored = json.loads((tmp_path / "native/model.json").read_text())["preprocessing"]["stored"]
     assert stored == [80, 48]  # the tall one is cut to twice the median
 
 

@@ -30,8 +30,8 @@ def describe_separation(found: "CloseClasses") -> str:
     else:
         lead = "No class separates"
     text = (
-        f"{lead}: each {found.unit}'s {spell(found.k)} nearest neighbours share its class in {percent(found.own_share)} "
-        f"of cases; chance would give {percent(found.chance_share)}."
+        f"{lead}: each {found.unit}'s {spell(found.k)} nearest neighbours share its class in "
+        f"{percent(found.own_share)} of cases; chance would give {percent(found.chance_share)}."
     )
     if left_out:
         classes = "One class" if left_out == 1 else f"{spell(left_out).capitalize()} classes"
