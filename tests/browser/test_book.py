@@ -8,8 +8,9 @@ from synthetic_run import write_run
 from visiting import open_page
 
 from finesight.analysis.evidence import read_evidence
-from finesight.reporting import make_comparison_page, make_page, write_book
+from finesight.reporting import make_comparison_page, write_book
 from finesight.reporting.mask_images import Originals
+from finesight.tasks import find_task, make_page
 
 
 def test_chapters_do_not_meet(chromium: Any, tmp_path: Path) -> None:
@@ -68,7 +69,9 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     other = write_mask_run(tmp_path, "other", skill=0.7, network="fcn8s")
     pages = {
         "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
-        "Compared": make_comparison_page([read_evidence(each.run, "val") for each in (masks, other)], masks.originals),
+        "Compared": make_comparison_page(
+            [read_evidence(each.run, "val", find_task(each.run)) for each in (masks, other)], masks.originals
+        ),
         "Land": make_page(masks.run, masks.originals),
     }
     book = write_book(pages, tmp_path / "book.html", "Some pixels count nowhere.")

@@ -13,6 +13,7 @@ from visiting import Visit, find_near, visit_map
 
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import load_features
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_hover_shows_the_image_and_how_much_of_it_is_right(visit: Visit, made: M
     page.wait_for_selector("#tip:not([hidden])")
     key = load_features(made.run.embedding("val")).keys[dot]
     assert page.text_content("#tip .key") == key
-    evaluation = read_evidence(made.run, "val").evaluation
+    evaluation = read_evidence(made.run, "val", find_task(made.run)).evaluation
     assert evaluation is not None
     (right,) = (scene.pixel_accuracy for scene in evaluation.scenes if scene.key == key)
     assert f"{100 * right:.1f} % right" in page.inner_text("#tip")

@@ -10,6 +10,7 @@ from finesight.analysis.evidence import read_evidence
 from finesight.checks.run import FINDINGS, ORDER, Case, find_all
 from finesight.checks.run.page import read_page
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
 
@@ -51,7 +52,7 @@ def test_a_run_that_holds_nothing_yet_has_a_reason_for_every_check(trained: Path
     run.path.mkdir()
     for name in ("config.toml", "classes.json", "model.json", "environment.json", "splits.csv"):
         (run.path / name).write_bytes((trained / name).read_bytes())
-    found = find_all(Case(run, read_evidence(run, "val")))
+    found = find_all(Case(run, read_evidence(run, "val", find_task(run))))
     assert not found.findings
     assert not found.silent
     assert set(found.not_applicable) == set(FINDINGS)

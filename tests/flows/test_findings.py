@@ -11,6 +11,7 @@ from finesight import findings
 from finesight.analysis.evidence import read_evidence
 from finesight.checks.run import FINDINGS
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +48,15 @@ def test_images_too_few_to_judge_are_told(run: Path) -> None:
     """Three validation images."""
     told = {each["code"]: each for each in findings(run)["findings"]}
     assert "3 classes of 3" in told["V004"]["message"]
-    assert set(told["V004"]["keys"]) == {answer.key for answer in read_evidence(RunFolder(run), "val").images}
+    assert set(told["V004"]["keys"]) == {
+        answer.key for answer in read_evidence(RunFolder(run), "val", find_task(RunFolder(run))).images
+    }
 
 
 def test_evidence_tells_the_findings(run: Path, trained: Path) -> None:
-    evidence = read_evidence(RunFolder(run), "val")
+    evidence = read_evidence(RunFolder(run), "val", find_task(RunFolder(run)))
     assert evidence.findings == json.loads((run / "findings" / "val.json").read_text(encoding="utf-8"))
-    assert read_evidence(RunFolder(trained), "val").findings == {}
+    assert read_evidence(RunFolder(trained), "val", find_task(RunFolder(trained))).findings == {}
 
 
 def test_the_part_must_be_there(run: Path) -> None:

@@ -18,6 +18,7 @@ from finesight.checks.run import Case
 from finesight.checks.run.labels import align_votes, list_doubtful
 from finesight.metrics.calibration import Calibration
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 WRONG = "blue_red-3.png"  # a red image
 
@@ -69,7 +70,7 @@ def test_the_list_is_what_the_finding_counts(run: Path, tmp_path: Path) -> None:
     """Of the same images by the same rule: not every error, of two classes or of many."""
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     listed = [error["key"] for error in finesight("labels", copy, "--json").json()["errors"]]
-    evidence = read_evidence(RunFolder(copy), "val")
+    evidence = read_evidence(RunFolder(copy), "val", find_task(RunFolder(copy)))
     case = Case(RunFolder(copy), evidence)
     assert listed == [error.key for error in list_doubtful(case, align_votes(case))]
 

@@ -26,6 +26,7 @@ from finesight.models.checkpoint_files import read_weights
 from finesight.models.weights import load_strictly
 from finesight.reporting.mask_images import read_prediction
 from finesight.run.folder import MOST_TEXT, RunFolder
+from finesight.tasks import find_task
 from reliability import Tally
 
 
@@ -202,7 +203,7 @@ def test_a_run_folder_may_itself_be_a_link_and_link_within(run: RunFolder) -> No
 def test_keys_lead_nowhere(key: str, run: RunFolder, reliability: Tally) -> None:
     """An image of this machine must not get into the report of a stranger's run."""
     secret = _secret(run)
-    evidence = read_evidence(run, "val")
+    evidence = read_evidence(run, "val", find_task(run))
     try:
         assert read_prediction(evidence, key.format(home=secret.parent)) is None
     except ValueError:  # no name at all

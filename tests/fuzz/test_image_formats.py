@@ -20,6 +20,7 @@ from finesight.data.images.image_files import DECODERS
 from finesight.data.masks.looks import MaskRule, UnreadableMask, read_mask
 from finesight.data.sample import Item
 from finesight.reporting.mask_images import read_prediction
+from finesight.tasks import find_task
 from reliability import Tally
 
 Image.init()
@@ -68,7 +69,7 @@ def no_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
     """PostScript under a mask's name: Pillow would start Ghostscript for it."""
     run = write_mask_run(tmp_path / "home", epochs=2, count=4).run
-    evidence = read_evidence(run, "val")
+    evidence = read_evidence(run, "val", find_task(run))
     assert evidence.evaluation is not None
     key = evidence.evaluation.keys[0]
     path = run.evaluation("val") / "masks" / PurePosixPath(key).with_suffix(".png")

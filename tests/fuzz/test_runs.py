@@ -26,10 +26,11 @@ from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
 from finesight.errors import RunError
 from finesight.inference.restore import read_new_layers, restore_model
-from finesight.reporting import make_page, write_page
+from finesight.reporting import write_page
 from finesight.reporting.mask_images import Originals
 from finesight.run.folder import RunFolder, write_csv
-from finesight.tasks.snapshot_scores import score_film
+from finesight.tasks import find_task, make_page
+from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.training.checkpoint import Training
 from reliability import Tally
 
@@ -135,7 +136,9 @@ def test_no_string_becomes_markup(kind: str, request: pytest.FixtureRequest, tmp
 @pytest.mark.parametrize("kind", ["labelled", "masked"])
 def test_what_a_report_reads(kind: str, count: int, request: pytest.FixtureRequest, reliability: Tally) -> None:
     run: RunFolder = request.getfixturevalue(kind)
-    open_with(run, lambda run: read_evidence(run, "val"), list_files(run, *TEXTS, ".safetensors"), count)
+    open_with(
+        run, lambda run: read_evidence(run, "val", find_task(run)), list_files(run, *TEXTS, ".safetensors"), count
+    )
     reliability("input", "run folders read", count)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from finesight import distributed
 from finesight.backend.synced_norm import SyncedNorm, average_statistics
 from finesight.classes import IGNORE_INDEX
-from finesight.tasks.losses import LOSSES, parse_loss
+from finesight.training.losses import LOSSES, parse_loss
 
 SIZE = 7  # images of a batch: an uneven one
 

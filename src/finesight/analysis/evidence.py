@@ -16,7 +16,7 @@ from finesight.errors import RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.run.folder import RunFolder, read_csv
-from finesight.tasks import TASKS, find_task
+from finesight.task import Task
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Embedding:
 class Evidence:
     run: Path
     split: str
+    task: Task
     settings: Settings
     settings_text: str
     environment: dict[str, Any]
@@ -127,10 +128,9 @@ class Evidence:
         return tuple({answer.key: answer for answer in (*embedded, *evaluated)}.values())
 
 
-def read_evidence(run: RunFolder, split: str) -> Evidence:
+def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
     classes, model = run.read_classes(), run.read_json("model.json")
-    find_task(run)
     with blame_files(run.path):
         parse_preprocessing(model.get("preprocessing"))
         evaluation = read_evaluation(run, split, classes)
@@ -140,6 +140,7 @@ def read_evidence(run: RunFolder, split: str) -> Evidence:
         return Evidence(
             run=run.path,
             split=split,
+            task=task,
             settings=run.read_settings(),
             settings_text=_read_text(run.path / "config.toml"),
             environment=run.read_json("environment.json"),
@@ -260,8 +261,7 @@ def find_best_epoch(evidence: Evidence) -> int | None:
 
 def judged_metric(evidence: Evidence) -> str:
     """The metric that chose the kept epoch, such as `accuracy`."""
-    task = evidence.model["task"]
-    return evidence.settings.checkpoint.best or TASKS[task].best_metric
+    return evidence.settings.checkpoint.best or evidence.task.best_metric
 
 
 def read_curve(evidence: Evidence, name: str) -> list[tuple[int, float]]:

@@ -27,6 +27,7 @@ from finesight.reporting.comparison import (
     rank_changes,
 )
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 IMAGES_LISTED = 20  # on which a side wins
 Runs = str | Path | Sequence[str | Path]
@@ -101,7 +102,7 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
     for folder in folders:
         if not (folder.evaluation(split) / "metrics.json").exists():
             evaluate(folder.path, split=split)
-    return [read_evidence(folder, split) for folder in folders]
+    return [read_evidence(folder, split, find_task(folder)) for folder in folders]
 
 
 def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

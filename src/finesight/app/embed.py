@@ -32,8 +32,8 @@ from finesight.models.contract import Model, pool
 from finesight.progress import progress_bar, say
 from finesight.reporting.mask_images import list_colours
 from finesight.run.folder import RunFolder
+from finesight.task import Score
 from finesight.tasks import TASKS
-from finesight.tasks.contract import Score
 
 
 def embed(

@@ -19,8 +19,8 @@ from finesight.metrics.calibration import FILES
 from finesight.models.contract import Model
 from finesight.progress import say
 from finesight.run.folder import RunFolder
+from finesight.task import Score
 from finesight.tasks import TASKS
-from finesight.tasks.contract import Score
 
 
 def evaluate(

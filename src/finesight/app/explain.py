@@ -23,13 +23,13 @@ from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say, track
-from finesight.reporting.classification_page import MISTAKES_SHOWN
 from finesight.reporting.mask_images import SIDE as MASK_SIDE
 from finesight.reporting.mask_images import Looked, Originals
 from finesight.reporting.mask_results import find_false_class, rank_scenes
 from finesight.reporting.thumbnails import data_uri
 from finesight.run.folder import RunFolder, write_atomically
-from finesight.tasks import TASKS
+from finesight.tasks import TASKS, find_task
+from finesight.tasks.classification.page import MISTAKES_SHOWN
 
 SIDE = 96  # pixels of an overlay in the report
 LARGEST_CLASSES = 3  # of a mask, where no class was asked for
@@ -148,7 +148,7 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
 
     Empty for a network that cannot be looked into.
     """
-    evidence = read_evidence(run, split)
+    evidence = read_evidence(run, split, find_task(run))
     sought = _list_mistakes(evidence, originals)
     paths = {key: path for key in sought if (path := originals.find_image(key))}
     if not paths:

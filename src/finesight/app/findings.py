@@ -38,14 +38,14 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     folder = RunFolder.open(run)
     check_split_name(split)
     settings = folder.read_settings()
-    read_evidence(folder, split)  # a damaged folder is told before a pass over its images
+    read_evidence(folder, split, find_task(folder))  # a damaged folder is told before a pass over its images
     items, rule = _list_images(folder, settings, split)
     evaluated = (folder.evaluation(split) / "metrics.json").exists()
     if items and not (evaluated and (folder.embedding(split) / "map.json").exists()):
         embed(folder.path, split=split)
     elif not evaluated:
         evaluate(folder.path, split=split)
-    evidence = read_evidence(folder, split)
+    evidence = read_evidence(folder, split, find_task(folder))
     fit = read_preprocessing(folder).fit
     start = _start_features(folder, settings, split) if items else None
     result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()

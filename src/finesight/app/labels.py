@@ -75,7 +75,7 @@ def find_wrong_images(run: RunFolder, settings: Settings, split: str) -> LabelEr
         return _find_learned_images(run, settings)
     if not (run.evaluation(split) / "metrics.json").exists():
         evaluate(run.path, split=split)
-    case = Case(run, read_evidence(run, split))
+    case = Case(run, read_evidence(run, split, find_task(run)))
     votes = _ask_neighbours(case)
     with blame_files(run.path):
         errors = list_doubtful(case, votes)
@@ -89,7 +89,7 @@ def _ask_neighbours(case: Case) -> Indices | None:
     try:
         if case.evidence.embedding is None:
             embed(case.run.path, split=case.split)
-            case = Case(case.run, read_evidence(case.run, case.split))
+            case = Case(case.run, read_evidence(case.run, case.split, find_task(case.run)))
         return align_votes(case)
     except (DataError, NotApplicable) as error:
         say(f"Note: the nearest images are not asked: {error}")

@@ -31,8 +31,8 @@ from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run.folder import RunFolder
+from finesight.task import Task
 from finesight.tasks import TASKS
-from finesight.tasks.contract import Task
 from finesight.training.best_epoch import choose_tie
 from finesight.training.job import Job
 

@@ -23,12 +23,12 @@ from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.restore import read_preprocessing
 from finesight.progress import say
-from finesight.reporting import Page, make_comparison_page, make_page, write_book, write_page
+from finesight.reporting import Page, make_comparison_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.mask_images import Originals
 from finesight.run.folder import RunFolder
-from finesight.tasks import find_task
-from finesight.tasks.snapshot_scores import score_film
+from finesight.tasks import find_task, make_page
+from finesight.tasks.segmentation.snapshot_scores import score_film
 
 
 def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
@@ -57,7 +57,7 @@ def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Pat
 def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     folders = [RunFolder.open(run) for run in runs]
     if len(folders) > 1:
-        check_comparable([read_evidence(folder, split) for folder in folders])
+        check_comparable([read_evidence(folder, split, find_task(folder)) for folder in folders])
     for folder in folders:
         complete(folder, split, is_alone=len(folders) == 1)
     originals = find_originals(folders[0], split)
@@ -65,7 +65,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         looked = look_at_mistakes(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    evidences = [read_evidence(folder, split) for folder in folders]
+    evidences = [read_evidence(folder, split, find_task(folder)) for folder in folders]
     with blame_files(folders[-1].path):
         return make_comparison_page(evidences, originals, comparisons)
 

@@ -22,8 +22,8 @@ from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.segmentation import segmentation_metrics
 from finesight.progress import progress_bar, say
-from finesight.tasks.contract import Metrics
-from finesight.tasks.segmentation import save_counts
+from finesight.task import Metrics
+from finesight.tasks.segmentation.spec import save_counts
 
 Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks
 

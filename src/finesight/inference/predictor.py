@@ -20,7 +20,7 @@ from finesight.inference.tta import AS_IT_IS, View, average_views
 from finesight.metrics.segmentation import most_likely, predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
-from finesight.tasks.contract import Score
+from finesight.task import Score
 
 
 @torch.inference_mode()

@@ -21,9 +21,8 @@ from finesight.reporting.comparison import (
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.mask_images import Originals, list_colours
 from finesight.reporting.mask_results import make_view
-from finesight.reporting.mask_snapshots import screen_films
+from finesight.reporting.mask_snapshots import masks_scripts, screen_films
 from finesight.reporting.panel import list_answers, list_images
-from finesight.reporting.segmentation_page import masks_scripts
 from finesight.reporting.thumbnails import Sprites, make_sprites
 
 TURNS_SHOWN = 48  # images put right, and as many spoilt

@@ -138,3 +138,7 @@ def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
             f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
         )
     return mask
+
+
+def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
+    return ("view.js", "film.js") if screening else ("view.js",)

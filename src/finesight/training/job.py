@@ -13,7 +13,7 @@ from finesight.data.loader import ImageDataset
 from finesight.data.masks.looks import MaskRule
 from finesight.models.contract import Model
 from finesight.run.folder import RunFolder
-from finesight.tasks.contract import Film, Loss, Task
+from finesight.task import Film, Loss, Task
 
 
 @dataclass

@@ -20,8 +20,9 @@ from finesight.config import load_settings
 from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.run.folder import FORMAT_VERSION, RunFolder
-from finesight.tasks.classification import ClassificationScore
-from finesight.tasks.segmentation import SegmentationScore
+from finesight.tasks import find_task
+from finesight.tasks.classification.spec import ClassificationScore
+from finesight.tasks.segmentation.spec import SegmentationScore
 
 COLOURS = ((0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 0), (0, 255, 255))
 
@@ -74,7 +75,7 @@ def answered(
         drawn = project(features, "pca")
         save_map(where, drawn.__class__(**{**vars(drawn), "quality": map_quality(features, drawn.points, targets)}))
     items = {key: Item(key, path) for key, path in (files or {}).items()}
-    return Case(run, read_evidence(run, "val"), items, start_features=story.start_features)
+    return Case(run, read_evidence(run, "val", find_task(run)), items, start_features=story.start_features)
 
 
 def segmented(
@@ -103,7 +104,7 @@ def segmented(
     if regions is not None:
         _write_regions(run, keys, classes, *regions)
     rule = MaskRule(values=tuple((index, index) for index in range(4)))
-    return Case(run, read_evidence(run, "val"), items, rule, "native", story.start_features)
+    return Case(run, read_evidence(run, "val", find_task(run)), items, rule, "native", story.start_features)
 
 
 def _write_regions(

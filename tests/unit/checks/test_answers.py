@@ -12,6 +12,7 @@ from finesight.analysis.label_errors import LabelError, LabelErrors, Region, sav
 from finesight.checks.run import Case, NotApplicable
 from finesight.checks.run.borders import find_class_borders
 from finesight.checks.run.labels import valley_chance
+from finesight.tasks import find_task
 
 TARGETS = np.repeat(np.arange(4), 40)
 CENTRES = 8 * np.eye(4, 12)
@@ -108,7 +109,7 @@ def test_regions_of_masks_that_may_be_wrong(tmp_path: Path) -> None:
     save_label_errors(case.run, LabelErrors("val", 12, "test", errors), case.evidence.classes)
     from finesight.analysis.evidence import read_evidence
 
-    again = Case(case.run, read_evidence(case.run, "val"))
+    again = Case(case.run, read_evidence(case.run, "val", find_task(case.run)))
     assert (
         "1 region in 1 of 12 masks may be of another class: lake that looks like meadow" in fired("V007", again).message
     )

@@ -7,7 +7,7 @@ import pytest
 from cases import Story, answered, confuse, fired, judge, segmented, sure_logits, write_masks
 
 from finesight.checks.run import Case, NotApplicable
-from finesight.tasks.classification import ClassificationScore
+from finesight.tasks.classification.spec import ClassificationScore
 
 TARGETS = np.repeat(np.arange(4), 40)
 BALANCED = [100, 100, 100, 100]  # guessing has a loss of ln 4 = 1.39

@@ -21,9 +21,9 @@ from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
 from finesight.reporting.mask_images import Originals
 from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
-from finesight.tasks.mask_snapshots import Film
-from finesight.tasks.segmentation import SegmentationScore
-from finesight.tasks.snapshot_scores import score_film
+from finesight.tasks.segmentation.snapshot_scores import score_film
+from finesight.tasks.segmentation.snapshots import Film
+from finesight.tasks.segmentation.spec import SegmentationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ClassList(

@@ -16,11 +16,12 @@ from finesight.metrics.confusion import DEFINITIONS
 from finesight.reporting.calibration import SIDE, describe_scaling, draw_reliability, judge, tell_calibration
 from finesight.reporting.charts import TOP
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
 def evidence(synthetic: SyntheticRun) -> Evidence:
-    return read_evidence(synthetic.run, "val")
+    return read_evidence(synthetic.run, "val", find_task(synthetic.run))
 
 
 def measure(too_sure: float) -> Calibration:
@@ -83,7 +84,7 @@ def test_the_page_shows_what_the_run_holds(synthetic: SyntheticRun, evidence: Ev
 
 def test_masks_have_it_too(tmp_path: Path) -> None:
     made = write_mask_run(tmp_path)
-    story = tell_calibration(read_evidence(made.run, "val"))
+    story = tell_calibration(read_evidence(made.run, "val", find_task(made.run)))
     assert story is not None
     assert "pixels" in story.paragraphs[1]
     assert "No mask changes" in story.paragraphs[1]

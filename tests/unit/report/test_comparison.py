@@ -22,6 +22,7 @@ from finesight.reporting.comparison import (
     rank_changes,
 )
 from finesight.reporting.mask_images import Originals
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def masks(tmp_path_factory: pytest.TempPathFactory) -> tuple[MaskRun, MaskRun]:
 
 @pytest.fixture(scope="module")
 def pair(masks: tuple[MaskRun, MaskRun]) -> list[Evidence]:
-    return [read_evidence(made.run, "val") for made in masks]
+    return [read_evidence(made.run, "val", find_task(made.run)) for made in masks]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,8 @@ def test_images_that_changed_most_come_first(pair: list[Evidence]) -> None:
 
 def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> None:
     first, other = pair
-    classification = read_evidence(write_run(tmp_path / "c").run, "val")
+    run = write_run(tmp_path / "c").run
+    classification = read_evidence(run, "val", find_task(run))
     with pytest.raises(ConfigError, match="their tasks differ, segmentation and classification"):
         check_comparable([first, classification])
     classes = dataclasses.replace(first.classes, ids=("meadow", "sea", "town", "unknown"))
@@ -105,7 +107,7 @@ def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> N
 def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, list[Evidence]]:
     """Two classification runs; the second tells one image right that the first did not, and one wrong."""
     made = write_run(tmp_path_factory.mktemp("first"))
-    evidence = read_evidence(made.run, "val")
+    evidence = read_evidence(made.run, "val", find_task(made.run))
     assert evidence.evaluation
     told = list(evidence.evaluation.answers)
     wrong = next(i for i, answer in enumerate(told) if answer.is_mistake)
@@ -149,7 +151,7 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
     assert "F1</a> of each class" in html
     images = read_data(html)["images"]
     assert [answers["name"] for answers in images["answers"]] == name_runs(
-        [read_evidence(run, "val") for run in (made.run, other.run, made.run)]
+        [read_evidence(run, "val", find_task(run)) for run in (made.run, other.run, made.run)]
     )
     assert len(images["near"]) == len(images["key"]) == 60  # of the last run, which was embedded
 
@@ -190,7 +192,7 @@ def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, li
     other = write_run(tmp_path / "other", epochs=7)
     compared = compare(made.run.path, other.run.path, resamples=200)
     originals = Originals(made.find_image, lambda key, size: None)
-    page = make_comparison_page([pair[0], read_evidence(other.run, "val")], originals, [compared])
+    page = make_comparison_page([pair[0], read_evidence(other.run, "val", find_task(other.run))], originals, [compared])
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     head = html[html.index("<header") : html.index("</header>")]
     assert "<h1>Not distinguishable: accuracy" in head  # both tell the same

@@ -16,6 +16,7 @@ from finesight.errors import RunError
 from finesight.reporting.label_errors import show_wrong_images, show_wrong_regions, summarise
 from finesight.reporting.mask_images import outline_uri
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def section_of(html: str) -> str:
 
 
 def test_images_are_shown_with_both_labels_and_score(synthetic: SyntheticRun, page: str) -> None:
-    (gallery,) = show_wrong_images(read_evidence(synthetic.run, "val"))
+    (gallery,) = show_wrong_images(read_evidence(synthetic.run, "val", find_task(synthetic.run)))
     section = section_of(page)
     assert gallery.errors
     assert gallery.summary in section
@@ -40,16 +41,16 @@ def test_images_are_shown_with_both_labels_and_score(synthetic: SyntheticRun, pa
 
 def test_training_images_are_shown_beside_them(synthetic: SyntheticRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(synthetic.run.path, tmp_path / "run"))
-    evidence = read_evidence(run, "val")
+    evidence = read_evidence(run, "val", find_task(run))
     (found,) = evidence.label_errors
     save_label_errors(run, LabelErrors("train", 9, "someone else", found.errors[:1]), evidence.classes)
-    galleries = show_wrong_images(read_evidence(run, "val"))
+    galleries = show_wrong_images(read_evidence(run, "val", find_task(run)))
     assert [gallery.title for gallery in galleries] == ["validation", "training"]
     assert galleries[1].summary.startswith("1 label of 9 (11.1")
 
 
 def test_a_region_is_outlined_on_image_and_mask(made: MaskRun) -> None:
-    evidence = read_evidence(made.run, "val")
+    evidence = read_evidence(made.run, "val", find_task(made.run))
     (gallery,) = show_wrong_regions(evidence, made.originals)
     (view,) = gallery.views
     lake = made.truths[view.error.key] == 1
@@ -94,4 +95,4 @@ def test_a_damaged_list_is_an_error(synthetic: SyntheticRun, tmp_path: Path) -> 
     run = RunFolder(shutil.copytree(synthetic.run.path, tmp_path / "run"))
     (run.path / "label_errors/val.json").write_text('{"errors": [{"key": 1}]}')
     with pytest.raises(RunError, match="damaged"):
-        read_evidence(run, "val")
+        read_evidence(run, "val", find_task(run))

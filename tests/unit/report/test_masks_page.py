@@ -18,6 +18,7 @@ from finesight.reporting.mask_images import Looked, Originals, change_uri, error
 from finesight.reporting.mask_results import find_false_class, list_segments, make_view, rank_scenes
 from finesight.reporting.mask_snapshots import MAX_FRAMES, Strip, screen_films, thin_out
 from finesight.run.folder import RunFolder
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> MaskRun:
 
 @pytest.fixture(scope="module")
 def evidence(made: MaskRun) -> Evidence:
-    return read_evidence(made.run, "val")
+    return read_evidence(made.run, "val", find_task(made.run))
 
 
 def render(made: MaskRun, run: RunFolder, out: Path) -> str:
@@ -199,7 +200,7 @@ def test_view_holds_image_and_masks_of_one_size(evidence: Evidence, made: MaskRu
 
 def test_broken_saved_mask_leaves_its_image_out(made: MaskRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
-    evidence = read_evidence(run, "val")
+    evidence = read_evidence(run, "val", find_task(run))
     key = next(iter(made.truths))
     path = run.evaluation("val") / "masks" / Path(key).with_suffix(".png")
     for content in (Image.new("RGB", (4, 4)), None):

@@ -14,11 +14,12 @@ from finesight.reporting.sections import (
     list_confusions,
     list_freeze_phases,
 )
+from finesight.tasks import find_task
 
 
 @pytest.fixture(scope="module")
 def evidence(synthetic: SyntheticRun) -> Evidence:
-    return read_evidence(synthetic.run, "val")
+    return read_evidence(synthetic.run, "val", find_task(synthetic.run))
 
 
 def test_best_epoch_is_the_first_of_equals(evidence: Evidence) -> None:

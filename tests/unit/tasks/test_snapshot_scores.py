@@ -6,8 +6,8 @@ import torch
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.errors import RunError
 from finesight.run.folder import RunFolder
-from finesight.tasks.mask_snapshots import Film
-from finesight.tasks.snapshot_scores import score_film
+from finesight.tasks.segmentation.snapshot_scores import score_film
+from finesight.tasks.segmentation.snapshots import Film
 
 CLASSES = ClassList(ids=("land", "sea", "unknown"), names=("land", "sea", "unknown"), ignore=2)
 

@@ -165,7 +165,7 @@ def test_the_last_epochs_are_not_mixed(make: Make) -> None:
 
 def give_scores(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, values: list[float], metric: str) -> None:
     """Validation that measures what the test says, epoch by epoch."""
-    from finesight.tasks.contract import Metrics
+    from finesight.task import Metrics
     from finesight.training import trainer as loop
 
     rest = iter(values)
@@ -204,7 +204,7 @@ def test_the_best_epoch_is_kept(
 
 def give_answers(trainer: Trainer, monkeypatch: pytest.MonkeyPatch, values: list[tuple[float, float]]) -> None:
     """values: accuracy and log loss of validation, epoch by epoch."""
-    from finesight.tasks.contract import Metrics
+    from finesight.task import Metrics
     from finesight.training import trainer as loop
 
     class Given:

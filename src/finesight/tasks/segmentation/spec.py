@@ -30,9 +30,9 @@ from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, 
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run.folder import RunFolder, write_atomically, write_csv
-from finesight.tasks.contract import Loss, Metrics, Score, TaskName
-from finesight.tasks.losses import class_weights, parse_loss
-from finesight.tasks.mask_snapshots import Film, start_film
+from finesight.task import Loss, Metrics, Score, TaskName
+from finesight.tasks.segmentation.snapshots import Film, start_film
+from finesight.training.losses import class_weights, parse_loss
 
 CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 

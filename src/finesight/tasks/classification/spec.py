@@ -20,8 +20,8 @@ from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.run.folder import RunFolder, write_atomically, write_csv
-from finesight.tasks.contract import Loss, Metrics, Score, TaskName
-from finesight.tasks.losses import check_takes_shares, class_weights, parse_loss
+from finesight.task import Loss, Metrics, Score, TaskName
+from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
 class Classification:

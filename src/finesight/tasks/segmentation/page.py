@@ -13,7 +13,7 @@ from finesight.reporting.label_errors import show_wrong_regions
 from finesight.reporting.map_section import plot_map, tell_map
 from finesight.reporting.mask_images import Originals, list_colours
 from finesight.reporting.mask_results import View, give_mask_verdict, list_segments, make_view, rank_scenes
-from finesight.reporting.mask_snapshots import Screening, screen_films
+from finesight.reporting.mask_snapshots import Screening, masks_scripts, screen_films
 from finesight.reporting.panel import list_images
 from finesight.reporting.sections import (
     describe_training,
@@ -57,10 +57,6 @@ def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
         groundwork=bokeh_script() if embedding else "",
         sprites=sprites,
     )
-
-
-def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
-    return ("view.js", "film.js") if screening else ("view.js",)
 
 
 def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError
-from finesight.tasks.losses import (
+from finesight.training.losses import (
     LOSSES,
     check_takes_shares,
     class_weights,
