@@ -22,12 +22,15 @@ from finesight.config import (
     list_recipes,
     load_settings,
     parse_override,
+    parse_preprocessing,
     parse_settings,
     read_recipe,
     set_dotted,
     to_toml,
 )
+from finesight.config.loading import OLD_NAMES
 from finesight.errors import ConfigError
+from finesight.run.folder import RunFolder
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 SIZES = st.none() | st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
@@ -35,7 +38,7 @@ SIZES = st.none() | st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
 
 @st.composite
 def all_settings(draw: st.DrawFn) -> Settings:
-    def share() -> float:
+    def fraction() -> float:
         return draw(st.floats(0, 1))
 
     return Settings(
@@ -45,7 +48,7 @@ def all_settings(draw: st.DrawFn) -> Settings:
         image=config.ImageSettings(
             size=draw(SIZES), first_size=draw(SIZES), fit=draw(st.sampled_from(["crop", "stretch"]))
         ),
-        augment=AugmentSettings(flip=share(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())),
+        augment=AugmentSettings(flip=fraction(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())),
         model=ModelSettings(name=draw(TEXT), dropout=draw(st.none() | st.floats(0, 1))),
         optim=OptimSettings(
             lr=draw(st.floats(0, 100, exclude_min=True)),
@@ -114,7 +117,7 @@ def test_recipes_are_found_by_name_and_by_file(tmp_path: Path, monkeypatch: pyte
     ("recipe", "content", "words"),
     [
         ("p1-cpo", None, "Did you mean 'p1-cpu'?"),
-        ("zzz", None, "There are: demo-digits, "),
+        ("zzz", None, "Shipped recipes: demo-digits, "),
         ("none.toml", None, "none.toml does not exist"),
         ("broken.toml", b"epochs = ", "cannot be read as TOML"),
         ("latin.toml", "name = 'Wört'".encode("latin-1"), "cannot be read as TOML"),
@@ -190,7 +193,7 @@ def test_dotted_paths_make_tables_but_never_replace_a_value() -> None:
         ({"optim.lrr": 1}, "'optim.lrr'. Did you mean 'optim.lr'?"),
         ({"optimiser.lr": 1}, "Did you mean 'optim.lr'?"),
         ({"lr": 1}, "Unknown setting 'lr'"),
-        ({"xyzzy": 1}, "finesight train --help"),
+        ({"xyzzy": 1}, "`finesight train --settings` lists"),
         ({"optim.lr": "fast"}, "optim.lr cannot be 'fast'"),
         ({"optim.lr": 0}, "optim.lr cannot be 0"),
         ({"optim.lr": math.nan}, "optim.lr cannot be nan"),
@@ -223,10 +226,10 @@ def test_settings_cannot_be_changed_in_passing() -> None:
 @pytest.mark.parametrize(
     "overrides", [{"data.root": "a\udcff"}, {"snapshots.images": ["\ud800"]}, {"optim.unfreeze": [[1, "\ud800"]]}]
 )
-def test_what_is_no_character_cannot_be_written_down(overrides: dict[str, object]) -> None:
+def test_invalid_unicode_is_refused(overrides: dict[str, object]) -> None:
     """A file name that is not in UTF-8 comes from a shell in this form."""
     (path,) = overrides
-    with pytest.raises(ConfigError, match=f"Setting {path} holds what is no character"):
+    with pytest.raises(ConfigError, match=f"Setting {path} = .* is not valid Unicode"):
         load_settings(overrides=overrides)
 
 
@@ -234,3 +237,68 @@ def test_every_setting_says_what_it_means() -> None:
     told = list(describe_settings())
     assert [name for name, _, _ in told] == [name for name, _ in dotted_settings(Settings())]
     assert all(meaning.endswith(".") and len(meaning) > 9 for _, _, meaning in told)
+
+
+# -- old spellings
+
+OLD_RECIPE = """
+[data]
+val_share = 0.25
+stray_share = 0.5
+store = "off"
+store_limit_gb = 2.0
+[image]
+fit = "squash"
+[augment]
+rare_share = 0.3
+mix_share = 0.6
+views = 4
+[loss]
+learn_ignored = true
+[film]
+count = 2
+pictures = ["a_sat"]
+features = false
+"""
+
+
+def test_old_spellings_mean_the_same_with_a_note_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text(OLD_RECIPE)
+    written = {path for path, _ in flatten(tomllib.loads(OLD_RECIPE))}
+    assert written == {*OLD_NAMES, "image.fit"}
+    settings = load_settings(old)
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == len(written)
+    for path, name in OLD_NAMES.items():
+        assert f"Note: setting {path} is now called {name}." in notes
+        assert dict(dotted_settings(settings))[name] != dict(dotted_settings(Settings()))[name]
+    assert "Note: setting image.fit = 'squash' is now called 'stretch'." in notes
+    new.write_text(to_toml(settings))
+    assert load_settings(new) == settings
+    assert load_settings(overrides=dict(flatten(tomllib.loads(OLD_RECIPE)))) == settings
+    assert load_settings(overrides={"image.fit": "whole"}).image.fit == "native"
+
+
+def test_new_names_are_settings() -> None:
+    names = {name for name, _ in dotted_settings(Settings())}
+    assert set(OLD_NAMES.values()) <= names
+    assert not set(OLD_NAMES) & names
+
+
+def test_a_later_override_wins_in_either_spelling(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("[data]\nval_fraction = 0.2\n")
+    assert load_settings(recipe, {"data.val_share": 0.3}).data.val_fraction == 0.3
+    recipe.write_text("[data]\nval_share = 0.2\n")
+    assert load_settings(recipe, {"data.val_fraction": 0.3}).data.val_fraction == 0.3
+
+
+def test_run_folders_in_old_spelling_are_read_without_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").write_text(OLD_RECIPE)
+    assert RunFolder(tmp_path).read_settings() == parse_settings(tomllib.loads(OLD_RECIPE))
+    assert parse_preprocessing({"size": [32, 48], "fit": "squash"}).fit == "stretch"
+    assert parse_preprocessing({"fit": "whole"}).fit == "native"
+    assert capsys.readouterr().err == ""

@@ -121,13 +121,13 @@ def test_unknown_is_learned_only_when_asked_to() -> None:
     sure = logits_of(torch.where(truth == IGNORE_INDEX, 2, truth))
     wrong = sure.clone()
     wrong[0, :, 0, 3] = torch.tensor([5.0, 0.0, 0.0])  # at the unknown pixel
-    ignoring, learning = (task.make_loss(LossSettings(learn_ignored=learn), counts, CLASSES) for learn in (False, True))
+    ignoring, learning = (task.make_loss(LossSettings(train_ignored=learn), counts, CLASSES) for learn in (False, True))
     assert ignoring(sure, truth) == ignoring(wrong, truth)
     assert learning(wrong, truth) > learning(sure, truth) + 0.5
     weighted = task.make_loss(LossSettings(class_weights="inverse"), counts, CLASSES)
     assert weighted(wrong, truth).isfinite()
     for recipe, learn in (("dlcv-fcn32s", True), ("dlcv-fcn8s", True), ("p2-cpu", False)):
-        assert load_settings(recipe).loss.learn_ignored == learn
+        assert load_settings(recipe).loss.train_ignored == learn
 
 
 def test_masks_cannot_be_mixed() -> None:

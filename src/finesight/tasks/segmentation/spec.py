@@ -98,13 +98,13 @@ class Segmentation:
             return {}
 
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
-        """With loss.learn_ignored, pixels that count nowhere are of the class list's ignored class."""
+        """With loss.train_ignored, pixels that count nowhere are of the class list's ignored class."""
         unknown, counts = classes.ignore, torch.from_numpy(class_counts.copy())
-        if unknown is not None and not settings.learn_ignored:
+        if unknown is not None and not settings.train_ignored:
             counts[unknown] = 0
         weights = class_weights(counts, settings.class_weights)
         loss = parse_loss(settings.name, label_smoothing=settings.label_smoothing, weights=weights)
-        if unknown is None or not settings.learn_ignored:
+        if unknown is None or not settings.train_ignored:
             return loss
         index = unknown
         return lambda logits, targets: loss(logits, targets.masked_fill(targets == IGNORE_INDEX, index))
