@@ -48,7 +48,9 @@ def all_settings(draw: st.DrawFn) -> Settings:
         image=config.ImageSettings(
             size=draw(SIZES), first_size=draw(SIZES), fit=draw(st.sampled_from(["crop", "stretch"]))
         ),
-        augment=AugmentSettings(flip=fraction(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())),
+        augment=AugmentSettings(
+            flip=fraction(), scale=(draw(st.floats(0.01, 4)), 1.0), quarter_turns=draw(st.booleans())
+        ),
         model=ModelSettings(name=draw(TEXT), dropout=draw(st.none() | st.floats(0, 1))),
         optim=OptimSettings(
             lr=draw(st.floats(0, 100, exclude_min=True)),
