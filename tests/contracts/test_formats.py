@@ -126,7 +126,7 @@ def test_says_the_same_as_all_others(name: str, tmp_path: Path) -> None:
     assert listing.format == name
     assert set(listing.classes.ids) == set(NAMES)
     assert listing.classes.ids == listing.classes.names
-    counts = {split: [item.label for item in items] for split, items in listing.splits.items()}
+    counts = {split: [item.target for item in items] for split, items in listing.splits.items()}
     assert {split: {name: labels.count(name) for name in NAMES} for split, labels in counts.items()} == {
         "train": dict.fromkeys(NAMES, 4),
         "val": dict.fromkeys(NAMES, 2),
@@ -135,7 +135,7 @@ def test_says_the_same_as_all_others(name: str, tmp_path: Path) -> None:
     for item in (*listing.splits["train"], *listing.splits["val"]):
         assert listing.root / item.key == item.path
         assert item.path.is_file()
-        assert item.mask is None
+        assert isinstance(item.target, str)
 
 
 @pytest.mark.parametrize("name", SEGMENTATION)
@@ -149,19 +149,18 @@ def test_pairs_say_the_same_as_all_others(name: str, tmp_path: Path) -> None:
     for item in (*listing.splits["train"], *listing.splits["val"]):
         assert listing.root / item.key == item.path
         assert item.path.is_file()
-        assert item.mask is not None
-        assert item.mask.is_file()
-        assert item.label is None
+        assert isinstance(item.target, Path)
+        assert item.target.is_file()
 
 
 @pytest.mark.parametrize("name", ["mask_suffix", "mask_folders"])
 def test_all_broken_pairs_are_listed_at_once(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     items = read_listing(tmp_path / "data").splits["train"]
-    assert all(item.mask for item in items)
+    assert all(isinstance(item.target, Path) for item in items)
     items[0].path.unlink()
-    items[1].mask.unlink()  # type: ignore[union-attr]
-    Image.new("RGB", (2, 2)).save(items[2].mask)  # type: ignore[arg-type]
+    items[1].target.unlink()  # type: ignore[union-attr]
+    Image.new("RGB", (2, 2)).save(items[2].target)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"^3 of 5 pairs") as error:
         read_listing(tmp_path / "data")
     for problem in ("has no image", "has no mask", "is 2x3 but its mask"):
@@ -200,4 +199,4 @@ def test_images_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     items = list_images(tmp_path / "data")
     expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
     assert len(items) == expected.get(name, len(SAMPLES))
-    assert all(item.label is None for item in items)
+    assert all(item.target is None for item in items)

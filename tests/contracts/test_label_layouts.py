@@ -118,5 +118,5 @@ def test_a_layout_of_labels_is_read(name: str, tmp_path: Path) -> None:
     assert listing.format == format
     assert listing.classes.ids == LABELS
     assert {split: len(items) for split, items in listing.splits.items()} == counts
-    assert all(item.label is not None and item.label in item.key for item in listing.splits["train"])
+    assert all(isinstance(item.target, str) and item.target in item.key for item in listing.splits["train"])
     assert inspect_data(DataSettings(root=str(tmp_path / data))).format == format

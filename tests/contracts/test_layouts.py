@@ -28,10 +28,10 @@ def test_a_layout_of_pairs_is_read(name: str, tmp_path: Path) -> None:
     assert listing.format == layout.format
     assert {split: len(items) for split, items in listing.splits.items()} == layout.splits
     for item in (item for items in listing.splits.values() for item in items):
-        assert item.mask is not None
-        assert item.mask.is_file()
-        assert layout.used in item.mask.as_posix()
-        image, mask = (re.findall("[0-9]+", path.stem) for path in (item.path, item.mask))
+        assert isinstance(item.target, Path)
+        assert item.target.is_file()
+        assert layout.used in item.target.as_posix()
+        image, mask = (re.findall("[0-9]+", path.stem) for path in (item.path, item.target))
         assert {str(int(number)) for number in image} & {str(int(number)) for number in mask}
     if layout.photos or layout.drawings:
         assert any("left out" in note or "Not used" in note for note in listing.notes)
@@ -63,7 +63,8 @@ def test_patterns_read_what_is_not_clear(name: str, tmp_path: Path) -> None:
     make_layout(UNCLEAR[name], tmp_path / "data")
     listing = read_listing(tmp_path / "data", masks=DataSettings(images=image, masks=mask))
     assert sum(map(len, listing.splits.values())) == 6
-    assert all(item.mask and item.mask.match(mask) for items in listing.splits.values() for item in items)
+    targets = [item.target for items in listing.splits.values() for item in items]
+    assert all(isinstance(target, Path) and target.match(mask) for target in targets)
     assert "6 of 6 images and of 6 masks are pairs by their names." in listing.notes
 
 

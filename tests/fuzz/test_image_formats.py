@@ -75,7 +75,7 @@ def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
     path = run.evaluation("val") / "masks" / PurePosixPath(key).with_suffix(".png")
     truth = tmp_path / "truth.png"
     Image.new("L", (16, 16)).save(truth)
-    case = Case(run, evidence, {key: Item(key, truth, mask=truth)}, MaskRule(values=((0, 0),)))
+    case = Case(run, evidence, {key: Item(key, truth, truth)}, MaskRule(values=((0, 0),)))
     assert case.read_masks(key) is not None
     path.write_bytes(write("EPS"))
     assert case.read_masks(key) is None
@@ -86,7 +86,7 @@ def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
 def test_formats_under_a_image_s_name(kind: str, tmp_path: Path, reliability: Tally) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(write(kind))
-    item = Item("a.png", path, mask=path)
+    item = Item("a.png", path, path)
     list(image_sizes([item]))
     portrait = take_portrait(item)
     if kind in DECODERS or kind == "MPO":

@@ -66,7 +66,7 @@ def test_manifests(count: int, folder: Path, reliability: Tally) -> None:
         columns = MASK_COLUMNS if b"mask" in content[:60] else COLUMNS
         for items in read_manifest(table, columns).values():
             for item in items:
-                for path in filter(None, (item.path, item.mask)):
+                for path in (path for path in (item.path, item.target) if isinstance(path, Path)):
                     assert path.is_file()
                     assert path.resolve().is_relative_to(folder.resolve())
                 assert folder / item.key == item.path

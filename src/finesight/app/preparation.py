@@ -148,7 +148,7 @@ def limit_splits(listing: Listing, limit: int) -> Listing:
 
 def choose_task(settings: Settings, listing: Listing) -> Task:
     """Images with masks are segmented, images with labels classified."""
-    found = "segmentation" if listing.splits["train"][0].mask else "classification"
+    found = "segmentation" if isinstance(listing.splits["train"][0].target, Path) else "classification"
     if settings.task not in ("auto", found):
         raise ConfigError(f"task = {settings.task}, but {listing.root} holds data for {found}.")
     return TASKS[found]

@@ -118,7 +118,7 @@ def find_originals(run: RunFolder, split: str) -> Originals:
         return items[key].path if key in items else None
 
     def read_truth(key: str, size: tuple[int, int]) -> np.ndarray | None:
-        if rule is None or key not in items or items[key].mask is None:
+        if rule is None or key not in items or items[key].target is None:
             return None
         try:
             return Masks(size, fit, rule).decode(items[key])

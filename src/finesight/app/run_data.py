@@ -94,7 +94,7 @@ def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str)
     if len(parts) > 1 and name not in parts:
         raise DataError(f"{listing.root} has no split {name!r}; there are: {', '.join(parts)}.")
     items = parts[name] if len(parts) > 1 else next(iter(parts.values()))
-    if find_task(run).has_masks != any(item.mask for item in items):
+    if find_task(run).has_masks != any(isinstance(item.target, Path) for item in items):
         raise DataError(f"{run.path} is a run of {find_task(run).name}; {data} holds data in layout {listing.format}.")
     if name in recorded:
         name = f"{locate(data).stem}_{name}"
@@ -178,7 +178,7 @@ def restore_keys(base: Path, splits: Splits, recorded: Recorded) -> tuple[Path, 
 
 
 def _is_there(item: Item) -> bool:
-    return item.path.is_file() and (item.mask is None or item.mask.is_file())
+    return item.path.is_file() and (not isinstance(item.target, Path) or item.target.is_file())
 
 
 def _compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_limited: bool) -> Iterator[str]:
@@ -203,12 +203,14 @@ def _compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_l
 
 def _compare_labels(items: Sequence[Item], before: Mapping[str, str]) -> Iterator[str]:
     """A note on images whose class id is another than when the run was trained."""
-    changed = [item for item in items if item.label is not None and before.get(item.key, item.label) != item.label]
+    changed = [
+        item for item in items if isinstance(item.target, str) and before.get(item.key, item.target) != item.target
+    ]
     if changed:
         first, some = changed[0], f"{count_of(len(changed), 'image')} {'have' if len(changed) > 1 else 'has'}"
         yield (
             f"{some} another label than when the run was trained, such as {first.key!r}: {before[first.key]!r} then, "
-            f"{first.label!r} now; the present labels are used."
+            f"{first.target!r} now; the present labels are used."
         )
 
 

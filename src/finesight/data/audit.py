@@ -99,8 +99,8 @@ class Inspection:
 
     def class_of(self, key: str) -> int | None:
         """Index of an image's label; None where it has none that is a class."""
-        label = self.items[key].label
-        return None if label is None else self._indices.get(label)
+        label = self.items[key].target
+        return self._indices.get(label) if isinstance(label, str) else None
 
     @cached_property
     def _indices(self) -> dict[str, int]:
@@ -172,7 +172,7 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
 
 
 def _read_labels(inspection: Inspection) -> Inspection:
-    labels = {item.label for item in inspection.items.values() if item.label is not None}
+    labels = {label for item in inspection.items.values() if isinstance(label := item.target, str)}
     if inspection.classes is None and labels:
         return replace(inspection, classes=ClassList.from_labels(labels))
     return inspection

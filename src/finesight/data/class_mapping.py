@@ -38,12 +38,17 @@ def leave_out_dropped(splits: Splits, classes: ClassList | None) -> tuple[dict[s
     """The items whose classes are kept, and notes on what was left out and what was merged."""
     if classes is None or not classes.mapping:
         return dict(splits), []
-    dropped = [item for items in splits.values() for item in items if item.label and classes.drops(item.label)]
+    dropped = [
+        item
+        for items in splits.values()
+        for item in items
+        if isinstance(label := item.target, str) and classes.drops(label)
+    ]
     gone = set(dropped)
     kept = {split: tuple(item for item in items if item not in gone) for split, items in splits.items()}
     notes = [Note(note) for note in _describe_merged(classes)]
     if dropped:
-        labels = quote_some([label for label, _ in Counter(str(item.label) for item in dropped).most_common()])
+        labels = quote_some([label for label, _ in Counter(str(item.target) for item in dropped).most_common()])
         text = f"Left out: {count_of(len(dropped), 'image')} of classes that the class file drops: {labels}."
         notes.append(Note(text, tuple(item.key for item in dropped)))
     for split in (split for split, items in kept.items() if splits[split] and not items):

@@ -83,8 +83,8 @@ class Masks:
         return list(row_sizes(self.stored, items))
 
     def path(self, item: Item) -> Path:
-        assert item.mask is not None
-        return item.mask
+        assert isinstance(item.target, Path)
+        return item.target
 
     def decode(self, item: Item) -> np.ndarray:
         path = self.path(item)

@@ -64,7 +64,7 @@ class Stray:
 
 def take_portrait(item: Item, scale: PixelScale | None = AS_STORED) -> Portrait:
     """Never raises on account of a file. scale: as in Preprocessing."""
-    mask = _take_mask(item.mask) if item.mask and item.mask.is_file() else None
+    mask = _take_mask(item.target) if isinstance(item.target, Path) and item.target.is_file() else None
     if not item.path.is_file():
         return Portrait("does not exist", is_missing=True, mask=mask)
     try:

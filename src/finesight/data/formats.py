@@ -133,7 +133,7 @@ def _find_base(root: Path, splits: Splits) -> Path:
 
 
 def _labels(splits: dict[str, tuple[Item, ...]]) -> set[str]:
-    return {item.label for items in splits.values() for item in items if item.label is not None}
+    return {label for items in splits.values() for item in items if isinstance(label := item.target, str)}
 
 
 def _read_mask_classes(
@@ -176,7 +176,8 @@ def _read_single_class(survey: Survey, format: str, classes: ClassList) -> tuple
             splits = read_survey(replace(survey, notes=[]), name)
         except DataError:
             continue
-        if any(item.label and find_class(item.label, classes) is not None for item in chain(*splits.values())):
+        labels = (label for item in chain(*splits.values()) if isinstance(label := item.target, str))
+        if any(find_class(label, classes) is not None for label in labels):
             return name, splits
     return "", {}
 
@@ -249,7 +250,7 @@ def _refuse_overlap(splits: dict[str, tuple[Item, ...]]) -> None:
 
 def _compare_classes(splits: dict[str, tuple[Item, ...]], classes: ClassList) -> Iterator[str]:
     """Notes on classes that are missing somewhere. Raises DataError where no sense can be made of what is there."""
-    labels = {split: {item.label for item in items if item.label is not None} for split, items in splits.items()}
+    labels = {split: _labels({split: items}) for split, items in splits.items()}
     present = {split: {classes.index(label) for label in found} for split, found in labels.items()}
     names = {split: [classes.names[index] for index in sorted(indices)] for split, indices in present.items()}
     if len(present["train"]) < 2:

@@ -50,12 +50,13 @@ def keep_known(listing: Listing, where: str) -> Listing:
     if not kept:
         raise DataError(f"{where} holds no image of a class that the run's class file keeps.")
     listing = replace(listing, splits=kept)
-    labels = {item.label for items in listing.splits.values() for item in items if item.label is not None}
+    items = [item for some in listing.splits.values() for item in some]
+    labels = {label for item in items if isinstance(label := item.target, str)}
     if not labels:
         return listing
     index = {label: find_class(label, classes) for label in labels}
     unknown = Counter(
-        item.label for items in listing.splits.values() for item in items if item.label and index[item.label] is None
+        label for item in items if isinstance(label := item.target, str) and label and index[label] is None
     )
     if len(unknown) == len(labels):
         raise DataError(
@@ -66,9 +67,9 @@ def keep_known(listing: Listing, where: str) -> Listing:
         say(f"Note: {note}")
     splits = {
         split: tuple(
-            replace(item, label=classes.ids[found])
+            replace(item, target=classes.ids[found])
             for item in items
-            if item.label is not None and (found := index[item.label]) is not None
+            if isinstance(item.target, str) and (found := index[item.target]) is not None
         )
         for split, items in listing.splits.items()
     }

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+Target = str | Path | tuple[str, ...] | None  # a class label, a mask's file, several labels; None: unknown
+
 
 @dataclass(frozen=True)
 class Item:
     """One image.
 
     key: path relative to the listing's root, `/`-separated; travels to the very end of every result.
-    label: the class as it stands on disk, an id or a name; None where there is none.
-    mask: image of the same size whose colours or values are classes; None where there is none.
+    target: the truth as it stands on disk. Only the layout that made it and the task know what it is.
     """
 
     key: str
     path: Path
-    label: str | None = None
-    mask: Path | None = None
+    target: Target = None

@@ -51,7 +51,7 @@ def split_train_val(
     """
     items = tuple(items)
     groups = _join(together)
-    labels = {item.key: item.label for item in items}
+    labels = {item.key: item.target if isinstance(item.target, str) else None for item in items}
     by_label: dict[str | None, list[list[str]]] = defaultdict(list)
     seen: set[str] = set()
     for key in sorted(labels, key=lambda key: _draw(seed, key)):

@@ -45,5 +45,6 @@ def _find(inspection: Inspection, tile: str) -> Path | None:
     """The file a thumbnail is made of: that of the image, or of its mask."""
     key = tile.removeprefix(MASK)
     if key in inspection.items and tile != key:
-        return inspection.items[key].mask
+        mask = inspection.items[key].target
+        return mask if isinstance(mask, Path) else None
     return inspection.items[tile].path if tile in inspection.items else None

@@ -100,7 +100,7 @@ def segmented(
         path = folder / "masks" / Path(key).with_suffix(".png").name
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(truth).save(path)
-        items[key] = Item(key, path.with_suffix(".jpg"), mask=path)
+        items[key] = Item(key, path.with_suffix(".jpg"), path)
     if regions is not None:
         _write_regions(run, keys, classes, *regions)
     rule = MaskRule(values=tuple((index, index) for index in range(4)))

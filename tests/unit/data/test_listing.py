@@ -26,7 +26,7 @@ def test_a_class_missing_in_val_shifts_nothing(draw: Draw, tmp_path: Path) -> No
         draw(f"val/{label}/1.png")
     listing = read_listing(tmp_path)
     assert listing.classes.names == ("ant", "bee", "cat")
-    assert [listing.classes.index(item.label or "") for item in listing.splits["val"]] == [0, 2]
+    assert [listing.classes.index(item.target or "") for item in listing.splits["val"]] == [0, 2]
     assert listing.notes == ("Class without an image in val: 'bee'.",)
     assert read_listing(tmp_path / "train", val=tmp_path / "val").splits == listing.splits
 
@@ -35,7 +35,7 @@ def test_validation_of_a_single_class_is_read_like_the_training_images(draw: Dra
     _labels(draw, "train", {"ant": 2, "bee": 2})
     _labels(draw, "more", {"bee": 2})
     listing = read_listing(tmp_path / "train", val=tmp_path / "more")
-    assert [item.label for item in listing.splits["val"]] == ["bee", "bee"]
+    assert [item.target for item in listing.splits["val"]] == ["bee", "bee"]
 
 
 def test_ids_and_names_are_one_class(draw: Draw, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_ids_and_names_are_one_class(draw: Draw, tmp_path: Path) -> None:
     (tmp_path / "names.json").write_text(json.dumps({"0": "fox", "2": "wolf", "10": "hare"}))
     listing = read_listing(tmp_path / "train", val=tmp_path / "check", classes=str(tmp_path / "names.json"))
     assert listing.classes.names == ("fox", "wolf", "hare")
-    assert [listing.classes.index(item.label or "") for item in listing.splits["val"]] == [0, 2]
+    assert [listing.classes.index(item.target or "") for item in listing.splits["val"]] == [0, 2]
     assert listing.notes == ("In the class list but without images: 'wolf'.",)
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_image_is_passed_over(draw: Draw, tmp_path: Path) -> None:
 def test_single_file(draw: Draw, tmp_path: Path) -> None:
     path = draw("狐 <b>.PNG")
     (item,) = list_images(path)
-    assert (item.key, item.path, item.label) == ("狐 <b>.PNG", path, None)
+    assert (item.key, item.path, item.target) == ("狐 <b>.PNG", path, None)
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"a\.txt' is a file"):
         list_images(tmp_path / "a.txt")

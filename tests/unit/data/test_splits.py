@@ -21,7 +21,7 @@ def test_stratified_whole_and_blind_to_order(counts: dict[str, int], share: floa
     train, val = split_train_val(items, share, seed)
     assert sorted(item.key for item in (*train, *val)) == sorted(item.key for item in items)
     for label, count in counts.items():
-        in_val = sum(item.label == label for item in val)
+        in_val = sum(item.target == label for item in val)
         if count == 1:
             assert in_val == 0
         else:

@@ -1,6 +1,7 @@
 """The same image twice: with two labels, in two parts, or just twice; and crops of one scene in two parts."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from finesight.analysis.wording import count_of, join_words, label_class, percent
 from finesight.checks.data.contract import Example, Explanation, explain_if_any
@@ -118,10 +119,10 @@ def _differ(inspection: Inspection, each: Duplicates) -> bool:
 
 def _target(inspection: Inspection, key: str) -> object:
     item, portrait = inspection.items[key], inspection.portraits[key]
-    if item.mask:
+    if isinstance(item.target, Path):
         return portrait.mask.digest or None if portrait.mask else None
     index = inspection.class_of(key)
-    return item.label if index is None else index
+    return item.target if index is None else index
 
 
 def _tell(inspection: Inspection, each: Duplicates) -> Example:
@@ -133,9 +134,9 @@ def _tell(inspection: Inspection, each: Duplicates) -> Example:
 
 def _name(inspection: Inspection, key: str) -> str:
     words = [inspection.splits_of[key][0]] if len(inspection.splits) > 1 else []
-    index, label = inspection.class_of(key), inspection.items[key].label
+    index, label = inspection.class_of(key), inspection.items[key].target
     if index is not None and inspection.classes is not None:
         words.append(label_class(inspection.classes.ids[index], inspection.classes.names[index]))
-    elif label is not None:
+    elif isinstance(label, str):
         words.append(label)
     return f"{key} ({', '.join(words)})" if words else key

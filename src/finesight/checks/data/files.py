@@ -1,5 +1,7 @@
 """Files that are broken, missing, or not like the others."""
 
+from pathlib import Path
+
 import numpy as np
 
 from finesight.checks.data.contract import Example, Explanation, explain_if_any
@@ -46,8 +48,8 @@ def find_unreadable(inspection: Inspection) -> Explanation | None:
 def find_partnerless(inspection: Inspection) -> Explanation | None:
     examples = []
     for key, portrait in inspection.portraits.items():
-        mask = inspection.items[key].mask
-        if mask is None:
+        mask = inspection.items[key].target
+        if not isinstance(mask, Path):
             continue
         if portrait.is_missing:
             examples.append(Example((key,), f"mask {mask.name} has no image {inspection.items[key].path.name}"))
@@ -101,8 +103,8 @@ def find_flat(inspection: Inspection) -> Explanation | None:
 
 
 def _mask_name(inspection: Inspection, key: str) -> str:
-    mask = inspection.items[key].mask
-    return mask.name if mask else ""
+    mask = inspection.items[key].target
+    return mask.name if isinstance(mask, Path) else ""
 
 
 def _spell(size: tuple[int, int]) -> str:

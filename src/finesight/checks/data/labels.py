@@ -16,8 +16,8 @@ RARE = 0.001  # share of the training pixels
 def find_unknown_labels(inspection: Inspection) -> Explanation | None:
     keys: dict[str, list[str]] = defaultdict(list)
     for key, item in inspection.items.items():
-        if item.label is not None and inspection.class_of(key) is None:
-            keys[item.label].append(key)
+        if isinstance(item.target, str) and inspection.class_of(key) is None:
+            keys[item.target].append(key)
     if not keys:
         return None
     examples = [

@@ -1,6 +1,7 @@
 """Masks that hold what no class is."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from finesight.analysis.wording import count_of
 from finesight.checks.data.contract import Example, Explanation, explain_if_any
@@ -26,8 +27,8 @@ def find_stray_colours(inspection: Inspection) -> Explanation | None:
     total = sum(strays.values())
     examples = []
     for key in sorted(strays, key=lambda key: -strays[key])[:MASKS_READ_AGAIN]:
-        mask = inspection.items[key].mask
-        assert mask is not None
+        mask = inspection.items[key].target
+        assert isinstance(mask, Path)
         told = [_tell(stray, inspection.looks[key], rule) for stray in find_strays(mask, found[key])]
         examples.append(Example((key,), f"{mask.name}: {'; '.join(told)}"))
     return Explanation(

@@ -176,7 +176,7 @@ class Case:
     def read_masks(self, key: str) -> tuple[Indices, Indices] | None:
         """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is gone."""
         path = self.run.evaluation(self.split) / "masks" / PurePosixPath(key).with_suffix(".png")
-        if self.rule is None or key not in self.items or self.items[key].mask is None:
+        if self.rule is None or key not in self.items or self.items[key].target is None:
             return None
         try:
             raw = read_mask(path)

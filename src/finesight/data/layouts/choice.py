@@ -137,13 +137,16 @@ def read_survey(survey: Survey, name: str, needs_target: bool = True, faults: li
 
 def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
     """Labels in one Unicode form: the same name may be written in two."""
-    other = {item.label for item in items if item.label is not None and item.label != compose(item.label)}
+    other = {label for item in items if isinstance(label := item.target, str) and label != compose(label)}
     if other:
         names = quote_some(sorted(compose(label) for label in other))
         text = f"Class names in decomposed Unicode, as macOS writes them, are read in their composed form: {names}."
         if text not in [note.text for note in survey.notes]:
             survey.notes.append(Note(text))
-    return [replace(item, label=compose(item.label)) if item.label in other else item for item in items]
+    return [
+        replace(item, target=compose(label)) if isinstance(label := item.target, str) and label in other else item
+        for item in items
+    ]
 
 
 def _explain(survey: Survey) -> str:
@@ -156,7 +159,7 @@ def _explain(survey: Survey) -> str:
         inner = survey_folder(survey.root / folder)
         is_most = is_few(len(survey.images) - len(inner.images), len(survey.images))
         if is_most and find_fitting(inner) == ["class_folders"]:
-            count = len({item.label for items in read_class_folders(inner).values() for item in items})
+            count = len({item.target for items in read_class_folders(inner).values() for item in items})
             others = sorted({key.split("/")[0] for key in survey.images} - {folder})
             return (
                 f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "

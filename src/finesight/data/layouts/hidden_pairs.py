@@ -25,7 +25,7 @@ def find_hidden_pairs(root: Path, splits: Mapping[str, Iterable[Item]]) -> str:
     """
     classes: dict[str, list[str]] = defaultdict(list)
     for item in sorted((item for items in splits.values() for item in items), key=lambda item: item.key):
-        classes[item.label or ""].append(item.key)
+        classes[str(item.target or "")].append(item.key)
     for image, mask in _named(classes):
         if reason := _compare_named(root, image, mask, classes):
             return _tell(root, f"{image!r} and {mask!r}", classes[image], classes[mask], reason)

@@ -134,9 +134,9 @@ def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
     rows = []
     for split, items in splits.items():
         for item in items:
-            target = str(item.label) if item.mask is None else _from_folder(item.mask, table)
+            target = _from_folder(item.target, table) if isinstance(item.target, Path) else str(item.target)
             rows.append((_from_folder(item.path, table), target, split))
-    has_masks = any(item.mask for items in splits.values() for item in items)
+    has_masks = any(isinstance(item.target, Path) for items in splits.values() for item in items)
     write_csv(table, (*(MASK_COLUMNS if has_masks else COLUMNS), "split"), rows)
 
 
@@ -182,7 +182,7 @@ def _read_row(reading: _Reading, header: list[str], fields: list[str], number: i
         raise DataError(f"{key!r} has no {'mask' if columns.has_masks else 'label'}; add one or remove the row.")
     if reading.lines.setdefault(path, number) != number:
         raise DataError(f"{key!r} already stands in row {reading.lines[path]}; remove one of them.")
-    item = Item(key, path, mask=masks[0]) if columns.has_masks else Item(key, path, target)
+    item = Item(key, path, masks[0] if columns.has_masks else target)
     reading.splits.setdefault(split, []).append(item)
 
 

@@ -79,7 +79,11 @@ def leave_unmasked(splits: dict[str, tuple[Item, ...]], notes: list[Note]) -> di
     kept: dict[str, tuple[Item, ...]] = {}
     left: list[str] = []
     for split, items in splits.items():
-        some = tuple(item for item in items if item.mask is None or item.mask.exists() or not item.path.exists())
+        some = tuple(
+            item
+            for item in items
+            if not isinstance(item.target, Path) or item.target.exists() or not item.path.exists()
+        )
         left += [item.key for item in set(items) - set(some)]
         if some:
             kept[split] = some
@@ -88,6 +92,10 @@ def leave_unmasked(splits: dict[str, tuple[Item, ...]], notes: list[Note]) -> di
         text = f"{count_of(len(left), 'image')} without a mask left out, as data.unmasked = skip; {total:,} are used."
         notes.append(Note(text, tuple(sorted(left))))
     return kept
+
+
+def _has_mask(item: Item) -> bool:
+    return not isinstance(item.target, Path) or item.target.exists()
 
 
 def _images(found: Pairing) -> Iterator[Name]:
@@ -159,21 +167,21 @@ def _splits_of(item: Item, split: str, lists: SplitLists) -> tuple[str, ...]:
 def _make_items(root: Path, found: Pairing) -> Iterator[tuple[Item, str]]:
     """(item, split of its folders)."""
     for image, mask in found.pairs:
-        yield Item(image.key, root / image.key, mask=root / mask.key), image.split or mask.split
+        yield Item(image.key, root / image.key, root / mask.key), image.split or mask.split
     taken = {name.key for name in (*_images(found), *(m for _, m in found.pairs), *found.masks, *found.others)}
     guess = _guesser(found.pairs, taken)
     for image in found.images:
-        yield Item(image.key, root / image.key, mask=root / guess(image)), image.split
+        yield Item(image.key, root / image.key, root / guess(image)), image.split
     guess = _guesser([(mask, image) for image, mask in found.pairs], taken)
     for mask in found.masks:
         key = guess(mask)
-        yield Item(key, root / key, mask=root / mask.key), mask.split
+        yield Item(key, root / key, root / mask.key), mask.split
 
 
 def _is_bare(split: str, items: list[Item], found: Pairing, root: Path, notes: list[Note]) -> bool:
     """Whether a split to score on has no mask at all, as public data have for a test split; it is noted."""
     masks = {root / mask.key for _, mask in found.pairs} | {root / mask.key for mask in found.masks}
-    if split == "train" or any(item.mask in masks for item in items):
+    if split == "train" or any(item.target in masks for item in items):
         return False
     text = f"Split {split}: none of its {count_of(len(items), 'image')} has a mask, so it is left out."
     notes.append(Note(text, tuple(item.key for item in items)))

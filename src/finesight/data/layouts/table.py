@@ -1,6 +1,6 @@
 """The table of layouts: what each looks like on disk, and its items.
 
-A new layout is one Format in FORMATS; one of image-mask pairs fills `Item.mask` instead of `Item.label`.
+A new layout is one Format in FORMATS; one of image-mask pairs gives masks' files as targets instead of labels.
 """
 
 from collections.abc import Callable

@@ -227,7 +227,9 @@ def look_at_masks(items: Sequence[Item]) -> list[Look]:
 
 def _advise(items: Sequence[Item]) -> str:
     """What to do about images without a mask; "" where all have one."""
-    unmasked = sum(item.path.exists() and not (item.mask and item.mask.exists()) for item in items)
+    unmasked = sum(
+        item.path.exists() and not (isinstance(item.target, Path) and item.target.exists()) for item in items
+    )
     verb = "image has" if unmasked == 1 else "images have"
     advice = "make the masks, or train on the rest with --set data.unmasked=skip"
     return f" ({unmasked:,} {verb} no mask: {advice})" if unmasked else ""
@@ -235,7 +237,7 @@ def _advise(items: Sequence[Item]) -> str:
 
 def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
     """Or a sentence on what is wrong with the pair."""
-    mask = item.mask
+    mask = item.target if isinstance(item.target, Path) else None
     if mask is None or not mask.exists():
         return f"{item.key!r} has no mask{f' {mask.name!r}' if mask else ''}"
     if not item.path.exists():

@@ -44,7 +44,7 @@ class Classification:
         settings: Settings,
     ) -> np.ndarray:
         """Class indices, int64 (n,)."""
-        return np.array([listing.classes.index(item.label or "") for item in items], dtype=np.int64)
+        return np.array([listing.classes.index(str(item.target or "")) for item in items], dtype=np.int64)
 
     def label(self, targets: Any, classes: ClassList) -> list[str]:
         return [classes.ids[target] for target in targets]

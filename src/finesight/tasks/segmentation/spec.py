@@ -61,7 +61,7 @@ class Segmentation:
         preprocessing: Preprocessing,
         settings: Settings,
     ) -> MaskTargets:
-        if listing.masks is None or any(item.mask is None for item in items):
+        if listing.masks is None or any(item.target is None for item in items):
             raise DataError(f"{listing.root} holds images without masks; a segmentation run needs pairs.")
         data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:

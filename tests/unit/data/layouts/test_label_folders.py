@@ -148,7 +148,7 @@ def test_both_unicode_forms_of_a_folder_are_one_class(draw: Draw, tmp_path: Path
     for classes in ("", str(tmp_path / "classes.txt")):
         listing = read_listing(tmp_path / "d", classes=classes)
         assert listing.classes.ids == ("b", "caf\u00e9")
-        assert [item.label for item in listing.splits["val"]] == ["b", "caf\u00e9"]
+        assert [item.target for item in listing.splits["val"]] == ["b", "caf\u00e9"]
         assert "decomposed Unicode" in listing.notes[0]
 
 
@@ -174,5 +174,5 @@ def test_validation_of_one_class_is_not_gone_into(draw: Draw, tmp_path: Path) ->
         draw(f"d/{name}")
     for number in range(3):
         draw(f"v/fox/{'ab'[number % 2]}_{number}.png")
-    assert {item.label for item in read_listing(tmp_path / "d", val=tmp_path / "v").splits["val"]} == {"fox"}
+    assert {item.target for item in read_listing(tmp_path / "d", val=tmp_path / "v").splits["val"]} == {"fox"}
     assert len(list_images(tmp_path / "v")) == 3

@@ -33,7 +33,7 @@ def test_splits_blanks_and_other_columns(tmp_path: Path) -> None:
             "sub/../sub/d.png,dog,,train\n",
         )
     )
-    found = {split: [(item.key, item.label) for item in items] for split, items in splits.items()}
+    found = {split: [(item.key, item.target) for item in items] for split, items in splits.items()}
     assert found == {"train": [("a.png", "cat"), ("sub/d.png", "dog")], "val": [("b, c.png", "dog")]}
     assert splits["train"][1].path == tmp_path / "sub/d.png"
 
@@ -90,7 +90,7 @@ def test_any_label_comes_back(tmp_path: Path, labels: list[str]) -> None:
             (tmp_path / f"{number}.png").touch()
             csv.writer(file, quoting=csv.QUOTE_ALL).writerow((f"{number}.png", label))
     assert is_manifest(table)
-    assert [item.label for item in read_manifest(table)["train"]] == labels
+    assert [item.target for item in read_manifest(table)["train"]] == labels
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -110,7 +110,7 @@ def test_all_unusable_rows_are_counted_and_the_others_kept(tmp_path: Path) -> No
     with pytest.raises(UnusableRows, match=r"^3 rows of .*list.csv' cannot be used, for example: .*row 3: ") as error:
         read_manifest(_manifest(tmp_path, "\n".join(["path,label", *rows])))
     assert len(error.value.reasons) == 4
-    assert [(item.key, item.label) for item in error.value.splits["train"]] == [("a.png", "cat")]
+    assert [(item.key, item.target) for item in error.value.splits["train"]] == [("a.png", "cat")]
 
 
 def test_missing_files_are_counted_and_one_is_looked_for(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_labels_that_are_images_are_masks(folder: Path) -> None:
     table = _manifest(folder, "image,label\nfox/0.png,wolf/0.png\nfox/1.png,wolf/1.png\n")
     assert guess_manifest(table) == "masks"
     assert detect_format(table) == "mask_manifest"
-    assert [item.mask for item in read_manifest(table, MASK_COLUMNS)["train"]] == [
+    assert [item.target for item in read_manifest(table, MASK_COLUMNS)["train"]] == [
         folder / "wolf/0.png",
         folder / "wolf/1.png",
     ]

@@ -57,13 +57,13 @@ WAYS = {
 def save(folder: Path, image: Image.Image, name: str = "1_mask.png") -> Item:
     image.save(folder / name)
     Image.new("RGB", image.size).save(folder / name.replace("_mask.png", ".png"))
-    return Item(name, folder / name.replace("_mask.png", ".png"), mask=folder / name)
+    return Item(name, folder / name.replace("_mask.png", ".png"), folder / name)
 
 
 def read(item: Item, classes: ClassList | None, **settings: object) -> tuple[np.ndarray, ClassList, str]:
     rule, found, notes = choose_rule(look_at_masks([item]), classes, DataSettings(**settings))  # type: ignore[arg-type]
-    assert item.mask
-    return pickle.loads(pickle.dumps(rule)).apply(read_mask(item.mask)), found, "\n".join(notes)
+    assert item.target
+    return pickle.loads(pickle.dumps(rule)).apply(read_mask(item.target)), found, "\n".join(notes)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -165,7 +165,7 @@ def test_what_cannot_be_a_mask(tmp_path: Path) -> None:
 
 
 def test_more_than_twenty_problems_are_counted(tmp_path: Path) -> None:
-    items = [Item(f"{n}.png", tmp_path / f"{n}.png", mask=tmp_path / f"{n}_mask.png") for n in range(30)]
+    items = [Item(f"{n}.png", tmp_path / f"{n}.png", tmp_path / f"{n}_mask.png") for n in range(30)]
     with pytest.raises(DataError, match=r"(?s)^30 of 30 .*and 10 more$"):
         look_at_masks(items)
 
@@ -180,7 +180,7 @@ def test_files_written_are_read_back(tmp_path: Path) -> None:
         path = tmp_path / "1_mask.png"
         path.write_bytes(encode(TRUTH, classes))
         Image.new("RGB", TRUTH.shape[::-1]).save(tmp_path / "1.png")
-        np.testing.assert_array_equal(read(Item("1", tmp_path / "1.png", mask=path), classes)[0], TRUTH)
+        np.testing.assert_array_equal(read(Item("1", tmp_path / "1.png", path), classes)[0], TRUTH)
     assert encode_overlay(TRUTH, COLOURS[TRUTH], THREE)[:2] == b"\xff\xd8"
     many = ClassList.from_labels(map(str, range(30)))
     assert len(set(mask_colours(many))) == 30
