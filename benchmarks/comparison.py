@@ -13,8 +13,9 @@ from datetime import date
 import numpy as np
 import torch
 
+from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.segmentation import count_pixels
-from finesight.metrics.significance import compare_paired, mask_rows, score_masks
+from finesight.metrics.significance import compare_paired, score_mean
 
 PICTURES, SIZE, CLASSES, RESAMPLES = 257, 512, 7, 10_000
 
@@ -30,10 +31,10 @@ def main() -> None:
             count_pixels(torch.from_numpy(t)[None], torch.from_numpy(a)[None].long(), CLASSES)[0]
             for t, a in zip(truth, each, strict=True)
         ]
-        rows.append(mask_rows(torch.stack(counts).numpy(), range(CLASSES - 1)))
+        rows.append(ImageStatistics.of_pixels([""] * PICTURES, torch.stack(counts).numpy(), range(CLASSES - 1)).rows)
     counting = time.perf_counter() - started
     started = time.perf_counter()
-    whole, *_ = compare_paired([rows[0]], [rows[1]], score_masks, RESAMPLES)
+    whole, *_ = compare_paired([rows[0]], [rows[1]], score_mean, RESAMPLES)
     resampling = time.perf_counter() - started
     assert whole is not None
     started = time.perf_counter()

@@ -18,6 +18,7 @@ from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.metrics.calibration import Calibration
+from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run.folder import RunFolder
 
 TaskName = Literal["classification", "segmentation"]
@@ -80,6 +81,7 @@ class Task(Protocol):
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
     has_masks: bool  # an image is of several classes
+    unit: str  # what has a class: `image`, or `pixel`
 
     def check(self, settings: Settings) -> None:
         """Raises ConfigError for a setting that makes no sense here."""
@@ -122,6 +124,9 @@ class Task(Protocol):
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         """answers: whether the score will be saved, with what was predicted for each image."""
+
+    def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
+        """What an evaluation counted of each image, in the order of its keys. Raises RunError where it is damaged."""
 
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings

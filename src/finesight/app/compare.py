@@ -5,20 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.evaluate import evaluate
-from finesight.errors import ConfigError, blame_files
-from finesight.metrics.significance import (
-    Difference,
-    answer_rows,
-    compare_paired,
-    mask_rows,
-    mcnemar,
-    score_answers,
-    score_masks,
-)
+from finesight.errors import ConfigError
+from finesight.metrics.image_statistics import ImageStatistics
+from finesight.metrics.significance import Difference, compare_paired, mcnemar
 from finesight.reporting.comparison import (
     check_comparable,
     compare_architectures,
@@ -51,14 +43,14 @@ def compare(
     runs = [run for side in sides for run in side]
     check_comparable(runs)
     keys = runs[0].evaluation.keys if runs[0].evaluation else []
-    score = score_masks if runs[0].evaluation and runs[0].evaluation.scenes else score_answers
-    counted = [[_read_rows(run, keys) for run in side] for side in sides]
-    _check_truth(runs, [truth for side in counted for _, truth in side])
-    rows = [[each for each, _ in side] for side in counted]
-    whole, *by_class = compare_paired(rows[0], rows[1], score, resamples, seed=seed)
+    counted = [[run.task.read_statistics(RunFolder(run.run), split, run.classes) for run in side] for side in sides]
+    first = counted[0][0]
+    _check_truth(runs, keys, [each for side in counted for each in side])
+    rows = [[each.rows[each.select(keys)] for each in side] for side in counted]
+    whole, *by_class = compare_paired(rows[0], rows[1], first.scoring.score, resamples, seed=seed)
     if whole is None:
-        raise ConfigError(f"The images of part {split!r} hold no known class; there is nothing to compare.")
-    metric = "accuracy" if score is score_answers else "miou"
+        raise ConfigError(f"The images of split {split!r} have no known class; there is nothing to compare.")
+    metric = first.scoring.metric
     result = {
         "verdict": give_verdict(metric, whole, len(keys)),
         "metric": metric,
@@ -66,15 +58,18 @@ def compare(
         "num_samples": len(keys),
         "resamples": resamples,
         "runs": {"baseline": [str(run.run) for run in sides[0]], "improved": [str(run.run) for run in sides[1]]},
-        "class_metric": "recall" if score is score_answers else "iou",
+        "class_metric": first.scoring.class_metric,
         "classes": {
-            name: {**_to_dict(each), "interval": list(each.interval) if each.is_enough else None}
-            for name, each in zip(_known_names(runs[0]), by_class, strict=True)
+            runs[0].classes.names[index]: {
+                **_to_dict(each),
+                "interval": list(each.interval) if each.is_enough else None,
+            }
+            for index, each in zip(first.scored, by_class, strict=True)
             if each is not None
         },
         **_say_what_differs(sides[0][0], sides[1][-1]),
     }
-    if score is score_answers and len(runs) == 2:
+    if first.is_one_unit and len(runs) == 2:
         won, lost = (len(result[side]) for side in ("better", "worse"))
         result["p_value"] = mcnemar(lost, won)
         result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": result["p_value"]}
@@ -105,39 +100,16 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
     return [read_evidence(folder, split, find_task(folder)) for folder in folders]
 
 
-def _read_rows(run: Evidence, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of each image, in the order of `keys`, and its truth: a class index, or pixels of each class."""
-    with blame_files(run.run):
-        assert run.evaluation is not None
-        place = {key: index for index, key in enumerate(run.evaluation.keys)}
-        order = [place[key] for key in keys]
-        if run.evaluation.scenes:
-            counts = load_file(RunFolder(run.run).evaluation(run.split) / "counts.safetensors")["counts"][order]
-            known = [i for i in range(len(run.classes)) if i != run.classes.ignore]
-            return mask_rows(counts, known), counts.sum(2)
-        answers = [run.evaluation.answers[index] for index in order]
-        targets, predictions = (
-            np.array([-1 if value is None else value for value in values])
-            for values in zip(*((answer.truth, answer.prediction) for answer in answers), strict=True)
-        )
-        return answer_rows(targets, predictions, len(run.classes)), targets[:, None]
-
-
-def _check_truth(runs: Sequence[Evidence], truths: Sequence[np.ndarray]) -> None:
+def _check_truth(runs: Sequence[Evidence], keys: Sequence[str], counted: Sequence[ImageStatistics]) -> None:
     """Raises ConfigError where an image's label or mask is not the same in every run."""
-    for run, truth in zip(runs, truths, strict=True):
-        differing = np.flatnonzero((truth != truths[0]).any(1))
+    truth = counted[0].support[counted[0].select(keys)]
+    for run, other in zip(runs, counted, strict=True):
+        differing = np.flatnonzero((other.support[other.select(keys)] != truth).any(1))
         if len(differing):
-            key = runs[0].evaluation.keys[differing[0]] if runs[0].evaluation else ""
             raise ConfigError(
                 f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} images have another label or "
-                f"mask, first {key!r}."
+                f"mask, first {keys[differing[0]]!r}."
             )
-
-
-def _known_names(run: Evidence) -> list[str]:
-    ignored = run.classes.ignore if run.evaluation and run.evaluation.scenes else None
-    return [name for index, name in enumerate(run.classes.names) if index != ignored]
 
 
 def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:

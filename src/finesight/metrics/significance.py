@@ -40,17 +40,18 @@ class Difference(NamedTuple):
         return self.is_enough and not self.interval[0] <= 0 <= self.interval[1]
 
 
-def answer_rows(targets: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
-    """float64 (n, 2 C) of class indices (n,): what is right, then what is true, by class; for `score_answers`."""
-    classes = np.arange(num_classes)
-    truth = targets[:, None] == classes
-    return np.concatenate([truth & (predictions == targets)[:, None], truth], axis=1).astype(float)
+def score_pooled(sums: np.ndarray) -> np.ndarray:
+    """(r, 1 + k): the ratio of all classes together, and that of each. sums: (r, 2 k), parts, then wholes."""
+    parts, wholes = np.split(sums, 2, axis=1)
+    return np.column_stack([divide(parts.sum(1), wholes.sum(1)), divide(parts, wholes)])
 
 
-def score_answers(sums: np.ndarray) -> np.ndarray:
-    """(r, 1 + C): accuracy, and the recall of each class."""
-    hits, truth = np.split(sums, 2, axis=1)
-    return np.column_stack([divide(hits.sum(1), truth.sum(1)), divide(hits, truth)])
+def score_mean(sums: np.ndarray) -> np.ndarray:
+    """(r, 1 + k): the mean over the classes that have a value, and the ratio of each. sums: (r, 2 k)."""
+    by_class = divide(*np.split(sums, 2, axis=1))
+    there = ~np.isnan(by_class)
+    mean = divide(np.where(there, by_class, 0).sum(1), there.sum(1))
+    return np.column_stack([mean, by_class])
 
 
 def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
@@ -65,12 +66,7 @@ def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
     return np.concatenate([hits, unions], axis=1)
 
 
-def score_masks(sums: np.ndarray) -> np.ndarray:
-    """(r, 1 + k): miou, and the IoU of each known class."""
-    by_class = divide(*np.split(sums, 2, axis=1))
-    there = ~np.isnan(by_class)
-    mean = divide(np.where(there, by_class, 0).sum(1), there.sum(1))
-    return np.column_stack([mean, by_class])
+score_masks = score_mean
 
 
 def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.evidence import Evaluation, Evidence, find_best_epoch, is_number
-from finesight.analysis.intervals import wilson_interval
 from finesight.analysis.projection import Map
 from finesight.analysis.projection_quality import describe_map
 from finesight.analysis.wording import count_of
+from finesight.metrics.intervals import wilson_interval
 from finesight.reporting.charts import Curves, draw_curves
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features

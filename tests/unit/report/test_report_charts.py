@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.analysis.intervals import wilson_interval
+from finesight.metrics.intervals import wilson_interval
 from finesight.reporting.charts import BOTTOM, HEIGHT, TOP, choose_ticks, draw_curves, draw_matrix
 
 

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from finesight.analysis.distance import Floats, Indices
-from finesight.analysis.intervals import bootstrap
 from finesight.analysis.wording import percent
 from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.classes import IGNORE_INDEX
 from finesight.metrics.boundary import border_width, near_border
+from finesight.metrics.intervals import bootstrap
 from finesight.metrics.significance import divide
 
 MOST_IMAGES = 200  # looked at; an interval from so many is narrow enough

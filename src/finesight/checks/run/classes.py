@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from finesight.analysis.distance import Floats, Indices
-from finesight.analysis.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.analysis.wording import count_of, interval_of, join_some, percent
 from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.metrics.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.metrics.significance import divide, mask_rows, mcnemar, score_masks
 
 FEWEST_IMAGES = 20  # below, even a flawless network cannot be told from a lucky guess between two classes

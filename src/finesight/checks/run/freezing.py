@@ -1,11 +1,11 @@
 """Whether too much or too little of the network stood still, from the curve, the ledger and the features."""
 
 from finesight.analysis.evidence import read_curve
-from finesight.analysis.intervals import measure_share, subtract
 from finesight.analysis.wording import interval_of, percent
 from finesight.checks.run.contract import Case, Explanation, NotApplicable
 from finesight.checks.run.learning_rate import guessing_loss
 from finesight.checks.run.training import FEWEST_EPOCHS, LAST_PART, find_gap, given_losses, measure_score
+from finesight.metrics.intervals import measure_share, subtract
 from finesight.metrics.significance import mcnemar
 
 UNFITTED = 0.3  # training loss at the end / that of guessing: the part that may learn cannot learn even these images

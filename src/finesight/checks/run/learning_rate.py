@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from finesight.analysis.evidence import read_curve
-from finesight.analysis.intervals import measure_share, subtract
 from finesight.analysis.wording import percent
 from finesight.checks.run.contract import Case, Explanation, NotApplicable
 from finesight.checks.run.training import check_length, measure_score
+from finesight.metrics.intervals import measure_share, subtract
 
 RISE = 0.1  # of the training loss over its lowest before, as a share of it; good rates let it fall
 RISE_NATS = 0.05  # and at least so much: a loss near 0 doubles for nothing

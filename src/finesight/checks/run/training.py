@@ -6,10 +6,10 @@ import numpy as np
 
 from finesight.analysis.distance import Floats
 from finesight.analysis.evidence import find_best_epoch, judged_metric, read_curve, read_evaluation
-from finesight.analysis.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.analysis.wording import interval_of, percent
 from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.metrics.significance import FEWEST_IMAGES, mask_rows, score_masks
 
 SCORE_GAP = 0.1  # accuracy or mIoU, lower end of the difference's interval: a tenth of the images is learned by heart

@@ -19,8 +19,10 @@ from finesight.data.transforms import augment
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
+from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.task import Loss, Metrics, Score, TaskName
+from finesight.tasks.classification.evaluation import read_statistics
 from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
@@ -30,6 +32,7 @@ class Classification:
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
     has_masks = False
+    unit = "image"
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -77,6 +80,9 @@ class Classification:
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return ClassificationScore(classes)
+
+    def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
+        return read_statistics(run, split, classes)
 
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings

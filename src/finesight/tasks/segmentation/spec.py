@@ -25,12 +25,14 @@ from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
+from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.task import Loss, Metrics, Score, TaskName
+from finesight.tasks.segmentation.evaluation import read_statistics
 from finesight.tasks.segmentation.snapshots import Film, start_film
 from finesight.training.losses import class_weights, parse_loss
 
@@ -43,6 +45,7 @@ class Segmentation:
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("native", "stretch")
     has_masks = True
+    unit = "pixel"
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -124,6 +127,9 @@ class Segmentation:
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return SegmentationScore(classes, answers)
+
+    def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
+        return read_statistics(run, split, classes)
 
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
