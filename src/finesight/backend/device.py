@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from finesight import distributed
-from finesight.backend.depthwise import avoid_depthwise_traps
-from finesight.backend.onednn import avoid_bf16_traps, avoid_fp32_traps
+from finesight.backend.workarounds import apply_workarounds, list_needed
 from finesight.config import MachineSettings
 from finesight.errors import ConfigError
 from finesight.progress import say
@@ -26,6 +25,7 @@ class Machine:
     device: torch.device
     precision: Literal["bf16", "fp32"]
     channels_last: bool
+    workarounds: tuple[str, ...] = ()  # names of WORKAROUNDS
 
     @classmethod
     def resolve(cls, settings: MachineSettings) -> "Machine":
@@ -52,7 +52,9 @@ class Machine:
         elif settings.deterministic:
             _make_deterministic(device)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
-        return cls(device, fastest if settings.precision == "auto" else settings.precision, settings.channels_last)
+        precision = fastest if settings.precision == "auto" else settings.precision
+        needed = list_needed(precision) if device.type == "cpu" and settings.workarounds else ()
+        return cls(device, precision, settings.channels_last, needed)
 
     @property
     def name(self) -> str:
@@ -74,12 +76,7 @@ class Machine:
         network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
-        if self.device.type == "cpu":
-            avoid_depthwise_traps(network)
-        if self.device.type == "cpu" and self.precision == "bf16":
-            avoid_bf16_traps(network)
-        elif self.device.type == "cpu" and _has_avx2_only():
-            avoid_fp32_traps(network)
+        apply_workarounds(network, self.workarounds)
         return network
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -96,6 +93,7 @@ class Machine:
             "precision": self.precision,
             "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
             "channels_last": self.channels_last,
+            "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
             "ranks": distributed.num_ranks(),
@@ -115,13 +113,6 @@ def computes_bf16(device: torch.device) -> bool:
     return False
 
 
-def _has_avx2_only() -> bool:
-    """An x86 processor without AVX512."""
-    from torch.backends import cpu
-
-    return bool(cpu.get_cpu_capability() == "AVX2")
-
-
 def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
@@ -129,7 +120,7 @@ def _best_device() -> str:
 
 
 def describe_arithmetic() -> str:
-    """What float32 numbers of this machine's processor depend on down to the last bit, in one line."""
+    """What float32 logits depend on down to the last bit, in one line. Workarounds do not change them."""
     from torch.backends import cpu
 
     packages = (f"{name} {version(name)}" for name in ("finesight", "torch", "torchvision", "timm"))

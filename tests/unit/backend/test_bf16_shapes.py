@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torchvision import models as torchvision_models
 
-from finesight.backend.depthwise import avoid_depthwise_traps, is_too_small
-from finesight.backend.onednn import _Float32Forward, avoid_bf16_traps, is_trap
+from finesight.backend.depthwise import is_too_small
+from finesight.backend.onednn import Float32Forward, is_patches
+from finesight.backend.workarounds import WORKAROUNDS, apply_workarounds
 
 Shape = tuple[int, ...]  # channels in and out; kernel, stride, padding, dilation, two each; groups
+BF16 = tuple(name for name, workaround in WORKAROUNDS.items() if "bf16" in workaround.precisions)
 FEW = [  # a sample: AMX and AVX512_BF16 fail on all but the first two without a guard
     (16, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1),
     (16, 32, 1, 1, 2, 2, 0, 0, 1, 1, 1),
@@ -65,8 +67,7 @@ def find_difference(shape: Shape, size: tuple[int, int]) -> float:
     least = [across * (kernel - 1) + 1 - 2 * pad for kernel, pad, across in _sides(layer)]
     images = torch.randn(1, layer.in_channels, *(max(side, low) for side, low in zip(size, least, strict=True)))
     right = compute(layer.to(memory_format=torch.channels_last), images, bf16=False)
-    avoid_depthwise_traps(layer)
-    avoid_bf16_traps(layer)
+    apply_workarounds(layer, BF16)
     found = compute(layer, images, bf16=True)
     parts = [(a - b).abs().max() / b.abs().max().clamp(min=1e-6) for a, b in zip(found, right, strict=True)]
     return float(torch.stack(parts).nan_to_num(torch.inf).max())
@@ -133,7 +134,7 @@ def test_small_maps_that_are_guarded(shape: Shape, size: tuple[int, int]) -> Non
     layer = make_layer(shape)
     assert is_too_small(layer, size)
     assert not is_too_small(layer, (56, 56))
-    avoid_bf16_traps(layer)
+    apply_workarounds(layer, BF16)
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.randn(1, 16, *size)).dtype == torch.float32
         assert layer(torch.randn(1, 16, 56, 56)).dtype == torch.bfloat16
@@ -165,10 +166,10 @@ def test_wherever_a_column_meets_nothing_but_padding_is_guarded(drawn: tuple[int
 def test_patches_of_a_few_channels_are_guarded(channels: int, patch: int) -> None:
     """Wrong on AMX: 4 to 31 channels, patches of 4 px and more."""
     layer = nn.Conv2d(channels, 96, patch, stride=patch)
-    assert is_trap(layer) == (3 < channels < 32 and patch >= 4)
+    assert is_patches(layer) == (3 < channels < 32 and patch >= 4)
 
 
 def test_transposed_and_narrow_layers_stay_in_float32() -> None:
     network = nn.Sequential(nn.ConvTranspose2d(8, 8, 4, stride=2), nn.Conv2d(4096, 7, 1), nn.Conv2d(64, 64, 3))
-    avoid_bf16_traps(network)
-    assert [isinstance(layer.forward, _Float32Forward) for layer in network] == [True, True, False]
+    apply_workarounds(network, BF16)
+    assert [isinstance(layer.forward, Float32Forward) for layer in network] == [True, True, False]

@@ -8,7 +8,8 @@ from gradients import gradients
 from timm.layers import Conv2dSame
 from torch import nn
 
-from finesight.backend.depthwise import _DepthwiseForward, avoid_depthwise_traps
+from finesight.backend.depthwise import DepthwiseForward
+from finesight.backend.workarounds import apply_workarounds
 
 DEPTHWISE = {  # of 16 channels, with the image it is given
     "5x5": (nn.Conv2d(16, 16, 5, padding=2, groups=16, bias=False), (9, 11)),
@@ -29,8 +30,8 @@ def test_same_gradients_of_depthwise_layers(name: str) -> None:
     plain, size = DEPTHWISE[name]
     plain = copy.deepcopy(plain).to(memory_format=torch.channels_last)
     other = copy.deepcopy(plain)
-    avoid_depthwise_traps(other)
-    assert isinstance(other.forward, _DepthwiseForward)
+    apply_workarounds(other, ["depthwise_gradient"])
+    assert isinstance(other.forward, DepthwiseForward)
     images = torch.randn(2, 16, *size, generator=torch.Generator().manual_seed(0))
     for ours, right in zip(gradients(other, images), gradients(plain, images), strict=True):
         torch.testing.assert_close(ours, right, rtol=1e-4, atol=1e-4)
@@ -50,13 +51,13 @@ def test_depthwise_layers_that_are_fast_or_of_another_kind_stay() -> None:
         nn.Conv2d(8, 8, 5, groups=8, padding="same"),
     )
     before = [layer.forward for layer in layers]
-    avoid_depthwise_traps(layers)
+    apply_workarounds(layers, ["depthwise_gradient"])
     assert [layer.forward for layer in layers] == before
 
 
 def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
     layers = nn.Sequential(nn.Conv2d(8, 8, 5, groups=8), nn.Conv2d(8, 8, 3, stride=2, groups=8)).requires_grad_(False)
-    avoid_depthwise_traps(layers)
+    apply_workarounds(layers, ["depthwise_gradient"])
     images = torch.randn(1, 8, 12, 12, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
         layers(images).sum().backward()
@@ -69,7 +70,7 @@ def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
 def test_one_image_without_a_batch_is_torchs(stride: int, autocast: bool) -> None:
     plain = nn.Conv2d(8, 8, 5, stride=stride, padding=2, groups=8)
     other = copy.deepcopy(plain)
-    avoid_depthwise_traps(other)
+    apply_workarounds(other, ["depthwise_gradient"])
     image = torch.randn(8, 12, 12, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         found = other(image)

@@ -65,7 +65,7 @@ def test_strided_layers_on_narrow_maps(width: int) -> None:
 
 def test_maps_of_one_pixel_have_gradients_in_bf16() -> None:
     """Weights that see only padding have gradient zero; oneDNN leaves there what lay in memory before."""
-    machine = Machine(torch.device("cpu"), "bf16", channels_last=True)
+    machine = Machine.resolve(MachineSettings(device="cpu", precision="bf16"))
     for _ in range(4):
         network = machine.place(nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1, bias=False)))
         _rubbish = [torch.full((size,), torch.nan) for size in (16 * 32 * 9, 16 * 32 * 9 // 2, 4096)]

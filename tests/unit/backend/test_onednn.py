@@ -9,7 +9,9 @@ from torch import nn
 from torch.backends import cpu
 
 from finesight.backend.device import Machine
-from finesight.backend.onednn import LARGE_MAP, _GradientFromPlanes, avoid_bf16_traps, avoid_fp32_traps
+from finesight.backend.onednn import LARGE_MAP, GradientFromPlanes
+from finesight.backend.workarounds import apply_workarounds
+from finesight.config import MachineSettings
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -19,8 +21,8 @@ def test_same_gradients_from_planes(kernel: int, padding: int, dilation: int, bi
         memory_format=torch.channels_last
     )
     other = copy.deepcopy(plain)
-    avoid_fp32_traps(other)
-    assert isinstance(other.forward, _GradientFromPlanes)
+    apply_workarounds(other, ["dense_gradient"])
+    assert isinstance(other.forward, GradientFromPlanes)
     images = torch.randn(2, 6, 64, 72, generator=torch.Generator().manual_seed(0))
     assert images[0, 0].numel() >= LARGE_MAP
     for ours, right in zip(gradients(other, images), gradients(plain, images), strict=True):
@@ -29,7 +31,7 @@ def test_same_gradients_from_planes(kernel: int, padding: int, dilation: int, bi
 
 def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
-    avoid_fp32_traps(layer)
+    apply_workarounds(layer, ["dense_gradient"])
     images = torch.randn(1, 3, 64, 64, requires_grad=True)
     layer(images).sum().backward()
     assert images.grad is not None
@@ -38,7 +40,7 @@ def test_frozen_weights_get_no_gradient_and_pass_it_on() -> None:
 
 def test_one_image_without_a_batch() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1)
-    avoid_fp32_traps(layer)
+    apply_workarounds(layer, ["dense_gradient"])
     layer(torch.randn(3, 64, 64)).sum().backward()
     assert layer.weight.grad is not None
 
@@ -47,7 +49,7 @@ def test_a_frozen_bias_beside_weights_that_learn() -> None:
     layer = nn.Conv2d(3, 4, 3, padding=1)
     assert layer.bias is not None
     layer.bias.requires_grad_(False)
-    avoid_fp32_traps(layer)
+    apply_workarounds(layer, ["dense_gradient"])
     layer(torch.randn(1, 3, 64, 64)).sum().backward()
     assert layer.weight.grad is not None
     assert layer.bias.grad is None
@@ -55,7 +57,7 @@ def test_a_frozen_bias_beside_weights_that_learn() -> None:
 
 def test_networks_can_still_be_copied_and_learn_on_their_own() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
-    avoid_fp32_traps(network)
+    apply_workarounds(network, ["dense_gradient"])
     copied = copy.deepcopy(network)
     copied(torch.randn(1, 3, 64, 64)).sum().backward()
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -71,13 +73,13 @@ def test_only_dense_layers_of_stride_1_and_only_without_avx512() -> None:
         nn.Conv2d(8, 8, 3, padding="same"),
         nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
     )
-    Machine(torch.device("cpu"), "fp32", channels_last=True).place(layers)
-    changed = [isinstance(layer.forward, _GradientFromPlanes) for layer in layers]
+    Machine.resolve(MachineSettings(device="cpu", precision="fp32")).place(layers)
+    changed = [isinstance(layer.forward, GradientFromPlanes) for layer in layers]
     assert changed == [cpu.get_cpu_capability() == "AVX2", *[False] * 5]
 
 
 def test_slow_depthwise_layers_of_another_kind_compute_in_float32() -> None:
     layer = nn.Conv2d(8, 8, 5, groups=8, dilation=2)
-    avoid_bf16_traps(layer)
+    apply_workarounds(layer, ["slow_depthwise"])
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.randn(1, 8, 12, 12)).dtype == torch.float32
