@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from finesight import config
+from finesight.run import schema
 
 HERE = Path(__file__).parent
 
@@ -45,7 +46,14 @@ def write_settings(path: Path) -> None:
     path.write_text("\n".join([*start, *rows, ""]), encoding="utf-8")
 
 
+def write_run_files(path: Path) -> None:
+    """Every file of a run folder and what it holds."""
+    rows = [f"| `{name}` | {content} |" for name, content in schema.FILES.items()]
+    path.write_text("\n".join(["| file | content |", "|---|---|", *rows, ""]), encoding="utf-8")
+
+
 generated = HERE / "generated"
 generated.mkdir(exist_ok=True)
 write_commands(generated / "commands.md")
 write_settings(generated / "settings.md")
+write_run_files(generated / "run-files.md")

@@ -15,7 +15,9 @@ from finesight.config import PixelScale, Settings, parse_preprocessing
 from finesight.errors import RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.run import schema
 from finesight.run.folder import RunFolder, read_csv
+from finesight.run.old_names import find_file, find_value
 from finesight.task import Task
 
 
@@ -130,7 +132,7 @@ class Evidence:
 
 def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
-    classes, model = run.read_classes(), run.read_json("model.json")
+    classes, model = run.read_classes(), run.read_json(schema.MODEL)
     with blame_files(run.path):
         parse_preprocessing(model.get("preprocessing"))
         evaluation = read_evaluation(run, split, classes)
@@ -142,16 +144,16 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             split=split,
             task=task,
             settings=run.read_settings(),
-            settings_text=_read_text(run.path / "config.toml"),
-            environment=run.read_json("environment.json"),
+            settings_text=_read_text(run.path / schema.CONFIG),
+            environment=run.read_json(schema.ENVIRONMENT),
             model=model,
             classes=classes,
-            splits=run.read_splits() if (run.path / "splits.csv").exists() else {},
-            journal=run.read_lines("journal.jsonl"),
-            timings=run.read_lines("timings.jsonl"),
-            freezing=run.read_lines("freezing.jsonl"),
-            architecture=_read_optional(run, "architecture.json"),
-            architecture_text=_read_text(run.path / "architecture.txt"),
+            splits=run.read_splits() if run.has(schema.SPLITS) else {},
+            journal=run.read_lines(schema.JOURNAL),
+            timings=run.read_lines(schema.TIMINGS),
+            freezing=run.read_lines(schema.FREEZING),
+            architecture=_read_optional(run, schema.ARCHITECTURE),
+            architecture_text=_read_text(run.path / schema.ARCHITECTURE_TEXT),
             evaluation=evaluation,
             calibration=Calibration.load(run),
             embedding=embedding,
@@ -161,9 +163,9 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
                 if (found := load_label_errors(run, name, classes)) is not None
             ),
             film=_read_film(run),
-            ceilings=_read_optional(run, "stride_ceiling.json").get("miou", {}),
-            class_counts=_read_optional(run, "class_counts.json"),
-            findings=_read_optional(run, f"findings/{split}.json"),
+            ceilings=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
+            class_counts=_read_optional(run, schema.CLASS_COUNTS),
+            findings=_read_optional(run, schema.findings(split)),
             film_maps=read_film_maps(run, classes) if split == "val" else None,
         )
 
@@ -171,18 +173,17 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
 def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
     """What `finesight evaluate` saved of a split; None where it was never evaluated."""
     folder = run.evaluation(split)
-    if not (folder / "metrics.json").exists():
+    if not run.is_evaluated(split):
         return None
-    summary = run.read_json(f"evaluation/{split}/metrics.json")
-    rows = read_csv(folder / "confusion.csv", ("truth", *classes.names))
+    summary = run.read_json(f"{schema.evaluation(split)}/{schema.METRICS}")
+    rows = read_csv(folder / schema.CONFUSION, ("truth", *classes.names))
     counts = tuple(tuple(int(count) for count in row[1:]) for row in rows)
     if len(counts) != len(classes) or min(map(min, counts)) < 0:
-        raise RunError(f"{folder / 'confusion.csv'} does not count {len(classes)} classes. Evaluate again.")
+        raise RunError(f"{folder / schema.CONFUSION} does not count {len(classes)} classes. Evaluate again.")
     found = Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts)
-    for name in ("images.csv", "pictures.csv"):  # the second as version 0.1 called it
-        if (folder / name).exists():
-            return replace(found, scenes=_read_scenes(folder / name))
-    return replace(found, answers=_read_answers(folder / "predictions.csv", classes))
+    if (images := find_file(folder, schema.IMAGES)).exists():
+        return replace(found, scenes=_read_scenes(images))
+    return replace(found, answers=_read_answers(folder / schema.PREDICTIONS, classes))
 
 
 def _read_answers(path: Path, classes: ClassList) -> tuple[Answer, ...]:
@@ -199,33 +200,33 @@ def _read_scenes(path: Path) -> tuple[Scene, ...]:
 
 
 def _read_film(run: RunFolder) -> Film | None:
-    index = _read_optional(run, "film/index.json")
+    index = _read_optional(run, schema.SNAPSHOTS)
     if not index:
         return None
     return Film(
-        folder=run.path / "film",
+        folder=run.path / schema.HISTORY,
         truth=Path(index["truth"]).name,
         epochs=tuple(int(epoch) for epoch in index["epochs"]),
-        frames={image["key"]: Path(image["frame"]).name for image in index.get("images", index.get("pictures", ()))},
-        scores=_read_optional(run, "film/scores.json").get("miou", {}),
+        frames={image["key"]: Path(image["frame"]).name for image in find_value(index, "images")},
+        scores=_read_optional(run, schema.SNAPSHOT_SCORES).get("miou", {}),
     )
 
 
 def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding | None:
     folder = run.embedding(split)
-    if not (folder / "map.json").exists():
+    if not run.is_embedded(split):
         return None
     index = {label: i for i, label in enumerate(classes.ids)}
-    rows = read_csv(folder / "samples.csv", ("key", "target", "prediction"))
+    rows = read_csv(folder / schema.SAMPLES, ("key", "target", "prediction"))
     answers = tuple(Answer(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
     drawn = load_map(folder)
     if drawn.points.shape != (len(answers), 2):
         raise RunError(f"{folder} has {len(answers)} samples but a map of {len(drawn.points)} points. Embed again.")
-    image = folder / "map.png"
+    image = folder / schema.PROJECTION_PLOT
     return Embedding(
         answers=answers,
         map=drawn,
-        close_classes=_read_optional(run, f"embedding/{split}/close_classes.json"),
+        close_classes=_read_optional(run, f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}"),
         image=image.read_bytes() if image.exists() else b"",
         similar=load_similar(folder, len(answers)),
     )
@@ -238,7 +239,7 @@ def _with_confidence(embedding: Embedding, evaluation: Evaluation) -> Embedding:
 
 
 def _read_optional(run: RunFolder, name: str) -> dict[str, Any]:
-    return run.read_json(name) if (run.path / name).exists() else {}
+    return run.read_json(name) if run.has(name) else {}
 
 
 def _read_text(path: Path) -> str:

@@ -17,10 +17,10 @@ from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import ImageDataset
 from finesight.models.contract import Model, pool
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 
 MOST_IMAGES = 2000  # of them, evenly spaced; half precision keeps an epoch of 2,048 features at 8 MB
-SAMPLES = "film/samples.csv"
 COLUMNS = ("key", "target")
 LARGEST = float(torch.finfo(torch.float16).max)
 
@@ -72,8 +72,8 @@ class FeatureFilm:
             return
         features = seen[self.rows].clamp(-LARGEST, LARGEST).half()
         tensors = {"features": features.contiguous(), "predictions": predicted[self.rows]}
-        write_csv(self.run.path / SAMPLES, COLUMNS, self.samples)
-        write_atomically(self.run.path / f"film/{epoch}.safetensors", save(tensors))
+        write_csv(self.run.path / schema.HISTORY_SAMPLES, COLUMNS, self.samples)
+        write_atomically(self.run.path / schema.history_features(epoch), save(tensors))
 
 
 def _join(parts: list[list[Tensor]]) -> Tensor:

@@ -8,9 +8,9 @@ import numpy as np
 
 from finesight.analysis.distance import Floats
 from finesight.errors import RunError
+from finesight.run import schema
 from finesight.run.folder import read_csv, write_atomically, write_csv
 
-FEATURES_FILE = "features.safetensors"
 COLUMNS = ("key", "target", "prediction")
 
 
@@ -31,8 +31,8 @@ def save_features(
     from safetensors.numpy import save
 
     rows = zip(keys, targets, predictions, strict=True)
-    write_atomically(folder / FEATURES_FILE, save({"features": np.ascontiguousarray(features, dtype=np.float32)}))
-    write_csv(folder / "samples.csv", COLUMNS, rows)
+    write_atomically(folder / schema.FEATURES, save({"features": np.ascontiguousarray(features, dtype=np.float32)}))
+    write_csv(folder / schema.SAMPLES, COLUMNS, rows)
 
 
 def load_features(folder: Path) -> Features:
@@ -41,11 +41,11 @@ def load_features(folder: Path) -> Features:
     from safetensors.numpy import load_file
 
     try:
-        features = load_file(folder / FEATURES_FILE)["features"]
+        features = load_file(folder / schema.FEATURES)["features"]
         num_features, _ = features.shape
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise RunError(f"There are no readable features in {folder}: {error}. `finesight embed` makes them.") from None
-    rows = list(read_csv(folder / "samples.csv", COLUMNS))
+    rows = list(read_csv(folder / schema.SAMPLES, COLUMNS))
     if len(rows) != num_features:
         raise RunError(f"{folder} has {num_features} features but {len(rows)} samples; run `finesight embed` again.")
     keys, targets, predictions = (tuple(row[column] for row in rows) for column in range(3))

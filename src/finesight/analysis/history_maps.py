@@ -11,11 +11,12 @@ import numpy as np
 
 from finesight.analysis.class_similarity import neighbour_shares
 from finesight.analysis.distance import Floats, Indices, normalise_rows
-from finesight.analysis.feature_history import COLUMNS, SAMPLES
+from finesight.analysis.feature_history import COLUMNS
 from finesight.analysis.projection import project
 from finesight.analysis.wording import join_words, label_class, percent
 from finesight.classes import ClassList
 from finesight.errors import RunError
+from finesight.run import schema
 from finesight.run.folder import RunFolder, read_csv, write_atomically
 
 FEWEST_IMAGES = 4
@@ -44,10 +45,10 @@ def read_film_maps(run: RunFolder, classes: ClassList) -> FilmMaps | None:
     """What `draw_film` wrote; None where it never did. Raises RunError, KeyError or ValueError for a damaged file."""
     from safetensors.numpy import load_file
 
-    if not (run.path / "film/maps.json").exists():
+    if not run.has(schema.HISTORY_MAPS):
         return None
-    told = run.read_json("film/maps.json")
-    tensors = load_file(run.path / "film/maps.safetensors")
+    told = run.read_json(schema.HISTORY_MAPS)
+    tensors = load_file(run.path / schema.HISTORY_POINTS)
     points = [tensors[str(each["epoch"])] for each in told["epochs"]]
     return FilmMaps(told["epochs"], points, read_targets(run, classes), told["paragraph"])
 
@@ -55,7 +56,7 @@ def read_film_maps(run: RunFolder, classes: ClassList) -> FilmMaps | None:
 def read_targets(run: RunFolder, classes: ClassList) -> Indices:
     """Class indices of the kept images."""
     index = {label: i for i, label in enumerate(classes.ids)}
-    return np.array([index[label] for _, label in read_csv(run.path / SAMPLES, COLUMNS)])
+    return np.array([index[label] for _, label in read_csv(run.path / schema.HISTORY_SAMPLES, COLUMNS)])
 
 
 def draw_film(run: RunFolder, classes: ClassList) -> dict[str, object] | None:
@@ -89,8 +90,8 @@ def draw_film(run: RunFolder, classes: ClassList) -> dict[str, object] | None:
         "paragraph": describe_film(epochs, own_shares, [labels[c] for c in present], present),
     }
     tensors = {str(frame.epoch): np.ascontiguousarray(places) for frame, places in zip(frames, points, strict=True)}
-    write_atomically(run.path / "film/maps.safetensors", save(tensors))
-    run.write_json("film/maps.json", found)
+    write_atomically(run.path / schema.HISTORY_POINTS, save(tensors))
+    run.write_json(schema.HISTORY_MAPS, found)
     return found
 
 
@@ -99,7 +100,7 @@ def read_frames(run: RunFolder) -> list[Frame]:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    paths = [path for path in (run.path / "film").glob("*.safetensors") if path.stem.isdigit()]
+    paths = [path for path in (run.path / schema.HISTORY).glob("*.safetensors") if path.stem.isdigit()]
     frames = []
     for path in sorted(paths, key=lambda path: int(path.stem)):
         try:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from finesight.analysis.distance import Floats, Indices
 from finesight.classes import ClassList
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_csv
 
 MAJORITY = 0.5
@@ -77,18 +78,18 @@ class LabelErrors:
 def save_label_errors(run: RunFolder, found: LabelErrors, classes: ClassList) -> Path:
     """Writes label_errors/SPLIT.csv and .json, with class ids. Returns the path of the CSV file."""
     rows = [_to_row(error, classes) for error in found.errors]
-    path = run.path / "label_errors" / f"{found.split}.csv"
+    path = run.path / schema.label_errors(found.split, "csv")
     header = REGION_COLUMNS if rows and "share" in rows[0] else COLUMNS
     write_csv(path, header, ([row[column] for column in header] for row in rows))
     summary = {"split": found.split, "num_samples": found.num_samples, "source": found.source}
-    run.write_json(f"label_errors/{found.split}.json", {**summary, "errors": rows})
+    run.write_json(schema.label_errors(found.split, "json"), {**summary, "errors": rows})
     return path
 
 
 def load_label_errors(run: RunFolder, split: str, classes: ClassList) -> LabelErrors | None:
     """None where the split was not searched. Raises KeyError, TypeError or ValueError where the file is damaged."""
-    name = f"label_errors/{split}.json"
-    if not (run.path / name).exists():
+    name = schema.label_errors(split, "json")
+    if not run.has(name):
         return None
     value = run.read_json(name)
     errors = tuple(_from_row(row, classes) for row in value["errors"])

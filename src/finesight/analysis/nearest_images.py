@@ -7,10 +7,10 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.errors import RunError
+from finesight.run import schema
 from finesight.run.folder import write_atomically
 
 NEIGHBOURS = 6  # an image; as many as a reader takes in at a glance
-NEIGHBOURS_FILE = "neighbours.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ def save_similar(folder: Path, similar: Similar) -> None:
     from safetensors.numpy import save
 
     tensors = {"indices": similar.indices.astype(np.int32), "similarities": similar.similarities.astype(np.float32)}
-    write_atomically(folder / NEIGHBOURS_FILE, save(tensors))
+    write_atomically(folder / schema.NEIGHBOURS, save(tensors))
 
 
 def load_similar(folder: Path, num_images: int) -> Similar | None:
@@ -44,16 +44,16 @@ def load_similar(folder: Path, num_images: int) -> Similar | None:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    if not (folder / NEIGHBOURS_FILE).exists():
+    if not (folder / schema.NEIGHBOURS).exists():
         return None
     try:
-        tensors = load_file(folder / NEIGHBOURS_FILE)
+        tensors = load_file(folder / schema.NEIGHBOURS)
         similar = Similar(tensors["indices"].astype(np.int64), tensors["similarities"])
     except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{folder / NEIGHBOURS_FILE} is damaged: {error}. `finesight embed` makes it anew.") from None
+        raise RunError(f"{folder / schema.NEIGHBOURS} is damaged: {error}. `finesight embed` makes it anew.") from None
     inside = ((similar.indices >= 0) & (similar.indices < num_images)).all()
     if len(similar.indices) != num_images or similar.indices.shape != similar.similarities.shape or not inside:
         raise RunError(
-            f"{folder / NEIGHBOURS_FILE} is not of the {num_images} images of its map; run `finesight embed` again."
+            f"{folder / schema.NEIGHBOURS} is not of the {num_images} images of its map; run `finesight embed` again."
         )
     return similar

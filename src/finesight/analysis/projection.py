@@ -17,6 +17,7 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.errors import ConfigError, DataError, RunError
+from finesight.run import schema
 from finesight.run.folder import write_atomically
 
 # What neighbours are looked up in; of many images it takes more dimensions to tell them apart (benchmarks/README.md).
@@ -229,8 +230,8 @@ def save_map(folder: Path, drawn: Map) -> None:
     arrays = {"points": drawn.points, "pca_mean": drawn.mean, "pca_components": drawn.components}
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
     text = {"method": drawn.method, "engine": drawn.engine, "settings": drawn.settings, "quality": drawn.quality}
-    write_atomically(folder / "map.safetensors", save(tensors))
-    write_atomically(folder / "map.json", json.dumps(text, indent=1, allow_nan=False).encode())
+    write_atomically(folder / schema.PROJECTION_POINTS, save(tensors))
+    write_atomically(folder / schema.PROJECTION, json.dumps(text, indent=1, allow_nan=False).encode())
 
 
 def load_map(folder: Path) -> Map:
@@ -239,8 +240,8 @@ def load_map(folder: Path) -> Map:
     from safetensors.numpy import load_file
 
     try:
-        text = json.loads((folder / "map.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "map.safetensors")
+        text = json.loads((folder / schema.PROJECTION).read_text(encoding="utf-8"))
+        tensors = load_file(folder / schema.PROJECTION_POINTS)
         return Map(
             points=tensors["points"],
             method=text["method"],

@@ -12,7 +12,6 @@ from torch import Tensor
 from finesight.analysis.distance import Floats, Indices
 from finesight.classes import IGNORE_INDEX
 
-FOLDER = "regions"  # of a split's embedding: features.safetensors and samples.csv as of images, a row a region
 LEAST_SHARE = 0.02  # of an image's pixels: of 512x512, five cells of a network that sees every 32 pixels
 GRID = 32  # networks grow images at the bottom and the right to multiples of it; see `average_regions`
 

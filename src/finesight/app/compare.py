@@ -18,6 +18,7 @@ from finesight.reporting.comparison import (
     list_turned_answers,
     rank_changes,
 )
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
@@ -75,7 +76,7 @@ def compare(
         result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": result["p_value"]}
     for side in ("better", "worse"):
         result[side] = result[side][:IMAGES_LISTED]
-    RunFolder(runs[-1].run).write_json("comparison.json", result)
+    RunFolder(runs[-1].run).write_json(schema.COMPARISON, result)
     return result
 
 
@@ -95,7 +96,7 @@ def _read_side(runs: Runs, split: str) -> list[Evidence]:
     paths = [runs] if isinstance(runs, str | Path) else list(runs)
     folders = [RunFolder.open(path) for path in paths]
     for folder in folders:
-        if not (folder.evaluation(split) / "metrics.json").exists():
+        if not folder.is_evaluated(split):
             evaluate(folder.path, split=split)
     return [read_evidence(folder, split, find_task(folder)) for folder in folders]
 

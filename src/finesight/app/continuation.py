@@ -13,6 +13,7 @@ from finesight.data.leftovers import CLAIM
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, Interrupted, blame_files
 from finesight.inference.restore import best_checkpoint
+from finesight.run import schema
 from finesight.run.folder import RunFolder, read_json_lines, write_atomically
 
 Unreadable = list[tuple[str, str]]  # (key, reason)
@@ -20,7 +21,7 @@ Unreadable = list[tuple[str, str]]  # (key, reason)
 
 def identify(run: RunFolder, images: str | Path, **options: object) -> dict[str, object]:
     """All that decides a prediction: the weights, by their hash; the images, by their folder; the options."""
-    with (run.checkpoint(best_checkpoint(run)) / "weights.safetensors").open("rb") as file:
+    with (run.checkpoint(best_checkpoint(run)) / schema.WEIGHTS).open("rb") as file:
         weights = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     return {"weights": weights, "images": str(Path(images).absolute()), **options}
 

@@ -17,7 +17,7 @@ from finesight.analysis.nearest_images import find_similar, save_similar
 from finesight.analysis.projection import load_map, place, project, save_map
 from finesight.analysis.projection_plot import draw_map
 from finesight.analysis.projection_quality import describe_map, map_quality
-from finesight.analysis.region_features import FOLDER, Regions, average_regions
+from finesight.analysis.region_features import Regions, average_regions
 from finesight.app.evaluate import open_run_split
 from finesight.backend.device import Machine
 from finesight.classes import ClassList
@@ -31,6 +31,7 @@ from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import Model, pool
 from finesight.progress import progress_bar, say
 from finesight.reporting.mask_images import list_colours
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Score
 from finesight.tasks import TASKS
@@ -84,12 +85,10 @@ def embed(
     save_map(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} images"
     known, colours = targets >= 0, list_colours(classes) if seen.regions else ()
-    draw_map(
-        drawn.points[known], targets[known], classes.ids, classes.names, where / "map.png", title, describe_map(drawn),
-        colours,
-    )  # fmt: skip
+    plot = where / schema.PROJECTION_PLOT
+    draw_map(drawn.points[known], targets[known], classes.ids, classes.names, plot, title, describe_map(drawn), colours)
     close = find_close(seen, score, dataset.keys, classes, where, stability)
-    folder.write_json(f"embedding/{split}/close_classes.json", close)
+    folder.write_json(f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}", close)
     return {
         "split": split,
         "num_samples": len(dataset),
@@ -99,7 +98,7 @@ def embed(
         "quality": drawn.quality,
         "close_classes": close,
         "through_training": draw_film(folder, classes) if split == "val" and not data else None,
-        "image": str(where / "map.png"),
+        "image": str(plot),
     }
 
 
@@ -156,7 +155,7 @@ def find_close(
     if seen.regions:
         features, targets, owners = seen.regions.features, seen.regions.classes, seen.regions.images
         predictions, keys = score.judge_regions(owners, targets), [keys[image] for image in owners]
-        save_features(where / FOLDER, features, keys, pick(classes, targets), pick(classes, predictions))
+        save_features(where / schema.REGIONS, features, keys, pick(classes, targets), pick(classes, predictions))
     pair = torch.from_numpy(targets), torch.from_numpy(predictions)
     confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()
     close = find_close_classes(features, targets, confusion, classes.names, classes.ids, keys, owners)

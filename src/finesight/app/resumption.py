@@ -12,6 +12,7 @@ from finesight.classes import ClassList
 from finesight.config import Settings, dotted_settings, flatten, load_settings, locate, read_recipe
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
 from finesight.training.job import Job
@@ -19,7 +20,8 @@ from finesight.training.optim import learning_rate_factor
 from finesight.training.trainer import Trainer
 
 FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.image_cache_gb"}
-MADE_LATER = ("evaluation", "embedding", "findings", "label_errors")  # from the weights, by other commands
+# From the weights, by other commands
+MADE_LATER = (schema.EVALUATION, schema.EMBEDDING, schema.FINDINGS, schema.LABEL_ERRORS)
 
 
 def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mapping[str, Any]) -> Settings:
@@ -27,7 +29,7 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
 
     Raises ConfigError for any other that would change the result.
     """
-    settings = load_settings(run.path / "config.toml", {name: overrides[name] for name in overrides if name in FREE})
+    settings = load_settings(run.path / schema.CONFIG, {name: overrides[name] for name in overrides if name in FREE})
     if settings.checkpoint.tie == "auto":  # begun before there was this choice
         settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
     may_change = FREE | ({"epochs"} if "epochs" in overrides else set())
@@ -74,8 +76,9 @@ def check_unchanged(job: Job) -> None:
     rule = read_mask_rule(run)
     if rule is not None and rule != job.masks:
         raise RunError(
-            f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
-            "tells their classes; going on would mix two runs. Restore them, or start a new run with another --out."
+            f"The masks hold other colours or values than when {run.path} was begun, so that {schema.MASK_RULE} no "
+            "longer tells their classes; going on would mix two runs. Restore them, or start a new run with another "
+            "--out."
         )
 
 
@@ -123,14 +126,14 @@ def record_epochs(trainer: Trainer) -> None:
     if before.epochs == settings.epochs or (trainer.is_done and done < settings.epochs):  # stopped early
         return
     say(f"{count_of(settings.epochs, 'epoch')} instead of {before.epochs}. {_describe_schedule(trainer)}")
-    environment = run.read_json("environment.json")
+    environment = run.read_json(schema.ENVIRONMENT)
     changes = [*environment.get("epochs_changed", []), {"after": done, "from": before.epochs, "to": settings.epochs}]
-    run.write_json("environment.json", environment | {"epochs_changed": changes})
+    run.write_json(schema.ENVIRONMENT, environment | {"epochs_changed": changes})
     run.write_settings(dataclasses.replace(before, epochs=settings.epochs))
     stale = [name for name in MADE_LATER if (run.path / name).exists()]
     for name in stale:
         shutil.rmtree(run.path / name)
-    (run.path / "film" / "scores.json").unlink(missing_ok=True)
+    (run.path / schema.SNAPSHOT_SCORES).unlink(missing_ok=True)
     if stale:
         say(f"Note: removed from {run.path}, as they are of the weights of before: {', '.join(stale)}.")
 
@@ -140,7 +143,7 @@ def _describe_schedule(trainer: Trainer) -> str:
     optim, epochs, at = trainer.job.settings.optim, trainer.job.settings.epochs, trainer.at
     step = (at.epoch - 1) * trainer.steps_per_epoch + at.step
     rate = optim.lr * learning_rate_factor(optim, step, trainer.steps_per_epoch, epochs)
-    lines = trainer.job.run.read_lines("journal.jsonl")
+    lines = trainer.job.run.read_lines(schema.JOURNAL)
     last = f" (it was {lines[-1]['lr']:.2g})" if lines else ""
     return (
         f"The {optim.schedule} schedule is computed as if the run had been planned for {epochs} from the start: the "

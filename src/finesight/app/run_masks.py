@@ -11,28 +11,27 @@ from finesight.data.masks.rules import apply_rule, choose_rule
 from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import RunFolder
-
-NAME = "masks.json"
 
 
 def write_mask_rule(run: RunFolder, rule: MaskRule | None) -> None:
     """None: of a run without masks."""
     if rule is not None:
-        run.write_json(NAME, rule.to_dict())
+        run.write_json(schema.MASK_RULE, rule.to_dict())
 
 
 def read_mask_rule(run: RunFolder) -> MaskRule | None:
     """None of a run without masks, and of one that an older version trained. Raises RunError."""
-    if not (run.path / NAME).exists():
+    if not run.has(schema.MASK_RULE):
         return None
     try:
-        rule = MaskRule.from_dict(run.read_json(NAME))
+        rule = MaskRule.from_dict(run.read_json(schema.MASK_RULE))
     except ValueError as error:
-        raise RunError(f"{run.path / NAME} is damaged: {error}.") from None
+        raise RunError(f"{run.path / schema.MASK_RULE} is damaged: {error}.") from None
     count = len(run.read_classes())
     if any(count <= index < IGNORE_INDEX for _, index in (*rule.colours, *rule.values)):
-        raise RunError(f"{run.path / NAME} is damaged: it names more classes than the {count} of the run.")
+        raise RunError(f"{run.path / schema.MASK_RULE} is damaged: it names more classes than the {count} of the run.")
     return rule
 
 
@@ -43,7 +42,8 @@ def find_mask_rule(run: RunFolder, settings: Settings, items: Sequence[Item]) ->
     """
     rule = read_mask_rule(run)
     if rule is None:
-        say(f"Note: {run.path} has no {NAME}: how its masks are read is inferred once more from its training data.")
+        how = "how its masks are read is inferred once more from its training data"
+        say(f"Note: {run.path} has no {schema.MASK_RULE}: {how}.")
         rule, _, _ = choose_rule(look_at_masks(items), run.read_classes(), settings.data)
     return rule
 

@@ -24,9 +24,9 @@ from finesight.data.transforms import cut_centre
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
 from finesight.inference.predictor import score_split
 from finesight.inference.restore import describe_model, restore_model, write_selftest
-from finesight.metrics.calibration import FILES
 from finesight.models.summary import describe_network
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
@@ -116,7 +116,7 @@ def _is_begun(run: RunFolder) -> bool:
     """
     if not distributed.launch() or not run.is_run():
         return False
-    made = run.read_json("environment.json")
+    made = run.read_json(schema.ENVIRONMENT)
     is_same = made.get("launch") == distributed.launch() != "none"
     return made.get("command") == sys.argv and (is_same or distributed.num_restarts() > 0)
 
@@ -170,10 +170,10 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     locks.enter_context(run.lock())
     if ceilings:
         say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
-        run.write_json("stride_ceiling.json", {"miou": ceilings})
+        run.write_json(schema.STRIDE_BOUNDS, {"miou": ceilings})
     run.write_settings(job.settings)
-    run.write_json("environment.json", describe_environment(job))
-    run.write_json("classes.json", job.classes.to_dict())
+    run.write_json(schema.ENVIRONMENT, describe_environment(job))
+    run.write_json(schema.CLASSES, job.classes.to_dict())
     write_mask_rule(run, job.masks)
     run.write_splits(
         {
@@ -181,11 +181,11 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
             for split, dataset in (("train", job.train), ("val", job.val))
         }
     )
-    run.write_json("class_counts.json", {"train": job.class_counts.tolist()})
+    run.write_json(schema.CLASS_COUNTS, {"train": job.class_counts.tolist()})
     frozen = trainer.plan.at(1).modules
-    run.write_json("architecture.json", describe_network(job.model, frozen))
-    write_atomically(run.path / "architecture.txt", str(job.model.network).encode())
-    run.write_json("model.json", describe_model(job.model))
+    run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen))
+    write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
+    run.write_json(schema.MODEL, describe_model(job.model))
     run.remove_leftovers()
 
 
@@ -214,8 +214,9 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     if distributed.is_main():
         score.save(job.run.evaluation("val"), job.val.keys)
         keep_calibration(job.run, score, "val")
-        (job.run.path / FILES[True]).unlink(missing_ok=True)  # of the weights before, if the run was gone on with
-    timings = job.run.read_lines("timings.jsonl")
+        of_tta = job.run.path / schema.calibration(tta=True)
+        of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
+    timings = job.run.read_lines(schema.TIMINGS)
     rates = sorted(line["images_per_second"] for line in timings)
     return {
         "run": str(job.run.path),

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from finesight.cache import cache_folder
 from finesight.data.images.content import UNREAD_CONTAINERS, UNREAD_IMAGES, recognise
+from finesight.run import schema
 
 # Files that usually lie beside images and hold none: texts, tables, annotations, georeferences, programs.
 ENDINGS = (
@@ -69,7 +70,7 @@ def never_data(folder: Path, files: Sequence[str]) -> str:
         return "what finesight keeps to read data quickly"
     if name.lower() in NEVER_DATA or name.startswith("__MACOSX"):
         return "made by other programs"
-    if "config.toml" in files and {"model.json", "classes.json"} & set(files):
+    if schema.CONFIG in files and {schema.MODEL, schema.CLASSES} & set(files):
         return "runs of finesight"
     return "predictions of finesight" if CLAIM in files else ""
 

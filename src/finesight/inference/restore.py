@@ -14,7 +14,9 @@ from finesight.data.transforms import prepare
 from finesight.errors import RunError, blame_files
 from finesight.models import build_model
 from finesight.models.contract import Model
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically
+from finesight.run.old_names import find_value
 
 # Largest difference of float32 logits, relative to their spread, between processors, numbers of threads and versions.
 # Where all of these are as they were (describe_arithmetic), the logits must be the same bit for bit.
@@ -40,13 +42,13 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
 
     The stored self-test images are run through it: other logits than when it was saved are an error.
     """
-    card, preprocessing, classes = run.read_json("model.json"), read_preprocessing(run), run.read_classes()
+    card, preprocessing, classes = run.read_json(schema.MODEL), read_preprocessing(run), run.read_classes()
     if card.get("num_classes") != len(classes) or not isinstance(card.get("name"), str):
-        raise RunError(f"{run.path / 'model.json'} is damaged: it does not name a network for {len(classes)} classes.")
+        raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a network for {len(classes)} classes.")
     with blame_files(run.path):
         model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
     if model.task != card.get("task"):
-        raise RunError(f"{run.path / 'model.json'} is damaged: {card['name']} is a network for {model.task}.")
+        raise RunError(f"{run.path / schema.MODEL} is damaged: {card['name']} is a network for {model.task}.")
     model.preprocessing = preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)
     if not checkpoint:
@@ -57,7 +59,7 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
 def read_new_layers(run: RunFolder) -> tuple[str, ...]:
     """Layers that were new when the run began, which a resumed run cannot tell from its weights."""
     with blame_files(run.path):
-        card = run.read_json("model.json")
+        card = run.read_json(schema.MODEL)
         return tuple(card.get("new_layers", [card["head"]]))
 
 
@@ -71,25 +73,25 @@ def best_checkpoint(run: RunFolder) -> str:
 def read_preprocessing(run: RunFolder) -> Preprocessing:
     """That of model.json. Raises RunError."""
     try:
-        return parse_preprocessing(run.read_json("model.json").get("preprocessing"))
+        return parse_preprocessing(run.read_json(schema.MODEL).get("preprocessing"))
     except ValueError as error:
-        raise RunError(f"{run.path / 'model.json'} is damaged: preprocessing {error}.") from None
+        raise RunError(f"{run.path / schema.MODEL} is damaged: preprocessing {error}.") from None
 
 
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
     """Keeps stored images, uint8 (n, 3, h, w), and their float32 logits."""
     tensors = {"images": images.contiguous(), "logits": _answer(model, images).contiguous()}
     content = save(tensors, {"arithmetic": describe_arithmetic()})
-    write_atomically(run.path / "selftest.safetensors", content)
+    write_atomically(run.path / schema.SELFTEST, content)
 
 
 def check_selftest(run: RunFolder, model: Model) -> None:
-    path = run.path / "selftest.safetensors"
+    path = run.path / schema.SELFTEST
     if not path.exists():  # a run that was interrupted before it was finished
         return
     stored, metadata = load_tensors(path)
     with blame_files(run.path):
-        images = stored["images" if "images" in stored else "pictures"]  # as version 0.1 called them
+        images = find_value(stored, "images")
         logits = _answer(model, images[:MOST_SELFTESTS])
         if torch.equal(logits, stored["logits"]):
             return
@@ -126,7 +128,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def load_weights(run: RunFolder, name: str, network: nn.Module) -> None:
     """Puts the weights of a checkpoint into the network it was saved from. Raises RunError when they do not fit."""
-    path = run.checkpoint(name) / "weights.safetensors"
+    path = run.checkpoint(name) / schema.WEIGHTS
     weights, _ = load_tensors(path)
     try:
         network.load_state_dict(weights)

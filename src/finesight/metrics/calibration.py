@@ -12,11 +12,11 @@ from torch import Tensor
 
 from finesight.errors import RunError
 from finesight.metrics.confusion import DEFINITIONS
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 
 NUM_BINS = 15  # as in Guo et al.
 COLDEST, HOTTEST = 0.05, 20.0  # between these a temperature is looked for
-FILES = {False: "calibration.json", True: "calibration_tta.json"}  # by whether it is of test-time augmentation
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ class Calibration:
 
     def save(self, run: RunFolder, tta: bool = False) -> None:
         """Writes calibration.json. tta: of test-time augmentation, calibration_tta.json."""
-        definitions = {"ece": DEFINITIONS["ece"]}
-        run.write_json(FILES[tta], {**asdict(self), "not_offered_because": self.why_not, "definitions": definitions})
+        said = {"not_offered_because": self.why_not, "definitions": {"ece": DEFINITIONS["ece"]}}
+        run.write_json(schema.calibration(tta), {**asdict(self), **said})
 
     @classmethod
     def load(cls, run: RunFolder, tta: bool = False) -> "Calibration | None":
         """None where the run was not calibrated yet. Raises RunError where the file is damaged."""
-        path = run.path / FILES[tta]
+        path = run.path / schema.calibration(tta)
         if not path.exists():
             return None
         value = run.read_json(path.name)

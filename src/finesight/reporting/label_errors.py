@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from finesight.analysis.evidence import Evidence
 from finesight.analysis.label_errors import LabelError, LabelErrors
@@ -10,6 +9,7 @@ from finesight.analysis.wording import count_of
 from finesight.reporting.html import name_split
 from finesight.reporting.mask_images import Originals, image_uri, mask_uri, outline_uri, read_mask_indices, shrink
 from finesight.reporting.sections import percent
+from finesight.run import schema
 
 IMAGES_SHOWN = 24  # a split
 REGIONS_SHOWN = 8
@@ -68,8 +68,8 @@ def summarise(found: LabelErrors, unit: str) -> str:
 
 def view_region(error: LabelError, split: str, evidence: Evidence, originals: Originals) -> RegionView | None:
     """None where the outline is gone."""
-    folder = evidence.run / "label_errors" / split
-    numbers = read_mask_indices(folder / PurePosixPath(error.key).with_suffix(".png"))
+    folder = evidence.run / schema.label_outlines(split)
+    numbers = read_mask_indices(folder / schema.mask_file(error.key))
     if numbers is None or error.region is None:
         return None
     height, width = numbers.shape

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,7 @@ from finesight.data.images.image import Fit, UnreadableImage, place_whole, read_
 from finesight.data.masks.files import encode_mask, mask_colours
 from finesight.data.masks.looks import read_mask
 from finesight.reporting.thumbnails import FindImage, data_uri
+from finesight.run import schema
 
 SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film
 QUALITY = 78  # WebP
@@ -61,8 +62,8 @@ def read_mask_indices(path: Path) -> np.ndarray | None:
 
 def read_prediction(evidence: Evidence, key: str) -> np.ndarray | None:
     """The saved mask of one image, class indices uint8 (h, w)."""
-    folder = evidence.run / "evaluation" / evidence.split / "masks"
-    path = folder / PurePosixPath(key).with_suffix(".png")
+    folder = evidence.run / schema.evaluation(evidence.split) / schema.PREDICTED_MASKS
+    path = folder / schema.mask_file(key)
     is_inside = path.resolve().is_relative_to(folder.resolve())  # a key of a stranger's run can lead anywhere
     return read_mask_indices(path) if is_inside else None
 

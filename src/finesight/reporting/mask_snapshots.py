@@ -11,6 +11,7 @@ from finesight.analysis.evidence import Evidence, Film
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.reporting.mask_images import SIDE, Originals, change_uri, image_uri, mask_uri, read_mask_indices
+from finesight.run import schema
 
 MAX_FRAMES = 40  # of a strip; of a longer film every n-th
 MAX_TAKES = 12  # images
@@ -135,7 +136,7 @@ def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
     mask = read_mask_indices(path)
     if mask is None or max(mask.shape) > SIDE:
         raise RunError(
-            f"{path} is gone or broken, but film/index.json names it. Remove {film.folder} to report without."
+            f"{path} is gone or broken, but {schema.SNAPSHOTS} names it. Remove {film.folder} to report without."
         )
     return mask
 

@@ -11,6 +11,7 @@ from finesight.analysis.projection_quality import describe_map
 from finesight.analysis.wording import count_of
 from finesight.metrics.intervals import wilson_interval
 from finesight.reporting.charts import Curves, draw_curves
+from finesight.run import schema
 
 KNN_LOSS_TOLERATED = 0.05  # accuracy by neighbours that a map may lose and still be called as good as its features
 
@@ -239,7 +240,7 @@ def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
         program = Path(command[0]).name
         program = "finesight" if program == "__main__.py" else program
         commands.append(("as it was started", shlex.join([program, *command[1:]])))
-    config = shlex.quote(str(evidence.run / "config.toml"))
+    config = shlex.quote(str(evidence.run / schema.CONFIG))
     commands.append(("the same settings into a new run", f"finesight train {config} --out NEW_RUN"))
     commands.append(("answers and numbers again", f"finesight evaluate {run} --split {shlex.quote(evidence.split)}"))
     commands.append(("map and close classes again", f"finesight embed {run}"))

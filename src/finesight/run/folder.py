@@ -20,13 +20,16 @@ from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
+from finesight.run import schema
 
 FORMAT_VERSION = 1
 TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # read at one go
 MOST_TEXT = 256 * 2**20  # bytes of one
 STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
-START = {"config.toml", "environment.json", "classes.json", "splits.csv", "class_counts.json", "stride_ceiling.json"}
-START |= {"masks.json", "architecture.json", "architecture.txt"}
+START = {
+    *(schema.CONFIG, schema.ENVIRONMENT, schema.CLASSES, schema.SPLITS, schema.CLASS_COUNTS, schema.STRIDE_BOUNDS),
+    *(schema.MASK_RULE, schema.ARCHITECTURE, schema.ARCHITECTURE_TEXT),
+}
 _LOCKS: set[int] = set()  # descriptors of locked folders
 
 
@@ -73,7 +76,7 @@ class RunFolder:
             if path.suffix[1:].isdigit() and not _is_running(int(path.suffix[1:])):
                 path.unlink(missing_ok=True)
         for name in ("last", "best"):
-            folder = self.path / "checkpoints" / name
+            folder = self.path / schema.checkpoint(name)
             shutil.rmtree(folder.with_name(f".{name}.fresh"), ignore_errors=True)
             if folder.exists():
                 shutil.rmtree(folder.with_name(f"{name}.before"), ignore_errors=True)
@@ -87,7 +90,7 @@ class RunFolder:
         if not run.is_run():
             raise RunError(f"{run.path} is not a run folder: it has no model.json. `finesight train` writes one.")
         run.check_safe()
-        version = run.read_json("environment.json").get("format")
+        version = run.read_json(schema.ENVIRONMENT).get("format")
         if version != FORMAT_VERSION:
             raise RunError(
                 f"{run.path} has run format {version}; this finesight reads format {FORMAT_VERSION}. "
@@ -96,7 +99,7 @@ class RunFolder:
         return run
 
     def is_run(self) -> bool:
-        return (self.path / "model.json").is_file()
+        return (self.path / schema.MODEL).is_file()
 
     def check_safe(self) -> None:
         """Raises RunError for what a folder from elsewhere could do harm with, and `train` never writes.
@@ -143,27 +146,27 @@ class RunFolder:
         import tomllib
 
         try:
-            return parse_settings(tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8")))
+            return parse_settings(tomllib.loads((self.path / schema.CONFIG).read_text(encoding="utf-8")))
         except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{self.path / 'config.toml'} cannot be read: {error}.") from None
+            raise RunError(f"{self.path / schema.CONFIG} cannot be read: {error}.") from None
 
     def write_settings(self, settings: Settings) -> None:
-        write_atomically(self.path / "config.toml", to_toml(settings).encode())
+        write_atomically(self.path / schema.CONFIG, to_toml(settings).encode())
 
     def read_classes(self) -> ClassList:
         try:
-            return check(ClassList, self.read_json("classes.json"))
+            return check(ClassList, self.read_json(schema.CLASSES))
         except (ValueError, DataError) as error:
-            raise RunError(f"{self.path / 'classes.json'} is damaged: {error}.") from None
+            raise RunError(f"{self.path / schema.CLASSES} is damaged: {error}.") from None
 
     def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
         """splits.csv from {split: [(key, class id), …]}."""
         rows = ((split, key, label) for split, samples in splits.items() for key, label in samples)
-        write_csv(self.path / "splits.csv", ("split", "key", "label"), rows)
+        write_csv(self.path / schema.SPLITS, ("split", "key", "label"), rows)
 
     def read_splits(self) -> dict[str, list[tuple[str, str]]]:
         splits: dict[str, list[tuple[str, str]]] = {}
-        for split, key, label in read_csv(self.path / "splits.csv", ("split", "key", "label")):
+        for split, key, label in read_csv(self.path / schema.SPLITS, ("split", "key", "label")):
             splits.setdefault(split, []).append((key, label))
         return splits
 
@@ -205,15 +208,25 @@ class RunFolder:
 
     def checkpoint(self, name: str) -> Path:
         """Folder of checkpoint `last` or `best`; the one before it when a crash hit between two renames."""
-        folder = self.path / "checkpoints" / name
+        folder = self.path / schema.checkpoint(name)
         before = folder.with_name(f"{name}.before")
         return before if before.exists() and not folder.exists() else folder
 
     def evaluation(self, split: str) -> Path:
-        return self.path / "evaluation" / split
+        return self.path / schema.evaluation(split)
+
+    def is_evaluated(self, split: str) -> bool:
+        return (self.evaluation(split) / schema.METRICS).exists()
 
     def embedding(self, split: str) -> Path:
-        return self.path / "embedding" / split
+        return self.path / schema.embedding(split)
+
+    def is_embedded(self, split: str) -> bool:
+        return (self.embedding(split) / schema.PROJECTION).exists()
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there. name: as in `schema`."""
+        return (self.path / name).exists()
 
 
 def read_json_lines(path: Path) -> list[Any]:

@@ -4,6 +4,7 @@ from finesight.analysis.evidence import read_evidence
 from finesight.errors import RunError, blame_files
 from finesight.reporting.html import Page
 from finesight.reporting.mask_images import Originals
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Task
 from finesight.tasks.classification.page import make_classification_page
@@ -17,9 +18,9 @@ PAGES = {"classification": make_classification_page, "segmentation": make_segmen
 
 def find_task(run: RunFolder) -> Task:
     """The task a run was trained for. Raises RunError."""
-    name = run.read_json("model.json").get("task")
+    name = run.read_json(schema.MODEL).get("task")
     if not isinstance(name, str) or name not in TASKS:
-        raise RunError(f"{run.path / 'model.json'} is damaged: it names no task.")
+        raise RunError(f"{run.path / schema.MODEL} is damaged: it names no task.")
     return TASKS[name]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from finesight import distributed
 from finesight.errors import RunError, blame_files
 from finesight.inference.restore import load_tensors
+from finesight.run import schema
 from finesight.run.folder import RunFolder, replace_folder
 
 
@@ -28,15 +29,15 @@ def save_checkpoint(
     """
     if not distributed.is_main():
         return
-    folder = run.path / "checkpoints" / name
+    folder = run.path / schema.checkpoint(name)
     fresh = folder.with_name(f".{name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         fresh.mkdir(parents=True)
-        if not twin or not _link(run.checkpoint(twin) / "weights.safetensors", fresh / "weights.safetensors"):
-            save_tensors(fresh / "weights.safetensors", weights)
+        if not twin or not _link(run.checkpoint(twin) / schema.WEIGHTS, fresh / schema.WEIGHTS):
+            save_tensors(fresh / schema.WEIGHTS, weights)
         if training is not None:
-            save_tensors(fresh / "training.safetensors", training.tensors, {"training": json.dumps(training.values)})
+            save_tensors(fresh / schema.TRAINING, training.tensors, {"training": json.dumps(training.values)})
         replace_folder(folder, fresh)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -75,7 +76,7 @@ class Training:
 
     @classmethod
     def load(cls, run: RunFolder) -> "Training":
-        tensors, metadata = load_tensors(run.checkpoint("last") / "training.safetensors")
+        tensors, metadata = load_tensors(run.checkpoint("last") / schema.TRAINING)
         with blame_files(run.path):
             return cls(tensors, json.loads(metadata["training"]))
 

@@ -18,6 +18,7 @@ from finesight.errors import ConfigError, DataError, FinesightError
 from finesight.inference.predictor import answer_masks, score_split
 from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
+from finesight.run import schema
 from finesight.training.augmentation import augment_batch, mix_images
 from finesight.training.best_epoch import is_better, judge
 from finesight.training.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
@@ -96,8 +97,8 @@ class Trainer:
         """
         run = self.job.run
         if run.checkpoint("last").is_dir():
-            self._restore(Training.load(run), load_tensors(run.checkpoint("last") / "weights.safetensors")[0])
-        for name in ("journal.jsonl", "timings.jsonl", "freezing.jsonl"):
+            self._restore(Training.load(run), load_tensors(run.checkpoint("last") / schema.WEIGHTS)[0])
+        for name in (schema.JOURNAL, schema.TIMINGS, schema.FREEZING):
             run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
 
     def _restore(self, training: Training, weights: dict[str, Tensor]) -> None:
@@ -279,7 +280,7 @@ class Trainer:
         train_seconds = time.perf_counter() - self.started
         rates = {name: group["lr"] for group in self.optimiser.param_groups for name in group["modules"]}
         entry = self.ledger.check(job.model, at.epoch, rates)
-        job.run.append_line("freezing.jsonl", entry)
+        job.run.append_line(schema.FREEZING, entry)
         weights = self.average.weights if self.average else None
         started = time.perf_counter()
         with swapped_weights(self.network, weights):
@@ -296,11 +297,11 @@ class Trainer:
             "train/loss": at.loss_sum / max(at.num_seen, 1),
             "lr": max(rates.values()),
         }
-        job.run.append_line("journal.jsonl", line | {f"val/{name}": value for name, value in metrics.items()})
+        job.run.append_line(schema.JOURNAL, line | {f"val/{name}": value for name, value in metrics.items()})
         rate = self.num_timed / train_seconds
         val_seconds = time.perf_counter() - started
         timing = {"epoch": at.epoch, "train_s": train_seconds, "val_s": val_seconds, "images_per_second": rate}
-        job.run.append_line("timings.jsonl", timing)
+        job.run.append_line(schema.TIMINGS, timing)
         say(_describe_epoch(at, job.settings.epochs, line["train/loss"], metrics, rate, is_best))
         self.at = replace(at, epoch=at.epoch + 1, step=0, loss_sum=0.0, num_seen=0)
         if is_best:

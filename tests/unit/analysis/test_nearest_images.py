@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finesight.analysis.nearest_images import NEIGHBOURS, NEIGHBOURS_FILE, find_similar, load_similar, save_similar
+from finesight.analysis.nearest_images import NEIGHBOURS, find_similar, load_similar, save_similar
 from finesight.errors import RunError
+from finesight.run.schema import NEIGHBOURS as NEIGHBOURS_FILE
 
 FEATURES = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
 

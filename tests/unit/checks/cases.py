@@ -13,13 +13,13 @@ from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import save_features
 from finesight.analysis.projection import project, save_map
 from finesight.analysis.projection_quality import map_quality
-from finesight.analysis.region_features import FOLDER
 from finesight.checks.run import FINDINGS, Case, Explanation
 from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.run.folder import FORMAT_VERSION, RunFolder
+from finesight.run.schema import REGIONS
 from finesight.tasks import find_task
 from finesight.tasks.classification.spec import ClassificationScore
 from finesight.tasks.segmentation.spec import SegmentationScore
@@ -115,7 +115,7 @@ def _write_regions(
     whole = np.random.default_rng(0).normal(size=(len(keys), 4)).astype(np.float32)
     save_features(where, whole, keys, [classes.ids[0]] * len(keys), [classes.ids[0]] * len(keys))
     save_map(where, project(whole, "pca"))
-    save_features(where / FOLDER, features, [keys[image] for image in images], labels, labels)
+    save_features(where / REGIONS, features, [keys[image] for image in images], labels, labels)
 
 
 def write_masks(

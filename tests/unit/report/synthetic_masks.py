@@ -15,12 +15,12 @@ from finesight.analysis.label_regions import RegionFinder
 from finesight.analysis.nearest_images import find_similar, save_similar
 from finesight.analysis.projection import project, save_map
 from finesight.analysis.projection_quality import map_quality
-from finesight.analysis.region_features import FOLDER
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
 from finesight.reporting.mask_images import Originals
 from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.schema import REGIONS
 from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.tasks.segmentation.snapshots import Film
 from finesight.tasks.segmentation.spec import SegmentationScore
@@ -89,7 +89,7 @@ def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -
     owners, classes = np.repeat(np.arange(len(keys)), 3), np.tile(np.arange(3), len(keys))
     regions = (3 * np.eye(3, 8)[classes] + rng.normal(size=(len(owners), 8))).astype(np.float32)
     told, keys = score.judge_regions(owners, classes), [keys[image] for image in owners]
-    save_features(folder / FOLDER, regions, keys, [*map(name, classes)], [*map(name, told)])
+    save_features(folder / REGIONS, regions, keys, [*map(name, classes)], [*map(name, told)])
     confusion = count_confusion(torch.from_numpy(classes), torch.from_numpy(told), len(CLASSES)).numpy()
     found = find_close_classes(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
     run.write_json("embedding/val/close_classes.json", found.to_dict())

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Literal
 
 import numpy as np
@@ -12,7 +11,6 @@ from finesight.analysis.distance import Floats, Indices, find_nearest, most_neig
 from finesight.analysis.evidence import Answer, Evaluation, Evidence
 from finesight.analysis.features import Features, load_features
 from finesight.analysis.projection_quality import elect
-from finesight.analysis.region_features import FOLDER
 from finesight.analysis.wording import label_class
 from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
@@ -21,6 +19,7 @@ from finesight.data.masks.looks import MaskRule, read_mask
 from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.progress import progress_bar
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 
 Severity = Literal["error", "warning", "note"]  # the result is not what it seems | act on it | know it
@@ -116,7 +115,7 @@ class Case:
     @cached_property
     def probabilities(self) -> Floats:
         """Softmax of the logits, float64 (n, C), in the order of `answers`."""
-        logits = self._read_tensor(f"evaluation/{self.split}/logits.safetensors", "logits").astype(np.float64)
+        logits = self._read_tensor(f"{schema.evaluation(self.split)}/{schema.LOGITS}", "logits").astype(np.float64)
         if len(logits) != len(self.answers):
             raise RunError(f"Part {self.split!r} of {self.run.path} has not as many logits as answers. Evaluate again.")
         raised = np.exp(logits - logits.max(1, keepdims=True))
@@ -132,14 +131,14 @@ class Case:
 
     def read_pixels(self, split: str) -> Indices:
         """As `pixels`, of any evaluated split."""
-        return self._read_tensor(f"evaluation/{split}/counts.safetensors", "counts")
+        return self._read_tensor(f"{schema.evaluation(split)}/{schema.COUNTS}", "counts")
 
     @cached_property
     def features(self) -> Features:
         """Of images, or of the regions of images with masks; keys are those of the images."""
         if self.evidence.embedding is None:
             raise NotApplicable("There are no features of this part: `finesight embed` computes them.")
-        return load_features(self.run.embedding(self.split) / (FOLDER if self.has_masks else ""))
+        return load_features(self.run.embedding(self.split) / (schema.REGIONS if self.has_masks else ""))
 
     @cached_property
     def feature_targets(self) -> Indices:
@@ -175,7 +174,7 @@ class Case:
 
     def read_masks(self, key: str) -> tuple[Indices, Indices] | None:
         """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is gone."""
-        path = self.run.evaluation(self.split) / "masks" / PurePosixPath(key).with_suffix(".png")
+        path = self.run.evaluation(self.split) / schema.PREDICTED_MASKS / schema.mask_file(key)
         if self.rule is None or key not in self.items or self.items[key].target is None:
             return None
         try:

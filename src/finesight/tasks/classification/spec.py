@@ -20,6 +20,7 @@ from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.metrics.image_statistics import ImageStatistics
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.task import Loss, Metrics, Score, TaskName
 from finesight.tasks.classification.evaluation import read_statistics
@@ -135,14 +136,14 @@ class ClassificationScore:
                 keys, targets.tolist(), predictions.tolist(), confidence.tolist(), strict=True
             )
         )
-        write_csv(folder / "predictions.csv", ("key", "target", "prediction", "confidence"), rows)
+        write_csv(folder / schema.PREDICTIONS, ("key", "target", "prediction", "confidence"), rows)
         counts = count_confusion(targets, predictions, len(ids), ignore_index=None).tolist()
         names = self.classes.names
         confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
-        write_csv(folder / "confusion.csv", ("truth", *names), confusion)
-        write_atomically(folder / "logits.safetensors", save({"logits": logits}))
+        write_csv(folder / schema.CONFUSION, ("truth", *names), confusion)
+        write_atomically(folder / schema.LOGITS, save({"logits": logits}))
         text = json.dumps(self.metrics().to_dict(), indent=1, ensure_ascii=False)
-        write_atomically(folder / "metrics.json", text.encode())
+        write_atomically(folder / schema.METRICS, text.encode())
 
     @property
     def logits(self) -> Tensor:

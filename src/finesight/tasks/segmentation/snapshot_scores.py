@@ -10,7 +10,9 @@ from finesight.data.masks.looks import UnreadableMask, read_mask
 from finesight.errors import DataError, RunError, blame_files
 from finesight.metrics.confusion import mean_iou
 from finesight.metrics.segmentation import count_pixels
+from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.run.old_names import find_value
 
 
 def score_film(run: RunFolder) -> None:
@@ -19,19 +21,19 @@ def score_film(run: RunFolder) -> None:
     A frame holds every second pixel or so of its mask, so its mIoU is near that of the whole mask, not equal to it.
     Raises RunError where the film is damaged.
     """
-    folder = run.path / "film"
-    if not (folder / "index.json").exists():
+    folder = run.path / schema.HISTORY
+    if not run.has(schema.SNAPSHOTS):
         return
     with blame_files(folder):
         scores = _score_frames(run, folder)
-    run.write_json("film/scores.json", {"miou": scores})
+    run.write_json(schema.SNAPSHOT_SCORES, {"miou": scores})
 
 
 def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
-    film, classes = run.read_json("film/index.json"), run.read_classes()
+    film, classes = run.read_json(schema.SNAPSHOTS), run.read_classes()
     known = [index for index in range(len(classes)) if index != classes.ignore]
     scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in film["epochs"]}
-    for image in film.get("images", film.get("pictures", ())):
+    for image in find_value(film, "images"):
         key, frame = image["key"], Path(image["frame"]).name
         key.encode()  # what is no text could not be written
         truth = _read(folder / Path(film["truth"]).name / frame)

@@ -11,6 +11,7 @@ from finesight.classes import ClassList
 from finesight.config import SnapshotSettings
 from finesight.data.masks.files import encode_mask
 from finesight.errors import ConfigError
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically
 
 FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
@@ -32,18 +33,19 @@ class Film:
         """
         self._write(str(epoch), [answers[index][0] for index in self.indices])
         frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
-        if not all((self.run.path / "film/truth" / frame["frame"]).exists() for frame in frames):
-            self._write("truth", [answers[index][1] for index in self.indices])
-        folders = (self.run.path / "film").iterdir()
+        truth = self.run.path / schema.HISTORY / schema.SNAPSHOT_TRUTH
+        if not all((truth / frame["frame"]).exists() for frame in frames):
+            self._write(schema.SNAPSHOT_TRUTH, [answers[index][1] for index in self.indices])
+        folders = (self.run.path / schema.HISTORY).iterdir()
         known = (int(folder.name) for folder in folders if folder.name.isdigit())
         epochs = sorted(each for each in known if each <= epoch)  # a run that was killed may have been further
-        self.run.write_json("film/index.json", {"images": frames, "epochs": epochs, "truth": "truth"})
+        self.run.write_json(schema.SNAPSHOTS, {"images": frames, "epochs": epochs, "truth": schema.SNAPSHOT_TRUTH})
 
     def _write(self, folder: str, masks: Sequence[Tensor]) -> None:
         for key, mask in zip(self.keys, masks, strict=True):
             step = -(-max(mask.shape) // FRAME_SIDE)
             content = encode_mask(np.ascontiguousarray(mask[::step, ::step].byte().cpu().numpy()), self.classes)
-            write_atomically(self.run.path / "film" / folder / _frame(key), content)
+            write_atomically(self.run.path / schema.HISTORY / folder / _frame(key), content)
 
 
 def start_film(

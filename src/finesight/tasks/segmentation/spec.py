@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
+from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 from finesight.task import Loss, Metrics, Score, TaskName
 from finesight.tasks.segmentation.evaluation import read_statistics
@@ -237,7 +238,7 @@ class SegmentationScore:
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
         for key, mask in zip(keys, self._masks, strict=True):
-            write_atomically(folder / "masks" / PurePosixPath(key).with_suffix(".png"), mask)
+            write_atomically(folder / schema.PREDICTED_MASKS / schema.mask_file(key), mask)
 
 
 def save_counts(
@@ -250,14 +251,14 @@ def save_counts(
     """
     names = classes.names
     pooled = fold_unknown(counts.sum(0), classes.ignore).tolist()
-    write_csv(folder / "confusion.csv", ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
+    write_csv(folder / schema.CONFUSION, ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
     rows = ((key, *describe_image(each, classes)) for key, each in zip(keys, counts, strict=True))
-    write_csv(folder / "images.csv", ("key", "pixel_accuracy", "miou"), rows)
+    write_csv(folder / schema.IMAGES, ("key", "pixel_accuracy", "miou"), rows)
     tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
     stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-    write_atomically(folder / "counts.safetensors", stored)
+    write_atomically(folder / schema.COUNTS, stored)
     text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
-    write_atomically(folder / "metrics.json", text.encode())
+    write_atomically(folder / schema.METRICS, text.encode())
 
 
 def describe_image(counts: Tensor, classes: ClassList) -> tuple[str, str]:
