@@ -116,7 +116,9 @@ def list_strings(tree: ast.Module) -> set[str]:
 def list_spellers() -> list[str]:
     """Modules outside run/ that spell the name of a file which a module of run/ names."""
     inside = [tree for name, tree in parse().items() if name.startswith("finesight.run")]
-    files = {text for tree in inside for text in list_strings(tree) if re.fullmatch(r"\w+\.(json|jsonl|csv|toml)", text)}
+    files = {
+        text for tree in inside for text in list_strings(tree) if re.fullmatch(r"\w+\.(json|jsonl|csv|toml)", text)
+    }
     return [
         name for name, tree in parse().items() if not name.startswith("finesight.run") and files & list_strings(tree)
     ]
