@@ -4,7 +4,6 @@ Nothing outside this package asks which task it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,23 +17,12 @@ from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.metrics.calibration import Calibration
+from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run.folder import RunFolder
 
 TaskName = Literal["classification", "segmentation"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """What was measured, and what each number means. values: metric path → number; definitions: likewise, prose."""
-
-    num_samples: int
-    values: dict[str, float]
-    definitions: dict[str, str]
-
-    def to_dict(self) -> dict[str, object]:
-        return {"num_samples": self.num_samples, "metrics": self.values, "definitions": self.definitions}
 
 
 class Score(Protocol):
@@ -124,6 +112,9 @@ class Task(Protocol):
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         """answers: whether the score will be saved, with what was predicted for each image."""
+
+    def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
+        """What was saved of a split. Raises RunError where it is damaged."""
 
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         """What an evaluation counted of each image, in the order of its keys. Raises RunError where it is damaged."""

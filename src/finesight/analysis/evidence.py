@@ -1,7 +1,6 @@
 """What a run folder says about one split, as far as it is there. Reads files; measures nothing."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,52 +14,14 @@ from finesight.config import PixelScale, Settings, parse_preprocessing
 from finesight.errors import RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.evaluation import Evaluation, ImageResult, find_errors
 from finesight.run import schema
 from finesight.run.folder import RunFolder, read_csv
-from finesight.run.old_names import find_file, find_value
+from finesight.run.old_names import find_value
 from finesight.task import Task
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What the network said about one image. truth, prediction: class indices, None where unknown."""
-
-    key: str
-    truth: int | None
-    prediction: int | None
-    confidence: float | None = None  # softmax probability of the prediction, 0-1
-
-    @property
-    def is_mistake(self) -> bool:
-        return None not in (self.truth, self.prediction) and self.truth != self.prediction
-
-
-@dataclass(frozen=True)
-class Scene:
-    """How well one image was segmented; None where nothing in it is known."""
-
-    key: str
-    pixel_accuracy: float | None
-    miou: float | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """metrics.json, confusion.csv (rows are truth), and what was said of each image.
-
-    answers: predictions.csv, of images of one class. scenes: images.csv, of images with masks.
-    """
-
-    num_samples: int
-    metrics: dict[str, float]
-    definitions: dict[str, str]
-    counts: tuple[tuple[int, ...], ...]
-    answers: tuple[Answer, ...] = ()
-    scenes: tuple[Scene, ...] = ()
-
-    @property
-    def keys(self) -> list[str]:
-        return [*(answer.key for answer in self.answers), *(scene.key for scene in self.scenes)]
+Answer = ImageResult  # name until checks and report say ImageResult
+find_mistakes = find_errors
 
 
 @dataclass(frozen=True)
@@ -84,7 +45,7 @@ class Embedding:
     similar: the nearest images of each, as places in `answers`; None where they were never looked for.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[ImageResult, ...]
     map: Map
     close_classes: dict[str, Any]
     image: bytes
@@ -123,11 +84,12 @@ class Evidence:
         return parse_preprocessing(self.model["preprocessing"]).scale
 
     @property
-    def images(self) -> tuple[Answer, ...]:
+    def images(self) -> tuple[ImageResult, ...]:
         """Every image of the split that any file names, with what is known of it; embedded ones first."""
-        evaluated = self.evaluation.answers if self.evaluation else ()
-        embedded = self.embedding.answers if self.embedding else ()
-        return tuple({answer.key: answer for answer in (*embedded, *evaluated)}.values())
+        known = {image.key: image for image in (self.embedding.answers if self.embedding else ())}
+        for image in self.evaluation.images if self.evaluation else ():
+            known[image.key] = image.add_to(known.get(image.key))
+        return tuple(known.values())
 
 
 def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
@@ -135,10 +97,10 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
     classes, model = run.read_classes(), run.read_json(schema.MODEL)
     with blame_files(run.path):
         parse_preprocessing(model.get("preprocessing"))
-        evaluation = read_evaluation(run, split, classes)
+        evaluation = read_evaluation(run, split, classes, task)
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
-            embedding = _with_confidence(embedding, evaluation)
+            embedding = _with_results(embedding, evaluation)
         return Evidence(
             run=run.path,
             split=split,
@@ -170,33 +132,11 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
         )
 
 
-def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation | None:
+def read_evaluation(run: RunFolder, split: str, classes: ClassList, task: Task) -> Evaluation | None:
     """What `finesight evaluate` saved of a split; None where it was never evaluated."""
-    folder = run.evaluation(split)
     if not run.is_evaluated(split):
         return None
-    summary = run.read_json(f"{schema.evaluation(split)}/{schema.METRICS}")
-    rows = read_csv(folder / schema.CONFUSION, ("truth", *classes.names))
-    counts = tuple(tuple(int(count) for count in row[1:]) for row in rows)
-    if len(counts) != len(classes) or min(map(min, counts)) < 0:
-        raise RunError(f"{folder / schema.CONFUSION} does not count {len(classes)} classes. Evaluate again.")
-    found = Evaluation(summary["num_samples"], summary["metrics"], summary["definitions"], counts)
-    if (images := find_file(folder, schema.IMAGES)).exists():
-        return replace(found, scenes=_read_scenes(images))
-    return replace(found, answers=_read_answers(folder / schema.PREDICTIONS, classes))
-
-
-def _read_answers(path: Path, classes: ClassList) -> tuple[Answer, ...]:
-    index = {label: i for i, label in enumerate(classes.ids)}
-    return tuple(
-        Answer(key, index.get(truth), index.get(prediction), float(confidence))
-        for key, truth, prediction, confidence in read_csv(path, ("key", "target", "prediction", "confidence"))
-    )
-
-
-def _read_scenes(path: Path) -> tuple[Scene, ...]:
-    rows = read_csv(path, ("key", "pixel_accuracy", "miou"))
-    return tuple(Scene(key, *(float(score) if score else None for score in scores)) for key, *scores in rows)
+    return task.read_evaluation(run, split, classes)
 
 
 def _read_film(run: RunFolder) -> Film | None:
@@ -218,7 +158,7 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
         return None
     index = {label: i for i, label in enumerate(classes.ids)}
     rows = read_csv(folder / schema.SAMPLES, ("key", "target", "prediction"))
-    answers = tuple(Answer(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
+    answers = tuple(ImageResult(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
     drawn = load_map(folder)
     if drawn.points.shape != (len(answers), 2):
         raise RunError(f"{folder} has {len(answers)} samples but a map of {len(drawn.points)} points. Embed again.")
@@ -232,10 +172,15 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
     )
 
 
-def _with_confidence(embedding: Embedding, evaluation: Evaluation) -> Embedding:
-    confidence = {answer.key: answer.confidence for answer in evaluation.answers}
-    answers = (replace(answer, confidence=confidence.get(answer.key)) for answer in embedding.answers)
-    return replace(embedding, answers=tuple(answers))
+def _with_results(embedding: Embedding, evaluation: Evaluation) -> Embedding:
+    """The embedding's images with the confidence and the score that the evaluation gives them."""
+    results = {image.key: image for image in evaluation.images}
+    nothing = ImageResult("")
+    images = (
+        replace(image, confidence=(found := results.get(image.key, nothing)).confidence, right=found.right)
+        for image in embedding.answers
+    )
+    return replace(embedding, answers=tuple(images))
 
 
 def _read_optional(run: RunFolder, name: str) -> dict[str, Any]:
@@ -244,11 +189,6 @@ def _read_optional(run: RunFolder, name: str) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-def find_mistakes(answers: Sequence[Answer]) -> list[Answer]:
-    """Wrong answers, the most confident first."""
-    return sorted((a for a in answers if a.is_mistake), key=lambda a: (-(a.confidence or 0.0), a.key))
 
 
 def find_best_epoch(evidence: Evidence) -> int | None:

@@ -115,8 +115,8 @@ def _check_truth(runs: Sequence[Evidence], keys: Sequence[str], counted: Sequenc
 
 def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:
     """`settings`, `architecture`, and the keys of the images on which a side wins: `better` and `worse`."""
-    if first.evaluation and first.evaluation.scenes:
-        better, worse = rank_changes(first, last, len(first.evaluation.scenes))
+    if first.evaluation and first.task.has_masks:
+        better, worse = rank_changes(first, last, len(first.evaluation.images))
     else:
         better, worse = ([turn.after.key for turn in turns] for turns in list_turned_answers(first, last))
     ignored = ("data.root", "data.val")

@@ -175,7 +175,7 @@ def _list_mistakes(evidence: Evidence, originals: Originals) -> dict[str, int]:
     """Class index that was said wrongly, by key."""
     if evidence.evaluation is None:
         return {}
-    mistakes = find_mistakes(evidence.evaluation.answers)[:MISTAKES_SHOWN]
+    mistakes = find_mistakes(evidence.evaluation.images)[:MISTAKES_SHOWN]
     _, worst = rank_scenes(evidence)
     false = {scene.key: find_false_class(evidence, scene.key, originals) for scene in worst}
     said = {mistake.key: mistake.prediction for mistake in mistakes} | false

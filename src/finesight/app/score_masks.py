@@ -20,9 +20,9 @@ from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
+from finesight.metrics.evaluation import Metrics
 from finesight.metrics.segmentation import segmentation_metrics
 from finesight.progress import progress_bar, say
-from finesight.task import Metrics
 from finesight.tasks.segmentation.spec import save_counts
 
 Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finesight.analysis.evidence import Answer, Evidence, Scene, is_number
+from finesight.analysis.evidence import Evidence, is_number
 from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.evaluation import ImageResult
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
@@ -151,16 +152,16 @@ def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves
 class Turn:
     """What two runs said of one image."""
 
-    before: Answer
-    after: Answer
+    before: ImageResult
+    after: ImageResult
 
 
 def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], list[Turn]]:
     """(put right, spoilt): images on which just one of two runs is right, the surest first."""
-    base = {answer.key: answer for answer in first.evaluation.answers} if first.evaluation else {}
+    base = {answer.key: answer for answer in first.evaluation.images} if first.evaluation else {}
     turns = [
         Turn(base[answer.key], answer)
-        for answer in (other.evaluation.answers if other.evaluation else ())
+        for answer in (other.evaluation.images if other.evaluation else ())
         if answer.key in base and base[answer.key].is_mistake != answer.is_mistake
     ]
     turns.sort(key=lambda turn: (-(turn.after.confidence or 0.0), turn.after.key))
@@ -169,8 +170,8 @@ def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], l
 
 def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str], list[str]]:
     """Keys of the images whose share of right pixels rose and fell most between two runs; at most `limit` each."""
-    base = _known_scores(first.evaluation.scenes if first.evaluation else ())
-    after = _known_scores(other.evaluation.scenes if other.evaluation else ())
+    base = _known_scores(first.evaluation.images if first.evaluation else ())
+    after = _known_scores(other.evaluation.images if other.evaluation else ())
     change = {key: after[key] - base[key] for key in base if key in after}
     ranked = sorted(change, key=lambda key: (-change[key], key))
     risen = [key for key in ranked if change[key] > 0]
@@ -178,5 +179,5 @@ def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str
     return risen[:limit], fallen[:limit]
 
 
-def _known_scores(scenes: Sequence[Scene]) -> dict[str, float]:
-    return {scene.key: scene.pixel_accuracy for scene in scenes if scene.pixel_accuracy is not None}
+def _known_scores(images: Sequence[ImageResult]) -> dict[str, float]:
+    return {image.key: image.right for image in images if image.right is not None}

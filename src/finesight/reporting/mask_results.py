@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finesight.analysis.evidence import Evaluation, Evidence, Scene
+from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX
+from finesight.metrics.evaluation import Evaluation, ImageResult
 from finesight.reporting.mask_images import (
     Looked,
     Originals,
@@ -113,15 +114,14 @@ class View:
     looked: Looked | None
 
 
-def rank_scenes(evidence: Evidence) -> tuple[list[Scene], list[Scene]]:
+def rank_scenes(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult]]:
     """(best, worst) by the share of right pixels, the best and the worst first; no image is in both.
 
     Not by the mIoU of an image, which a few stray pixels of one more class halve.
     """
-    scenes = evidence.evaluation.scenes if evidence.evaluation else ()
-    ranked = sorted(
-        (s for s in scenes if s.pixel_accuracy is not None), key=lambda s: (-(s.pixel_accuracy or 0.0), s.key)
-    )
+    images = evidence.evaluation.images if evidence.evaluation else ()
+    known = (image for image in images if image.right is not None)
+    ranked = sorted(known, key=lambda image: (-(image.right or 0.0), image.key))
     shown = min(SCENES_SHOWN, len(ranked) // 2)
     return ranked[:shown], ranked[::-1][:shown]
 
@@ -166,5 +166,5 @@ def _show_prediction(
 
 def find_score(run: Evidence, key: str) -> float | None:
     """Share of right pixels of one image."""
-    scenes = run.evaluation.scenes if run.evaluation else ()
-    return next((scene.pixel_accuracy for scene in scenes if scene.key == key), None)
+    images = run.evaluation.images if run.evaluation else ()
+    return next((image.right for image in images if image.key == key), None)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finesight.analysis.evidence import Evaluation, Evidence, find_best_epoch, is_number
+from finesight.analysis.evidence import Evidence, find_best_epoch, is_number
 from finesight.analysis.projection import Map
 from finesight.analysis.projection_quality import describe_map
 from finesight.analysis.wording import count_of
+from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema

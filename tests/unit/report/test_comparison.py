@@ -77,7 +77,7 @@ def test_both_films_share_one_slider(page: str) -> None:
 
 
 def test_images_that_changed_most_come_first(pair: list[Evidence]) -> None:
-    scores = [{s.key: s.pixel_accuracy or 0 for s in run.evaluation.scenes} for run in pair if run.evaluation]
+    scores = [{each.key: each.right or 0 for each in run.evaluation.images} for run in pair if run.evaluation]
     risen, fallen = rank_changes(pair[0], pair[1], limit=2)
     change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
     assert risen == sorted(change, key=lambda key: -change[key])[:2]
@@ -97,7 +97,7 @@ def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="the ignored class is another"):
         check_comparable([first, dataclasses.replace(other, classes=ignored)])
     assert other.evaluation
-    fewer = dataclasses.replace(other.evaluation, scenes=other.evaluation.scenes[1:])
+    fewer = dataclasses.replace(other.evaluation, images=other.evaluation.images[1:])
     with pytest.raises(ConfigError, match=r"images of part 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
         check_comparable([first, dataclasses.replace(other, evaluation=fewer)])
     check_comparable([first, other])
@@ -109,7 +109,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     made = write_run(tmp_path_factory.mktemp("first"))
     evidence = read_evidence(made.run, "val", find_task(made.run))
     assert evidence.evaluation
-    told = list(evidence.evaluation.answers)
+    told = list(evidence.evaluation.images)
     wrong = next(i for i, answer in enumerate(told) if answer.is_mistake)
     right = next(i for i, answer in enumerate(told) if not answer.is_mistake)
     told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth)

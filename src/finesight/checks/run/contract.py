@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from finesight.analysis.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
-from finesight.analysis.evidence import Answer, Evaluation, Evidence
+from finesight.analysis.evidence import Answer, Evidence
 from finesight.analysis.features import Features, load_features
 from finesight.analysis.projection_quality import elect
 from finesight.analysis.wording import label_class
@@ -18,6 +18,7 @@ from finesight.data.images.image import Fit, UnreadableImage
 from finesight.data.masks.looks import MaskRule, read_mask
 from finesight.data.sample import Item
 from finesight.errors import RunError
+from finesight.metrics.evaluation import Evaluation
 from finesight.progress import progress_bar
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -77,7 +78,7 @@ class Case:
 
     @property
     def has_masks(self) -> bool:
-        return bool(self.evaluation.scenes)
+        return self.evidence.task.has_masks
 
     @property
     def unit(self) -> str:
@@ -89,9 +90,9 @@ class Case:
         """Of images of one class each."""
         if self.has_masks:
             raise NotApplicable("It judges images of one class each; these have masks.")
-        if not self.evaluation.answers:
+        if not self.evaluation.images:
             raise NotApplicable("There is no image.")
-        return self.evaluation.answers
+        return self.evaluation.images
 
     @property
     def targets(self) -> Indices:

@@ -9,8 +9,8 @@ from finesight.analysis.evidence import find_best_epoch, judged_metric, read_cur
 from finesight.analysis.wording import interval_of, percent
 from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
 from finesight.metrics.confusion import LOWER_IS_BETTER
-from finesight.metrics.intervals import Measured, bootstrap, measure_share, subtract
-from finesight.metrics.significance import FEWEST_IMAGES, mask_rows, score_masks
+from finesight.metrics.intervals import Measured, subtract
+from finesight.metrics.significance import FEWEST_IMAGES
 
 SCORE_GAP = 0.1  # accuracy or mIoU, lower end of the difference's interval: a tenth of the images is learned by heart
 LOSS_GAP = math.log(2)  # nats: other images' true class is given half the probability that training images' is
@@ -23,7 +23,7 @@ def find_gap(case: Case) -> Explanation | None:
     """By the scores of the training part where it was evaluated, else by the loss."""
     if case.split == "train":
         raise NotApplicable("It compares other images with those of the training part.")
-    train = read_evaluation(case.run, "train", case.evidence.classes)
+    train = read_evaluation(case.run, "train", case.evidence.classes, case.evidence.task)
     if train is None:
         return _find_loss_gap(case)
     here, there = measure_score(case), measure_score(case, "train")
@@ -75,23 +75,15 @@ def given_losses(case: Case) -> Floats:
 
 def _find_worst(case: Case) -> tuple[str, ...]:
     if case.has_masks:
-        scenes = [scene for scene in case.evaluation.scenes if scene.pixel_accuracy is not None]
-        return tuple(
-            scene.key for scene in sorted(scenes, key=lambda scene: scene.pixel_accuracy or 0.0)[:NUM_EXAMPLES]
-        )
+        known = [image for image in case.evaluation.images if image.right is not None]
+        return tuple(image.key for image in sorted(known, key=lambda image: image.right or 0.0)[:NUM_EXAMPLES])
     mistakes = sorted((a for a in case.answers if a.is_mistake), key=lambda a: -(a.confidence or 0.0))
     return tuple(answer.key for answer in mistakes[:NUM_EXAMPLES])
 
 
 def measure_score(case: Case, split: str = "") -> Measured:
     """Accuracy, or mIoU of masks, of the case's split or of another."""
-    evaluation = read_evaluation(case.run, split, case.evidence.classes) if split else case.evaluation
-    assert evaluation is not None
-    if not evaluation.scenes:
-        counts = np.array(evaluation.counts)
-        return measure_share(int(counts.diagonal().sum()), int(counts.sum()))
-    rows = mask_rows(case.read_pixels(split or case.split), case.known)
-    found = bootstrap(rows, lambda sums: score_masks(sums)[:, :1])[0]
+    found = case.evidence.task.read_statistics(case.run, split or case.split, case.evidence.classes).measure()
     if found is None:
         raise NotApplicable(f"Fewer than {FEWEST_IMAGES} masks have pixels of a known class: too few for an interval.")
     return found

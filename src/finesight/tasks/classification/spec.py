@@ -19,11 +19,12 @@ from finesight.data.transforms import augment
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
+from finesight.metrics.evaluation import Evaluation, Metrics, write_confusion, write_metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
-from finesight.task import Loss, Metrics, Score, TaskName
-from finesight.tasks.classification.evaluation import read_statistics
+from finesight.task import Loss, Score, TaskName
+from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
 from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
@@ -82,6 +83,9 @@ class Classification:
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return ClassificationScore(classes)
 
+    def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
+        return read_evaluation(run, split, classes)
+
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         return read_statistics(run, split, classes)
 
@@ -125,8 +129,6 @@ class ClassificationScore:
         return predictions
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
-        import json
-
         logits, targets = self.logits, self.targets
         confidence, predictions = logits.softmax(1).max(1)
         ids = self.classes.ids
@@ -137,13 +139,10 @@ class ClassificationScore:
             )
         )
         write_csv(folder / schema.PREDICTIONS, ("key", "target", "prediction", "confidence"), rows)
-        counts = count_confusion(targets, predictions, len(ids), ignore_index=None).tolist()
-        names = self.classes.names
-        confusion = ([name, *row] for name, row in zip(names, counts, strict=True))
-        write_csv(folder / schema.CONFUSION, ("truth", *names), confusion)
+        counts = count_confusion(targets, predictions, len(ids), ignore_index=None)
+        write_confusion(folder, counts.tolist(), self.classes)
         write_atomically(folder / schema.LOGITS, save({"logits": logits}))
-        text = json.dumps(self.metrics().to_dict(), indent=1, ensure_ascii=False)
-        write_atomically(folder / schema.METRICS, text.encode())
+        write_metrics(folder, self.metrics())
 
     @property
     def logits(self) -> Tensor:

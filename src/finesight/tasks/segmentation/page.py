@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from finesight.analysis.evidence import Evidence, Scene
+from finesight.analysis.evidence import Evidence
+from finesight.metrics.evaluation import ImageResult
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import show_views
@@ -44,7 +45,9 @@ MAP_KEY = (
 
 def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
     screening, embedding = screen_films([evidence], originals), evidence.embedding
-    sprites = make_sprites([answer.key for answer in evidence.images], originals.find_image, evidence.scale)
+    sprites = make_sprites(
+        [image.key for image in embedding.answers] if embedding else [], originals.find_image, evidence.scale
+    )
     return Page(
         title=evidence.run.resolve().name,
         contents=CONTENTS,
@@ -66,9 +69,8 @@ def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites
     data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
     if embedding is None:
         return data
-    scores = {scene.key: scene.pixel_accuracy for scene in (evidence.evaluation.scenes if evidence.evaluation else ())}
     images = list_images(embedding.answers, sprites, embedding)
-    images["right"] = [scores.get(key) for key in images["key"]]
+    images["right"] = [image.right for image in embedding.answers]
     return data | {"images": images, "map": plot_map(embedding, list_styles(evidence))}
 
 
@@ -106,6 +108,6 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
     }
 
 
-def _make_views(scenes: Sequence[Scene], evidence: Evidence, originals: Originals) -> list[View]:
-    views: Iterable[View | None] = (make_view(scene.key, [evidence], originals) for scene in scenes)
+def _make_views(images: Sequence[ImageResult], evidence: Evidence, originals: Originals) -> list[View]:
+    views: Iterable[View | None] = (make_view(image.key, [evidence], originals) for image in images)
     return [view for view in views if view]

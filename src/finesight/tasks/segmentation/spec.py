@@ -1,6 +1,5 @@
 """One class a pixel."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
+from finesight.metrics.evaluation import Evaluation, Metrics, write_confusion, write_metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
@@ -32,8 +32,8 @@ from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
-from finesight.task import Loss, Metrics, Score, TaskName
-from finesight.tasks.segmentation.evaluation import read_statistics
+from finesight.task import Loss, Score, TaskName
+from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
 from finesight.tasks.segmentation.snapshots import Film, start_film
 from finesight.training.losses import class_weights, parse_loss
 
@@ -128,6 +128,9 @@ class Segmentation:
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return SegmentationScore(classes, answers)
+
+    def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
+        return read_evaluation(run, split, classes)
 
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         return read_statistics(run, split, classes)
@@ -249,16 +252,13 @@ def save_counts(
     counts.safetensors, in the order of images.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
     `boundary` int64 (n, 3, C) of `count_boundary`, where it was counted.
     """
-    names = classes.names
-    pooled = fold_unknown(counts.sum(0), classes.ignore).tolist()
-    write_csv(folder / schema.CONFUSION, ("truth", *names), ([n, *row] for n, row in zip(names, pooled, strict=True)))
+    write_confusion(folder, fold_unknown(counts.sum(0), classes.ignore).tolist(), classes)
     rows = ((key, *describe_image(each, classes)) for key, each in zip(keys, counts, strict=True))
     write_csv(folder / schema.IMAGES, ("key", "pixel_accuracy", "miou"), rows)
     tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
     stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
     write_atomically(folder / schema.COUNTS, stored)
-    text = json.dumps(metrics.to_dict(), indent=1, ensure_ascii=False)
-    write_atomically(folder / schema.METRICS, text.encode())
+    write_metrics(folder, metrics)
 
 
 def describe_image(counts: Tensor, classes: ClassList) -> tuple[str, str]:
