@@ -114,7 +114,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     right = next(i for i, answer in enumerate(told) if not answer.is_mistake)
     told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth)
     told[right] = dataclasses.replace(told[right], prediction=3)
-    evaluation = dataclasses.replace(evidence.evaluation, answers=tuple(told))
+    evaluation = dataclasses.replace(evidence.evaluation, images=tuple(told))
     return made, [evidence, dataclasses.replace(evidence, evaluation=evaluation)]
 
 
