@@ -34,7 +34,7 @@ from finesight.config import load_settings
 from finesight.data.formats import list_pictures
 from finesight.data.image_stream import stream_pictures
 from finesight.data.transforms import prepare
-from finesight.inference.predictor import score_split
+from finesight.inference.predictor import Predictor, score_split
 from finesight.run.folder import RunFolder
 from finesight.training.trainer import Trainer
 
@@ -135,7 +135,8 @@ class Ours:
 
     def evaluate(self) -> int:
         job = self.job
-        score_split(job.model, job.train, job.task.new_score(job.classes), job.machine, job.settings)
+        predictor = Predictor(job.model, job.machine, job.settings)
+        score_split(predictor, job.train, job.task.new_score(job.classes))
         return len(job.train)
 
     def predict(self) -> int:

@@ -27,7 +27,7 @@ from finesight import labels, train
 from finesight.analysis.label_errors import cross_fit_probabilities, find_label_errors
 from finesight.app.embed import compute_features
 from finesight.app.evaluate import open_run_split
-from finesight.backend.device import Machine
+from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.models import build_model
 from finesight.run.folder import RunFolder
@@ -140,13 +140,11 @@ def find_otherwise(run: Path) -> dict[str, Any]:
     _, dataset = open_run_split(folder, settings, model, "", "train")
     free = build_model(model.name, len(classes), "default", None, model.preprocessing.size)
     free.preprocessing = model.preprocessing
-    machine = Machine.resolve_here(settings.machine)
     ways = {}
     targets = np.asarray(dataset.targets)
     for name, network in (("own_answers", model), ("label_free_features", free)):
-        machine.place(network.network)
         score = ClassificationScore(classes)
-        features = compute_features(network, dataset, machine, 64, 0, score).pictures
+        features = compute_features(Predictor.here(network, settings), dataset, score).images
         own = score.logits.double().softmax(1).numpy()
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}

@@ -35,7 +35,7 @@ from finesight.config import load_settings
 from finesight.data.class_files import load_classes
 from finesight.data.loader import load_batches, order_batches
 from finesight.data.transforms import prepare
-from finesight.inference.predictor import evaluation_batch, score_split
+from finesight.inference.predictor import Predictor, evaluation_batch, score_split
 from finesight.models import build_model
 from finesight.run.folder import RunFolder
 from finesight.training.trainer import Trainer
@@ -158,7 +158,8 @@ class Ours:
     def validate(self) -> float:
         job = self.job
         started = time.perf_counter()
-        score_split(job.model, job.val, job.task.new_score(job.classes, answers=False), job.machine, job.settings)
+        predictor = Predictor(job.model, job.machine, job.settings)
+        score_split(predictor, job.val, job.task.new_score(job.classes, answers=False))
         return time.perf_counter() - started
 
     @torch.inference_mode()

@@ -1,22 +1,19 @@
-"""What the last layer sees of the same validation images after the first, the middle and the last epoch.
+"""Training history: what the head sees of the same validation images after the first, the middle and the last epoch.
 
-Training keeps it on the way, at no pass of its own; `insight.film_maps` draws it.
+Validation collects it on the way, without a pass of its own; `analysis.history_maps` draws it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import ImageDataset
-from finesight.models.contract import Model, pool
+from finesight.models.contract import pool
 from finesight.run import schema
 from finesight.run.folder import RunFolder, write_atomically, write_csv
 
@@ -26,66 +23,46 @@ LARGEST = float(torch.finfo(torch.float16).max)
 
 
 @dataclass
-class FeatureFilm:
-    """rows: of the kept images in the validation part. middle: the epoch between first and last that is kept."""
+class FeatureHistory:
+    """rows: of the kept images in the validation split. middle: the epoch between first and last that is kept."""
 
     run: RunFolder
-    num_images: int  # of the validation part
     rows: Tensor
     samples: list[tuple[str, str]]  # (key, class id) of each row
     middle: int
-    _seen: list[Tensor] = field(default_factory=list)
-    _predicted: list[Tensor] = field(default_factory=list)
+    _features: list[Tensor] = field(default_factory=list)
+    _predictions: list[Tensor] = field(default_factory=list)
 
-    @contextmanager
-    def watch(self, model: Model) -> Iterator[None]:
-        """See engine.loop.FeatureFilm."""
-        self._seen.clear()
-        self._predicted.clear()
-
-        def keep_features(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            self._seen.append(pool(inputs[0]).float().cpu())
-
-        def keep_prediction(_module: nn.Module, _inputs: Any, logits: Tensor) -> None:
-            self._predicted.append(logits.argmax(1).cpu())
-
-        handles = (
-            model.network.get_submodule(model.head).register_forward_pre_hook(keep_features),
-            model.network.register_forward_hook(keep_prediction),
-        )
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def add(self, logits: Tensor, seen: Tensor) -> None:
+        """A validation batch of this rank, in order. logits: (n, C). seen: what the head sees, n×d or n×d×h×w."""
+        self._features.append(pool(seen).float().cpu())
+        self._predictions.append(logits.argmax(1).cpu())
 
     def keep(self, epoch: int, is_last: bool) -> None:
-        """Writes film/EPOCH.safetensors, and with the first epoch film/samples.csv."""
+        """Ends an epoch: if it is one to keep, writes its features, and which samples they are of."""
         from safetensors.torch import save
 
-        if not (is_last or epoch in (1, self.middle)):
-            return
-        seen, predicted = (_join(distributed.all_gather(batches)) for batches in (self._seen, self._predicted))
-        if (
-            not distributed.is_main() or len(seen) != self.num_images
-        ):  # more where memory was too small for a whole batch
-            return
-        features = seen[self.rows].clamp(-LARGEST, LARGEST).half()
-        tensors = {"features": features.contiguous(), "predictions": predicted[self.rows]}
-        write_csv(self.run.path / schema.HISTORY_SAMPLES, COLUMNS, self.samples)
-        write_atomically(self.run.path / schema.history_features(epoch), save(tensors))
+        if is_last or epoch in (1, self.middle):
+            features, predictions = _join(self._features), _join(self._predictions)
+            if distributed.is_main():
+                features = features[self.rows].clamp(-LARGEST, LARGEST).half()
+                tensors = {"features": features.contiguous(), "predictions": predictions[self.rows]}
+                write_csv(self.run.path / schema.HISTORY_SAMPLES, COLUMNS, self.samples)
+                write_atomically(self.run.path / schema.history_features(epoch), save(tensors))
+        self._features.clear()
+        self._predictions.clear()
 
 
-def _join(parts: list[list[Tensor]]) -> Tensor:
-    """Of all ranks, of which some may have had no batch."""
-    return torch.cat([batch for part in parts for batch in part])
+def _join(batches: list[Tensor]) -> Tensor:
+    """Those of all ranks, of which some may have had none."""
+    return torch.cat([batch for shard in distributed.all_gather(batches) for batch in shard])
 
 
-def start_feature_film(run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings) -> FeatureFilm | None:
-    """None where it is not wanted, or the network is compiled: it would not see what watches it."""
+def start_history(run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings) -> FeatureHistory | None:
+    """None where it is not wanted, or the network is compiled, which leaves hooks out."""
     if not settings.snapshots.features or settings.machine.compile:
         return None
     rows = np.linspace(0, len(val) - 1, min(len(val), MOST_IMAGES)).round().astype(int)
     targets = np.asarray(val.targets[:])
     samples = [(val.keys[row], classes.ids[targets[row]]) for row in rows]
-    return FeatureFilm(run, len(val), torch.from_numpy(rows), samples, middle=(settings.epochs + 1) // 2)
+    return FeatureHistory(run, torch.from_numpy(rows), samples, middle=(settings.epochs + 1) // 2)

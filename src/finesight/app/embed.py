@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from finesight.analysis.class_similarity import find_close_classes
 from finesight.analysis.class_similarity_stability import check_stability
@@ -19,17 +20,14 @@ from finesight.analysis.projection_plot import draw_map
 from finesight.analysis.projection_quality import describe_map, map_quality
 from finesight.analysis.region_features import Regions, average_regions
 from finesight.app.evaluate import open_run_split
-from finesight.backend.device import Machine
 from finesight.classes import ClassList
-from finesight.data.loader import ImageDataset, evaluation_batches, load_batches
-from finesight.data.transforms import cut_centre, prepare
+from finesight.data.loader import Batch, ImageDataset
 from finesight.errors import ConfigError
-from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
-from finesight.inference.tiling import choose_tile
 from finesight.metrics.confusion import count_confusion
-from finesight.models.contract import Model, pool
-from finesight.progress import progress_bar, say
+from finesight.models.contract import pool
+from finesight.progress import say
 from finesight.reporting.mask_images import list_colours
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -67,10 +65,8 @@ def embed(
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
     score = TASKS[model.task].new_score(classes)
-    seen = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers, score)
+    seen = compute_features(Predictor.here(model, settings), dataset, score)
     score.save(folder.evaluation(split), dataset.keys)
     features, (targets, predictions) = seen.images, score.judge_images()
     where = folder.embedding(split)
@@ -111,33 +107,25 @@ class Seen:
 
 
 @torch.inference_mode()
-def compute_features(
-    model: Model, dataset: ImageDataset, machine: Machine, batch_size: int, workers: int, score: Score | None = None
-) -> Seen:
-    """In one pass, in which `score` collects the answers.
+def compute_features(predictor: Predictor, dataset: ImageDataset, score: Score | None = None) -> Seen:
+    """In one pass, in which `score` collects the predictions.
 
-    Of images that are answered in tiles the features are those of a tile at the centre.
+    Of images that are predicted in tiles the features are those of a tile at the centre.
     """
-    model.eval()
+
+    def see(batch: Batch) -> tuple[Tensor, Tensor]:
+        return predictor.features(predictor.centre(batch.images, batch.images))
+
     features, regions, order = [], [], []
-    with progress_bar("Embedding", len(dataset), "images") as bar:
-        for batch in load_batches(dataset, evaluation_batches(dataset, batch_size), workers):
-            stored, targets = batch.images, batch.targets
-            tile = choose_tile(model.preprocessing, (stored.shape[-2], stored.shape[-1]))
-            if tile:
-                stored, targets = cut_centre(stored, tile), cut_centre(targets, tile)
-            images = prepare(stored.to(machine.device), model.preprocessing)
-            with machine.autocast():
-                logits, seen = model.forward_and_see(images)
-            if score:
-                logits = answer(model, batch.images, machine) if tile else logits
-                score.update(logits.float().cpu(), batch.targets)
-            features.append(pool(seen).float().cpu())
-            if targets.ndim == 3:
-                size = (images.shape[-2], images.shape[-1])
-                regions.append(average_regions(seen, targets.to(seen.device), batch.indices, size))
-            order.extend(batch.indices.tolist())
-            bar.advance(len(batch.indices))
+    for batch, (logits, seen) in predictor.over(dataset, "Embedding", see):
+        if score:
+            whole = predictor.logits(batch.images) if predictor.tile(batch.images) else logits
+            score.update(whole.float().cpu(), batch.targets)
+        features.append(pool(seen).float().cpu())
+        if batch.targets.ndim == 3:
+            masks = predictor.centre(batch.targets, batch.images).to(seen.device)
+            regions.append(average_regions(seen, masks, batch.indices, predictor.input_size(batch.images)))
+        order.extend(batch.indices.tolist())
     if score:
         score.arrange(order)
     rows = torch.cat(features)[np.argsort(order)].numpy()

@@ -7,14 +7,12 @@ from typing import Any
 from finesight import distributed
 from finesight.app.preparation import open_split
 from finesight.app.run_data import list_other, list_run_split
-from finesight.backend.device import Machine
 from finesight.config import Settings
 from finesight.data.layouts.globs import can_be_read
 from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
-from finesight.inference.predictor import score_split
+from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import restore_model
-from finesight.inference.tta import AS_IT_IS, trained_views
 from finesight.models.contract import Model
 from finesight.progress import say
 from finesight.run import schema
@@ -45,11 +43,8 @@ def evaluate(
         raise ConfigError("--images and --masks are about other data than the run's own: name them with --data.")
     with distributed.first_on_machine():
         split, dataset = open_run_split(folder, settings, model, data, split)
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
-    views = trained_views(settings.augment) if tta else AS_IT_IS
     empty = TASKS[model.task].new_score(folder.read_classes())
-    score = score_split(model, dataset, empty, machine, settings, views)
+    score = score_split(Predictor.here(model, settings, tta), dataset, empty)
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"

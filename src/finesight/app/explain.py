@@ -1,6 +1,7 @@
 """Explain: where a run's network looks in images, as heat over them and in words."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,16 +13,14 @@ from finesight.analysis.evidence import Evidence, find_mistakes, read_evidence
 from finesight.analysis.gradcam import find_attention, find_focus
 from finesight.analysis.saliency_overlay import encode_png, encode_webp, lay_heat, spread_map
 from finesight.app.preparation import say_reading
-from finesight.backend.device import Machine
-from finesight.config import Preprocessing, Settings
+from finesight.config import Preprocessing
 from finesight.data.formats import list_unmasked
 from finesight.data.images.image import UnreadableImage, fit_image, read_image
 from finesight.data.sample import Item
-from finesight.data.transforms import prepare
 from finesight.errors import ConfigError, DataError, ModelError
+from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import predict_masks
-from finesight.models.contract import Model
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.mask_images import SIDE as MASK_SIDE
 from finesight.reporting.mask_images import Looked, Originals
@@ -54,7 +53,7 @@ def explain(
     if not items:
         raise ConfigError("Name an image, or a folder of images, to explain.")
     say_reading(items, model.preprocessing)
-    machine = place_model(model, settings)
+    predictor = in_float32(Predictor.here(model, settings))
     found: list[dict[str, Any]] = []
     unreadable: list[tuple[str, str]] = []
     layer = ""
@@ -65,7 +64,7 @@ def explain(
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for told, heat in look_at(model, image, asked, machine):
+            for told, heat in look_at(predictor, image, asked):
                 layer = told.pop("layer")
                 label = names.names[told["class"]]
                 file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(image, heat))
@@ -77,19 +76,17 @@ def explain(
     return {"out": str(out), "layer": layer, "images": found, "unreadable": unreadable}
 
 
-def place_model(model: Model, settings: Settings) -> Machine:
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
-    return machine
+def in_float32(predictor: Predictor) -> Predictor:
+    """The same without autocast: gradients of Grad-CAM are small."""
+    return Predictor(predictor.model, replace(predictor.machine, precision="fp32"), predictor.settings)
 
 
 def look_at(
-    model: Model, image: np.ndarray, asked: Sequence[int], machine: Machine
+    predictor: Predictor, image: np.ndarray, asked: Sequence[int]
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """What was seen of each class, and its heat, float32 (h, w) of the image uint8 (h, w, 3)."""
-    images = show(image, model.preprocessing).to(machine.device)
-    with torch.inference_mode():
-        logits = model(images).float()
+    model, stored = predictor.model, show(image, predictor.model.preprocessing)
+    logits, images = predictor.logits(stored).float(), predictor.prepare(stored)
     for c in asked or _choose(logits):
         attention = find_attention(model, images, [c])
         map_ = attention.maps[0].cpu().numpy()
@@ -106,12 +103,12 @@ def look_at(
 
 
 def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
-    """An image uint8 (h, w, 3) as the network sees it, (1, 3, *size): of a large whole one a tile at the centre."""
+    """An image uint8 (h, w, 3) as it would be stored, uint8 (1, 3, h', w'): of one in tiles the centre tile."""
     stored = preprocessing.stored or preprocessing.size
     if preprocessing.fit == "native":
         stored = min(stored[0], image.shape[0]), min(stored[1], image.shape[1])
     fitted = fit_image(image, stored, preprocessing.fit, preprocessing.interpolation)
-    return prepare(torch.from_numpy(fitted).permute(2, 0, 1)[None], preprocessing)
+    return torch.from_numpy(fitted).permute(2, 0, 1)[None]
 
 
 def _choose(logits: torch.Tensor) -> list[int]:
@@ -154,13 +151,13 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
     if not paths:
         return {}
     model = restore_model(run)
-    machine = place_model(model, run.read_settings())
+    predictor = in_float32(Predictor.here(model, run.read_settings()))
     side = MASK_SIDE if TASKS[model.task].has_masks else SIDE
     looked = {}
     for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
         try:
             image = read_image(path, key, scale=model.preprocessing.scale)
-            ((_, heat),) = look_at(model, image, [sought[key]], machine)
+            ((_, heat),) = look_at(predictor, image, [sought[key]])
         except UnreadableImage:
             continue
         except ModelError as error:

@@ -12,14 +12,13 @@ from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
-from finesight.backend.device import Machine
 from finesight.checks.run import Case, find_all
 from finesight.checks.run.page import read_page
 from finesight.config import Settings
 from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.errors import DataError
-from finesight.inference.predictor import evaluation_batch
+from finesight.inference.predictor import Predictor
 from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
 from finesight.models.pypi_weights import WHEELS, cached_weights
@@ -83,9 +82,7 @@ def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
         model.preprocessing = read_preprocessing(run)
         _, dataset = open_run_split(run, settings, model, "", split)
-        machine = Machine.resolve_here(settings.machine)
-        machine.place(model.network)
-        seen = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers)
+        seen = compute_features(Predictor.here(model, settings), dataset)
         if seen.regions:
             return seen.regions.features  # in the order of the data set, as they were kept
         place = {key: index for index, key in enumerate(dataset.keys)}

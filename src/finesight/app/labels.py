@@ -22,16 +22,14 @@ from finesight.analysis.projection_quality import elect
 from finesight.analysis.wording import count_of
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.backend.device import Machine
 from finesight.checks.run.contract import NEIGHBOURS, Case, NotApplicable
 from finesight.checks.run.labels import align_votes, list_doubtful
 from finesight.config import Settings
-from finesight.data.loader import evaluation_batches, load_batches
 from finesight.errors import ConfigError, DataError, blame_files
-from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import enlarge
-from finesight.progress import progress_bar, say
+from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder, replace_folder, write_atomically
 from finesight.tasks import find_task
@@ -100,9 +98,7 @@ def _ask_neighbours(case: Case) -> Indices | None:
 def _find_learned_images(run: RunFolder, settings: Settings) -> LabelErrors:
     model = restore_model(run)
     _, dataset = open_run_split(run, settings, model, "", "train")
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
-    features = compute_features(model, dataset, machine, evaluation_batch(settings), settings.data.workers).images
+    features = compute_features(Predictor.here(model, settings), dataset).images
     targets = np.asarray(dataset.targets)
     say("Fitting linear classifiers on four fifths of the features, five times.")
     probabilities = cross_fit_probabilities(features, targets, model.num_classes)
@@ -118,16 +114,11 @@ def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelE
     """Writes the regions' outlines, too: label_errors/SPLIT/KEY.png, whose values are their numbers."""
     model, classes = restore_model(run), run.read_classes()
     _, dataset = open_run_split(run, settings, model, "", split)
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
-    finder = RegionFinder(len(classes), classes.ignore)
-    batches = evaluation_batches(dataset, evaluation_batch(settings))
-    with progress_bar("Looking for wrong regions", len(dataset), "images") as bar:
-        for batch in load_batches(dataset, batches, settings.data.workers):
-            masks = batch.targets
-            logits = enlarge(answer(model, batch.images, machine), (masks.shape[-2], masks.shape[-1]))
-            finder.add(logits, masks, [dataset.keys[index] for index in batch.indices])
-            bar.advance(len(batch.indices))
+    predictor, finder = Predictor.here(model, settings), RegionFinder(len(classes), classes.ignore)
+    for batch, logits in predictor.over(dataset, "Finding wrong regions", lambda batch: predictor.logits(batch.images)):
+        masks = batch.targets
+        logits = enlarge(logits, (masks.shape[-2], masks.shape[-1]))
+        finder.add(logits, masks, [dataset.keys[index] for index in batch.indices])
     errors, outlines = finder.finish()
     folder = run.path / schema.label_outlines(split)
     fresh = folder.with_name(f".{split}")

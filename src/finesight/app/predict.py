@@ -21,19 +21,15 @@ from finesight.app.continuation import (
 )
 from finesight.app.predict_masks import predict_masks
 from finesight.app.preparation import say_reading
-from finesight.backend.device import Machine
 from finesight.backend.interrupt import StopRequest
-from finesight.config import Settings
 from finesight.data.formats import list_images
 from finesight.data.image_stream import stream_images
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, RunError, blame_files
-from finesight.inference.predictor import answer, evaluation_batch
+from finesight.inference.predictor import Predictor, evaluation_batch
 from finesight.inference.restore import restore_model
-from finesight.inference.tta import AS_IT_IS, View, trained_views
 from finesight.metrics.calibration import Calibration
-from finesight.models.contract import Model
 from finesight.progress import progress_bar, say
 from finesight.run.folder import RunFolder, write_csv
 from finesight.tasks import find_task
@@ -87,8 +83,8 @@ def predict_labels(
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     labels = dict(enumerate(classes.ids if ids else classes.names))  # a list would take a damaged row's -1
-    views = trained_views(settings.augment) if tta else AS_IT_IS
-    temperature = read_temperature(folder, tta=len(views) > 1) if calibrated else 1.0
+    predictor = Predictor.here(model, settings, tta)
+    temperature = read_temperature(folder, tta=len(predictor.augmentations) > 1) if calibrated else 1.0
     items = list_images(images)
     say_reading(items, model.preprocessing)
     rows = Rows(out.with_name(f".{out.name}.rows"))
@@ -101,7 +97,7 @@ def predict_labels(
     try:
         left = divide(items, distributed.broadcast_result(find_done))
         with StopRequest() as stop, rows.open() as file:
-            for batch in predict_items(model, settings, left, unreadable, temperature, views):
+            for batch in predict_items(predictor, left, unreadable, temperature):
                 rows.write(file, batch)
                 if stop.signal:
                     raise stopped(stop.signal)
@@ -136,17 +132,11 @@ def read_temperature(run: RunFolder, tta: bool) -> float:
 
 
 def predict_items(
-    model: Model,
-    settings: Settings,
-    items: Sequence[Item],
-    unreadable: Unreadable,
-    temperature: float = 1.0,
-    views: Sequence[View] = AS_IT_IS,
+    predictor: Predictor, items: Sequence[Item], unreadable: Unreadable, temperature: float = 1.0
 ) -> Iterator[list[tuple[Item, tuple[int, float]]]]:
     """Batches of (item, (class index, probability)) in order; what cannot be read is added to `unreadable`."""
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
-    batches = stream_images(items, model.preprocessing, evaluation_batch(settings), distributed.num_cores())
+    preprocessing, batch_size = predictor.model.preprocessing, evaluation_batch(predictor.settings)
+    batches = stream_images(items, preprocessing, batch_size, distributed.num_cores())
     with torch.inference_mode(), progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
             unreadable += [(item.key, reason) for item, reason in batch.bad]
@@ -154,7 +144,7 @@ def predict_items(
             if not batch.items:
                 continue
             images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-            logits = answer(model, images, machine, views).float().cpu()
+            logits = predictor.logits(images).float().cpu()
             confidence, best = (logits / temperature).softmax(1).max(1)
             yield list(zip(batch.items, zip(best.tolist(), confidence.tolist(), strict=True), strict=True))
 

@@ -22,7 +22,6 @@ from finesight.app.continuation import (
 )
 from finesight.app.preparation import say_reading
 from finesight.app.run_masks import read_mask_rule
-from finesight.backend.device import Machine
 from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
 from finesight.config import PixelScale
@@ -36,9 +35,8 @@ from finesight.data.masks.looks import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
-from finesight.inference.predictor import evaluation_batch, segment
+from finesight.inference.predictor import Predictor, evaluation_batch, segment
 from finesight.inference.restore import restore_model
-from finesight.inference.tta import AS_IT_IS, trained_views
 from finesight.progress import progress_bar
 from finesight.run.folder import RunFolder, write_atomically
 
@@ -75,16 +73,14 @@ def predict_masks(
         return _find_done(items, out, over, identify(folder, images, index=index, tta=tta))
 
     left = divide(items, distributed.broadcast_result(find_done))
-    machine = Machine.resolve_here(settings.machine)
-    machine.place(model.network)
+    predictor = Predictor.here(model, settings, tta)
     unreadable: Unreadable = []
-    views = trained_views(settings.augment) if tta else AS_IT_IS
 
     def predict_left() -> Iterator[Predicted]:
         sizes = [size or (0, 0) for size in image_sizes(left)]
         batches = batch_by_size(sizes, evaluation_batch(settings))
         for some in _read_batches(left, batches, unreadable, model.preprocessing.scale):
-            masks = segment(model, [image for _, image in some], machine, views)
+            masks = segment(predictor, [image for _, image in some])
             yield from ((item.key, image, mask) for (item, image), mask in zip(some, masks, strict=True))
             bar.advance(len(some))
             if stop.signal:

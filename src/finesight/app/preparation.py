@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from finesight import distributed
-from finesight.analysis.feature_history import start_feature_film
+from finesight.analysis.feature_history import start_history
 from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
 from finesight.app.run_data import restore_splits
 from finesight.backend.device import Machine
@@ -64,7 +64,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     loss = task.make_loss(settings.loss, class_counts, listing.classes)
     film = task.start_film(run, val.keys, val.targets, listing.classes, settings)
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
-    feature_film = start_feature_film(run, val, listing.classes, settings) if not task.has_masks else None
+    feature_history = start_history(run, val, listing.classes, settings) if not task.has_masks else None
     return Job(
         run=run,
         settings=settings,
@@ -78,7 +78,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         class_counts=class_counts,
         masks=listing.masks,
         film=film,
-        feature_film=feature_film,
+        feature_history=feature_history,
     )
 
 

@@ -22,7 +22,7 @@ from finesight.backend.memory import is_out_of_memory
 from finesight.config import load_settings, locate
 from finesight.data.transforms import cut_centre
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
-from finesight.inference.predictor import score_split
+from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import describe_model, restore_model, write_selftest
 from finesight.models.summary import describe_network
 from finesight.progress import say
@@ -210,7 +210,7 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
         images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
         write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
     job.machine.place(model.network)
-    score = score_split(model, job.val, job.task.new_score(job.classes), job.machine, job.settings)
+    score = score_split(Predictor(model, job.machine, job.settings), job.val, job.task.new_score(job.classes))
     if distributed.is_main():
         score.save(job.run.evaluation("val"), job.val.keys)
         keep_calibration(job.run, score, "val")

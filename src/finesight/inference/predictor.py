@@ -1,8 +1,8 @@
-"""What a network answers, by one path for validation and prediction; and the pass that scores it on a split."""
+"""The forward loop of the project: every prediction, score, feature and snapshot comes from `Predictor`."""
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,36 +13,150 @@ from finesight.backend.device import Machine
 from finesight.backend.memory import free_memory, is_out_of_memory
 from finesight.config import Settings
 from finesight.data.images.image import fit_image
-from finesight.data.loader import ImageDataset, batch_by_size, evaluation_batches, load_batches
-from finesight.data.transforms import prepare
+from finesight.data.loader import Batch, ImageDataset, batch_by_size, evaluation_batches, load_batches
+from finesight.data.transforms import cut_centre, prepare
 from finesight.inference.tiling import SMALLEST, blend_tiles, choose_tile
-from finesight.inference.tta import AS_IT_IS, View, average_views
+from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations
 from finesight.metrics.segmentation import most_likely, predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.task import Score
 
+T = TypeVar("T")
+
+
+class Predictor:
+    """A model on its machine, with test-time augmentation where `augmentations` holds more than one.
+
+    Where memory is too small for a batch, the batch is computed in parts. Images are stored ones, uint8 (n, 3, h, w),
+    or floating tensors that need no preparation: augmented images, or features for a head alone.
+    """
+
+    def __init__(
+        self, model: Model, machine: Machine, settings: Settings, augmentations: Sequence[Augmentation] = NO_TTA
+    ) -> None:
+        self.model = model
+        self.machine = machine
+        self.settings = settings
+        self.augmentations = augmentations
+
+    @classmethod
+    def here(cls, model: Model, settings: Settings, tta: bool = False) -> "Predictor":
+        """Moves the model to this machine, which need not be that of training. tta: with training's flips and turns."""
+        machine = Machine.resolve_here(settings.machine)
+        machine.place(model.network)
+        return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA)
+
+    @torch.inference_mode()
+    def over(
+        self, dataset: ImageDataset, label: str, forward: Callable[[Batch], T], batches: list[list[int]] | None = None
+    ) -> Iterator[tuple[Batch, T]]:
+        """(batch, what `forward` makes of it), under a progress bar. batches: indices; by default `self.batches`."""
+        self.model.eval()
+        batches = self.batches(dataset) if batches is None else batches
+        pinned = self.machine.device.type == "cuda"
+        with progress_bar(label, sum(map(len, batches)), "images") as bar:
+            for batch in load_batches(dataset, batches, self.settings.data.workers, pinned):
+                yield batch, forward(batch)
+                bar.advance(len(batch.indices))
+
+    def batches(self, dataset: ImageDataset) -> list[list[int]]:
+        """Indices of the batches a split is evaluated in."""
+        return evaluation_batches(dataset, evaluation_batch(self.settings))
+
+    @torch.inference_mode()
+    def logits(self, images: Tensor) -> Tensor:
+        """(n, C, …). With TTA the logarithm of mean probabilities.
+
+        Of images larger than those of training the logits of `blend_tiles`, on the CPU.
+        """
+        if tile := self.tile(images):
+            bands = (blend_tiles(self.probabilities, image, tile) for image in images)
+            return torch.stack([torch.cat(list(image), dim=1) for image in bands])
+        if len(self.augmentations) > 1:
+            return self.probabilities(images).clamp(min=SMALLEST).log()
+        (logits,) = self._in_parts(lambda part: (self._forward(part),), images)
+        return logits
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(n, C, …) of images no larger than a tile, the mean over TTA."""
+        predict = average_augmentations(lambda part: self._forward(part).float().softmax(1), self.augmentations)
+        (probabilities,) = self._in_parts(lambda part: (predict(part),), images)
+        return probabilities
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits, what the head sees, n×d or n×d×h×w) of images no larger than a tile, without TTA."""
+        logits, seen = self._in_parts(self._forward_and_see, images)
+        return logits, seen
+
+    def tile(self, images: Tensor) -> tuple[int, int] | None:
+        """(height, width) of the tiles of stored images (n, 3, h, w); None where they are taken at once."""
+        return choose_tile(self.model.preprocessing, (images.shape[-2], images.shape[-1]))
+
+    def centre(self, pixels: Tensor, images: Tensor) -> Tensor:
+        """The centre tile of pixels (…, h, w) that belong to `images`; all of them where those need no tiles."""
+        tile = self.tile(images)
+        return cut_centre(pixels, tile) if tile else pixels
+
+    def input_size(self, images: Tensor) -> tuple[int, int]:
+        """(height, width) at which the network takes stored images, or the centre tiles of them."""
+        preprocessing = self.model.preprocessing
+        if preprocessing.fit != "native":
+            return preprocessing.size
+        height, width = self.centre(images, images).shape[-2:]
+        return height, width
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Images on the device, as the network takes them."""
+        images = images.to(self.machine.device, non_blocking=True)
+        return images if images.is_floating_point() else prepare(images, self.model.preprocessing)
+
+    def _forward(self, images: Tensor) -> Tensor:
+        images = self.prepare(images)
+        with self.machine.autocast():
+            logits: Tensor = self.model(images)
+        return logits
+
+    def _forward_and_see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        images = self.prepare(images)
+        with self.machine.autocast():
+            return self.model.forward_and_see(images)
+
+    def _in_parts(self, forward: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
+        """What `forward` makes of the images: in twice as many parts as long as memory is too small."""
+        num_parts = 1
+        while True:
+            try:
+                return [torch.cat(each) for each in zip(*map(forward, images.chunk(num_parts)), strict=True)]
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or num_parts >= len(images):
+                    raise
+            free_memory(self.machine.device)
+            num_parts *= 2
+
 
 @torch.inference_mode()
 def score_split(
-    model: Model,
-    dataset: ImageDataset,
-    score: Score,
-    machine: Machine,
-    settings: Settings,
-    views: Sequence[View] = AS_IT_IS,
+    predictor: Predictor, dataset: ImageDataset, score: Score, observe: Callable[[Tensor, Tensor], None] | None = None
 ) -> Score:
-    """Runs the network over a split and collects its answers in order; of several ranks each answers a part.
+    """Fills an empty score with a split's predictions, in order. Of several ranks each computes a shard.
 
-    score: an empty one. views: of which the mean is taken. Returns the score of the whole split, on every rank.
+    observe: is given logits and what the head sees, of each batch of this rank. Returns the score of the whole split,
+    on every rank.
     """
-    model.eval()
-    order = evaluation_batches(dataset, evaluation_batch(settings))
-    batches = distributed.shard(order)
-    with progress_bar("Scoring", sum(map(len, batches)), "images") as bar:
-        for batch in load_batches(dataset, batches, settings.data.workers, machine.device.type == "cuda"):
-            score.update(answer(model, batch.images, machine, views), batch.targets)
-            bar.advance(len(batch.indices))
+
+    def predict(batch: Batch) -> Tensor:
+        if observe is None:
+            return predictor.logits(batch.images)
+        logits, seen = predictor.features(batch.images)
+        observe(logits, seen)
+        return logits
+
+    order = predictor.batches(dataset)
+    for batch, logits in predictor.over(dataset, "Scoring", predict, distributed.shard(order)):
+        score.update(logits, batch.targets)
     score, *others = distributed.all_gather(score)
     for other in others:
         score.extend(other)
@@ -51,81 +165,37 @@ def score_split(
 
 
 @torch.inference_mode()
-def answer(model: Model, images: Tensor, machine: Machine, views: Sequence[View] = AS_IT_IS) -> Tensor:
-    """Logits of a batch of stored images uint8 (n, 3, h, w), in more parts where memory is too small.
-
-    Of several views the logarithm of their mean probabilities, which are logits as well. Of images larger than those
-    of training the logits of `blend_tiles`, on the CPU.
-    """
-    if tile := choose_tile(model.preprocessing, (images.shape[-2], images.shape[-1])):
-        ask = average_views(partial(find_chances, model, machine), views)
-        return torch.stack([torch.cat(list(blend_tiles(ask, image, tile)), dim=1) for image in images])
-
-    def find(images: Tensor) -> Tensor:
-        if len(views) == 1:
-            return find_logits(model, images, machine)
-        return average_views(partial(find_chances, model, machine), views)(images).clamp(min=SMALLEST).log()
-
-    num_parts = 1
-    while True:
-        try:
-            return torch.cat([find(part) for part in images.chunk(num_parts)])
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or num_parts >= len(images):
-                raise
-        free_memory(machine.device)
-        num_parts *= 2
-
-
-@torch.inference_mode()
-def answer_masks(
-    model: Model, dataset: ImageDataset, indices: Sequence[int], machine: Machine
+def predict_samples(
+    predictor: Predictor, dataset: ImageDataset, indices: Sequence[int]
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Predicted and true mask (h, w) of some samples of a split, by index."""
     sizes = [(0, 0) if dataset.sizes is None else dataset.sizes[index] for index in indices]
-    answers: dict[int, tuple[Tensor, Tensor]] = {}
-    for places in batch_by_size(sizes, len(indices)):
-        batch = dataset.__getitems__([indices[place] for place in places])
-        targets = batch.targets
-        masks = predict_masks(answer(model, batch.images, machine), (targets.shape[-2], targets.shape[-1]))
-        answers |= {int(index): (mask, truth) for index, mask, truth in zip(batch.indices, masks, targets, strict=True)}
-    return answers
+    batches = [[indices[place] for place in places] for places in batch_by_size(sizes, len(indices))]
+    masks: dict[int, tuple[Tensor, Tensor]] = {}
+    for batch, logits in predictor.over(dataset, "Snapshots", lambda batch: predictor.logits(batch.images), batches):
+        predicted = predict_masks(logits, (batch.targets.shape[-2], batch.targets.shape[-1]))
+        masks |= dict(zip(batch.indices.tolist(), zip(predicted, batch.targets, strict=True), strict=True))
+    return masks
 
 
 @torch.inference_mode()
-def segment(
-    model: Model, images: Sequence[np.ndarray], machine: Machine, views: Sequence[View] = AS_IT_IS
-) -> list[np.ndarray]:
+def segment(predictor: Predictor, images: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Class indices uint8 (h, w) of each of some images of one size, uint8 (h, w, 3), as `score_split` counts them.
 
-    Of images that are looked at in tiles no more is held than a row of those.
+    Of images in tiles no more is held than a row of those.
     """
-    preprocessing, size = model.preprocessing, images[0].shape[:2]
+    preprocessing, size = predictor.model.preprocessing, images[0].shape[:2]
     if tile := choose_tile(preprocessing, (size[0], size[1])):
-        ask = average_views(partial(find_chances, model, machine), views)
-        bands = (blend_tiles(ask, torch.from_numpy(each).permute(2, 0, 1), tile) for each in images)
+        stored = (torch.from_numpy(image).permute(2, 0, 1) for image in images)
+        bands = (blend_tiles(predictor.probabilities, image, tile) for image in stored)
         return [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
     if preprocessing.fit != "native":
-        stored = preprocessing.stored or preprocessing.size
-        images = [fit_image(each, stored, preprocessing.fit, preprocessing.interpolation) for each in images]
-    logits = answer(model, torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), machine, views)
+        fitted = preprocessing.stored or preprocessing.size
+        images = [fit_image(each, fitted, preprocessing.fit, preprocessing.interpolation) for each in images]
+    logits = predictor.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
     return list(predict_masks(logits, (size[0], size[1])).to("cpu", torch.uint8).numpy())
 
 
-def find_chances(model: Model, machine: Machine, images: Tensor) -> Tensor:
-    return find_logits(model, images, machine).float().softmax(1)
-
-
-def find_logits(model: Model, images: Tensor, machine: Machine) -> Tensor:
-    """images: uint8 images as stored (n, 3, h, w), or what the network's first layer is given."""
-    images = images.to(machine.device, non_blocking=True)
-    if not images.is_floating_point():  # else features, for a last layer alone
-        images = prepare(images, model.preprocessing)
-    with machine.autocast():
-        logits: Tensor = model(images)
-    return logits
-
-
 def evaluation_batch(settings: Settings) -> int:
-    """No gradient is kept, so more images fit; past some dozens larger is no faster."""
+    """Images at once where no gradient is kept, so that more fit; past some dozens larger is no faster."""
     return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size

@@ -1,4 +1,4 @@
-"""Images larger than those of training: the network looks at overlapping tiles, whose probabilities blend."""
+"""Images larger than those of training: predicted in overlapping tiles, whose probabilities are blended."""
 
 from collections.abc import Iterator
 
@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from finesight.config import Preprocessing
-from finesight.inference.tta import Answer
+from finesight.inference.tta import Probabilities
 
-OVERLAP = 0.25  # share of a tile that the next one covers again
+OVERLAP = 0.25  # fraction of a tile that the next one covers again
 TILES_AT_ONCE = 4
 SMALLEST = float(torch.finfo(torch.float32).tiny)
 
 
 def choose_tile(preprocessing: Preprocessing, size: tuple[int, int]) -> tuple[int, int] | None:
-    """(height, width) of the tiles of an image of `size`; None where the network looks at all of it at once.
+    """(height, width) of the tiles of an image of `size`; None where the model takes the image at once.
 
-    It does at images no larger than those of training, and at any that is squashed or cropped to one size.
+    Images that are stretched or cropped to one size, or no larger than those of training, need no tiles.
     """
     largest = preprocessing.stored or preprocessing.size
     if preprocessing.fit != "native" or (size[0] <= largest[0] and size[1] <= largest[1]):
@@ -24,7 +24,7 @@ def choose_tile(preprocessing: Preprocessing, size: tuple[int, int]) -> tuple[in
     return largest
 
 
-def blend_tiles(answer: Answer, image: Tensor, tile: tuple[int, int]) -> Iterator[Tensor]:
+def blend_tiles(predict: Probabilities, image: Tensor, tile: tuple[int, int]) -> Iterator[Tensor]:
     """Logits (C, rows, w) on the CPU of an image uint8 (3, h, w), band by band from its top.
 
     Holds the probabilities of one row of tiles at a time. A tile's weight falls towards its border, so that no seam
@@ -39,9 +39,9 @@ def blend_tiles(answer: Answer, image: Tensor, tile: tuple[int, int]) -> Iterato
         for start in range(0, len(lefts), TILES_AT_ONCE):
             some = lefts[start : start + TILES_AT_ONCE]
             row = torch.stack([image[:, top : top + tile[0], left : left + tile[1]] for left in some])
-            chances = answer(row).cpu() * weights
-            band = torch.zeros(chances.shape[1], tile[0], width) if band is None else band
-            for left, each in zip(some, chances, strict=True):
+            probabilities = predict(row).cpu() * weights
+            band = torch.zeros(probabilities.shape[1], tile[0], width) if band is None else band
+            for left, each in zip(some, probabilities, strict=True):
                 band[:, :, left : left + tile[1]] += each
         assert band is not None
         yield band[:, : end - top].clamp(min=SMALLEST).log()

@@ -24,7 +24,7 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
     return height, width
 
 
-def view_of(augment: AugmentSettings, epoch: int) -> int:
+def variant_of(augment: AugmentSettings, epoch: int) -> int:
     """The epoch whose random numbers an epoch's images take: itself, or with augment.variants one of the first."""
     return (epoch - 1) % augment.variants + 1 if augment.variants else epoch
 
@@ -32,7 +32,7 @@ def view_of(augment: AugmentSettings, epoch: int) -> int:
 def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
     """Images and targets on the device, as this epoch sees them before mixing."""
     settings, device = job.settings, job.machine.device
-    draws = draw_uniform(settings.seed, view_of(settings.augment, epoch), batch.indices)
+    draws = draw_uniform(settings.seed, variant_of(settings.augment, epoch), batch.indices)
     size = training_size(settings, job.model.preprocessing, epoch)
     images = batch.images.to(device, non_blocking=True)
     targets = batch.targets.to(device, non_blocking=True)

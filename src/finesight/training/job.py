@@ -1,10 +1,10 @@
 """What a training loop is given."""
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from finesight.backend.device import Machine
 from finesight.classes import ClassList
@@ -32,14 +32,14 @@ class Job:
     class_counts: np.ndarray  # of the training targets
     masks: MaskRule | None = None  # how they are read, where images have masks
     film: Film | None = None
-    feature_film: "FeatureFilm | None" = None
+    feature_history: "FeatureHistory | None" = None
 
 
-class FeatureFilm(Protocol):
-    """Keeps what the last layer sees of the validation images after a few epochs."""
+class FeatureHistory(Protocol):
+    """Keeps what the head sees of the validation images after a few epochs."""
 
-    def watch(self, model: Model) -> AbstractContextManager[None]:
-        """Within the block the images of the validation part go through the model once, in order."""
+    def add(self, logits: Tensor, seen: Tensor) -> None:
+        """A validation batch, in order."""
 
     def keep(self, epoch: int, is_last: bool) -> None:
-        """After the block: saves what was seen, if this is one of the epochs to keep."""
+        """Ends an epoch: saves what was added, if this is one of the epochs to keep."""

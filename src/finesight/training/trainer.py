@@ -15,7 +15,7 @@ from finesight.backend.memory import KeptBuffers, free_memory, is_out_of_memory
 from finesight.backend.synced_norm import SyncedNorm, average_statistics
 from finesight.data.loader import Batch, load_batches, order_batches
 from finesight.errors import ConfigError, DataError, FinesightError
-from finesight.inference.predictor import answer_masks, score_split
+from finesight.inference.predictor import Predictor, predict_samples, score_split
 from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
 from finesight.run import schema
@@ -23,7 +23,7 @@ from finesight.training.augmentation import augment_batch, mix_images
 from finesight.training.best_epoch import is_better, judge
 from finesight.training.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
 from finesight.training.ema import AveragedWeights, swapped_weights
-from finesight.training.feature_cache import keep_features
+from finesight.training.feature_cache import make_feature_cache
 from finesight.training.freezing import FreezeLedger, FreezePlan
 from finesight.training.job import Job
 from finesight.training.nan_guard import LossWatch, are_finite, describe_no_number
@@ -61,8 +61,9 @@ class Trainer:
         self.norm: AbstractContextManager[object] = nullcontext()
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
-        self.kept = keep_features(job, self.plan)
-        self.model = self.kept.model if self.kept else job.model  # what a step runs
+        self.cache = make_feature_cache(job, self.plan)
+        self.model = self.cache.model if self.cache else job.model  # what a step runs
+        self.predictor = Predictor(self.model, job.machine, settings)
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
@@ -127,7 +128,7 @@ class Trainer:
         """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
         job, at, settings = self.job, self.at, self.job.settings
         self.started, self.num_timed = time.perf_counter(), 0
-        train = self.kept.training(at.epoch, stop) if self.kept else job.train
+        train = self.cache.training(at.epoch, stop) if self.cache else job.train
         if train is None:
             return stop.signal
         self.plan.apply(job.model, at.epoch)
@@ -247,7 +248,7 @@ class Trainer:
 
     def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
         device = self.job.machine.device
-        if self.kept:
+        if self.cache:
             return batch.images.to(device), batch.targets.to(device)
         images, targets = augment_batch(self.job, batch, self.at.epoch)
         return mix_images(images, targets, self.job.settings, len(self.job.classes), self.at.epoch)
@@ -274,7 +275,7 @@ class Trainer:
     def _finish_epoch(self, stop: StopRequest) -> int:
         """Ledger, validation, journal, checkpoints. Returns 0, or the signal that any rank got, on all of them."""
         job, at = self.job, self.at
-        val = self.kept.validation(stop) if self.kept else job.val
+        val = self.cache.validation(stop) if self.cache else job.val
         if val is None:
             return stop.signal
         train_seconds = time.perf_counter() - self.started
@@ -285,10 +286,10 @@ class Trainer:
         started = time.perf_counter()
         with swapped_weights(self.network, weights):
             empty = job.task.new_score(job.classes, answers=False)
-            with job.feature_film.watch(self.model) if job.feature_film else nullcontext():
-                score = score_split(self.model, val, empty, job.machine, job.settings)
+            observe = job.feature_history.add if job.feature_history else None
+            score = score_split(self.predictor, val, empty, observe)
             if job.film and distributed.is_main():
-                job.film.add(at.epoch, answer_masks(job.model, job.val, job.film.indices, job.machine))
+                job.film.add(at.epoch, predict_samples(self.predictor, job.val, job.film.indices))
         metrics = score.metrics().values
         is_best = self._judge(metrics)
         line = {
@@ -307,8 +308,8 @@ class Trainer:
         if is_best:
             save_checkpoint(job.run, "best", weights or self.network.state_dict())
         last_epoch = self.is_done
-        if job.feature_film:
-            job.feature_film.keep(at.epoch, last_epoch)
+        if job.feature_history:
+            job.feature_history.keep(at.epoch, last_epoch)
         if at.epoch % job.settings.checkpoint.every == 0 or last_epoch:
             self._save(twin="best" if is_best else "")
         return distributed.all_reduce_max(stop.signal)

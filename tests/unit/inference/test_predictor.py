@@ -5,7 +5,7 @@ import torch
 from trainers import CLASSES, Make, make_model, weights_of
 
 from finesight.config import load_settings
-from finesight.inference.predictor import evaluation_batch, score_split
+from finesight.inference.predictor import Predictor, evaluation_batch, score_split
 
 
 def test_scores_are_in_order_and_change_nothing(make: Make) -> None:
@@ -14,7 +14,8 @@ def test_scores_are_in_order_and_change_nothing(make: Make) -> None:
     scores = []
     for batch_size in (1, 64):
         settings = load_settings(overrides={"batch_size": batch_size, "data.workers": 0})
-        scores.append(score_split(job.model, job.val, job.task.new_score(CLASSES), job.machine, settings))
+        predictor = Predictor(job.model, job.machine, settings)
+        scores.append(score_split(predictor, job.val, job.task.new_score(CLASSES)))
     assert scores[0].targets.tolist() == [0, 1, 2, 0, 1, 2]  # type: ignore[attr-defined]
     torch.testing.assert_close(scores[0].logits, scores[1].logits)  # type: ignore[attr-defined]
     assert all(torch.equal(before[name], tensor) for name, tensor in weights_of(trainer).items())

@@ -1,4 +1,4 @@
-"""Tiles: an image cut up and put together again is the image answered at once."""
+"""Tiles: an image cut up and put together again is the image predicted at once."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from finesight.inference.tiling import blend_tiles, blend_weights, tile_starts
-from finesight.inference.tta import Answer
+from finesight.inference.tta import Probabilities
 
 
 def by_pixel(images: torch.Tensor) -> torch.Tensor:
@@ -19,9 +19,9 @@ def draw(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def blend(answer: Answer, image: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
+def blend(predict: Probabilities, image: np.ndarray, tile: tuple[int, int]) -> np.ndarray:
     """Class indices (h, w)."""
-    bands = blend_tiles(answer, torch.from_numpy(image).permute(2, 0, 1), tile)
+    bands = blend_tiles(predict, torch.from_numpy(image).permute(2, 0, 1), tile)
     return torch.cat(list(bands), dim=1).argmax(0).numpy()
 
 
