@@ -17,7 +17,8 @@ from finesight.checks.run.contract import Case
 from finesight.data.file_statistics import take_portrait
 from finesight.data.images.image import UnreadableImage, image_sizes, read_image
 from finesight.data.images.image_files import DECODERS
-from finesight.data.masks.looks import MaskRule, UnreadableMask, read_mask
+from finesight.data.masks.looks import UnreadableMask, read_mask
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.reporting.mask_images import read_prediction
 from finesight.tasks import find_task

@@ -15,7 +15,7 @@ from finesight.app.run_masks import find_mask_rule
 from finesight.checks.run import Case, find_all
 from finesight.checks.run.page import read_page
 from finesight.config import Settings
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.errors import DataError
 from finesight.inference.predictor import Predictor

@@ -31,7 +31,7 @@ from finesight.data.layouts.mask_names import mask_name
 from finesight.data.leftovers import CLAIM
 from finesight.data.loader import batch_by_size
 from finesight.data.masks.files import encode_colours, encode_overlay, encode_values
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError

@@ -18,7 +18,7 @@ from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
 from finesight.data.decoders import Masks
 from finesight.data.images.image import UnreadableImage
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.restore import read_preprocessing

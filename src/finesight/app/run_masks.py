@@ -6,7 +6,8 @@ from dataclasses import replace
 from finesight.classes import IGNORE_INDEX
 from finesight.config import Settings
 from finesight.data.listing import Listing
-from finesight.data.masks.looks import MaskRule, look_at_masks
+from finesight.data.masks.looks import look_at_masks
+from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rules import apply_rule, choose_rule
 from finesight.data.sample import Item
 from finesight.errors import RunError

@@ -15,7 +15,8 @@ from finesight.data.layouts.mask_pairs import pair_files
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.masks.codes import count_pairs
 from finesight.data.masks.comparison import choose_rules
-from finesight.data.masks.looks import Look, MaskRule, UnreadableMask, list_problems, read_mask, summarise
+from finesight.data.masks.looks import Look, UnreadableMask, list_problems, read_mask, summarise
+from finesight.data.masks.rule import MaskRule
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.metrics.boundary import count_boundary
@@ -131,8 +132,8 @@ def _count(each: PairLook, rules: Rules, classes: ClassList) -> torch.Tensor:
     counts = torch.zeros(len(classes) + 1, len(classes) + 1, dtype=torch.int64)
     no_class = len(classes) if classes.ignore is None else classes.ignore
     for (code, predicted), count in each.joint.items():
-        truth = rules[0].find(each.truth.kind, code, each.truth.palette)
-        guess = rules[1].find(each.prediction.kind, predicted, each.prediction.palette)
+        truth = rules[0].find(each.truth, code)
+        guess = rules[1].find(each.prediction, predicted)
         row = len(classes) if truth == IGNORE_INDEX else truth
         counts[row, no_class if guess == IGNORE_INDEX else guess] += count
     return counts

@@ -17,7 +17,8 @@ from finesight.data.file_statistics import Portrait, take_portrait
 from finesight.data.formats import FORMATS, read_splits
 from finesight.data.images.scaling import ValueStats, choose_scale, measure_values
 from finesight.data.leftovers import Note
-from finesight.data.masks.looks import Look, MaskRule
+from finesight.data.masks.looks import Look
+from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rules import choose_rule
 from finesight.data.masks.values import UnknownValues
 from finesight.data.sample import Item
@@ -122,9 +123,8 @@ class Inspection:
         if self.rule is None:
             return counts
         for key, look in self.looks.items():
-            for code, count in look.counts.items():
-                for split in self.splits_of[key]:
-                    counts[split][self.rule.find(look.kind, code, look.palette)] += count
+            for split in self.splits_of[key]:
+                counts[split].update(self.rule.count(look))
         return counts
 
 

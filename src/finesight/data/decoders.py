@@ -10,7 +10,8 @@ import numpy as np
 from finesight.classes import IGNORE_INDEX
 from finesight.config import PixelScale
 from finesight.data.images.image import Fit, Interpolation, fit_image, image_sizes, place_whole, read_image
-from finesight.data.masks.looks import MaskRule, read_mask
+from finesight.data.masks.looks import read_mask
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 
 Size = tuple[int, int]  # (height, width)

@@ -21,7 +21,8 @@ from finesight.data.layouts.survey import Survey, locate, survey_folder
 from finesight.data.layouts.table import FORMATS, Splits
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.listing import Listing
-from finesight.data.masks.looks import MaskRule, look_at_masks
+from finesight.data.masks.looks import look_at_masks
+from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rules import choose_rule
 from finesight.data.matching import find_class
 from finesight.data.sample import Item

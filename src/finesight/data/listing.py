@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finesight.classes import ClassList
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 
 

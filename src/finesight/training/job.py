@@ -10,7 +10,7 @@ from finesight.backend.device import Machine
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import ImageDataset
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.models.contract import Model
 from finesight.run.folder import RunFolder
 from finesight.task import Film, Loss, Task

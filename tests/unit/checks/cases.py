@@ -16,7 +16,7 @@ from finesight.analysis.projection_quality import map_quality
 from finesight.checks.run import FINDINGS, Case, Explanation
 from finesight.classes import ClassList
 from finesight.config import load_settings
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.schema import REGIONS

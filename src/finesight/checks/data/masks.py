@@ -8,8 +8,9 @@ from finesight.checks.data.contract import Example, Explanation, explain_if_any
 from finesight.classes import IGNORE_INDEX
 from finesight.data.audit import Inspection
 from finesight.data.file_statistics import Stray, find_strays
-from finesight.data.masks.looks import Look, MaskRule
+from finesight.data.masks.looks import Look
 from finesight.data.masks.notes import note_reading, note_shift, spell_code, unknown_codes
+from finesight.data.masks.rule import MaskRule
 
 MASKS_READ_AGAIN = 100  # to say where their stray pixels are
 
@@ -88,7 +89,7 @@ def find_unlabelled_masks(inspection: Inspection) -> Explanation | None:
     examples = [
         Example((key,), look.name)
         for key, look in inspection.looks.items()
-        if all(rule.find(look.kind, code, look.palette) == IGNORE_INDEX for code in look.counts)
+        if all(rule.find(look, code) == IGNORE_INDEX for code in look.counts)
     ]
     return explain_if_any(examples, "mask", "without a pixel of a known class. Nothing is learned from them.")
 

@@ -15,7 +15,8 @@ from finesight.analysis.wording import label_class
 from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
 from finesight.data.images.image import Fit, UnreadableImage
-from finesight.data.masks.looks import MaskRule, read_mask
+from finesight.data.masks.looks import read_mask
+from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.errors import RunError
 from finesight.metrics.evaluation import Evaluation

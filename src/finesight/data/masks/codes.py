@@ -45,6 +45,11 @@ def colour_of(value: int) -> int:
     return value * 0x010101 if 0 <= value < 256 else -1
 
 
+def distance(one: int, other: int) -> int:
+    """Largest difference between two packed colours in a channel."""
+    return max(abs((one >> shift & 255) - (other >> shift & 255)) for shift in (0, 8, 16))
+
+
 def count_codes(codes: np.ndarray) -> dict[int, int]:
     """How often each code of an integer array occurs."""
     return {one: count for (one, _), count in count_pairs(codes, None).items()}

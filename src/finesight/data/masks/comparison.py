@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
-from finesight.data.masks.classes import codes_of
-from finesight.data.masks.codes import grey_of, pack_one, spell
+from finesight.data.masks.codes import grey_of, pack_one
 from finesight.data.masks.files import mask_colours
-from finesight.data.masks.looks import Look, MaskRule, to_colour
+from finesight.data.masks.looks import Look
+from finesight.data.masks.notes import spell_code
 from finesight.data.masks.palettes import find_conflict, find_moved
+from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rules import choose_rule
 from finesight.data.masks.values import MixedScales, name_some
 from finesight.errors import DataError
@@ -32,17 +33,17 @@ def choose_rules(
             rule, found, notes = choose_rule(looks, None, settings)
         except MixedScales as error:
             raise DataError(f"{error} Or name the two classes with --classes.") from None
-        _check_common(truth, predicted, rule, found, settings.unmapped_fraction)
+        _refuse_disjoint(truth, predicted, rule, found, settings.unmapped_fraction)
         return (rule, rule), found, notes
     known, colour_notes = _with_own_colours(classes, looks)
     try:
         rule, found, notes = choose_rule(looks, known, settings)
     except DataError as error:
-        return _choose_apart(truth, predicted, known, settings, error)
+        return _choose_each(truth, predicted, known, settings, error)
     return (rule, rule), found, (*colour_notes, *notes)
 
 
-def _choose_apart(
+def _choose_each(
     truth: Sequence[Look], predicted: Sequence[Look], classes: ClassList, settings: DataSettings, error: DataError
 ) -> Chosen:
     """A rule for each folder where none fits both; raises `error`, of both together, where they leave a doubt."""
@@ -53,7 +54,7 @@ def _choose_apart(
         second, _, more = choose_rule(predicted, classes, settings)
     except DataError:
         raise error from None
-    held = f"truth holds {_list(truth)}, predictions hold {_list(predicted)}"
+    held = f"truth holds {_list_codes(truth)}, predictions hold {_list_codes(predicted)}"
     one, other = ({value for value, index in rule.values if index != IGNORE_INDEX} for rule in (first, second))
     if one != other and max(one, default=0) - max(other, default=0) in (1, -1):
         raise DataError(
@@ -71,7 +72,7 @@ def _with_own_colours(classes: ClassList, looks: Sequence[Look]) -> tuple[ClassL
         return classes, ()
     own = mask_colours(classes)
     colours, palettes = (
-        {to_colour(each, code) for each in looks if each.kind == kind for code in codes_of(each)}
+        {look.colour(code) for look in looks if look.kind == kind for code in look.codes}
         for kind in ("colour", "palette")
     )
     held = colours or palettes
@@ -81,13 +82,15 @@ def _with_own_colours(classes: ClassList, looks: Sequence[Look]) -> tuple[ClassL
     return dataclasses.replace(classes, colours=own), (note,)
 
 
-def _check_common(
+def _refuse_disjoint(
     truth: Sequence[Look], predicted: Sequence[Look], rule: MaskRule, classes: ClassList, limit: float
 ) -> None:
-    """Raises DataError where both folders hold classes that the other has not: they may write the same ones
-    differently."""
-    only = [_present(each, rule, limit) for each in (truth, predicted)]
-    here, there = sorted(only[0] - only[1]), sorted(only[1] - only[0])
+    """Raises DataError where each folder has classes (of more than `limit` of its pixels) that the other lacks."""
+    counts = [sum(map(rule.count, looks), Counter[int]()) for looks in (truth, predicted)]
+    held = [
+        {index for index, n in each.items() if index != IGNORE_INDEX and n > limit * each.total()} for each in counts
+    ]
+    here, there = sorted(held[0] - held[1]), sorted(held[1] - held[0])
     if here and there:
         raise DataError(
             f"Only the truth holds {name_some(classes.names[index] for index in here)}, and only the predictions hold "
@@ -96,20 +99,10 @@ def _check_common(
         )
 
 
-def _present(looks: Sequence[Look], rule: MaskRule, limit: float) -> set[int]:
-    """Classes of more than `limit` of the pixels."""
-    counts: Counter[int] = Counter()
-    for each in looks:
-        for code, count in each.counts.items():
-            counts[rule.find(each.kind, code, each.palette)] += count
-    pixels = counts.total()
-    return {index for index, count in counts.items() if index != IGNORE_INDEX and count > limit * pixels}
-
-
-def _list(looks: Sequence[Look]) -> str:
+def _list_codes(looks: Sequence[Look]) -> str:
     """Colours or values, the most frequent first."""
     counts: Counter[str] = Counter()
-    for each in looks:
-        for code, count in each.counts.items():
-            counts[spell(to_colour(each, code)) if each.kind == "colour" else str(code)] += count
+    for look in looks:
+        for code, count in look.counts.items():
+            counts[spell_code(look, code)] += count
     return name_some(code for code, _ in counts.most_common())

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour
-from finesight.data.masks.looks import MaskRule
+from finesight.data.masks.rule import MaskRule
 
 RUNS = 3  # zlib's Z_RLE
 GOLDEN = 0.618034  # turning the hue by this share keeps any number of colours apart

@@ -1,35 +1,16 @@
-"""What masks hold, and the rule that makes class indices of it: the only reader of masks.
+"""What each mask file holds: its colours or values, and how many pixels have each.
 
-A mask is an image whose colours, or whose values, are classes. All masks of a data set are looked at before anything
-is made of them: what is found decides how they are read (`masks.rules`), and whatever cannot be meant is an error.
+All masks of a data set are looked at before any is read as classes: what they hold decides the rule (`masks.rules`).
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-import numpy as np
-from annotated_types import Ge, Le
-
-from finesight.classes import IGNORE_INDEX
-from finesight.config import check
 from finesight.data.images.image import UnreadableImage, image_sizes
 from finesight.data.images.image_files import explain
-from finesight.data.masks.codes import (
-    MAX_VALUE,
-    NODATA,
-    NUM_COLOURS,
-    colour_of,
-    count_codes,
-    count_inner,
-    parse_colour,
-    spell,
-    unpack,
-)
+from finesight.data.masks.codes import NODATA, colour_of, count_codes, count_inner, grey_of
 from finesight.data.masks.pixels import Kind, RawMask, decode_mask
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
@@ -37,9 +18,8 @@ from finesight.errors import DataError
 from finesight.progress import progress_bar
 
 NUM_LISTED = 20  # files an error names
-UNKNOWN = -1  # what a rule's tables say of a code that they do not name; IGNORE_INDEX as uint8
 LOSSY = (".jpg", ".jpeg", ".jfif")
-FEW = 3  # codes of a mask, from which on it is asked whether they lie along edges only
+FEW = 3  # a mask with fewer codes is not searched for codes that lie along edges only
 
 
 class UnreadableMask(UnreadableImage):
@@ -51,8 +31,8 @@ class UnreadableMask(UnreadableImage):
 class Look:
     """What a mask holds. counts: pixels of each code; palette: packed colour of each code, for kind `palette`.
 
-    nodata, remarks: as of RawMask. inner: of each code the pixels that lie inside an area of it; None where no one
-    asked, since the codes are few or follow each other.
+    nodata, remarks: as of RawMask. inner: of each code the pixels whose neighbours have the same code; None where
+    they were not counted, since the codes are few or consecutive.
     """
 
     name: str
@@ -67,136 +47,33 @@ class Look:
     def is_lossy(self) -> bool:
         return self.name.lower().endswith(LOSSY)
 
+    @property
+    def num_pixels(self) -> int:
+        return sum(self.counts.values())
 
-Index = Annotated[int, Ge(0), Le(IGNORE_INDEX)]
-Value = Annotated[int, Ge(-MAX_VALUE), Le(MAX_VALUE)]
+    @property
+    def codes(self) -> list[int]:
+        """All but what the file calls missing."""
+        return [code for code in self.counts if code not in (NODATA, self.nodata)]
 
+    def colour(self, code: int) -> int:
+        """Packed; -1 for a value without a colour."""
+        return code if self.kind == "colour" else self.palette.get(code, colour_of(code))
 
-@dataclass(frozen=True)
-class MaskRule:
-    """How the codes of one data set become class indices; IGNORE_INDEX for all that no table names.
+    def value(self, code: int) -> int:
+        """The level of a grey RGB pixel; -1 for any other colour."""
+        if self.kind != "colour" or code == NODATA:
+            return code
+        grey = grey_of(code)
+        return -1 if grey is None else grey
 
-    colours, values: (code, index) pairs. palette_as: what a palette mask's pixels are taken for. tolerance: how far a
-    value, or each channel of a colour, may be off the nearest one that is named. palette: (value, colour) pairs that
-    masks read by value showed, so that others whose palettes contradict them are found out.
-    """
-
-    colours: tuple[tuple[int, int], ...] = ()
-    values: tuple[tuple[int, int], ...] = ()
-    palette_as: Literal["colour", "value"] = "value"
-    tolerance: int = 0
-    palette: tuple[tuple[int, int], ...] = ()
-
-    def apply(self, mask: RawMask) -> np.ndarray:
-        """uint8 (h, w)."""
-        if self.is_by_colour(mask.kind):
-            return self._colour_table.take(mask.colours() + 1, mode="clip").astype(np.uint8)
-        low, table = self._value_table
-        return table.take(mask.codes - low, mode="clip").astype(np.uint8)
-
-    def is_by_colour(self, kind: Kind) -> bool:
-        return kind == "colour" or (kind == "palette" and self.palette_as == "colour")
-
-    def find(self, kind: Kind, code: int, palette: Mapping[int, int]) -> int:
-        """Class index of one code of a Look."""
-        return self._look_up(kind, code, palette) & IGNORE_INDEX
-
-    def knows(self, kind: Kind, code: int, palette: Mapping[int, int]) -> bool:
-        """Whether one code of a Look is named, be it as a class or as ignored, or near one that is."""
-        return self._look_up(kind, code, palette) != UNKNOWN
-
-    def names(self, kind: Kind, code: int, palette: Mapping[int, int]) -> bool:
-        """Whether it is named itself."""
-        if self.is_by_colour(kind):
-            return palette.get(code, code) in self._named[0]
-        return code in self._named[1]
-
-    def _look_up(self, kind: Kind, code: int, palette: Mapping[int, int]) -> int:
-        if self.is_by_colour(kind):
-            return int(self._colour_table.take(palette.get(code, code) + 1, mode="clip"))
-        low, table = self._value_table
-        return int(table.take(code - low, mode="clip"))
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `from_dict` reads, for JSON."""
-        return {
-            "colours": [[spell(code), index] for code, index in self.colours],
-            "values": [[code, index] for code, index in self.values],
-            "palette_as": self.palette_as,
-            "tolerance": self.tolerance,
-            "palette": [[value, spell(colour)] for value, colour in self.palette],
-        }
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> "MaskRule":
-        """The rule that `to_dict` wrote. Raises ValueError for anything else."""
-        stored = check(_StoredRule, dict(value))
-        texts = [text for text, _ in stored.colours] + [text for _, text in stored.palette]
-        if not all(re.fullmatch("#[0-9a-f]{6}", text) for text in texts):
-            raise ValueError("a colour is not written as #ff8000")
-        colours = tuple((parse_colour(text), index) for text, index in stored.colours)
-        palette = tuple((value, parse_colour(text)) for value, text in stored.palette)
-        return cls(colours, stored.values, stored.palette_as, stored.tolerance, palette)
-
-    @cached_property
-    def _named(self) -> tuple[set[int], set[int]]:
-        return {code for code, _ in self.colours}, {code for code, _ in self.values}
-
-    @cached_property
-    def _colour_table(self) -> np.ndarray:
-        """int16, of colour -1 first: no colour; after the last again UNKNOWN, as a clipped code must be."""
-        table = np.full(NUM_COLOURS + 2, UNKNOWN, np.int16)
-        cube = table[1:-1].reshape(256, 256, 256)  # blue, green, red
-        distances = np.full(cube.shape, 256, np.int16) if self.tolerance else None
-        for code, index in self.colours:
-            if distances is None:
-                table[1 + code] = index
-            else:
-                _fill_near(cube, distances, unpack(code)[::-1], index, self.tolerance)
-        return table
-
-    @cached_property
-    def _value_table(self) -> tuple[int, np.ndarray]:
-        """(the code of its first entry, int16 table with UNKNOWN at both ends)."""
-        codes = [code for code, _ in self.values] or [0]
-        low, size = min(codes) - self.tolerance - 1, max(codes) - min(codes) + 2 * self.tolerance + 3
-        table, distances = np.full(size, UNKNOWN, np.int16), np.full(size, 256, np.int16)
-        for code, index in self.values:
-            _fill_near(table, distances, (code - low,), index, self.tolerance)
-        return low, table
-
-    # Without the tables: they are 32 MB.
-    def __reduce__(self) -> tuple[type["MaskRule"], tuple[object, ...]]:
-        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance, self.palette)
-
-
-def _fill_near(table: np.ndarray, distances: np.ndarray, centre: tuple[int, ...], index: int, tolerance: int) -> None:
-    """Sets `index` in the box around `centre`, where no other centre is nearer."""
-    ranges = [
-        range(max(0, at - tolerance), min(size, at + tolerance + 1))
-        for at, size in zip(centre, table.shape, strict=True)
-    ]
-    box = tuple(slice(each.start, each.stop) for each in ranges)
-    steps = [abs(np.array(each) - at).astype(np.int16) for each, at in zip(ranges, centre, strict=True)]
-    off: np.ndarray = reduce(np.maximum, np.ix_(*steps))
-    nearer = off < distances[box]
-    table[box][nearer] = index
-    distances[box][nearer] = off[nearer]
-
-
-@dataclass(frozen=True)
-class _StoredRule:
-    """Colours as people write them: a number would say nothing to a reader of the file."""
-
-    colours: tuple[tuple[str, Index], ...]
-    values: tuple[tuple[Value, Index], ...]
-    palette_as: Literal["colour", "value"]
-    tolerance: Annotated[int, Ge(0), Le(255)] = 0
-    palette: tuple[tuple[Value, str], ...] = ()
+    def is_missing(self, code: int) -> bool:
+        """Whether the code itself says that there is no class: nodata, or a negative value."""
+        return code in (NODATA, self.nodata) or (code < 0 and self.kind != "colour")
 
 
 def read_mask(path: Path, key: str = "") -> RawMask:
-    """Decodes a mask. Raises UnreadableMask, also for one that fades into transparency or holds fractions."""
+    """Decodes a mask. Raises UnreadableMask, also for partial transparency and for fractions."""
     try:
         return decode_mask(path)
     except DataError as error:
@@ -206,23 +83,16 @@ def read_mask(path: Path, key: str = "") -> RawMask:
 
 
 def look_at_masks(items: Sequence[Item]) -> list[Look]:
-    """Decodes every mask once. Raises DataError that lists all that are missing, broken or not the image's size."""
-    sizes = image_sizes(items)
-    looks: list[Look] = []
-    problems: list[str] = []
+    """Decodes every mask once. Raises DataError that lists all that are missing, broken or not of the image's size."""
+    results: list[Look | str] = []
     with progress_bar("Looking at masks", len(items), "masks") as bar:
-        pairs = zip(items, sizes, strict=True)
-        for result in map_in_threads(lambda pair: _look(*pair), pairs):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                looks.append(result)
+        for result in map_in_threads(lambda pair: _look(*pair), zip(items, image_sizes(items), strict=True)):
+            results.append(result)
             bar.advance()
-    if problems:
-        raise DataError(
-            list_problems(f"{len(problems):,} of {len(items):,} pairs cannot be used{_advise(items)}:", problems)
-        )
-    return looks
+    if problems := [each for each in results if isinstance(each, str)]:
+        start = f"{len(problems):,} of {len(items):,} pairs cannot be used{_advise(items)}:"
+        raise DataError(list_problems(start, problems))
+    return [each for each in results if isinstance(each, Look)]
 
 
 def _advise(items: Sequence[Item]) -> str:
@@ -246,10 +116,9 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
         raw = read_mask(mask, mask.name)
     except UnreadableMask as error:
         return f"mask {error.key!r} {error.reason}"
-    if size is not None and raw.codes.shape != size:
-        return (
-            f"{item.key!r} is {size[0]}x{size[1]} but its mask {mask.name!r} {raw.codes.shape[0]}x{raw.codes.shape[1]}"
-        )
+    height, width = raw.codes.shape
+    if size not in (None, (height, width)):
+        return f"{item.key!r} is {size[0]}x{size[1]} but its mask {mask.name!r} {height}x{width}"
     return summarise(raw, mask.name, count_codes(raw.codes))
 
 
@@ -266,19 +135,10 @@ def list_problems(start: str, problems: Sequence[str]) -> str:
     return "\n".join([start, *(f"  {problem}" for problem in problems[:NUM_LISTED]), *more])
 
 
-def total_counts(looks: Iterable[Look], kinds: Iterable[Kind], as_colours: bool) -> Counter[int]:
-    """Pixels of each code over the masks of these kinds; as_colours: of each colour. Pixels without a code are not."""
+def count_colours(looks: Iterable[Look], *kinds: Kind) -> Counter[int]:
+    """Pixels of each colour over the masks of these kinds, without those that have no value."""
     total: Counter[int] = Counter()
-    for each in looks:
-        if each.kind in kinds:
-            for code, count in each.counts.items():
-                if code != NODATA:
-                    total[to_colour(each, code) if as_colours else code] += count
+    for look in looks:
+        for code in look.counts.keys() - {NODATA} if look.kind in kinds else ():
+            total[look.colour(code)] += look.counts[code]
     return total
-
-
-def to_colour(each: Look, code: int) -> int:
-    """-1, which is no colour, of a value that has none."""
-    if each.kind == "colour":
-        return code
-    return each.palette.get(code, colour_of(code))

@@ -1,4 +1,4 @@
-"""From what masks hold to what it means: the rule by which codes become class indices."""
+"""From what masks hold, the class list and the settings to the rule by which masks are read."""
 
 import dataclasses
 import re
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
-from finesight.data.masks.classes import MAX_INFERRED, codes_of, infer_classes
-from finesight.data.masks.codes import grey_of, pack_one, parse_colour, spell
-from finesight.data.masks.looks import Look, MaskRule, to_colour
-from finesight.data.masks.mapped import make_mapped_rule
-from finesight.data.masks.notes import note_reading, note_shift, note_strays, note_unused, unknown_share
+from finesight.data import class_mapping
+from finesight.data.masks.classes import MAX_INFERRED, infer_classes
+from finesight.data.masks.codes import MAX_VALUE, colour_of, grey_of, pack_one, parse_colour, spell
+from finesight.data.masks.looks import Look
+from finesight.data.masks.notes import note_reading, note_shift, note_unmapped, note_unused, unknown_fraction
 from finesight.data.masks.palettes import (
     GIVE_COLOURS,
     are_colours,
@@ -20,6 +20,7 @@ from finesight.data.masks.palettes import (
     ignored_colours,
     refuse_unclear,
 )
+from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.values import (
     INTEGER,
     check_scales,
@@ -30,7 +31,6 @@ from finesight.data.masks.values import (
     join_near,
     match_values,
     name_some,
-    value_of,
 )
 from finesight.errors import DataError
 
@@ -51,12 +51,12 @@ class Ignored:
 def choose_rule(
     looks: Sequence[Look], classes: ClassList | None, settings: DataSettings
 ) -> tuple[MaskRule, ClassList, tuple[str, ...]]:
-    """(rule, class list, notes worth printing) for masks that were looked at.
+    """(rule, class list, notes worth printing) for the masks of a data set.
 
     Without `classes` the colours or values found are the classes. data.ignore, data.unmapped_fraction and
     data.colour_tolerance are read. Raises DataError that names files and what they hold.
     """
-    ignored = parse_ignored(settings.ignore, classes)
+    ignored = _parse_ignored(settings.ignore, classes)
     if classes is None:
         classes = infer_classes(looks, ignored.values | ignored.colours, settings)
     elif ignored.class_name:
@@ -64,12 +64,16 @@ def choose_rule(
     if len(classes) > IGNORE_INDEX:
         raise DataError(f"Masks can hold {IGNORE_INDEX} classes; the class list has {len(classes):,}.")
     if classes.mapping:
-        rule = make_mapped_rule(classes, ignored.values | ignored.colours, settings.colour_tolerance)
+        rule = _make_mapped(classes, ignored, settings.colour_tolerance)
     else:
         rule = _make_rule(looks, classes, ignored, settings)
     _refuse_joined(looks, rule)
-    notes = (*_note_needless(looks, ignored), *note_shift(looks, rule, classes))
-    return rule, classes, (*apply_rule(looks, rule, classes, settings), *notes)
+    notes = [*apply_rule(looks, rule, classes, settings)]
+    held = {code for look in looks for code in map(look.value, look.counts)}
+    shown = {spell(colour) for look in looks for colour in map(look.colour, look.codes) if colour >= 0}
+    if needless := [*map(str, sorted(ignored.values - held)), *sorted(ignored.colours - shown)]:
+        notes.append(f"data.ignore names {name_some(needless)}, which no mask holds.")
+    return rule, classes, (*notes, *note_shift(looks, rule, classes))
 
 
 def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settings: DataSettings) -> tuple[str, ...]:
@@ -81,11 +85,11 @@ def apply_rule(looks: Sequence[Look], rule: MaskRule, classes: ClassList, settin
     conflict = find_conflict(looks) or (find_moved(looks, rule.palette) if rule.palette else "")
     if conflict and rule.palette_as == "value":
         raise DataError(f"The palettes of the masks differ ({conflict}): {GIVE_COLOURS}.")
-    strays = note_strays(looks, rule, settings.unmapped_fraction)
-    return (*strays, *note_reading(looks, rule), *note_unused(looks, rule, classes))
+    unmapped = note_unmapped(looks, rule, settings.unmapped_fraction)
+    return (*unmapped, *note_reading(looks, rule), *note_unused(looks, rule, classes))
 
 
-def parse_ignored(ignore: object, classes: ClassList | None) -> Ignored:
+def _parse_ignored(ignore: object, classes: ClassList | None) -> Ignored:
     """data.ignore: a class, a value, a colour, or a list of those, as a tuple or with commas. Raises DataError."""
     known = () if classes is None else classes.ids + classes.names
     texts = [str(each).strip() for each in (ignore if isinstance(ignore, list | tuple) else [ignore])]
@@ -102,66 +106,81 @@ def parse_ignored(ignore: object, classes: ClassList | None) -> Ignored:
     return Ignored(frozenset(int(t) for t in others if not t.startswith("#")), colours, names[0] if names else "")
 
 
-def _note_needless(looks: Sequence[Look], ignored: Ignored) -> list[str]:
-    """What data.ignore names and no mask holds."""
-    values = {value_of(each, code) for each in looks for code in each.counts}
-    colours = {spell(to_colour(each, code)) for each in looks for code in codes_of(each) if to_colour(each, code) >= 0}
-    needless = [*map(str, sorted(ignored.values - values)), *sorted(ignored.colours - colours)]
-    return [f"data.ignore names {name_some(needless)}, which no mask holds."] if needless else []
+def _make_mapped(classes: ClassList, ignored: Ignored, tolerance: int) -> MaskRule:
+    """The rule of a class file that maps values or colours of masks to classes: merged, renamed, or dropped.
+
+    Raises DataError where what is mapped is neither all values nor all colours.
+    """
+    targets: dict[str, str] = dict.fromkeys(map(str, ignored.values | ignored.colours), "") | dict(classes.mapping)
+    by_colour = any(class_mapping.parse_colour(label) for label, _ in classes.mapping)
+    table = {
+        _read_code(label, by_colour): _index(classes.ids.index(target), classes) if target else IGNORE_INDEX
+        for label, target in targets.items()
+    }
+    if by_colour:
+        greys = {grey: index for code, index in table.items() if (grey := grey_of(code)) is not None}
+        return MaskRule(tuple(table.items()), tuple(greys.items()), "colour", tolerance)
+    return MaskRule(_as_greys(table), tuple(table.items()), "value")
+
+
+def _read_code(label: str, by_colour: bool) -> int:
+    """The value, or the packed colour, that a class file maps."""
+    if by_colour and class_mapping.parse_colour(label):
+        return parse_colour(label)
+    if not by_colour and re.fullmatch("-?[0-9]{1,8}", label) and abs(int(label)) <= MAX_VALUE:
+        return int(label)
+    raise DataError(f"The class file maps {label!r}: of masks, from holds either their values or colours as #RRGGBB.")
 
 
 def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, settings: DataSettings) -> MaskRule:
     """Each kind of mask by what it holds: colours by colour, values by value, palettes by what they agree in."""
-    tolerance = settings.colour_tolerance
+    tolerance, limit = settings.colour_tolerance, settings.unmapped_fraction
     colours = _colour_table(looks, classes, ignored)
     if classes.colours is None:
-        _refuse_colours(looks, settings.unmapped_fraction)
+        _refuse_colours(looks, limit)
         values = _value_table(looks, classes, ignored, tolerance)
-        greys = {value * 0x010101: index for value, index in values.items() if 0 <= value < 256}
-        palette = {(value, colour) for each in looks for value, colour in each.palette.items()}
+        palette = {pair for look in looks for pair in look.palette.items()}
         shown = tuple(sorted(palette)) if not find_moved(looks) else ()  # a palette of one colour tells nothing
-        return MaskRule(tuple(greys.items()), tuple(values.items()), "value", tolerance, shown)
-    greys = {value: colours[value * 0x010101] for value in range(256) if value * 0x010101 in colours}
+        return MaskRule(_as_greys(values), tuple(values.items()), "value", tolerance, shown)
+    greys = {value: colours[colour_of(value)] for value in range(256) if colour_of(value) in colours}
     by_colour = MaskRule(tuple(colours.items()), tuple(greys.items()), "colour", tolerance)
-    palettes = [each for each in looks if each.kind == "palette"]
-    plain = [each for each in looks if each.kind == "value"]
-    limit = settings.unmapped_fraction
-    unknown = unknown_share(palettes, by_colour) if palettes else 0.0
+    palettes = [look for look in looks if look.kind == "palette"]
+    plain = [look for look in looks if look.kind == "value"]
+    unknown = unknown_fraction(palettes, by_colour) if palettes else 0.0
     if palettes and not are_colours(palettes, classes, ignored.values, unknown, limit):
         by_colour = dataclasses.replace(by_colour, palette_as="value")
-        plain = plain + palettes
-    if plain and unknown_share(plain, by_colour) <= limit:
+        plain += palettes
+    if plain and unknown_fraction(plain, by_colour) <= limit:
         return by_colour
     if not plain and not all(map(INTEGER.fullmatch, classes.ids)):
         return by_colour
-    values = _value_table(plain, classes, ignored, tolerance)
-    return dataclasses.replace(by_colour, values=tuple(values.items()))
+    return dataclasses.replace(by_colour, values=tuple(_value_table(plain, classes, ignored, tolerance).items()))
 
 
 def _refuse_joined(looks: Sequence[Look], rule: MaskRule) -> None:
     """Raises DataError where data.colour_tolerance would make one class of two values of a mask that is not smooth."""
-    for each in looks:
-        if not rule.tolerance or each.kind != "value" or each.inner is not None or each.is_lossy:
+    for look in looks:
+        if not rule.tolerance or look.kind != "value" or look.inner is not None or look.is_lossy:
             continue
-        indices = {code: rule.find("value", code, {}) for code in codes_of(each) if rule.knows("value", code, {})}
-        least = MOST_JOINED * sum(each.counts.values())
-        near = [code for code in indices if not rule.names("value", code, {}) and each.counts[code] > least]
+        indices = {code: rule.find(look, code) for code in look.codes if rule.knows(look, code)}
+        least = MOST_JOINED * look.num_pixels
+        near = [code for code in indices if not rule.names(look, code) and look.counts[code] > least]
         for code in near:
             if same := [one for one in indices if one != code and indices[one] == indices[code]]:
                 raise DataError(
-                    f"data.colour_tolerance = {rule.tolerance} takes {same[0]} and {code} of mask {each.name} for one "
+                    f"data.colour_tolerance = {rule.tolerance} takes {same[0]} and {code} of mask {look.name} for one "
                     "class, and that mask is not smooth: do all masks write the same values? Save them alike."
                 )
 
 
 def _refuse_colours(looks: Sequence[Look], limit: float) -> None:
-    """Raises DataError for masks that only colours could tell, where the class list has none."""
+    """Raises DataError for masks whose classes only colours can tell, where the class list has none."""
     lacking = f"but the class list has no colours: {GIVE_COLOURS}."
-    for each in looks:
-        colours = [code for code in codes_of(each) if each.kind == "colour" and grey_of(code) is None]
+    for look in looks:
+        colours = [code for code in look.codes if look.kind == "colour" and grey_of(code) is None]
         if colours:
             areas = find_areas(looks, limit)
-            what = f"Mask {each.name} holds the colour {spell(colours[0])}, {lacking}"
+            what = f"Mask {look.name} holds the colour {spell(colours[0])}, {lacking}"
             raise DataError(explain_smooth(looks, areas) if areas else what)
     if conflict := find_conflict(looks):
         refuse_unclear(looks, conflict)
@@ -169,9 +188,9 @@ def _refuse_colours(looks: Sequence[Look], limit: float) -> None:
 
 
 def _colour_table(looks: Sequence[Look], classes: ClassList, ignored: Ignored) -> dict[int, int]:
-    """Packed colour → class index; nothing but what is ignored for a class list without colours."""
+    """Packed colour → class index; only what is ignored for a class list without colours."""
     table = {pack_one(colour): _index(index, classes) for index, colour in enumerate(classes.colours or ())}
-    missing = {each.nodata for each in looks if each.kind == "colour" and each.nodata is not None}
+    missing = {look.nodata for look in looks if look.kind == "colour" and look.nodata is not None}
     if classes.colours is not None:
         missing |= ignored_colours(looks, ignored.values)
     table |= dict.fromkeys(missing - table.keys(), IGNORE_INDEX)
@@ -180,12 +199,12 @@ def _colour_table(looks: Sequence[Look], classes: ClassList, ignored: Ignored) -
 
 def _value_table(looks: Sequence[Look], classes: ClassList, ignored: Ignored, tolerance: int) -> dict[int, int]:
     """Value → class index; greys of RGB files are values, too. Raises DataError."""
-    missing = {each.nodata for each in looks if each.kind != "colour" and each.nodata is not None}
+    missing = {look.nodata for look in looks if look.kind != "colour" and look.nodata is not None}
     found = find_values(looks, ignored.values | missing)
     table = match_values(found, classes)
     unknown = found.keys() - table.keys()
     if unknown and tolerance:
-        greys = {value * 0x010101: count for value, count in found.items() if value < 256}
+        greys = {colour_of(value): count for value, count in found.items() if value < 256}
         table = match_values({code & 255 for code in join_near(greys, tolerance)}, classes)
         unknown = {value for value in found if min(abs(value - known) for known in table) > tolerance}
     if unknown:
@@ -194,6 +213,10 @@ def _value_table(looks: Sequence[Look], classes: ClassList, ignored: Ignored, to
     values = {value: _index(index, classes) for value, index in table.items()}
     values |= dict.fromkeys(missing - values.keys(), IGNORE_INDEX)
     return values | dict.fromkeys(ignored.values, IGNORE_INDEX)
+
+
+def _as_greys(table: dict[int, int]) -> tuple[tuple[int, int], ...]:
+    return tuple((colour_of(value), index) for value, index in table.items() if colour_of(value) >= 0)
 
 
 def _index(index: int, classes: ClassList) -> int:
