@@ -9,7 +9,7 @@ from commands import finesight, train
 
 from finesight import findings
 from finesight.analysis.evidence import read_evidence
-from finesight.checks.run import FINDINGS
+from finesight.checks.run import CHECKS
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
@@ -28,7 +28,7 @@ def test_what_is_missing_is_made_and_every_check_is_accounted_for(run: Path) -> 
     assert (run / "embedding" / "val" / "map.json").exists()
     saved = json.loads((run / "findings" / "val.json").read_text(encoding="utf-8"))
     codes = [each["code"] for each in saved["findings"]]
-    assert sorted([*codes, *saved["silent"], *saved["not_applicable"]]) == list(FINDINGS)
+    assert sorted([*codes, *saved["silent"], *saved["not_applicable"]]) == list(CHECKS)
 
 
 def test_the_answer_is_the_same_in_words_as_json_and_from_python(run: Path) -> None:
@@ -37,11 +37,21 @@ def test_the_answer_is_the_same_in_words_as_json_and_from_python(run: Path) -> N
     assert answer == json.loads((run / "findings" / "val.json").read_text(encoding="utf-8"))
     words = finesight("findings", run).out
     for each in answer["findings"]:
-        assert set(each) == {"code", "title", "severity", "message", "keys"}
+        assert set(each) == {"code", "title", "severity", "message", "keys", "examples"}
         assert each["severity"] in ("error", "warning", "note")
         assert f"{each['code']} {each['severity']}: {each['title']}\n  {each['message']}\n" in words
     for code, reason in answer["not_applicable"].items():
         assert f"Not checked: {code}, {reason}" in words
+
+
+def test_checks_can_be_left_out(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    answer = finesight("findings", copy, "--ignore", "V004", "--ignore", "V001", "--fast", "--json").json()
+    assert list(answer["ignored"]) == ["V001", "V004"]
+    assert not {"V001", "V004"} & {each["code"] for each in answer["findings"]}
+    assert "--fast" in answer["not_applicable"]["V008"]
+    assert "1 check ignored: V004" in finesight("findings", copy, "--ignore", "V004").out
+    assert "Did you mean V004?" in finesight("findings", copy, "--ignore", "v004").error()
 
 
 def test_images_too_few_to_judge_are_told(run: Path) -> None:

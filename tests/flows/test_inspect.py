@@ -71,6 +71,17 @@ def test_the_text_says_the_same(faulty: Path) -> None:
     assert "train/green_0.png (train, green) = train/red_0.png (train, red)" in text
 
 
+def test_checks_can_be_ignored(faulty: Path) -> None:
+    codes = [problem["code"] for problem in inspect(faulty)["problems"]]
+    result = inspect(faulty, ignore=codes)
+    assert (result["problems"], result["is_fit"]) == ([], True)
+    assert list(result["ignored"]) == sorted(codes)
+    answer = finesight("inspect", faulty, "--ignore", "D101", "--ignore", "D201")
+    assert "2 checks ignored: D101, D201" in answer.out
+    assert "error D101" not in answer.out
+    assert "Did you mean D101?" in finesight("inspect", faulty, "--ignore", "D1O1").error()
+
+
 def test_the_page_shows_the_images(faulty: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "page.html"
     out.parent.mkdir()
@@ -201,7 +212,7 @@ def test_settings_of_the_data_are_heeded(tmp_path: Path) -> None:
         Image.fromarray(mask).save(root / f"{number}_mask.png")
     page = tmp_path / "page.html"
     answer = finesight("inspect", root, "--html", page)
-    assert "A border value that no rule explains" in answer.out
+    assert "A border value that is not in the class list" in answer.out
     assert "800  50.0 %" in answer.out  # pixels of value 1, of which no class can be made yet
     assert 'data-value="255"' in page.read_text(encoding="utf-8")
     assert finesight("inspect", root, "--set", "data.ignore=255").code == 0

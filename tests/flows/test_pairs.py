@@ -48,7 +48,7 @@ def test_masks_for_a_part_of_the_images(tmp_path: Path) -> None:
     answer = finesight("inspect", data)
     assert answer.code == 1
     assert "mask_folders, segmentation" in answer.out
-    assert "6 pairs not whole" in answer.out.replace("are not", "not")
+    assert "6 pairs incomplete" in answer.out
     assert "`--set data.unmasked=skip` leaves out images without a mask, of which there are 6." in answer.out
     refused(train(data, tmp_path / "run", **SEGMENTER), tmp_path / "run", "6 of 10", "data.unmasked=skip")
     skipping = SEGMENTER | {"data__unmasked": "skip"}

@@ -13,7 +13,7 @@ from PIL import Image
 from synthetic_masks import write_mask_run
 
 from finesight.analysis.evidence import read_evidence
-from finesight.checks.run.contract import Case
+from finesight.checks.run.case import Case
 from finesight.data.file_statistics import take_portrait
 from finesight.data.images.image import UnreadableImage, image_sizes, read_image
 from finesight.data.images.image_files import DECODERS

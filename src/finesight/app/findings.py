@@ -1,6 +1,6 @@
 """Findings: numbered checks over a run, in plain words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
 from finesight.app.run_data import list_run
 from finesight.app.run_masks import find_mask_rule
-from finesight.checks.run import Case, find_all
-from finesight.checks.run.page import read_page
+from finesight.checks.contract import read_page, refuse_unknown, run_checks
+from finesight.checks.run import CHECKS
+from finesight.checks.run.case import Case
 from finesight.config import Settings
 from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
-from finesight.errors import DataError
+from finesight.errors import DataError, blame_files
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
@@ -28,13 +29,15 @@ from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 
-def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
+def findings(run: str | Path, *, split: str = "val", ignore: Sequence[str] = (), fast: bool = False) -> dict[str, Any]:
     """Checks a run by everything its folder holds, and saves what was found as findings/SPLIT.json.
 
     The evaluation and the features that checks need are computed first where they are missing.
-    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example images; the gravest
-    first), `silent` (code → title of what is well) and `not_applicable` (code → why it could not be checked).
+    ignore: codes of checks to leave out, such as `V003`. fast: leaves out those that read the images again.
+    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example images, `examples`; the
+    most severe first), `silent` and `ignored` (code → title) and `not_applicable` (code → why it was not checked).
     """
+    refuse_unknown(ignore, CHECKS)
     folder = RunFolder.open(run)
     check_split_name(split)
     settings = folder.read_settings()
@@ -48,7 +51,9 @@ def findings(run: str | Path, *, split: str = "val") -> dict[str, Any]:
     evidence = read_evidence(folder, split, find_task(folder))
     fit = read_preprocessing(folder).fit
     start = _start_features(folder, settings, split) if items else None
-    result = find_all(Case(folder, evidence, items, rule, fit, start)).to_dict()
+    with blame_files(folder.path):
+        found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast)
+    result = {"split": split, **found.to_dict()}
     folder.write_json(schema.findings(split), result)
     return result
 

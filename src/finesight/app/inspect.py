@@ -1,12 +1,13 @@
 """Inspect: what is in a data set, and what in it would hurt a training."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finesight.checks.data import find_problems
+from finesight.checks.contract import refuse_unknown, run_checks
+from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
 from finesight.config import load_settings
 from finesight.data.audit import Inspection, inspect_data
@@ -25,6 +26,7 @@ def inspect(
     html: str | Path = "",
     split: str | Path = "",
     settings: Mapping[str, Any] | None = None,
+    ignore: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Looks at every image and mask of a data set once; writes nothing but `html` and `split`.
 
@@ -32,28 +34,30 @@ def inspect(
     copies are on one side, with data.val_fraction of the images in val; it has to lie above them all.
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
-    of data, seed and batch_size are heeded.
+    of data, seed and batch_size are heeded. ignore: codes of checks to leave out, such as `D305`.
     Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
     (images of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
     told), `sizes`, `modes`, `values` (of each type beside uint8: what occurs, what becomes 0 and 255),
-    `num_bytes`, `split` (images of each part, where one is written), `problems` (`code`,
-    `severity`, `title`, `message`, `keys`, `examples`) and `is_fit`: no problem is worse than a note. Raises DataError
-    where there is nothing to inspect.
+    `num_bytes`, `split` (images of each part, where one is written), `problems` (`code`, `severity`, `title`,
+    `message`, `keys`, `examples`), `ignored` (code → title of checks left out) and `is_fit`: no problem is worse than
+    a note. Raises DataError where there is nothing to inspect.
     """
+    refuse_unknown(ignore, CHECKS)
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
     inspection = inspect_data(chosen.data, chosen.seed, chosen.batch_size)
-    problems = find_problems(inspection)
+    found = run_checks(CHECKS, inspection, ignore)
     summary = summarise(inspection)
     if split:
         summary["split"] = write_split(inspection, Path(split), chosen.seed)
     if html:
         from finesight.reporting import make_inspection_page, write_page  # and with them torch
 
-        write_page(make_inspection_page(inspection, problems, summary), Path(html))
+        write_page(make_inspection_page(inspection, found.findings, summary), Path(html))
     return summary | {
-        "problems": [problem.to_dict() for problem in problems],
-        "is_fit": all(problem.severity == "note" for problem in problems),
+        "problems": [problem.to_dict() for problem in found.findings],
+        "ignored": found.ignored,
+        "is_fit": all(problem.severity == "note" for problem in found.findings),
     }
 
 

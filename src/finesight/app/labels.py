@@ -22,7 +22,8 @@ from finesight.analysis.projection_quality import elect
 from finesight.analysis.wording import count_of
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.checks.run.contract import NEIGHBOURS, Case, NotApplicable
+from finesight.checks.contract import NotApplicable
+from finesight.checks.run.case import NEIGHBOURS, Case
 from finesight.checks.run.labels import align_votes, list_doubtful
 from finesight.config import Settings
 from finesight.errors import ConfigError, DataError, blame_files

@@ -1,9 +1,27 @@
-from finesight.cli.options import JsonOption, RunArgument, SplitOption, print_json, print_line
+from typing import Annotated
+
+import typer
+
+from finesight.cli.options import (
+    IgnoreOption,
+    JsonOption,
+    RunArgument,
+    SplitOption,
+    print_ignored,
+    print_json,
+    print_line,
+)
 
 SHOWN = 4  # example images of a finding
 
 
-def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOption = False) -> None:
+def findings(
+    run: RunArgument,
+    split: SplitOption = "val",
+    ignore: IgnoreOption = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Leave out checks that read the images again.")] = False,
+    json_output: JsonOption = False,
+) -> None:
     """Check a run: what is wrong with it or worth knowing, each with its numbers.
 
     The report shows the same with images, and with what each means and how it is judged.
@@ -15,7 +33,7 @@ def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOpti
     from finesight.app.findings import advise
     from finesight.app.findings import findings as run_findings
 
-    result = run_findings(run, split=split)
+    result = run_findings(run, split=split, ignore=ignore or (), fast=fast)
     if json_output:
         print_json(result)
         return
@@ -27,8 +45,9 @@ def findings(run: RunArgument, split: SplitOption = "val", json_output: JsonOpti
             more = len(finding["keys"]) - SHOWN
             print_line(f"  See {', '.join(finding['keys'][:SHOWN])}{f' and {more} more' if more > 0 else ''}")
         print_line()
+    print_ignored(result["ignored"])
     count = len(result["findings"])
-    print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on part {result['split']}.")
+    print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on split {result['split']}.")
     if result["silent"]:
         print_line(f"Nothing to say: {', '.join(result['silent'])}")
     for code, reason in result["not_applicable"].items():

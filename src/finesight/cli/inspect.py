@@ -3,7 +3,15 @@ from typing import Annotated, Any
 
 import typer
 
-from finesight.cli.options import ImagesOption, JsonOption, MasksOption, print_json, print_line
+from finesight.cli.options import (
+    IgnoreOption,
+    ImagesOption,
+    JsonOption,
+    MasksOption,
+    print_ignored,
+    print_json,
+    print_line,
+)
 
 EXAMPLES_SHOWN = 5
 CLASSES_SHOWN = 12
@@ -23,6 +31,7 @@ def inspect(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
     ] = None,
+    ignore: IgnoreOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Say what is in a data set and what in it would hurt a training, without training.
@@ -42,12 +51,15 @@ def inspect(
 
     settings = dict(parse_override(text) for text in set_ or [])
     settings |= {name: glob for name, glob in (("data.images", images), ("data.masks", masks)) if glob}
-    result = run_inspection(data, val=val, format=format, classes=classes, html=html, split=split, settings=settings)
+    result = run_inspection(
+        data, val=val, format=format, classes=classes, html=html, split=split, settings=settings, ignore=ignore or ()
+    )
     if json_output:
         print_json(result)
     else:
         print_summary(result)
         print_problems(result["problems"])
+        print_ignored(result["ignored"])
         if html:
             print_line(f"With images: {html}")
         if split:

@@ -17,11 +17,20 @@ ImagesOption = Annotated[
 MasksOption = Annotated[
     str, typer.Option("--masks", metavar="GLOB", help="Their masks, paired with them by name: 'labels/*.png'.")
 ]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="CODE", help="Leave out a check, such as V003 or D305; repeatable."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 
 
 def print_json(result: Mapping[str, Any]) -> None:
     print(json.dumps(result, indent=1))  # in ASCII, which every console shows and no control character is
+
+
+def print_ignored(ignored: Mapping[str, str]) -> None:
+    if ignored:
+        print_line(f"{len(ignored)} check{'' if len(ignored) == 1 else 's'} ignored: {', '.join(ignored)}")
 
 
 def print_line(text: str = "") -> None:

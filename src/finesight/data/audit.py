@@ -59,6 +59,11 @@ class Inspection:
     def task(self) -> Literal["classification", "segmentation", "none"]:
         return FORMATS[self.format].task
 
+    @property
+    def unit(self) -> str:
+        """What `class_counts` count: `images` or `pixels`; empty where there are no labels."""
+        return {"classification": "images", "segmentation": "pixels"}.get(self.task, "")
+
     def split_apart(self, seed: int) -> dict[str, tuple[Item, ...]]:
         """The splits once more, of which train and val share no scene and no image: neighbouring crops stay on one
         side, and so do copies and near copies. What is called test stays as it is. Raises DataError."""
@@ -98,10 +103,18 @@ class Inspection:
         pairs = ((key, portrait.mask) for key, portrait in self.portraits.items())
         return {key: mask.look for key, mask in pairs if mask and mask.look}
 
-    def class_of(self, key: str) -> int | None:
-        """Index of an image's label; None where it has none that is a class."""
-        label = self.items[key].target
-        return self._indices.get(label) if isinstance(label, str) else None
+    def labels_of(self, key: str) -> tuple[str, ...]:
+        """The labels of an image as they stand on disk; none of one with a mask, or without labels."""
+        target = self.items[key].target
+        return (target,) if isinstance(target, str) else target if isinstance(target, tuple) else ()
+
+    def mask_of(self, key: str) -> Path | None:
+        target = self.items[key].target
+        return target if isinstance(target, Path) else None
+
+    def index_of(self, label: str) -> int | None:
+        """Index of a label's class; None where it is not in the class list."""
+        return self._indices.get(label)
 
     @cached_property
     def _indices(self) -> dict[str, int]:
@@ -116,7 +129,12 @@ class Inspection:
         """Images of each class, or, with masks, pixels, by part. IGNORE_INDEX counts pixels of no known class."""
         if self.task == "classification":
             return {
-                split: Counter(index for item in items if (index := self.class_of(item.key)) is not None)
+                split: Counter(
+                    index
+                    for item in items
+                    for label in self.labels_of(item.key)
+                    if (index := self.index_of(label)) is not None
+                )
                 for split, items in self.splits.items()
             }
         counts: dict[str, Counter[int]] = {split: Counter() for split in self.splits}
@@ -172,7 +190,7 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
 
 
 def _read_labels(inspection: Inspection) -> Inspection:
-    labels = {label for item in inspection.items.values() if isinstance(label := item.target, str)}
+    labels = {label for key in inspection.items for label in inspection.labels_of(key)}
     if inspection.classes is None and labels:
         return replace(inspection, classes=ClassList.from_labels(labels))
     return inspection

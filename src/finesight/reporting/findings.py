@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finesight.analysis.evidence import Answer, Evidence
-from finesight.checks.run.page import Section, read_page
+from finesight.checks.contract import Section, read_page
 from finesight.reporting.mask_images import Originals
 from finesight.reporting.mask_results import View, make_view
 from finesight.reporting.panel import list_elsewhere

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finesight.checks.data import SEVERITIES, Problem
+from finesight.checks.contract import SEVERITIES, Finding
 from finesight.data.audit import Inspection
 from finesight.reporting.html import Page
 from finesight.reporting.thumbnails import make_sprites
@@ -14,7 +14,7 @@ IMAGES_SHOWN = 12  # of an example
 MASK = "mask of "  # begins the name of a mask's thumbnail, the rest of which is the image's key
 
 
-def make_inspection_page(inspection: Inspection, problems: Sequence[Problem], summary: Mapping[str, Any]) -> Page:
+def make_inspection_page(inspection: Inspection, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
     """summary: as `finesight inspect --json` has it."""
     examples = [example for problem in problems for example in problem.examples[:EXAMPLES_SHOWN]]
     keys = dict.fromkeys(key for example in examples for key in example.keys[:IMAGES_SHOWN])

@@ -13,7 +13,9 @@ from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import save_features
 from finesight.analysis.projection import project, save_map
 from finesight.analysis.projection_quality import map_quality
-from finesight.checks.run import FINDINGS, Case, Explanation
+from finesight.checks.contract import Explanation
+from finesight.checks.run import CHECKS
+from finesight.checks.run.case import Case
 from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.data.masks.rule import MaskRule
@@ -41,7 +43,7 @@ class Story:
 
 
 def judge(code: str, case: Case) -> Explanation | None:
-    return FINDINGS[code].judge(case)
+    return CHECKS[code].judge(case)
 
 
 def fired(code: str, case: Case) -> Explanation:

@@ -9,8 +9,9 @@ from cases import answered, confuse, fired, judge, segmented, sure_logits
 from PIL import Image
 
 from finesight.analysis.label_errors import LabelError, LabelErrors, Region, save_label_errors
-from finesight.checks.run import Case, NotApplicable
+from finesight.checks.contract import NotApplicable
 from finesight.checks.run.borders import find_class_borders
+from finesight.checks.run.case import Case
 from finesight.checks.run.labels import valley_chance
 from finesight.tasks import find_task
 

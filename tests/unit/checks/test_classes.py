@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from cases import Story, answered, confuse, fired, judge, segmented, sure_logits
 
-from finesight.checks.run import Case, NotApplicable
+from finesight.checks.contract import NotApplicable
+from finesight.checks.run.case import Case
 
 BALANCED = np.repeat(np.arange(4), 40)
 

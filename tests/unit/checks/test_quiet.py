@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from cases import Story, answered, segmented
 
-from finesight.checks.run import Case, find_all
+from finesight.checks.contract import run_checks
+from finesight.checks.run import CHECKS
+from finesight.checks.run.case import Case
 
 STORY = {
     "losses": [1.6, 0.9, 0.6, 0.45, 0.4, 0.38],
@@ -27,14 +29,14 @@ def make_good(folder: Path, per_class: int, seed: int) -> Case:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_good_run(tmp_path: Path, seed: int) -> None:
-    found = find_all(make_good(tmp_path, 60, seed))
+    found = run_checks(CHECKS, make_good(tmp_path, 60, seed))
     assert not found.findings
     assert {"V001", "V002", "V003", "V004", "V005", "V006", "V010", "V012", "V013", "V015"} <= set(found.silent)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_good_run_judged_on_few_images(tmp_path: Path, seed: int) -> None:
-    assert {each.code for each in find_all(make_good(tmp_path, 5, seed)).findings} <= {"V004"}
+    assert {each.code for each in run_checks(CHECKS, make_good(tmp_path, 5, seed)).findings} <= {"V004"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -48,4 +50,4 @@ def test_good_masks(tmp_path: Path, seed: int) -> None:
     wrong = random.random(truths.shape) < 0.08
     guesses = np.where(wrong, random.integers(0, 3, truths.shape), truths).astype(np.uint8)
     story = Story(**STORY, train=[5000, 4000, 3000, 0, 10])
-    assert not find_all(segmented(tmp_path, truths, guesses, story)).findings
+    assert not run_checks(CHECKS, segmented(tmp_path, truths, guesses, story)).findings

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.wording import percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 from finesight.classes import IGNORE_INDEX
 from finesight.metrics.boundary import border_width, near_border
 from finesight.metrics.intervals import bootstrap

@@ -4,7 +4,8 @@ import math
 
 from finesight.analysis.evidence import find_mistakes
 from finesight.analysis.wording import percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 
 FEWEST_IMAGES = 30  # for the mean of as many to vary as a normal number does
 TOO_SURE = 0.05  # mean confidence - accuracy, lower end of its interval; one image in twenty

@@ -6,7 +6,8 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.wording import count_of, interval_of, join_some, percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 from finesight.metrics.intervals import Measured, bootstrap, measure_share, subtract
 from finesight.metrics.significance import divide, mask_rows, mcnemar, score_masks
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from finesight.analysis.wording import count_of, percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 from finesight.data.duplicates import Duplicates
 
 FEWEST_COMPARED = 20  # copies; the accuracy on fewer says nothing

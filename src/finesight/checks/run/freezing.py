@@ -2,7 +2,8 @@
 
 from finesight.analysis.evidence import read_curve
 from finesight.analysis.wording import interval_of, percent
-from finesight.checks.run.contract import Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import Case
 from finesight.checks.run.learning_rate import guessing_loss
 from finesight.checks.run.training import FEWEST_EPOCHS, LAST_PART, find_gap, given_losses, measure_score
 from finesight.metrics.intervals import measure_share, subtract

@@ -5,7 +5,8 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, normalise_rows
 from finesight.analysis.label_errors import ODDS, LabelError, find_doubtful_labels, temper
 from finesight.analysis.wording import count_of, join_some, percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 
 BELIEVED = 0.85  # share of labels that network and neighbours, where they agree, do not contradict: wrong labels are
 # some in a hundred, so that whoever contradicts more is more often wrong than right about it

@@ -8,7 +8,8 @@ import numpy as np
 
 from finesight.analysis.evidence import read_curve
 from finesight.analysis.wording import percent
-from finesight.checks.run.contract import Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import Case
 from finesight.checks.run.training import check_length, measure_score
 from finesight.metrics.intervals import measure_share, subtract
 

@@ -7,7 +7,8 @@ import numpy as np
 from finesight.analysis.distance import Floats
 from finesight.analysis.evidence import find_best_epoch, judged_metric, read_curve, read_evaluation
 from finesight.analysis.wording import interval_of, percent
-from finesight.checks.run.contract import NUM_EXAMPLES, Case, Explanation, NotApplicable
+from finesight.checks.contract import Explanation, NotApplicable
+from finesight.checks.run.case import NUM_EXAMPLES, Case
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.intervals import Measured, subtract
 from finesight.metrics.significance import FEWEST_IMAGES

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from finesight.analysis.evidence import Answer, Evidence
 from finesight.analysis.features import Features, load_features
 from finesight.analysis.projection_quality import elect
 from finesight.analysis.wording import label_class
+from finesight.checks.contract import NotApplicable
 from finesight.data.decoders import Masks
 from finesight.data.duplicates import Duplicates, find_duplicates
 from finesight.data.images.image import Fit, UnreadableImage
@@ -24,31 +24,8 @@ from finesight.progress import progress_bar
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 
-Severity = Literal["error", "warning", "note"]  # the result is not what it seems | act on it | know it
-
 NEIGHBOURS = 10  # that vote on an image's class, as many as a map's quality is measured by
 NUM_EXAMPLES = 12  # images a finding names
-
-
-class NotApplicable(Exception):
-    """A check cannot be made on this run. Its text says why, and what to do where something can be done."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What a check found, in plain words with the numbers in them. keys: of example images, the clearest first."""
-
-    message: str
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Check:
-    """judge: returns what it found, or None where all is well. Raises NotApplicable."""
-
-    title: str
-    severity: Severity
-    judge: Callable[["Case"], Explanation | None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""What a check is, what it may say, and how a table of checks is run over a run (V…) or a data set (D…)."""
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from finesight.errors import ConfigError
+
+Subject = TypeVar("Subject")
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+Cost = Literal["fast", "slow"]  # slow: reads the images again
+
+PAGES = Path(__file__).parent / "pages"  # docs/findings, which every wheel carries
+
+
+class NotApplicable(Exception):
+    """A check cannot be made on this subject. Its text says why, and what to do where something can be done."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case: the images it is about, which are shown together, and what there is to say of them."""
+
+    keys: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a check found, in plain words with the numbers in them.
+
+    keys: of example images, the clearest first. examples: the same where each has a sentence of its own.
+    """
+
+    message: str
+    keys: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check(Generic[Subject]):
+    """title: what is wrong where it fires. judge: returns None where all is well. Raises NotApplicable."""
+
+    code: str
+    title: str
+    severity: Severity
+    cost: Cost
+    judge: Callable[[Subject], Explanation | None]
+
+
+Judge = Callable[[Subject], Explanation | None]
+
+
+def check(code: str, title: str, severity: Severity, cost: Cost = "fast") -> Callable[[Judge[Subject]], Check[Subject]]:
+    """Makes a Check of the function below."""
+    return lambda judge: Check(code, title, severity, cost, judge)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check that fired."""
+
+    code: str
+    title: str
+    severity: Severity
+    message: str
+    keys: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        examples = [{"keys": list(example.keys), "text": example.text} for example in self.examples]
+        return {**asdict(self), "keys": list(self.keys), "examples": examples}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a table of checks says about a subject. findings: the most severe first.
+
+    silent, ignored: code → title. not_applicable: code → why it was not checked.
+    """
+
+    findings: tuple[Finding, ...]
+    silent: dict[str, str]
+    not_applicable: dict[str, str]
+    ignored: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "findings": [finding.to_dict() for finding in self.findings]}
+
+
+def run_checks(
+    checks: Mapping[str, Check[Subject]], subject: Subject, ignore: Collection[str] = (), fast: bool = False
+) -> Findings:
+    """Makes every check but those in `ignore`, and but the slow ones if `fast`."""
+    found = Findings((), {}, {}, {code: checks[code].title for code in sorted(set(ignore))})
+    findings = []
+    for code, each in checks.items():
+        if code in ignore:
+            continue
+        try:
+            if fast and each.cost == "slow":
+                raise NotApplicable("It is slow: leave out --fast to make it.")
+            explained = each.judge(subject)
+        except NotApplicable as reason:
+            found.not_applicable[code] = str(reason)
+            continue
+        if explained is None:
+            found.silent[code] = each.title
+            continue
+        keys = explained.keys or tuple(dict.fromkeys(key for example in explained.examples for key in example.keys))
+        findings.append(Finding(code, each.title, each.severity, explained.message, keys, explained.examples))
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
+    return replace(found, findings=tuple(findings))
+
+
+def refuse_unknown(ignore: Collection[str], checks: Mapping[str, Check[Any]]) -> None:
+    """Raises ConfigError for a code that no check has."""
+    for code in ignore:
+        if code not in checks:
+            near = difflib.get_close_matches(code.upper(), checks, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"They are {min(checks)} to {max(checks)}."
+            raise ConfigError(f"--ignore {code}: there is no such check here. {hint}")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its paragraphs; one that starts with "- " is a line of a list. Words in `backticks` are code."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+
+
+def read_page(code: str) -> tuple[Section, ...]:
+    """What a finding means, how it is judged, what to do; none for a code without a page, as of a newer finesight."""
+    path = PAGES / f"{code}.md"
+    if not path.is_file():
+        return ()
+    sections = (section.splitlines() for section in path.read_text(encoding="utf-8").split("\n## ")[1:])
+    return tuple(Section(title, tuple(line for line in lines if line)) for title, *lines in sections)

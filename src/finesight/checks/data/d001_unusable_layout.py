@@ -1,0 +1,10 @@
+from finesight.checks.contract import Example, Explanation, check
+from finesight.data.audit import Inspection
+
+
+@check("D001", "The layout cannot be read as it is", "error")
+def unusable_layout(audit: Inspection) -> Explanation | None:
+    if not audit.faults:
+        return None
+    first, *others = audit.faults
+    return Explanation(first, examples=tuple(Example((), fault) for fault in others))

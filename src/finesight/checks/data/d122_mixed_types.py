@@ -1,0 +1,16 @@
+from collections import Counter
+
+from finesight.checks.contract import Example, Explanation, check
+from finesight.data.audit import Inspection
+from finesight.data.images.reading import describe_mixture
+
+
+@check("D122", "Images of different pixel types", "warning")
+def mixed_types(audit: Inspection) -> Explanation | None:
+    types = {key: portrait.type_name for key, portrait in audit.portraits.items() if not portrait.fault}
+    counts = Counter(types.values()).most_common()
+    if len(counts) < 2:
+        return None
+    rarest, _ = counts[-1]
+    examples = tuple(Example((key,), f"{key} is {rarest}") for key, name in types.items() if name == rarest)
+    return Explanation(describe_mixture(dict(counts)), examples=examples)

@@ -1,0 +1,15 @@
+from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.data.examples import explain_if_any
+from finesight.data.audit import Inspection
+from finesight.data.images.scaling import FAR_OUTSIDE
+
+
+@check("D123", "Values outside the range of the training images", "note")
+def values_out_of_range(audit: Inspection) -> Explanation | None:
+    examples = [
+        Example((key,), f"{key}: {each.outside:.0%} of its values")
+        for key, each in sorted(audit.portraits.items(), key=lambda pair: -pair[1].outside)
+        if each.outside > FAR_OUTSIDE
+    ]
+    message = "with many values outside the range of the training images; they are clipped to black or white."
+    return explain_if_any(examples, "image", message)

@@ -1,0 +1,17 @@
+from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.data.examples import explain_if_any
+from finesight.classes import IGNORE_INDEX
+from finesight.data.audit import Inspection
+
+
+@check("D406", "Masks without a known class", "note")
+def unlabelled_masks(audit: Inspection) -> Explanation | None:
+    rule = audit.rule
+    if rule is None:
+        return None
+    examples = [
+        Example((key,), look.name)
+        for key, look in audit.looks.items()
+        if all(rule.find(look, code) == IGNORE_INDEX for code in look.counts)
+    ]
+    return explain_if_any(examples, "mask", "without a pixel of a known class. Training ignores them.")
