@@ -49,7 +49,7 @@ def test_masks_for_a_part_of_the_images(tmp_path: Path) -> None:
     assert answer.code == 1
     assert "mask_folders, segmentation" in answer.out
     assert "6 pairs incomplete" in answer.out
-    assert "`--set data.unmasked=skip` leaves out images without a mask, of which there are 6." in answer.out
+    assert "`--set data.unmasked=skip` leaves out the 6 without a mask." in answer.out
     refused(train(data, tmp_path / "run", **SEGMENTER), tmp_path / "run", "6 of 10", "data.unmasked=skip")
     skipping = SEGMENTER | {"data__unmasked": "skip"}
     answer = train(data, tmp_path / "run", **skipping)
