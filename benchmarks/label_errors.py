@@ -31,7 +31,7 @@ from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.models import build_model
 from finesight.run.folder import RunFolder
-from finesight.tasks.classification.spec import ClassificationScore
+from finesight.tasks.classification.score import ClassificationScore
 
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
 SEED = 0

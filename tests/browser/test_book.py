@@ -8,9 +8,9 @@ from synthetic_run import write_run
 from visiting import open_page
 
 from finesight.analysis.evidence import read_evidence
-from finesight.reporting import make_comparison_page, write_book
-from finesight.reporting.mask_images import Originals
-from finesight.tasks import find_task, make_page
+from finesight.reporting import write_book
+from finesight.reporting.originals import Originals
+from finesight.tasks import TASKS, find_task, make_page
 
 
 def test_chapters_do_not_meet(chromium: Any, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     other = write_mask_run(tmp_path, "other", skill=0.7, network="fcn8s")
     pages = {
         "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
-        "Compared": make_comparison_page(
+        "Compared": TASKS["segmentation"].make_comparison_page(
             [read_evidence(each.run, "val", find_task(each.run)) for each in (masks, other)], masks.originals
         ),
         "Land": make_page(masks.run, masks.originals),

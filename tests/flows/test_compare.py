@@ -38,7 +38,7 @@ def test_a_run_is_not_distinguishable_from_itself(runs: list[Path]) -> None:
 def test_runs_with_other_images_are_refused(runs: list[Path]) -> None:
     answer = finesight("compare", runs[0], runs[2])
     assert answer.code == 2
-    assert "images of part 'val' differ" in answer.err
+    assert "images of split 'val' differ" in answer.err
 
 
 def test_the_report_of_two_runs_shows_how_sure_it_is(runs: list[Path], tmp_path: Path) -> None:

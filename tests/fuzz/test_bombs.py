@@ -24,9 +24,9 @@ from finesight.errors import FinesightError, RunError, WeightsError
 from finesight.inference.restore import restore_model
 from finesight.models.checkpoint_files import read_weights
 from finesight.models.weights import load_strictly
-from finesight.reporting.mask_images import read_prediction
 from finesight.run.folder import MOST_TEXT, RunFolder
 from finesight.tasks import find_task
+from finesight.tasks.segmentation.mask_images import read_prediction
 from reliability import Tally
 
 

@@ -20,8 +20,8 @@ from finesight.data.images.image_files import DECODERS
 from finesight.data.masks.looks import UnreadableMask, read_mask
 from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
-from finesight.reporting.mask_images import read_prediction
 from finesight.tasks import find_task
+from finesight.tasks.segmentation.mask_images import read_prediction
 from reliability import Tally
 
 Image.init()

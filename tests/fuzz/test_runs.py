@@ -27,7 +27,7 @@ from finesight.cli.labels import print_rows
 from finesight.errors import RunError
 from finesight.inference.restore import read_new_layers, restore_model
 from finesight.reporting import write_page
-from finesight.reporting.mask_images import Originals
+from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder, write_csv
 from finesight.tasks import find_task, make_page
 from finesight.tasks.segmentation.snapshot_scores import score_film

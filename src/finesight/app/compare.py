@@ -11,13 +11,7 @@ from finesight.app.evaluate import evaluate
 from finesight.errors import ConfigError
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.significance import Difference, compare_paired, mcnemar
-from finesight.reporting.comparison import (
-    check_comparable,
-    compare_architectures,
-    list_settings,
-    list_turned_answers,
-    rank_changes,
-)
+from finesight.reporting.comparison import check_comparable, compare_architectures, list_changes, list_settings
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
@@ -115,10 +109,7 @@ def _check_truth(runs: Sequence[Evidence], keys: Sequence[str], counted: Sequenc
 
 def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:
     """`settings`, `architecture`, and the keys of the images on which a side wins: `better` and `worse`."""
-    if first.evaluation and first.task.has_masks:
-        better, worse = rank_changes(first, last, len(first.evaluation.images))
-    else:
-        better, worse = ([turn.after.key for turn in turns] for turns in list_turned_answers(first, last))
+    better, worse = ([change.after.key for change in side] for side in list_changes(first, last))
     ignored = ("data.root", "data.val")
     return {
         "settings": {name: list(values) for name, values in list_settings([first, last]) if name not in ignored},

@@ -28,7 +28,6 @@ from finesight.inference.restore import restore_model
 from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import pool
 from finesight.progress import say
-from finesight.reporting.mask_images import list_colours
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Score
@@ -80,7 +79,7 @@ def embed(
     drawn = replace(drawn, quality=map_quality(features, drawn.points, targets))
     save_map(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} images"
-    known, colours = targets >= 0, list_colours(classes) if seen.regions else ()
+    known, colours = targets >= 0, TASKS[model.task].list_colours(classes)
     plot = where / schema.PROJECTION_PLOT
     draw_map(drawn.points[known], targets[known], classes.ids, classes.names, plot, title, describe_map(drawn), colours)
     close = find_close(seen, score, dataset.keys, classes, where, stability)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from finesight.analysis.evidence import Evidence, find_mistakes, read_evidence
+from finesight.analysis.evidence import read_evidence
 from finesight.analysis.gradcam import find_attention, find_focus
 from finesight.analysis.saliency_overlay import encode_png, encode_webp, lay_heat, spread_map
 from finesight.app.preparation import say_reading
@@ -22,15 +22,11 @@ from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import predict_masks
 from finesight.progress import progress_bar, say, track
-from finesight.reporting.mask_images import SIDE as MASK_SIDE
-from finesight.reporting.mask_images import Looked, Originals
-from finesight.reporting.mask_results import find_false_class, rank_scenes
+from finesight.reporting.originals import Looked, Originals
 from finesight.reporting.thumbnails import data_uri
 from finesight.run.folder import RunFolder, write_atomically
-from finesight.tasks import TASKS, find_task
-from finesight.tasks.classification.page import MISTAKES_SHOWN
+from finesight.tasks import find_task
 
-SIDE = 96  # pixels of an overlay in the report
 LARGEST_CLASSES = 3  # of a mask, where no class was asked for
 SMALLEST_REGION = 0.01  # of an image: classes with less are not looked at then
 
@@ -145,14 +141,15 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
 
     Empty for a network that cannot be looked into.
     """
-    evidence = read_evidence(run, split, find_task(run))
-    sought = _list_mistakes(evidence, originals)
+    task = find_task(run)
+    evidence = read_evidence(run, split, task)
+    classes = evidence.classes
+    sought = {key: c for key, c in task.list_false_classes(evidence, originals).items() if c < len(classes)}
     paths = {key: path for key in sought if (path := originals.find_image(key))}
     if not paths:
         return {}
     model = restore_model(run)
     predictor = in_float32(Predictor.here(model, run.read_settings()))
-    side = MASK_SIDE if TASKS[model.task].has_masks else SIDE
     looked = {}
     for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
         try:
@@ -163,17 +160,6 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
         except ModelError as error:
             say(f"Note: the report does not show where the network looks: {error}")
             break
-        overlay = data_uri("image/webp", encode_webp(lay_heat(image, heat), side))
-        looked[key] = Looked(overlay, evidence.classes.names[sought[key]])
+        overlay = data_uri("image/webp", encode_webp(lay_heat(image, heat), task.overlay_side))
+        looked[key] = Looked(overlay, classes.names[sought[key]])
     return looked
-
-
-def _list_mistakes(evidence: Evidence, originals: Originals) -> dict[str, int]:
-    """Class index that was said wrongly, by key."""
-    if evidence.evaluation is None:
-        return {}
-    mistakes = find_mistakes(evidence.evaluation.images)[:MISTAKES_SHOWN]
-    _, worst = rank_scenes(evidence)
-    false = {scene.key: find_false_class(evidence, scene.key, originals) for scene in worst}
-    said = {mistake.key: mistake.prediction for mistake in mistakes} | false
-    return {key: c for key, c in said.items() if c is not None and c < len(evidence.classes)}

@@ -23,13 +23,12 @@ from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.restore import read_preprocessing
 from finesight.progress import say
-from finesight.reporting import Page, make_comparison_page, write_book, write_page
+from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
-from finesight.reporting.mask_images import Originals
+from finesight.reporting.originals import Originals
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task, make_page
-from finesight.tasks.segmentation.snapshot_scores import score_film
 
 
 def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
@@ -61,14 +60,14 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         check_comparable([read_evidence(folder, split, find_task(folder)) for folder in folders])
     for folder in folders:
         complete(folder, split, is_alone=len(folders) == 1)
-    originals = find_originals(folders[0], split)
+    task, originals = find_task(folders[0]), find_originals(folders[0], split)
     if len(folders) == 1:
         looked = look_at_mistakes(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    evidences = [read_evidence(folder, split, find_task(folder)) for folder in folders]
+    evidences = [read_evidence(folder, split, task) for folder in folders]
     with blame_files(folders[-1].path):
-        return make_comparison_page(evidences, originals, comparisons)
+        return task.make_comparison_page(evidences, originals, comparisons)
 
 
 def complete(run: RunFolder, split: str, is_alone: bool) -> None:
@@ -78,7 +77,7 @@ def complete(run: RunFolder, split: str, is_alone: bool) -> None:
         _embed(run, split, evaluated)
     elif not evaluated:
         evaluate(run.path, split=split)
-    score_film(run)
+    find_task(run).prepare_report(run)
     if is_alone and not run.has(schema.findings(split)):
         findings(run.path, split=split)
     if is_alone and not find_task(run).has_masks and split == "val" and not run.has(schema.label_errors(split, "json")):

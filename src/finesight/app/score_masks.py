@@ -24,7 +24,7 @@ from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics
 from finesight.metrics.segmentation import segmentation_metrics
 from finesight.progress import progress_bar, say
-from finesight.tasks.segmentation.spec import save_counts
+from finesight.tasks.segmentation.score import save_counts
 
 Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks
 

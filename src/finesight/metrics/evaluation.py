@@ -30,8 +30,8 @@ class ImageResult:
     """What was predicted for one image.
 
     truth, prediction: class indices, of an image with several classes that of most of it; None where unknown.
-    confidence: probability of the prediction, 0-1. right: the fraction of the image that is right, 0-1; None where
-    nothing in it is known.
+    confidence: probability of the prediction, 0-1. right: the fraction of its units (the image itself, pixels) that are
+    right, 0-1; None where nothing in it is known.
     """
 
     key: str

@@ -29,7 +29,7 @@ def check_comparable(runs: Sequence[Evidence]) -> None:
         odd = list_keys(first) ^ list_keys(other)
         if odd:
             raise ConfigError(
-                f"{both}: their images of part {first.split!r} differ, {min(odd)!r} is in one of them only."
+                f"{both}: their images of split {first.split!r} differ, {min(odd)!r} is in one of them only."
             )
 
 
@@ -149,35 +149,25 @@ def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What two runs said of one image."""
+class Change:
+    """What two runs predicted for one image."""
 
     before: ImageResult
     after: ImageResult
 
-
-def list_turned_answers(first: Evidence, other: Evidence) -> tuple[list[Turn], list[Turn]]:
-    """(put right, spoilt): images on which just one of two runs is right, the surest first."""
-    base = {answer.key: answer for answer in first.evaluation.images} if first.evaluation else {}
-    turns = [
-        Turn(base[answer.key], answer)
-        for answer in (other.evaluation.images if other.evaluation else ())
-        if answer.key in base and base[answer.key].is_mistake != answer.is_mistake
-    ]
-    turns.sort(key=lambda turn: (-(turn.after.confidence or 0.0), turn.after.key))
-    return [turn for turn in turns if not turn.after.is_mistake], [turn for turn in turns if turn.after.is_mistake]
+    @property
+    def gain(self) -> float:
+        """Of the fraction that is right, -1 to 1."""
+        return (self.after.right or 0.0) - (self.before.right or 0.0)
 
 
-def rank_changes(first: Evidence, other: Evidence, limit: int) -> tuple[list[str], list[str]]:
-    """Keys of the images whose share of right pixels rose and fell most between two runs; at most `limit` each."""
-    base = _known_scores(first.evaluation.images if first.evaluation else ())
-    after = _known_scores(other.evaluation.images if other.evaluation else ())
-    change = {key: after[key] - base[key] for key in base if key in after}
-    ranked = sorted(change, key=lambda key: (-change[key], key))
-    risen = [key for key in ranked if change[key] > 0]
-    fallen = [key for key in reversed(ranked) if change[key] < 0]
-    return risen[:limit], fallen[:limit]
+def list_changes(first: Evidence, other: Evidence) -> tuple[list[Change], list[Change]]:
+    """(better, worse) than in the first run: the largest changes first, of equals the most confident."""
+    before = {image.key: image for image in _list_judged(first)}
+    changes = [Change(before[image.key], image) for image in _list_judged(other) if image.key in before]
+    changes.sort(key=lambda change: (-abs(change.gain), -(change.after.confidence or 0.0), change.after.key))
+    return [change for change in changes if change.gain > 0], [change for change in changes if change.gain < 0]
 
 
-def _known_scores(images: Sequence[ImageResult]) -> dict[str, float]:
-    return {image.key: image.right for image in images if image.right is not None}
+def _list_judged(run: Evidence) -> list[ImageResult]:
+    return [image for image in (run.evaluation.images if run.evaluation else ()) if image.right is not None]

@@ -3,17 +3,14 @@
 from finesight.analysis.evidence import read_evidence
 from finesight.errors import RunError, blame_files
 from finesight.reporting.html import Page
-from finesight.reporting.mask_images import Originals
+from finesight.reporting.originals import Originals
 from finesight.run import schema
 from finesight.run.folder import RunFolder
-from finesight.task import Task
-from finesight.tasks.classification.page import make_classification_page
 from finesight.tasks.classification.spec import Classification
-from finesight.tasks.segmentation.page import make_segmentation_page
+from finesight.tasks.contract import Task
 from finesight.tasks.segmentation.spec import Segmentation
 
 TASKS: dict[str, Task] = {"classification": Classification(), "segmentation": Segmentation()}
-PAGES = {"classification": make_classification_page, "segmentation": make_segmentation_page}
 
 
 def find_task(run: RunFolder) -> Task:
@@ -26,6 +23,7 @@ def find_task(run: RunFolder) -> Task:
 
 def make_page(run: RunFolder, originals: Originals, split: str = "val") -> Page:
     """The report of a run's split. Raises RunError where the run folder is damaged."""
-    evidence = read_evidence(run, split, find_task(run))
+    task = find_task(run)
+    evidence = read_evidence(run, split, task)
     with blame_files(run.path):
-        return PAGES[evidence.task.name](evidence, originals)
+        return task.make_page(evidence, originals)

@@ -23,8 +23,8 @@ from finesight.data.sample import Item
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.schema import REGIONS
 from finesight.tasks import find_task
-from finesight.tasks.classification.spec import ClassificationScore
-from finesight.tasks.segmentation.spec import SegmentationScore
+from finesight.tasks.classification.score import ClassificationScore
+from finesight.tasks.segmentation.score import SegmentationScore
 
 COLOURS = ((0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 0), (0, 255, 255))
 

@@ -8,7 +8,7 @@ from cases import Story, answered, confuse, fired, judge, segmented, sure_logits
 
 from finesight.checks.contract import NotApplicable
 from finesight.checks.run.case import Case
-from finesight.tasks.classification.spec import ClassificationScore
+from finesight.tasks.classification.score import ClassificationScore
 
 TARGETS = np.repeat(np.arange(4), 40)
 BALANCED = [100, 100, 100, 100]  # guessing has a loss of ln 4 = 1.39

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finesight.analysis.evidence import read_evidence
-from finesight.reporting import make_comparison_page, write_page
-from finesight.reporting.mask_images import Originals, ReadTruth
+from finesight.reporting import write_page
+from finesight.reporting.originals import Originals, ReadTruth
 from finesight.reporting.thumbnails import FindImage
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task, make_page
@@ -18,4 +18,6 @@ def render_report(
 
 
 def render_comparison(runs: Sequence[RunFolder], out: Path, originals: Originals) -> Path:
-    return write_page(make_comparison_page([read_evidence(run, "val", find_task(run)) for run in runs], originals), out)
+    task = find_task(runs[0])
+    page = task.make_comparison_page([read_evidence(run, "val", find_task(run)) for run in runs], originals)
+    return write_page(page, out)

@@ -18,12 +18,12 @@ from finesight.analysis.projection_quality import map_quality
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
-from finesight.reporting.mask_images import Originals
+from finesight.reporting.originals import Originals
 from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
 from finesight.run.schema import REGIONS
+from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.tasks.segmentation.snapshots import Film
-from finesight.tasks.segmentation.spec import SegmentationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ClassList(

@@ -19,7 +19,7 @@ from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
 from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
-from finesight.tasks.classification.spec import ClassificationScore
+from finesight.tasks.classification.score import ClassificationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAMES = ("wolf", "grey fox", HOSTILE, "猫")

@@ -11,18 +11,17 @@ from test_report_page import Page, read_data
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.compare import compare
 from finesight.errors import ConfigError
-from finesight.reporting import make_comparison_page, write_page
+from finesight.reporting import write_page
 from finesight.reporting.comparison import (
     check_comparable,
     judge_outcome,
+    list_changes,
     list_contrasts,
     list_settings,
-    list_turned_answers,
     name_runs,
-    rank_changes,
 )
-from finesight.reporting.mask_images import Originals
-from finesight.tasks import find_task
+from finesight.reporting.originals import Originals
+from finesight.tasks import TASKS, find_task
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +77,11 @@ def test_both_films_share_one_slider(page: str) -> None:
 
 def test_images_that_changed_most_come_first(pair: list[Evidence]) -> None:
     scores = [{each.key: each.right or 0 for each in run.evaluation.images} for run in pair if run.evaluation]
-    risen, fallen = rank_changes(pair[0], pair[1], limit=2)
-    change = {key: scores[1][key] - scores[0][key] for key in scores[0]}
-    assert risen == sorted(change, key=lambda key: -change[key])[:2]
-    assert rank_changes(pair[1], pair[0], limit=2) == (fallen, risen)
+    better, worse = ([change.after.key for change in side] for side in list_changes(*pair))
+    gain = {key: scores[1][key] - scores[0][key] for key in scores[0]}
+    assert better == sorted((key for key in gain if gain[key] > 0), key=lambda key: -gain[key])
+    back = ([change.after.key for change in side] for side in list_changes(*pair[::-1]))
+    assert list(back) == [worse, better]
 
 
 def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_runs_that_cannot_be_compared(pair: list[Evidence], tmp_path: Path) -> N
         check_comparable([first, dataclasses.replace(other, classes=ignored)])
     assert other.evaluation
     fewer = dataclasses.replace(other.evaluation, images=other.evaluation.images[1:])
-    with pytest.raises(ConfigError, match=r"images of part 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
+    with pytest.raises(ConfigError, match=r"images of split 'val' differ, \"val/0000 'x'_sat.png\" is in one"):
         check_comparable([first, dataclasses.replace(other, evaluation=fewer)])
     check_comparable([first, other])
 
@@ -112,14 +112,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     told = list(evidence.evaluation.images)
     wrong = next(i for i, answer in enumerate(told) if answer.is_mistake)
     right = next(i for i, answer in enumerate(told) if not answer.is_mistake)
-    told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth)
-    told[right] = dataclasses.replace(told[right], prediction=3)
+    told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth, right=1.0)
+    told[right] = dataclasses.replace(told[right], prediction=3, right=0.0)
     evaluation = dataclasses.replace(evidence.evaluation, images=tuple(told))
     return made, [evidence, dataclasses.replace(evidence, evaluation=evaluation)]
 
 
 def test_images_put_right_and_spoilt(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
-    right, spoilt = list_turned_answers(*answers[1])
+    right, spoilt = list_changes(*answers[1])
     assert len(right) == len(spoilt) == 1
     assert right[0].before.is_mistake
     assert not right[0].after.is_mistake
@@ -179,7 +179,7 @@ def test_few_images_decide_nothing_and_are_told(answers: tuple[SyntheticRun, lis
     compared = compare(made.run.path, made.run.path, resamples=200) | few
     row = {"difference": 0.0, "interval": None, "num_images": 1}
     originals = Originals(made.find_image, lambda key, size: None)
-    page = make_comparison_page(pair, originals, [compared | {"classes": {"red": row}}])
+    page = TASKS["classification"].make_comparison_page(pair, originals, [compared | {"classes": {"red": row}}])
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "too few images to tell which run is better" in html
     assert "1 image: too few" in html
@@ -192,7 +192,9 @@ def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, li
     other = write_run(tmp_path / "other", epochs=7)
     compared = compare(made.run.path, other.run.path, resamples=200)
     originals = Originals(made.find_image, lambda key, size: None)
-    page = make_comparison_page([pair[0], read_evidence(other.run, "val", find_task(other.run))], originals, [compared])
+    page = TASKS["classification"].make_comparison_page(
+        [pair[0], read_evidence(other.run, "val", find_task(other.run))], originals, [compared]
+    )
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     head = html[html.index("<header") : html.index("</header>")]
     assert "<h1>Not distinguishable: accuracy" in head  # both tell the same

@@ -13,10 +13,11 @@ from test_masks_page import decode
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.label_errors import LabelErrors, save_label_errors
 from finesight.errors import RunError
-from finesight.reporting.label_errors import show_wrong_images, show_wrong_regions, summarise
-from finesight.reporting.mask_images import outline_uri
+from finesight.reporting.label_errors import show_wrong_images, summarise
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
+from finesight.tasks.segmentation.mask_images import outline_uri
+from finesight.tasks.segmentation.region_gallery import show_wrong_regions
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_an_outline_is_two_pixels_wide() -> None:
 
 
 def test_nothing_found_is_said() -> None:
-    assert summarise(LabelErrors("val", 5, "the network itself", ()), "image") == (
+    assert summarise(LabelErrors("val", 5, "the network itself", ()), "0 labels") == (
         "No label of 5 images is contradicted by the network itself."
     )
 

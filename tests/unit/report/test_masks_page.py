@@ -14,11 +14,12 @@ from test_report_page import Page, read_data, without_scripts
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.reporting.mask_images import Looked, Originals, change_uri, error_uri, read_prediction, shrink
-from finesight.reporting.mask_results import find_false_class, list_segments, make_view, rank_scenes
-from finesight.reporting.mask_snapshots import MAX_FRAMES, Strip, screen_films, thin_out
+from finesight.reporting.originals import Looked, Originals
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
+from finesight.tasks.segmentation.mask_images import change_uri, error_uri, read_prediction, shrink
+from finesight.tasks.segmentation.results import find_false_class, list_segments, make_view, rank_images
+from finesight.tasks.segmentation.snapshot_strips import MAX_FRAMES, Strip, screen_films, thin_out
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_shares_of_classes_add_up(evidence: Evidence) -> None:
 
 
 def test_best_and_worst_images(evidence: Evidence) -> None:
-    best, worst = rank_scenes(evidence)
+    best, worst = rank_images(evidence)
     assert len(best) == len(worst) == 3
     scores = [image.right or 0 for image in (*best, *worst[::-1])]
     assert scores == sorted(scores, reverse=True)

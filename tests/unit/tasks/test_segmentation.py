@@ -15,8 +15,9 @@ from finesight.config import LossSettings, Settings, load_settings
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.segmentation import count_pixels
 from finesight.run.folder import RunFolder
+from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshots import choose_images, start_film
-from finesight.tasks.segmentation.spec import Segmentation, SegmentationScore, count_shares
+from finesight.tasks.segmentation.spec import Segmentation, count_shares
 
 CLASSES = ClassList(("a", "b", "?"), ("狐", "<b>", "unknown"), ((255, 0, 0), (0, 255, 0), (0, 0, 0)), ignore=2)
 TRUTH = torch.tensor([[[0, 0, 1, IGNORE_INDEX]], [[1, 1, 1, 0]]], dtype=torch.uint8)

@@ -18,7 +18,7 @@ def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluatio
         counts = read_confusion(folder, classes)
         index = {label: place for place, label in enumerate(classes.ids)}
         rows = read_csv(folder / schema.PREDICTIONS, COLUMNS)
-        images = [ImageResult(row[0], index.get(row[1]), index.get(row[2]), float(row[3])) for row in rows]
+        images = [_judge(row[0], index.get(row[1]), index.get(row[2]), float(row[3])) for row in rows]
         return Evaluation.read(run, split, counts, images)
 
 
@@ -28,3 +28,8 @@ def read_statistics(run: RunFolder, split: str, classes: ClassList) -> ImageStat
     pairs = [(image.truth, image.prediction) for image in images]
     indices = np.array([[-1 if value is None else value for value in pair] for pair in pairs], np.int64).reshape(-1, 2)
     return ImageStatistics.of_labels([image.key for image in images], indices[:, 0], indices[:, 1], len(classes))
+
+
+def _judge(key: str, truth: int | None, prediction: int | None, confidence: float) -> ImageResult:
+    right = None if None in (truth, prediction) else float(truth == prediction)
+    return ImageResult(key, truth, prediction, confidence, right)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from finesight.analysis.evidence import Answer, Evidence, find_mistakes
+from finesight.analysis.evidence import Answer, Evidence
+from finesight.metrics.evaluation import find_errors
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import list_keys, show_examples
@@ -12,7 +13,7 @@ from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import Style, bokeh_script, class_style
 from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.map_section import plot_map, tell_map
-from finesight.reporting.mask_images import Originals
+from finesight.reporting.originals import Originals
 from finesight.reporting.panel import list_elsewhere, list_images, list_nearest
 from finesight.reporting.sections import (
     describe_training,
@@ -27,6 +28,7 @@ from finesight.reporting.sections import (
 from finesight.reporting.thumbnails import Sprites, make_sprites
 
 MISTAKES_SHOWN = 60
+OVERLAY_SIDE = 96  # pixels of a saliency map
 EXAMPLES_A_CLASS = 3
 MAP_KEY = "Colour and shape tell the true class; a thick red edge marks a mistake."
 CONTENTS = (
@@ -42,7 +44,7 @@ PARTS = (
 )  # fmt: skip
 
 
-def make_classification_page(evidence: Evidence, originals: Originals) -> Page:
+def make_page(evidence: Evidence, originals: Originals) -> Page:
     story = _tell(evidence)
     sprites = make_sprites(story.keys_by_need, originals.find_image, evidence.scale)
     return Page(
@@ -70,7 +72,7 @@ class Story:
 
 
 def _tell(evidence: Evidence) -> Story:
-    mistakes = find_mistakes(evidence.images)
+    mistakes = find_errors(evidence.images)
     examples: dict[int, list[str]] = {}
     for answer in evidence.images:
         if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
@@ -133,3 +135,9 @@ def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, 
         "images": list_images(story.images, sprites, embedding),
         "map": plot_map(embedding, list_styles(evidence)) if embedding else None,
     }
+
+
+def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:
+    """The class predicted for each error the page shows, by key."""
+    errors = find_errors(evidence.evaluation.images if evidence.evaluation else ())[:MISTAKES_SHOWN]
+    return {error.key: error.prediction for error in errors if error.prediction is not None}

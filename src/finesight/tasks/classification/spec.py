@@ -1,14 +1,13 @@
 """One class an image."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
+from finesight.analysis.evidence import Evidence
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.images.image import Fit
@@ -16,15 +15,18 @@ from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.data.transforms import augment
-from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
-from finesight.metrics.confusion import count_confusion, definitions
-from finesight.metrics.evaluation import Evaluation, Metrics, write_confusion, write_metrics
+from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
-from finesight.run import schema
-from finesight.run.folder import RunFolder, write_atomically, write_csv
+from finesight.reporting.comparison_page import make_comparison_page
+from finesight.reporting.html import Page
+from finesight.reporting.originals import Originals
+from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
+from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
+from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.classification.score import ClassificationScore
 from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
@@ -34,6 +36,7 @@ class Classification:
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
     has_masks = False
+    overlay_side = OVERLAY_SIDE
     unit = "image"
 
     def check(self, settings: Settings) -> None:
@@ -83,6 +86,23 @@ class Classification:
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return ClassificationScore(classes)
 
+    def list_colours(self, classes: ClassList) -> list[str]:
+        return []
+
+    def prepare_report(self, run: RunFolder) -> None:
+        """Everything is there."""
+
+    def make_page(self, evidence: Evidence, originals: Originals) -> Page:
+        return make_page(evidence, originals)
+
+    def make_comparison_page(
+        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+    ) -> Page:
+        return make_comparison_page(runs, originals, COMPARISON, comparisons)
+
+    def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
+        return list_false_classes(evidence, originals)
+
     def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
         return read_evaluation(run, split, classes)
 
@@ -93,61 +113,3 @@ class Classification:
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
     ) -> None:
         """One class an image leaves nothing to watch."""
-
-
-class ClassificationScore:
-    def __init__(self, classes: ClassList) -> None:
-        self.classes = classes
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
-
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        self._logits.append(logits.detach().float().cpu())
-        self._targets.append(targets.cpu())
-
-    def extend(self, other: "ClassificationScore") -> None:
-        self._logits += other._logits
-        self._targets += other._targets
-
-    def arrange(self, indices: Sequence[int]) -> None:
-        order = torch.tensor(indices).argsort()
-        self._logits, self._targets = [self.logits[order]], [self.targets[order]]
-
-    def metrics(self) -> Metrics:
-        values = classification_metrics(self.logits, self.targets, self.classes.names)
-        return Metrics(len(self.targets), values, definitions(values))
-
-    def calibrate(self, split: str) -> Calibration | None:
-        return calibrate(self.logits, self.targets, torch.arange(len(self.targets)), "image", split)
-
-    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.targets.numpy(), self.logits.argmax(1).numpy()
-
-    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """Of an image of one class, that of the image."""
-        predictions: np.ndarray = self.judge_images()[1][images]
-        return predictions
-
-    def save(self, folder: Path, keys: Sequence[str]) -> None:
-        logits, targets = self.logits, self.targets
-        confidence, predictions = logits.softmax(1).max(1)
-        ids = self.classes.ids
-        rows = (
-            (key, ids[target], ids[prediction], f"{share:.6f}")
-            for key, target, prediction, share in zip(
-                keys, targets.tolist(), predictions.tolist(), confidence.tolist(), strict=True
-            )
-        )
-        write_csv(folder / schema.PREDICTIONS, ("key", "target", "prediction", "confidence"), rows)
-        counts = count_confusion(targets, predictions, len(ids), ignore_index=None)
-        write_confusion(folder, counts.tolist(), self.classes)
-        write_atomically(folder / schema.LOGITS, save({"logits": logits}))
-        write_metrics(folder, self.metrics())
-
-    @property
-    def logits(self) -> Tensor:
-        return torch.cat(self._logits)
-
-    @property
-    def targets(self) -> Tensor:
-        return torch.cat(self._targets)

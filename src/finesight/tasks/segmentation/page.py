@@ -1,20 +1,16 @@
 """The page of a run that segments images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from finesight.analysis.evidence import Evidence
-from finesight.metrics.evaluation import ImageResult
 from finesight.reporting.calibration import tell_calibration
 from finesight.reporting.charts import draw_matrix
-from finesight.reporting.findings import show_views
+from finesight.reporting.findings import show_findings
 from finesight.reporting.html import Page, name_split
 from finesight.reporting.interactive_map import Style, bokeh_script, mask_style
-from finesight.reporting.label_errors import show_wrong_regions
 from finesight.reporting.map_section import plot_map, tell_map
-from finesight.reporting.mask_images import Originals, list_colours
-from finesight.reporting.mask_results import View, give_mask_verdict, list_segments, make_view, rank_scenes
-from finesight.reporting.mask_snapshots import Screening, masks_scripts, screen_films
+from finesight.reporting.originals import Originals
 from finesight.reporting.panel import list_images
 from finesight.reporting.sections import (
     describe_training,
@@ -24,6 +20,17 @@ from finesight.reporting.sections import (
     list_freeze_phases,
 )
 from finesight.reporting.thumbnails import Sprites, make_sprites
+from finesight.tasks.segmentation.mask_images import SIDE, list_colours
+from finesight.tasks.segmentation.region_gallery import show_wrong_regions
+from finesight.tasks.segmentation.results import (
+    View,
+    find_false_class,
+    give_mask_verdict,
+    list_segments,
+    make_view,
+    rank_images,
+)
+from finesight.tasks.segmentation.snapshot_strips import Screening, masks_scripts, screen_films
 
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
@@ -37,13 +44,15 @@ PARTS = (
     "scenes.html.j2", "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
     "training.html.j2", "record.html.j2",
 )  # fmt: skip
+OVERLAY_SIDE = SIDE  # pixels of a saliency map
+VIEWS_SHOWN = 3  # of a finding; an image with its masks takes some 40 kB
 MAP_KEY = (
     "Colour and shape tell the class of most of its pixels; a thick red edge marks an image on most of which another "
     "class was predicted."
 )
 
 
-def make_segmentation_page(evidence: Evidence, originals: Originals) -> Page:
+def make_page(evidence: Evidence, originals: Originals) -> Page:
     screening, embedding = screen_films([evidence], originals), evidence.embedding
     sprites = make_sprites(
         [image.key for image in embedding.answers] if embedding else [], originals.find_image, evidence.scale
@@ -81,7 +90,7 @@ def list_styles(evidence: Evidence) -> list[Style]:
 def _context(evidence: Evidence, originals: Originals, screening: Screening | None) -> dict[str, Any]:
     evaluation, names = evidence.evaluation, evidence.classes.names
     rows = list_segments(evidence)
-    best, worst = rank_scenes(evidence)
+    ranked = dict(zip(("best", "worst"), rank_images(evidence), strict=True))
     return {
         "evidence": evidence,
         "split_name": name_split(evidence.split),
@@ -90,7 +99,7 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "colours": list_colours(evidence.classes),
         "training": describe_training(evidence),
         "verdict": give_mask_verdict(evidence),
-        "found": show_views(evidence, originals),
+        "found": show_findings(evidence, lambda keys: {"views": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}),
         "rows": rows,
         "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
         "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
@@ -98,7 +107,9 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "screening": screening,
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
         "confusions": list_confusions(evaluation) if evaluation else [],
-        "galleries": {"best": _make_views(best, evidence, originals), "worst": _make_views(worst, evidence, originals)},
+        "galleries": {
+            name: _make_views([image.key for image in images], evidence, originals) for name, images in ranked.items()
+        },
         "calibration": tell_calibration(evidence),
         "label_galleries": show_wrong_regions(evidence, originals),
         "attention": originals.attention,
@@ -108,6 +119,13 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
     }
 
 
-def _make_views(images: Sequence[ImageResult], evidence: Evidence, originals: Originals) -> list[View]:
-    views: Iterable[View | None] = (make_view(image.key, [evidence], originals) for image in images)
-    return [view for view in views if view]
+def _make_views(keys: Sequence[str], evidence: Evidence, originals: Originals) -> tuple[View, ...]:
+    views = (make_view(key, [evidence], originals) for key in keys)
+    return tuple(view for view in views if view)
+
+
+def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:
+    """The class predicted on most wrong pixels of each of the worst images, by key."""
+    _, worst = rank_images(evidence)
+    found = {image.key: find_false_class(evidence, image.key, originals) for image in worst}
+    return {key: index for key, index in found.items() if index is not None}

@@ -1,15 +1,14 @@
 """One class a pixel."""
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
+from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
@@ -17,23 +16,25 @@ from finesight.data.image_cache import open_rows
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import MaskTargets, Targets
-from finesight.data.masks.files import encode_mask
 from finesight.data.sample import Item
 from finesight.data.transforms import augment_pairs
-from finesight.errors import ConfigError, DataError, ModelError
-from finesight.metrics.boundary import count_boundary
-from finesight.metrics.calibration import Calibration
-from finesight.metrics.confusion import definitions
-from finesight.metrics.evaluation import Evaluation, Metrics, write_confusion, write_metrics
+from finesight.errors import ConfigError, DataError
+from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
-from finesight.metrics.pixel_sample import PixelSample
-from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
+from finesight.metrics.segmentation import segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
-from finesight.run import schema
-from finesight.run.folder import RunFolder, write_atomically, write_csv
+from finesight.reporting.comparison_page import make_comparison_page
+from finesight.reporting.html import Page
+from finesight.reporting.originals import Originals
+from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
+from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
+from finesight.tasks.segmentation.mask_images import list_colours
+from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.segmentation.score import SegmentationScore
+from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.tasks.segmentation.snapshots import Film, start_film
 from finesight.training.losses import class_weights, parse_loss
 
@@ -46,6 +47,7 @@ class Segmentation:
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("native", "stretch")
     has_masks = True
+    overlay_side = OVERLAY_SIDE
     unit = "pixel"
 
     def check(self, settings: Settings) -> None:
@@ -129,6 +131,23 @@ class Segmentation:
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return SegmentationScore(classes, answers)
 
+    def list_colours(self, classes: ClassList) -> list[str]:
+        return list_colours(classes)
+
+    def prepare_report(self, run: RunFolder) -> None:
+        score_film(run)
+
+    def make_page(self, evidence: Evidence, originals: Originals) -> Page:
+        return make_page(evidence, originals)
+
+    def make_comparison_page(
+        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+    ) -> Page:
+        return make_comparison_page(runs, originals, COMPARISON, comparisons)
+
+    def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
+        return list_false_classes(evidence, originals)
+
     def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
         return read_evaluation(run, split, classes)
 
@@ -156,115 +175,3 @@ def fold_table(table: np.ndarray, unknown: int | None) -> np.ndarray:
     if unknown is not None:
         folded[:, unknown] += table[:, -1]
     return folded
-
-
-class SegmentationScore:
-    """Counts of each image; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
-
-    def __init__(self, classes: ClassList, answers: bool) -> None:
-        self.classes = classes
-        self.answers = answers
-        self._counts: list[Tensor] = []
-        self._boundary: list[Tensor] = []
-        self._masks: list[bytes] = []
-        self._finite: list[Tensor] = []
-        self._sample = PixelSample(classes.ignore)
-
-    def update(self, logits: Tensor, targets: Tensor) -> None:
-        """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
-        logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
-        predictions = most_likely(logits)
-        self._finite.append(logits.sum().isfinite())
-        counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
-        self._counts.append(counts)
-        if self.answers:
-            pairs = zip(targets, predictions.to(targets.device), strict=True)
-            self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
-            self._sample.add(logits, targets)
-            self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
-
-    def extend(self, other: "SegmentationScore") -> None:
-        for name, answers in vars(self).items():
-            if isinstance(answers, list):
-                answers += getattr(other, name)
-
-    def arrange(self, indices: Sequence[int]) -> None:
-        order = np.argsort(indices)
-        self._counts = [torch.cat([counts.cpu() for counts in self._counts])[order]]
-        if self.answers:
-            self._boundary = [self._boundary[place] for place in order]
-            self._masks = [self._masks[place] for place in order]
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For another process, which has devices of its own: tensors come from the CPU."""
-        return {
-            **vars(self),
-            "_counts": [counts.cpu() for counts in self._counts],
-            "_finite": [finite.cpu() for finite in self._finite],
-        }
-
-    @property
-    def counts(self) -> Tensor:
-        """int64 (n, C + 1, C)."""
-        return torch.cat(self._counts).cpu()
-
-    @property
-    def boundary(self) -> Tensor | None:
-        """int64 (n, 3, C), of `count_boundary`."""
-        return torch.stack(self._boundary) if self.answers else None
-
-    def metrics(self) -> Metrics:
-        if not all(self._finite):
-            raise ModelError(
-                "The network's logits are not finite: training went astray. A lower optim.lr, or optim.clip_norm = 1, "
-                "helps."
-            )
-        counts, boundary = self.counts, self.boundary
-        pooled = None if boundary is None else boundary.sum(0)
-        values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore, pooled)
-        return Metrics(len(counts), values, definitions(values))
-
-    def calibrate(self, split: str) -> Calibration | None:
-        return self._sample.calibrate(split)
-
-    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where pixels are of a known class; of classes with as many pixels, the first in the class list."""
-        known = self.counts[:, :-1].numpy()
-        truth, predicted = known.sum(2), known.sum(1)
-        nothing = truth.sum(1) == 0
-        return np.where(nothing, -1, truth.argmax(1)), np.where(nothing, -1, predicted.argmax(1))
-
-    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        predictions: np.ndarray = self.counts.numpy()[images, classes].argmax(1)
-        return predictions
-
-    def save(self, folder: Path, keys: Sequence[str]) -> None:
-        save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
-        for key, mask in zip(keys, self._masks, strict=True):
-            write_atomically(folder / schema.PREDICTED_MASKS / schema.mask_file(key), mask)
-
-
-def save_counts(
-    folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics, boundary: Tensor | None
-) -> None:
-    """metrics.json, confusion.csv (pixels), images.csv and counts.safetensors of an evaluation.
-
-    counts.safetensors, in the order of images.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
-    `boundary` int64 (n, 3, C) of `count_boundary`, where it was counted.
-    """
-    write_confusion(folder, fold_unknown(counts.sum(0), classes.ignore).tolist(), classes)
-    rows = ((key, *describe_image(each, classes)) for key, each in zip(keys, counts, strict=True))
-    write_csv(folder / schema.IMAGES, ("key", "pixel_accuracy", "miou"), rows)
-    tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
-    stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-    write_atomically(folder / schema.COUNTS, stored)
-    write_metrics(folder, metrics)
-
-
-def describe_image(counts: Tensor, classes: ClassList) -> tuple[str, str]:
-    """Pixel accuracy and mIoU of one image; empty where nothing in it is known."""
-    try:
-        values = segmentation_metrics(counts, classes.names, classes.ignore)
-    except DataError:
-        return "", ""
-    return f"{values['pixel_accuracy']:.6f}", f"{values['miou']:.6f}"

@@ -8,9 +8,9 @@ import numpy as np
 from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX
 from finesight.metrics.evaluation import Evaluation, ImageResult
-from finesight.reporting.mask_images import (
-    Looked,
-    Originals,
+from finesight.reporting.originals import Looked, Originals
+from finesight.reporting.sections import describe_kept_epoch, find_confusion
+from finesight.tasks.segmentation.mask_images import (
     error_uri,
     image_uri,
     list_colours,
@@ -18,9 +18,8 @@ from finesight.reporting.mask_images import (
     read_prediction,
     shrink,
 )
-from finesight.reporting.sections import describe_kept_epoch, find_confusion
 
-SCENES_SHOWN = 8  # at either end
+IMAGES_SHOWN = 8  # at either end
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class View:
     looked: Looked | None
 
 
-def rank_scenes(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult]]:
+def rank_images(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult]]:
     """(best, worst) by the share of right pixels, the best and the worst first; no image is in both.
 
     Not by the mIoU of an image, which a few stray pixels of one more class halve.
@@ -122,7 +121,7 @@ def rank_scenes(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult
     images = evidence.evaluation.images if evidence.evaluation else ()
     known = (image for image in images if image.right is not None)
     ranked = sorted(known, key=lambda image: (-(image.right or 0.0), image.key))
-    shown = min(SCENES_SHOWN, len(ranked) // 2)
+    shown = min(IMAGES_SHOWN, len(ranked) // 2)
     return ranked[:shown], ranked[::-1][:shown]
 
 

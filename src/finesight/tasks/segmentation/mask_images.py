@@ -1,8 +1,6 @@
-"""Images, masks and what differs between masks, as small images inside the page."""
+"""Images, masks and the differences of masks, as small images inside a page."""
 
 import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.images.image import Fit, UnreadableImage, place_whole, read_image
 from finesight.data.masks.files import encode_mask, mask_colours
 from finesight.data.masks.looks import read_mask
-from finesight.reporting.thumbnails import FindImage, data_uri
+from finesight.reporting.originals import Size
+from finesight.reporting.thumbnails import data_uri
 from finesight.run import schema
 
 SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film
@@ -21,28 +20,6 @@ QUALITY = 78  # WebP
 WRONG, UNKNOWN, VEIL = (210, 48, 44, 255), (138, 143, 152, 255), (16, 18, 22, 205)  # RGBA
 OUTLINE = (255, 0, 128, 255)
 CLEAR = (0, 0, 0, 0)
-
-Size = tuple[int, int]  # (height, width)
-ReadTruth = Callable[
-    [str, Size], np.ndarray | None
-]  # (key, size) → class indices uint8 of that size, if they are there
-
-
-@dataclass(frozen=True)
-class Looked:
-    """An image under the heat of where the network looked, as a data: address. sought: name of the class it is of."""
-
-    uri: str
-    sought: str
-
-
-@dataclass(frozen=True)
-class Originals:
-    """What the run folder does not hold: images, their true masks, and where the network looked in some, by key."""
-
-    find_image: FindImage
-    read_truth: ReadTruth
-    attention: Mapping[str, Looked] = field(default_factory=dict)
 
 
 def list_colours(classes: ClassList) -> list[str]:

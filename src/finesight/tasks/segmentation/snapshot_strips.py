@@ -10,8 +10,9 @@ import numpy as np
 from finesight.analysis.evidence import Evidence, Film
 from finesight.classes import ClassList
 from finesight.errors import RunError
-from finesight.reporting.mask_images import SIDE, Originals, change_uri, image_uri, mask_uri, read_mask_indices
+from finesight.reporting.originals import Originals
 from finesight.run import schema
+from finesight.tasks.segmentation.mask_images import SIDE, change_uri, image_uri, mask_uri, read_mask_indices
 
 MAX_FRAMES = 40  # of a strip; of a longer film every n-th
 MAX_TAKES = 12  # images

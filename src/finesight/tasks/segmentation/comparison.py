@@ -1,0 +1,34 @@
+"""How runs that segment are compared: mask snapshots side by side, and the masks that changed most."""
+
+from collections.abc import Sequence
+
+from finesight.analysis.evidence import Evidence
+from finesight.reporting.comparison import list_changes
+from finesight.reporting.comparison_page import ComparedImages, Gathered
+from finesight.reporting.originals import Originals
+from finesight.tasks.segmentation.mask_images import list_colours
+from finesight.tasks.segmentation.results import make_view
+from finesight.tasks.segmentation.snapshot_strips import masks_scripts, screen_films
+
+CHANGES_SHOWN = 6  # masks that became better, and as many that became worse
+
+
+def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Gathered:
+    keys = [[change.after.key for change in side[:CHANGES_SHOWN]] for side in list_changes(runs[0], runs[-1])]
+    views = [[view for key in side if (view := make_view(key, runs, originals))] for side in keys]
+    screening = screen_films(runs, originals)
+    context = {
+        "screening": screening,
+        "changed_views": list(zip(("Better", "Worse"), views, strict=True)),
+        "colours": list_colours(runs[0].classes),
+    }
+    return Gathered(context, {"film": screening.to_dict() if screening else None}, scripts=masks_scripts(screening))
+
+
+COMPARISON = ComparedImages(
+    "iou",
+    "IoU",
+    ("film.html.j2", "changed_masks.html.j2"),
+    (("film", "Films"), ("images", "Same images")),
+    gather_masks,
+)

@@ -1,0 +1,134 @@
+"""How good predicted masks are on a split, from the pixel counts of each image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.data.masks.files import encode_mask
+from finesight.errors import DataError, ModelError
+from finesight.metrics.boundary import count_boundary
+from finesight.metrics.calibration import Calibration
+from finesight.metrics.confusion import definitions
+from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
+from finesight.metrics.pixel_sample import PixelSample
+from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
+from finesight.run import schema
+from finesight.run.folder import write_atomically, write_csv
+
+
+class SegmentationScore:
+    """Counts of each image; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
+
+    def __init__(self, classes: ClassList, answers: bool) -> None:
+        self.classes = classes
+        self.answers = answers
+        self._counts: list[Tensor] = []
+        self._boundary: list[Tensor] = []
+        self._masks: list[bytes] = []
+        self._finite: list[Tensor] = []
+        self._sample = PixelSample(classes.ignore)
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
+        logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
+        predictions = most_likely(logits)
+        self._finite.append(logits.sum().isfinite())
+        counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
+        self._counts.append(counts)
+        if self.answers:
+            pairs = zip(targets, predictions.to(targets.device), strict=True)
+            self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
+            self._sample.add(logits, targets)
+            self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
+
+    def extend(self, other: "SegmentationScore") -> None:
+        for name, answers in vars(self).items():
+            if isinstance(answers, list):
+                answers += getattr(other, name)
+
+    def arrange(self, indices: Sequence[int]) -> None:
+        order = np.argsort(indices)
+        self._counts = [torch.cat([counts.cpu() for counts in self._counts])[order]]
+        if self.answers:
+            self._boundary = [self._boundary[place] for place in order]
+            self._masks = [self._masks[place] for place in order]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has devices of its own: tensors come from the CPU."""
+        return {
+            **vars(self),
+            "_counts": [counts.cpu() for counts in self._counts],
+            "_finite": [finite.cpu() for finite in self._finite],
+        }
+
+    @property
+    def counts(self) -> Tensor:
+        """int64 (n, C + 1, C)."""
+        return torch.cat(self._counts).cpu()
+
+    @property
+    def boundary(self) -> Tensor | None:
+        """int64 (n, 3, C), of `count_boundary`."""
+        return torch.stack(self._boundary) if self.answers else None
+
+    def metrics(self) -> Metrics:
+        if not all(self._finite):
+            raise ModelError(
+                "The network's logits are not finite: training went astray. A lower optim.lr, or optim.clip_norm = 1, "
+                "helps."
+            )
+        counts, boundary = self.counts, self.boundary
+        pooled = None if boundary is None else boundary.sum(0)
+        values = segmentation_metrics(counts.sum(0), self.classes.names, self.classes.ignore, pooled)
+        return Metrics(len(counts), values, definitions(values))
+
+    def calibrate(self, split: str) -> Calibration | None:
+        return self._sample.calibrate(split)
+
+    def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where pixels are of a known class; of classes with as many pixels, the first in the class list."""
+        known = self.counts[:, :-1].numpy()
+        truth, predicted = known.sum(2), known.sum(1)
+        nothing = truth.sum(1) == 0
+        return np.where(nothing, -1, truth.argmax(1)), np.where(nothing, -1, predicted.argmax(1))
+
+    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        predictions: np.ndarray = self.counts.numpy()[images, classes].argmax(1)
+        return predictions
+
+    def save(self, folder: Path, keys: Sequence[str]) -> None:
+        save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
+        for key, mask in zip(keys, self._masks, strict=True):
+            write_atomically(folder / schema.PREDICTED_MASKS / schema.mask_file(key), mask)
+
+
+def save_counts(
+    folder: Path, keys: Sequence[str], counts: Tensor, classes: ClassList, metrics: Metrics, boundary: Tensor | None
+) -> None:
+    """metrics.json, confusion.csv (pixels), images.csv and counts.safetensors of an evaluation.
+
+    counts.safetensors, in the order of images.csv: `counts` int64 (n, C + 1, C), the last row is unknown truth;
+    `boundary` int64 (n, 3, C) of `count_boundary`, where it was counted.
+    """
+    write_confusion(folder, fold_unknown(counts.sum(0), classes.ignore).tolist(), classes)
+    rows = ((key, *describe_image(each, classes)) for key, each in zip(keys, counts, strict=True))
+    write_csv(folder / schema.IMAGES, ("key", "pixel_accuracy", "miou"), rows)
+    tensors = {"counts": counts} if boundary is None else {"counts": counts, "boundary": boundary}
+    stored = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    write_atomically(folder / schema.COUNTS, stored)
+    write_metrics(folder, metrics)
+
+
+def describe_image(counts: Tensor, classes: ClassList) -> tuple[str, str]:
+    """Pixel accuracy and mIoU of one image; empty where nothing in it is known."""
+    try:
+        values = segmentation_metrics(counts, classes.names, classes.ignore)
+    except DataError:
+        return "", ""
+    return f"{values['pixel_accuracy']:.6f}", f"{values['miou']:.6f}"
