@@ -28,7 +28,7 @@ class Task(task.Task, Protocol):
     def make_comparison_page(
         self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
     ) -> Page:
-        """comparisons: comparison.json of each run after the first. Raises ConfigError where runs cannot be compared."""
+        """comparisons: comparison.json of each run after the first. Raises ConfigError for unlike runs."""
 
     def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
         """The class that was wrongly predicted for each image whose error the page shows, by key."""
