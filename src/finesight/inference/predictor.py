@@ -88,7 +88,7 @@ class Predictor:
     @torch.inference_mode()
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(logits, what the head sees, n×d or n×d×h×w) of images no larger than a tile, without TTA."""
-        logits, seen = self._in_parts(self._forward_and_see, images)
+        logits, seen = self._in_parts(self._forward_with_features, images)
         return logits, seen
 
     def tile(self, images: Tensor) -> tuple[int, int] | None:
@@ -119,10 +119,10 @@ class Predictor:
             logits: Tensor = self.model(images)
         return logits
 
-    def _forward_and_see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         images = self.prepare(images)
         with self.machine.autocast():
-            return self.model.forward_and_see(images)
+            return self.model.forward_with_features(images)
 
     def _in_parts(self, forward: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
         """What `forward` makes of the images: in twice as many parts as long as memory is too small."""

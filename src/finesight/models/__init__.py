@@ -1,4 +1,4 @@
-"""Networks, their layers, and where their weights come from."""
+"""Models, their layers, and where their weights come from."""
 
 from finesight.models.contract import Entry, Model, WeightsOrigin
 from finesight.models.layers import Layer

@@ -1,4 +1,4 @@
-"""Files of weights as people have them: their tensors by name, read without running anything in them."""
+"""Weights files of any origin: their tensors by name, read without running any code in them."""
 
 import io
 import mmap
@@ -20,30 +20,30 @@ from finesight.errors import WeightsError
 ENDINGS = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
 OTHER_KINDS = {  # how a file begins → what it is, and what to do
     b"version https://git-lfs": "is a Git LFS pointer, not the file itself: run `git lfs pull` where it was cloned",
-    b"<!doctype html": "is a web page, not weights: download the file again, its link asked for something",
-    b"<html": "is a web page, not weights: download the file again, its link asked for something",
+    b"<!doctype html": "is a web page, not weights: open its link in a browser and download the file itself",
+    b"<html": "is a web page, not weights: open its link in a browser and download the file itself",
     b"\x89hdf\r\n": "is an HDF5 file, as Keras writes them; finesight reads .safetensors and torch's .pth",
-    b"\x93numpy": "is a numpy array; finesight reads .safetensors and torch's .pth",
+    b"\x93numpy": "is a NumPy array; finesight reads .safetensors and torch's .pth",
     b"\x1f\x8b": "is compressed by gzip: unpack it first",
-    b"{": "is JSON, not weights: name the file of tensors itself",
+    b"{": "is JSON, not weights: give the weights file itself",
 }
-ARCHIVED_KINDS = {  # what a part of a zip archive ends in → the same
-    "/constants.pkl": "is TorchScript, a program with its weights, which is never run here: "
-    "save its weights alone, `torch.save(torch.jit.load('FILE').state_dict(), 'weights.pth')`",
-    "archive_format": "is a program made by torch.export, which is never run here: save the state dict alone",
-    ".npy": "is a numpy archive; finesight reads .safetensors and torch's .pth",
-    **dict.fromkeys(ENDINGS, "is a zip archive with weights in it: unpack it first"),
+ARCHIVED_KINDS = {  # how a file in a zip archive ends → the same
+    "/constants.pkl": "is TorchScript, a program with its weights, which finesight never runs: "
+    "save only its weights, `torch.save(torch.jit.load('FILE').state_dict(), 'weights.pth')`",
+    "archive_format": "is a program made by torch.export, which finesight never runs: save only the state dict",
+    ".npy": "is a NumPy archive; finesight reads .safetensors and torch's .pth",
+    **dict.fromkeys(ENDINGS, "is a zip archive of weights: unpack it first"),
 }
-COMPILED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # put into names by torch's wrappers
-COUNTERS = ("total_ops", "total_params", "n_averaged")  # thop's and AveragedModel's tensors that are not weights
-DEEPEST = 64  # modules in modules
+COMPILED = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")  # added to names by torch's wrappers
+COUNTERS = ("total_ops", "total_params", "n_averaged")  # tensors of thop and AveragedModel that are not weights
+DEEPEST = 64  # levels of nesting
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name; the file's content tells which it is.
+    """All tensors of a .safetensors, .pth, .pt, .ckpt or .bin file by name; its content decides which.
 
-    What lies in a dict in a dict has a dotted name: `state_dict.conv1.weight`, `model_ema.module.conv1.weight`.
-    Code in a file is never run: a pickled network is taken apart into its tensors, all else is passed over.
+    Nested dicts give dotted names: `state_dict.conv1.weight`, `model_ema.module.conv1.weight`.
+    Code in a file is never run: of a pickled network only the tensors are read.
     Raises WeightsError.
     """
     if path.is_dir():
@@ -73,7 +73,7 @@ def _plain_name(name: str) -> str:
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:
-    """torch's files are zip archives of parts as they are: more in them than they are long was packed to burst."""
+    """torch's files are uncompressed zip archives: one that claims to unpack to more may be a zip bomb."""
     kind = next((text for magic, text in OTHER_KINDS.items() if start.lower().startswith(magic)), "")
     if path.suffix == ".onnx":
         kind = "is an ONNX graph; finesight reads .safetensors and torch's .pth"
@@ -92,7 +92,7 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
     if claimed > path.stat().st_size:
         raise WeightsError(
             f"{str(path)!r} is compressed: {claimed:,} bytes out of {path.stat().st_size:,}. torch never compresses "
-            "weights; save them again with torch.save, best as .safetensors."
+            "weights: save them again with torch.save, or better as .safetensors."
         )
 
 
@@ -106,27 +106,27 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     except _NewProtocol:
         raise WeightsError(
             f"{str(path)!r} was saved with a pickle_protocol above {NEWEST_PROTOCOL}, which cannot be read without "
-            "running it (nothing in it was run): save the state dict again with torch.save, best as .safetensors."
+            "running code in it (none was run): save the state dict with torch.save, or better as .safetensors."
         ) from None
     except Exception:  # a damaged or hostile pickle can raise anything
         raise WeightsError(
-            f"{str(path)!r} is damaged or holds more than tensors (nothing in it was run); "
-            "save the state dict alone, best as .safetensors."
+            f"{str(path)!r} is damaged or contains more than tensors (no code in it was run): "
+            "save only the state dict, best as .safetensors."
         ) from None
     if not tensors:
-        raise WeightsError(f"{str(path)!r} holds no state dict: a dict of names with tensors, alone or in a dict.")
+        raise WeightsError(f"{str(path)!r} contains no state dict: save one with torch.save(model.state_dict(), FILE).")
     return tensors
 
 
 class _Opened:
-    """In the place of a class or function that a pickle names: a dict of what the pickle tells about it."""
+    """Stands for a class or function that a pickle names: a dict of what the pickle says about it."""
 
     def __new__(cls, *_args: object) -> Any:
-        return OrderedDict()  # which torch's reader fills with items, and whose attributes it sets
+        return OrderedDict()  # torch's reader fills its items and sets its attributes
 
 
 class _Passed:
-    """The same for what the pickle tells in tuples, as numpy does: nothing of it is kept."""
+    """The same for states that are tuples, as NumPy's are: nothing of it is kept."""
 
     def __new__(cls, *_args: object) -> Any:
         return super().__new__(cls)
@@ -136,7 +136,7 @@ class _Passed:
 
 
 TUPLE_STATES = ("numpy.", "functools.")
-NEWEST_PROTOCOL = 2  # of pickles, that torch writes unless asked otherwise, and reads safely; with names of Python 2
+NEWEST_PROTOCOL = 2  # torch's default, which it can read safely; has names of Python 2
 
 
 class _NewProtocol(Exception):
@@ -144,32 +144,34 @@ class _NewProtocol(Exception):
 
 
 def _find_globals(path: Path) -> list[str]:
-    """Classes and functions that the file's pickle names, `module.name`; torch's reader knows its own by itself."""
+    """Classes and functions that the file's pickle names, `module.name`; torch's reader knows torch's own."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             member = next(part for part in archive.namelist() if part.endswith("data.pkl"))
             return list(dict.fromkeys(_names_in(io.BytesIO(archive.read(member)))))
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return list(dict.fromkeys(name for _ in range(4) for name in _names_in(content)))  # before zips: four pickles
+        return list(
+            dict.fromkeys(name for _ in range(4) for name in _names_in(content))
+        )  # files before zip archives: four pickles
 
 
 def _names_in(pickle: Any) -> Iterator[str]:
     for code, argument, _ in pickletools.genops(pickle):
         if code.name == "GLOBAL":
             module, _, name = str(argument).partition(" ")
-            yield f"{module}.{name}"  # as Python 2 named it, and as torch's reader may take it
+            yield f"{module}.{name}"  # as Python 2 named it, which torch's reader may use
             yield ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name)))
         elif code.name == "PROTO" and int(argument or 0) > NEWEST_PROTOCOL:
             raise _NewProtocol
 
 
 def _gather(content: object, seen: set[int], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-    """Tensors of dicts in dicts, and of modules, which `_Opened` made dicts with a module's attributes."""
+    """Tensors of nested dicts, and of modules, which `_Opened` turned into dicts with a module's attributes."""
     if isinstance(content, Tensor) and prefix:
         yield prefix[:-1], content.detach()
     if not isinstance(content, dict | list | tuple) or id(content) in seen or depth > DEEPEST:
         return
-    seen.add(id(content))  # a dict can hold itself
+    seen.add(id(content))  # a dict can contain itself
     if not isinstance(content, dict):
         for index, value in enumerate(content):
             if not isinstance(value, Tensor):  # has no name
@@ -186,6 +188,8 @@ def _check_plain(state: dict[str, Tensor], path: Path) -> None:
     """Raises WeightsError for tensors that are not plain numbers in memory."""
     for name, tensor in state.items():
         if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_nested or tensor.is_quantized:
-            raise WeightsError(f"{str(path)!r} holds {name!r}, which is not a plain tensor; save it dense, on the CPU.")
+            raise WeightsError(
+                f"{str(path)!r} contains {name!r}, which is not a plain tensor: save it dense, on the CPU."
+            )
         if tensor.is_complex():
-            raise WeightsError(f"{str(path)!r} holds complex numbers in {name!r}, which no network here has.")
+            raise WeightsError(f"{str(path)!r} contains complex numbers in {name!r}, which no model uses.")

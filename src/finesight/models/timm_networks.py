@@ -1,4 +1,4 @@
-"""timm's classifiers. timm takes a second to import, so it is imported where a network of it is asked for."""
+"""timm's classifiers. timm takes a second to import, so it is imported only where it is needed."""
 
 import contextlib
 import difflib
@@ -14,7 +14,7 @@ from finesight.errors import ModelError, WeightsError
 from finesight.models.contract import WeightsOrigin
 from finesight.models.weights import Weights
 
-FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # timm's names for one thing
+FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")  # timm's names for the same thing
 OPTIONS = ("adapt_layer_scale",)  # of theirs: DeiT-3's gamma_1 is ls1.gamma
 
 
@@ -31,7 +31,7 @@ def find_similar(name: str) -> list[str]:
 
 
 def read_preprocessing(architecture: str) -> Preprocessing:
-    """What the default weights were evaluated with."""
+    """As the default weights were evaluated."""
     config = _read_config(architecture)
     return Preprocessing(
         size=(config.input_size[1], config.input_size[2]),
@@ -44,7 +44,7 @@ def read_preprocessing(architecture: str) -> Preprocessing:
 def make_network(
     architecture: str, num_classes: int, size: tuple[int, int], dropout: float | None
 ) -> tuple[nn.Module, str]:
-    """(network with a fresh last layer, name of that layer). `size` matters to transformers with fixed positions."""
+    """(network with a new head, name of the head). `size` matters to transformers with fixed positions."""
     options: dict[str, Any] = {} if dropout is None else {"drop_rate": dropout}
     network = _create(architecture, size, num_classes=num_classes, **options)
     return network, _find_head(network, architecture)
@@ -54,7 +54,7 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
     """timm's own pretrained weights, from its cache or by download. Raises WeightsError."""
     config = _read_config(architecture)
     if not config.has_weights:
-        raise WeightsError(f"timm/{architecture} comes without pretrained weights.")
+        raise WeightsError(f"timm/{architecture} has no pretrained weights: use `--weights none` or `--weights FILE`.")
     try:
         with contextlib.redirect_stdout(sys.stderr):
             state = _create(architecture, read_preprocessing(architecture).size, pretrained=True).state_dict()
@@ -71,9 +71,9 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """A state dict as timm or an architecture's authors publish it, fitted to `network`: names, positions of its size.
+    """Adapts a state dict as timm or an architecture's authors publish it to `network`: names, position embeddings.
 
-    timm keeps the function for this beside each family of networks, and applies it to what it downloads itself.
+    timm has a function for this beside each family of networks, and applies it to what it downloads.
     """
     family = sys.modules[type(network).__module__]
     fit = next((function for name in FILTERS if (function := getattr(family, name, None))), None)
@@ -82,13 +82,13 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, T
     known = inspect.signature(fit).parameters
     try:
         fitted = fit(dict(state), *([network] if len(known) > 1 else []), **{n: True for n in OPTIONS if n in known})
-    except Exception:  # names it does not expect: strict loading says what does not fit
+    except Exception:  # unexpected names: strict loading reports them
         return state
     return {name: tensor for name, tensor in fitted.items() if isinstance(tensor, Tensor)}
 
 
 def _find_head(network: nn.Module, architecture: str) -> str:
-    """The last linear layer of what timm calls the classifier, which can have a norm or hidden layers of its own."""
+    """The last linear layer of timm's classifier, which may contain normalisation or hidden layers."""
     classifier = getattr(network, "get_classifier", lambda: None)()
     outer = next((name for name, module in network.named_modules() if module is classifier), "")
     linear: list[str] = [
@@ -97,7 +97,7 @@ def _find_head(network: nn.Module, architecture: str) -> str:
         if isinstance(module, nn.Linear | nn.Conv2d) and f"{name}.".startswith(f"{outer}.")
     ]
     if not outer or not linear:  # two classifiers side by side, or none
-        raise ModelError(f"timm/{architecture} has no single last layer, so it cannot be fine-tuned here.")
+        raise ModelError(f"timm/{architecture} has no single head, so it cannot be fine-tuned.")
     return linear[-1]
 
 
@@ -109,7 +109,7 @@ def _read_config(architecture: str) -> Any:
     except RuntimeError as error:  # a tag that does not exist
         raise ModelError(f"timm/{architecture}: {error}") from None
     if config is None:
-        raise ModelError(f"timm/{architecture} does not say what images it takes, so it cannot be used here.")
+        raise ModelError(f"timm/{architecture} does not say which images it takes, so it cannot be used.")
     return config
 
 

@@ -1,4 +1,4 @@
-"""torchvision's classifiers: made, their weights fetched, and files of their weights fitted to them."""
+"""torchvision's classifiers: how they are made, and their weights fetched and adapted."""
 
 import contextlib
 import re
@@ -19,7 +19,7 @@ from finesight.models.contract import WeightsOrigin
 from finesight.models.layers import find_leaf_before
 from finesight.models.weights import Weights, file_sha256
 
-AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # side outputs of inception and googlenet, for training from nothing
+AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # side outputs of inception and googlenet, for training from scratch
 
 
 def list_architectures() -> list[str]:
@@ -28,12 +28,12 @@ def list_architectures() -> list[str]:
 
 
 def count_parameters(architecture: str) -> int:
-    """Parameters with ImageNet's 1000 classes, as torchvision documents them."""
+    """With ImageNet's 1000 classes, as torchvision documents them."""
     return int(_default_weights(architecture).meta["num_params"])
 
 
 def read_preprocessing(architecture: str) -> Preprocessing:
-    """What the default weights were evaluated with."""
+    """As the default weights were evaluated."""
     transforms = _default_weights(architecture).transforms()
     return Preprocessing(
         size=(transforms.crop_size[0], transforms.crop_size[0]),
@@ -50,14 +50,14 @@ def imagenet_classes() -> tuple[str, ...]:
 def make_network(
     architecture: str, num_classes: int, size: tuple[int, int], dropout: float | None
 ) -> tuple[nn.Module, str]:
-    """(network with a fresh last layer, name of that layer). `size` matters to transformers with fixed positions."""
+    """(network with a new head, name of the head). `size` matters to transformers with fixed positions."""
     options: dict[str, Any] = {"num_classes": num_classes}
     if architecture in ("googlenet", "inception_v3"):
-        # their weights came from TensorFlow and want another normalisation, which they then do themselves
+        # weights from TensorFlow, with another normalisation, which these networks then do themselves
         options |= {"aux_logits": False, "init_weights": False, "transform_input": True}
     if architecture.startswith("vit_"):
         if size[0] != size[1]:
-            raise ModelError(f"{architecture} takes square images only, not {size[0]}×{size[1]}; set image.size.")
+            raise ModelError(f"{architecture} takes only square images, not {size[0]}×{size[1]}: set image.size.")
         options["image_size"] = size[0]
     if architecture.startswith("maxvit"):
         options["input_size"] = size
@@ -75,7 +75,7 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
     """The newest ImageNet weights, from torch's cache or by download with its hash checked. Raises WeightsError."""
     choice = _default_weights(architecture)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # torch announces downloads on stdout, which is for results
+        with contextlib.redirect_stdout(sys.stderr):  # torch prints downloads on stdout, which is for results
             state = choice.get_state_dict(
                 progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
             )
@@ -95,13 +95,13 @@ def fetch_weights(architecture: str, preprocessing: Preprocessing) -> Weights:
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """A state dict as torchvision publishes it, fitted to `network`: names, side outputs, position embeddings."""
+    """A state dict as torchvision publishes it, adapted to `network`: names, side outputs, position embeddings."""
     if isinstance(network, models.DenseNet):  # files from before torch 0.4 say norm.1 for norm1
         return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2.", name): state[name] for name in state}
     if isinstance(network, models.GoogLeNet | models.Inception3):
         return {name: tensor for name, tensor in state.items() if not name.startswith(AUXILIARY)}
     if isinstance(network, models.VisionTransformer) and "encoder.pos_embedding" in state:
-        with contextlib.suppress(ValueError):  # no square of positions: strict loading says what does not fit
+        with contextlib.suppress(ValueError):  # not a square of positions: strict loading reports it
             state = interpolate_embeddings(network.image_size, network.patch_size, dict(state))
     return state
 
@@ -111,7 +111,7 @@ def _default_weights(architecture: str) -> Any:
 
 
 def _set_dropout(network: nn.Module, head: str, size: tuple[int, int], dropout: float) -> None:
-    """Sets the dropout in front of the last layer, or adds one that changes no layer's name."""
+    """Sets the dropout before the head, or adds one without changing a layer's name."""
     before = network.get_submodule(find_leaf_before(network, size, head))
     if isinstance(before, nn.Dropout):
         before.p = dropout

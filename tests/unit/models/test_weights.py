@@ -114,7 +114,7 @@ def test_files_as_training_scripts_save_them(tmp_path: Path, name: str, is_zip: 
     ("name", "told"),
     [
         ("with its average first", "'state_dict.' was used, not 'state_dict_ema.'"),
-        ("self-supervised", "left out of the weights file: 1 tensors (model.module.projector.0.weight)"),
+        ("self-supervised", "not part of this network: 1 tensors (model.module.projector.0.weight)"),
         ("Lightning", ""),
     ],
 )
@@ -172,11 +172,11 @@ def write_other_kinds(folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def test_what_is_no_file_of_weights_is_named(tmp_path: Path) -> None:
+def test_files_without_weights_are_named(tmp_path: Path) -> None:
     write_other_kinds(tmp_path)
     for file, told in {
         "program.pt": r"is TorchScript.*torch\.jit\.load",
-        "arrays.npz": "numpy archive",
+        "arrays.npz": "NumPy archive",
         "pointer.pth": "git lfs pull",
         "page.pth": "web page",
         "keras.h5": "HDF5",
@@ -207,7 +207,7 @@ def test_code_in_a_file_is_not_run(tmp_path: Path, by_torch: bool) -> None:
         torch.save({"state_dict": Attack(witness)}, file)
     else:
         file.write_bytes(pickle.dumps(Attack(witness)))
-    with pytest.raises(WeightsError, match=r"holds more than tensors|pickle_protocol above 2") as caught:
+    with pytest.raises(WeightsError, match=r"contains more than tensors|pickle_protocol above 2") as caught:
         read_weights(file)
     assert not witness.exists()
     assert "\n" not in str(caught.value)

@@ -31,7 +31,7 @@ def test_features_of_first_middle_and_last_epoch_are_kept(make: Make) -> None:
     assert sorted(read_history(trainer)) == ["1.safetensors", "3.safetensors", "5.safetensors", "samples.csv"]
     last = load_file(trainer.job.run.path / "film/5.safetensors")
     images = prepare(trainer.job.val.__getitems__(list(range(6))).images, trainer.job.model.preprocessing)
-    logits, seen = trainer.job.model.eval().forward_and_see(images)
+    logits, seen = trainer.job.model.eval().forward_with_features(images)
     torch.testing.assert_close(last["features"].float(), pool(seen), atol=1e-2, rtol=1e-2)
     assert last["predictions"].tolist() == logits.argmax(1).tolist()
 
