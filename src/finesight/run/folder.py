@@ -9,8 +9,8 @@ import io
 import json
 import os
 import shutil
-import threading
 import stat
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

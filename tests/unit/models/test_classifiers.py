@@ -16,8 +16,7 @@ from timm.layers import resample_abs_pos_embed
 from torchvision import models as torchvision_models
 
 from finesight.errors import ModelError, WeightsError
-from finesight.models import MODELS, build_model, find_entry
-from finesight.models import pypi_weights
+from finesight.models import MODELS, build_model, find_entry, pypi_weights
 from finesight.models.torchvision_networks import fit_state
 from finesight.models.weights import load_strictly
 
@@ -204,7 +203,9 @@ def test_default_weights_of_timm_follow_the_size(monkeypatch: pytest.MonkeyPatch
 
 def test_a_size_that_the_weights_cannot_follow_is_named(tmp_path: Path) -> None:
     save_file(timm.create_model("pit_ti_224").state_dict(), tmp_path / "w.safetensors")
-    with pytest.raises(ModelError, match=r"are for images of 224×224 and cannot be adapted to 256×256: set image\.size"):
+    with pytest.raises(
+        ModelError, match=r"are for images of 224×224 and cannot be adapted to 256×256: set image\.size"
+    ):
         build_model("timm/pit_ti_224", 3, str(tmp_path / "w.safetensors"), size=(256, 256))
 
 
