@@ -22,7 +22,7 @@ def test_a_run_folder_is_never_overwritten(small: Path, copy: Path, tmp_path: Pa
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
     (tmp_path / "file").write_text("mine")
     assert "already exists" in train(small, tmp_path / "file").error()
-    assert "cannot be made" in train(small, tmp_path / "file" / "run").error()
+    assert "cannot be created" in train(small, tmp_path / "file" / "run").error()
 
 
 COMMANDS = ("evaluate", "embed", "report", "predict")

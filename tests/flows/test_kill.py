@@ -18,7 +18,8 @@ from killing import AtWrite, InCall, Process, run, start
 
 from finesight.app.prove_resume import compare_files
 from finesight.errors import RunError
-from finesight.run.folder import RunFolder, read_csv
+from finesight.run.files import read_csv
+from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
 from reliability import Tally
 

@@ -28,7 +28,8 @@ from finesight.errors import RunError
 from finesight.inference.restore import read_new_layers, restore_model
 from finesight.reporting import write_page
 from finesight.reporting.originals import Originals
-from finesight.run.folder import RunFolder, write_csv
+from finesight.run.files import write_csv
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task, make_page
 from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.training.checkpoint import Training

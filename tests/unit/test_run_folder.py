@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from finesight.classes import ClassList
 from finesight.config import Settings, load_settings
 from finesight.errors import ConfigError, RunError
-from finesight.run.folder import FORMAT_VERSION, RunFolder, read_csv, replace_folder, write_atomically, write_csv
+from finesight.run.files import read_csv, replace_folder, write_atomically, write_csv
+from finesight.run.folder import FORMAT_VERSION, RunFolder
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
@@ -219,3 +222,40 @@ def test_places(run: RunFolder) -> None:
     assert run.evaluation("val") == run.path / "evaluation/val"
     assert run.embedding("test") == run.path / "embedding/test"
     assert json.loads((run.path / "classes.json").read_text(encoding="utf-8"))["ids"] == ["<b>", "狼"]
+
+
+# -- the lock
+
+
+TRAINING_WITH_A_WORKER = """
+import os, sys, time
+from pathlib import Path
+from finesight.run.folder import RunFolder
+with RunFolder(Path(sys.argv[1])).lock():
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    print("locked", flush=True)
+    time.sleep(20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="loader workers are forked on Linux only")
+def test_a_forked_worker_does_not_keep_the_lock_of_its_dead_parent(run: RunFolder) -> None:
+    command = [sys.executable, "-c", TRAINING_WITH_A_WORKER, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(RunError, match="is being trained by another process"), run.lock():
+            pass
+        process.kill()
+        process.wait()
+        with run.lock():
+            pass
+        process.stdout.close()
+
+
+def test_a_folder_that_cannot_be_locked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be locked"), RunFolder(tmp_path / "file").lock():
+        pass

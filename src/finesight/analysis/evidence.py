@@ -16,7 +16,8 @@ from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.evaluation import Evaluation, ImageResult, find_errors
 from finesight.run import schema
-from finesight.run.folder import RunFolder, read_csv
+from finesight.run.files import read_csv
+from finesight.run.folder import RunFolder
 from finesight.run.old_names import find_value
 from finesight.task import Task
 

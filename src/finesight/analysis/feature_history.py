@@ -15,7 +15,8 @@ from finesight.config import Settings
 from finesight.data.loader import ImageDataset
 from finesight.models.contract import pool
 from finesight.run import schema
-from finesight.run.folder import RunFolder, write_atomically, write_csv
+from finesight.run.files import write_atomically, write_csv
+from finesight.run.folder import RunFolder
 
 MOST_IMAGES = 2000  # of them, evenly spaced; half precision keeps an epoch of 2,048 features at 8 MB
 COLUMNS = ("key", "target")

@@ -9,7 +9,7 @@ import numpy as np
 from finesight.analysis.distance import Floats
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.folder import read_csv, write_atomically, write_csv
+from finesight.run.files import read_csv, write_atomically, write_csv
 
 COLUMNS = ("key", "target", "prediction")
 

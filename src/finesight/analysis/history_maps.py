@@ -17,7 +17,8 @@ from finesight.analysis.wording import join_words, label_class, percent
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.folder import RunFolder, read_csv, write_atomically
+from finesight.run.files import read_csv, write_atomically
+from finesight.run.folder import RunFolder
 
 FEWEST_IMAGES = 4
 

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from finesight.analysis.distance import Floats, Indices
 from finesight.classes import ClassList
 from finesight.run import schema
-from finesight.run.folder import RunFolder, write_csv
+from finesight.run.files import write_csv
+from finesight.run.folder import RunFolder
 
 MAJORITY = 0.5
 LEAST = 1e-12  # probability that is told from none

@@ -8,7 +8,7 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.folder import write_atomically
+from finesight.run.files import write_atomically
 
 NEIGHBOURS = 6  # an image; as many as a reader takes in at a glance
 

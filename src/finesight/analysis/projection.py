@@ -18,7 +18,7 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.errors import ConfigError, DataError, RunError
 from finesight.run import schema
-from finesight.run.folder import write_atomically
+from finesight.run.files import write_atomically
 
 # What neighbours are looked up in; of many images it takes more dimensions to tell them apart (benchmarks/README.md).
 PCA_DIMENSIONS, LARGE_PCA_DIMENSIONS = 200, 400

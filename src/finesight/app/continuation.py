@@ -14,7 +14,8 @@ from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, Interrupted, blame_files
 from finesight.inference.restore import best_checkpoint
 from finesight.run import schema
-from finesight.run.folder import RunFolder, read_json_lines, write_atomically
+from finesight.run.files import read_json_lines, write_atomically
+from finesight.run.folder import RunFolder
 
 Unreadable = list[tuple[str, str]]  # (key, reason)
 

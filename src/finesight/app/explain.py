@@ -24,7 +24,8 @@ from finesight.metrics.segmentation import predict_masks
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.originals import Looked, Originals
 from finesight.reporting.thumbnails import data_uri
-from finesight.run.folder import RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 LARGEST_CLASSES = 3  # of a mask, where no class was asked for

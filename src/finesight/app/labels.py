@@ -32,7 +32,8 @@ from finesight.inference.restore import restore_model
 from finesight.metrics.segmentation import enlarge
 from finesight.progress import say
 from finesight.run import schema
-from finesight.run.folder import RunFolder, replace_folder, write_atomically
+from finesight.run.files import replace_folder, write_atomically
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 HELD_OUT = "the network itself, which has not learned from these labels"

@@ -31,7 +31,8 @@ from finesight.inference.predictor import Predictor, evaluation_batch
 from finesight.inference.restore import restore_model
 from finesight.metrics.calibration import Calibration
 from finesight.progress import progress_bar, say
-from finesight.run.folder import RunFolder, write_csv
+from finesight.run.files import write_csv
+from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 
 WHY_NOT = {

@@ -38,7 +38,8 @@ from finesight.errors import ConfigError, DataError
 from finesight.inference.predictor import Predictor, evaluation_batch, segment
 from finesight.inference.restore import restore_model
 from finesight.progress import progress_bar
-from finesight.run.folder import RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import RunFolder
 
 Image = tuple[Item, np.ndarray]  # uint8 (h, w, 3)
 Predicted = tuple[str, np.ndarray, np.ndarray]  # key, image uint8 (h, w, 3), mask uint8 (h, w)

@@ -27,7 +27,8 @@ from finesight.inference.restore import describe_model, restore_model, write_sel
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import schema
-from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
 

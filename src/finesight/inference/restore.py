@@ -15,7 +15,8 @@ from finesight.errors import RunError, blame_files
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.run import schema
-from finesight.run.folder import RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import RunFolder
 from finesight.run.old_names import find_value
 
 # Largest difference of float32 logits, relative to their spread, between processors, numbers of threads and versions.

@@ -8,7 +8,8 @@ from pathlib import Path
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.folder import RunFolder, read_csv, write_atomically, write_csv
+from finesight.run.files import read_csv, write_atomically, write_csv
+from finesight.run.folder import RunFolder
 
 Confusion = tuple[tuple[int, ...], ...]  # C rows of C
 

@@ -15,7 +15,7 @@ from finesight.models import conversion
 from finesight.models.checkpoint_files import read_weights
 from finesight.package_index import fetch_members
 from finesight.progress import say
-from finesight.run.folder import write_atomically
+from finesight.run.files import write_atomically
 
 Colour = tuple[float, float, float]
 

@@ -13,7 +13,7 @@ from finesight.errors import ConfigError, blame_files
 from finesight.reporting.glossary import Glossary
 from finesight.reporting.sections import percent
 from finesight.reporting.thumbnails import Sprites
-from finesight.run.folder import write_atomically
+from finesight.run.files import write_atomically
 
 SPLIT_NAMES = {"val": "validation", "train": "training", "test": "test"}
 NO_SPRITES = Sprites((), {}, (), 0)

@@ -1,47 +1,30 @@
-"""The run folder: names and formats of all files a run leaves. The only interface between commands.
+"""The run folder: the only interface between commands. `schema` names its files."""
 
-Format 1. Text is UTF-8, JSON or CSV; tensors are safetensors; nothing is ever a pickle. Every file is written beside
-its place and renamed into it, so a reader never sees half of one.
-"""
-
-import csv
-import io
 import json
 import os
 import shutil
 import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
 from finesight.run import schema
+from finesight.run.files import read_csv, read_json_lines, write_atomically, write_csv
+from finesight.run.lock import lock_folder
 
 FORMAT_VERSION = 1
-TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # read at one go
+TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # each is read as a whole
 MOST_TEXT = 256 * 2**20  # bytes of one
-STARTING = ".starting"  # an empty file: the folder is being made a run, out of these
-START = {
+WRITTEN_FIRST = {  # of a new run, before model.json makes the folder one
     *(schema.CONFIG, schema.ENVIRONMENT, schema.CLASSES, schema.SPLITS, schema.CLASS_COUNTS, schema.STRIDE_BOUNDS),
     *(schema.MASK_RULE, schema.ARCHITECTURE, schema.ARCHITECTURE_TEXT),
 }
-_LOCKS: set[int] = set()  # descriptors of locked folders
-
-
-def _drop_locks() -> None:
-    """A forked loader worker would keep its dead parent's lock for some seconds."""
-    while _LOCKS:
-        os.close(_LOCKS.pop())
-
-
-if os.name == "posix":
-    os.register_at_fork(after_in_child=_drop_locks)
 
 
 @dataclass(frozen=True)
@@ -51,28 +34,28 @@ class RunFolder:
     def check_free(self) -> None:
         """Raises RunError when something is there already: nothing is ever overwritten.
 
-        What a start left that was killed before it had made the folder a run is nothing.
+        Files of a start that was killed before the folder became a run do not count.
         """
-        if (self.path / STARTING).is_file():
+        if (self.path / schema.STARTING).is_file():
             names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
-            if names <= START:
+            if names <= WRITTEN_FIRST:
                 return
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
             hint = " --resume goes on with it;" if self.is_run() else ""
             raise RunError(f"{self.path} already exists and is not empty;{hint} another --out starts a new run.")
 
     def create(self) -> None:
-        """Makes the folder. Raises RunError where it cannot be made."""
+        """Creates the folder. Raises RunError where that fails."""
         self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / STARTING).touch()
+            (self.path / schema.STARTING).touch()
         except OSError as error:
-            raise RunError(f"Run folder {self.path} cannot be made: {error.strerror}. Choose another --out.") from None
+            raise RunError(f"{self.path} cannot be created: {error.strerror}. Choose another --out.") from None
 
     def remove_leftovers(self) -> None:
-        """What writing left that was killed: files beside their place, and what was to be deleted next."""
-        (self.path / STARTING).unlink(missing_ok=True)
+        """Removes what a killed process left: files that were not renamed yet, folders that were to be deleted."""
+        (self.path / schema.STARTING).unlink(missing_ok=True)
         for path in self.path.rglob(".*.*"):
             if path.suffix[1:].isdigit() and not _is_running(int(path.suffix[1:])):
                 path.unlink(missing_ok=True)
@@ -103,43 +86,25 @@ class RunFolder:
         return (self.path / schema.MODEL).is_file()
 
     def check_safe(self) -> None:
-        """Raises RunError for what a folder from elsewhere could do harm with, and `train` never writes.
+        """Raises RunError for what could do harm in a folder from elsewhere. `train` never writes such things.
 
-        A link that leads out would let a report show any file of this machine, and a command overwrite it; what is no
-        file, such as a pipe, and a text without end would never be read to their end.
+        A link that leads out would let a report show any file of this machine, and a command overwrite it. Reading a
+        pipe or a huge text would never end.
         """
         home = os.path.realpath(self.path)
         for folder, folders, files in os.walk(self.path):
             for path in (Path(folder, name) for name in (*folders, *files)):
                 kind = path.lstat().st_mode
                 if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
-                    raise RunError(f"{path} is a link that leads out of the run; put what it names in its place.")
+                    raise RunError(f"{path} is a link that leads out of the run. Replace it by the file it names.")
                 if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
                     raise RunError(f"{path} is neither a file nor a folder. Remove it.")
                 if path.suffix in TEXTS and path.stat().st_size > MOST_TEXT:
                     raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Within the block no other process can train in this folder. Raises RunError when one does already.
-
-        The lock is the system's, on the folder itself: it ends with its process, however that ends.
-        """
-        if os.name != "posix":
-            yield
-            return
-        import fcntl
-
-        number = os.open(self.path, os.O_RDONLY)
-        _LOCKS.add(number)
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
-        finally:
-            _LOCKS.discard(number)
-            os.close(number)
+    def lock(self) -> AbstractContextManager[None]:
+        """Within the block no other process can train in this folder. Raises RunError when one does already."""
+        return lock_folder(self.path)
 
     # What every run has
 
@@ -185,7 +150,7 @@ class RunFolder:
         write_atomically(self.path / name, text.encode())
 
     def append_line(self, name: str, value: Mapping[str, Any]) -> None:
-        """One more line of a .jsonl file, on disk when this returns. Of several ranks the main one writes."""
+        """Adds a line to a .jsonl file; it is on disk when this returns. Of several ranks only the main one writes."""
         if not distributed.is_main():
             return
         with (self.path / name).open("a", encoding="utf-8") as file:
@@ -194,21 +159,25 @@ class RunFolder:
             os.fsync(file.fileno())
 
     def write_lines(self, name: str, lines: Sequence[Mapping[str, Any]]) -> None:
-        """A whole .jsonl file in the place of the one that is there. Of several ranks the main one writes."""
+        """Replaces a .jsonl file. Of several ranks only the main one writes."""
         if not distributed.is_main():
             return
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomically(self.path / name, text.encode())
 
     def read_lines(self, name: str) -> list[dict[str, Any]]:
-        """All lines of a .jsonl file; a missing file has none, and a last line cut off by a crash is left out."""
+        """All lines of a .jsonl file. A missing file has none; a last line that a crash cut off is left out."""
         path = self.path / name
         return read_json_lines(path) if path.exists() else []
 
-    # Where a command's files are
+    # Where its files are
+
+    def has(self, name: str) -> bool:
+        """name: as in `schema`."""
+        return (self.path / name).exists()
 
     def checkpoint(self, name: str) -> Path:
-        """Folder of checkpoint `last` or `best`; the one before it when a crash hit between two renames."""
+        """Folder of checkpoint `last` or `best`; its predecessor after a crash between two renames."""
         folder = self.path / schema.checkpoint(name)
         before = folder.with_name(f"{name}.before")
         return before if before.exists() and not folder.exists() else folder
@@ -225,22 +194,9 @@ class RunFolder:
     def is_embedded(self, split: str) -> bool:
         return (self.embedding(split) / schema.PROJECTION).exists()
 
-    def has(self, name: str) -> bool:
-        """Whether the file is there. name: as in `schema`."""
-        return (self.path / name).exists()
-
-
-def read_json_lines(path: Path) -> list[Any]:
-    """The values of a .jsonl file; a last line without its end is left out. Raises RunError."""
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
-    try:
-        return [json.loads(line) for line in whole.split(b"\n") if line]
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is damaged: {error}.") from None
-
 
 def _is_running(process: int) -> bool:
-    """Whether there is a process of that number, or no way to tell."""
+    """Whether there is a process of that number; True where that cannot be found out."""
     if os.name != "posix":
         return True
     try:

@@ -20,6 +20,8 @@ JOURNAL = "journal.jsonl"
 TIMINGS = "timings.jsonl"
 FREEZING = "freezing.jsonl"
 SELFTEST = "selftest.safetensors"
+LOCK = ".lock"
+STARTING = ".starting"  # empty; there until the folder is a run
 
 # In checkpoints/NAME
 CHECKPOINTS = "checkpoints"
@@ -121,6 +123,7 @@ FILES = {
     TIMINGS: "a line an epoch: seconds, images a second; never the same twice",
     FREEZING: "the freeze ledger, a line an epoch",
     SELFTEST: "an image, its logits, and the arithmetic they were computed with; checked whenever the model is loaded",
+    LOCK: "empty; locked while the run is trained",
     calibration(): "temperature, the split it was fitted on, ECE and bins before and after; why it is not offered",
     calibration(tta=True): "the same of test-time augmentation, fitted by `evaluate --tta` on its mean probabilities",
     f"{checkpoint('NAME')}/{WEIGHTS}": "of checkpoint `last` or `best`; both may be one file with two names",

@@ -15,7 +15,8 @@ from finesight import distributed
 from finesight.errors import RunError, blame_files
 from finesight.inference.restore import load_tensors
 from finesight.run import schema
-from finesight.run.folder import RunFolder, replace_folder
+from finesight.run.files import replace_folder
+from finesight.run.folder import RunFolder
 
 
 def save_checkpoint(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from finesight.analysis.history_maps import draw_film, read_film_maps, read_frames, turn_onto
 from finesight.classes import ClassList
 from finesight.errors import RunError
-from finesight.run.folder import RunFolder, write_atomically, write_csv
+from finesight.run.files import write_atomically, write_csv
+from finesight.run.folder import RunFolder
 
 CLASSES = ClassList.from_labels("abc")
 

@@ -19,7 +19,8 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
 from finesight.reporting.originals import Originals
-from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.schema import REGIONS
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_film

@@ -18,7 +18,8 @@ from finesight.analysis.projection_quality import map_quality
 from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
-from finesight.run.folder import FORMAT_VERSION, RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.tasks.classification.score import ClassificationScore
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -16,7 +16,7 @@ from finesight.data.layouts.named_files import NamedFiles
 from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError
-from finesight.run.folder import write_csv
+from finesight.run.files import write_csv
 
 COLUMNS = ("path", "label")
 MASK_COLUMNS = ("image", "mask")

@@ -14,7 +14,7 @@ from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
 from finesight.run import schema
-from finesight.run.folder import write_atomically, write_csv
+from finesight.run.files import write_atomically, write_csv
 
 
 class ClassificationScore:

@@ -8,7 +8,8 @@ from finesight.errors import RunError, blame_files
 from finesight.metrics.evaluation import Evaluation, ImageResult, read_confusion
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run import schema
-from finesight.run.folder import RunFolder, read_csv
+from finesight.run.files import read_csv
+from finesight.run.folder import RunFolder
 from finesight.run.old_names import find_file
 
 COLUMNS = ("key", "pixel_accuracy", "miou")

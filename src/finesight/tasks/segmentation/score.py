@@ -19,7 +19,7 @@ from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
 from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
 from finesight.run import schema
-from finesight.run.folder import write_atomically, write_csv
+from finesight.run.files import write_atomically, write_csv
 
 
 class SegmentationScore:

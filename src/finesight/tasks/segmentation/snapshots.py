@@ -12,7 +12,8 @@ from finesight.config import SnapshotSettings
 from finesight.data.masks.files import encode_mask
 from finesight.errors import ConfigError
 from finesight.run import schema
-from finesight.run.folder import RunFolder, write_atomically
+from finesight.run.files import write_atomically
+from finesight.run.folder import RunFolder
 
 FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
 
