@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,7 +28,7 @@ def read_json_lines(path: Path) -> list[Any]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
             file.write(content)

@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import stat
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,76 +204,3 @@ def _is_running(process: int) -> bool:
     except OSError as error:
         return not isinstance(error, ProcessLookupError)
     return True
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def replace_folder(folder: Path, fresh: Path) -> None:
-    """Puts the finished folder `fresh` in the place of `folder`, which stays readable as NAME.before until then."""
-    before = folder.with_name(f"{folder.name}.before")
-    sync_folder(fresh)
-    if folder.exists():
-        shutil.rmtree(before, ignore_errors=True)
-        folder.rename(before)
-    fresh.rename(folder)
-    sync_folder(folder.parent)
-    shutil.rmtree(before, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Its names are on disk when this returns: a file's own sync does not promise that."""
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO(newline="")
-    write_rows(text, [header, *rows])
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> int:
-    """Writes rows of CSV whose lines end in a line feed, and returns how many.
-
-    Rows with a carriage return are quoted whole: Python before 3.13 would leave it bare, and read it as a line's end.
-    """
-    plain = csv.writer(file, lineterminator="\n")
-    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    count = 0
-    for row in rows:
-        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
-        count += 1
-    return count
-
-
-def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of a CSV file this package wrote. Raises RunError where the header is another."""
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = csv.reader(file)
-            if next(rows, None) != list(header):
-                raise RunError(f"{path} does not start with the columns {', '.join(header)}.")
-            for row in rows:
-                if len(row) != len(header):
-                    raise RunError(
-                        f"{path}, line {rows.line_num}: {len(row)} fields where there should be {len(header)}."
-                    )
-                yield row
-    except (OSError, csv.Error) as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
