@@ -1,4 +1,4 @@
-"""Where finesight keeps what it can make again."""
+"""The cache folder, for files that can be made again."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ from platformdirs import user_cache_path
 
 
 def cache_folder() -> Path:
-    """Folder of the environment variable FINESIGHT_CACHE, else the system's own place: ~/.cache/finesight on Linux."""
+    """FINESIGHT_CACHE from the environment, else the system's cache folder: ~/.cache/finesight on Linux."""
     chosen = os.environ.get("FINESIGHT_CACHE", "")
     return Path(chosen).expanduser() if chosen else user_cache_path("finesight", appauthor=False)

@@ -1,4 +1,4 @@
-"""The class list: what the numbers in a target mean. Matched by id or name, never by folder order."""
+"""The class list: what the numbers in a target mean. Classes are matched by id or name, never by folder order."""
 
 import difflib
 import re
@@ -10,8 +10,8 @@ from functools import cached_property
 
 from finesight.errors import DataError
 
-IGNORE_INDEX = 255  # the target value that no loss and no metric looks at; defined here and nowhere else
-MOST_CLASSES = 100_000  # a last layer of more would fill the memory before its weights are read
+IGNORE_INDEX = 255  # target value that losses and metrics leave out; defined only here
+MOST_CLASSES = 100_000  # a larger head would fill the memory before its weights are read
 
 Colour = tuple[int, int, int]
 
@@ -20,11 +20,11 @@ Colour = tuple[int, int, int]
 class ClassList:
     """Classes in index order.
 
-    ids: what stands on disk (a folder's name, the `10` of `10_363.png`, a colour's name); unique.
-    names: what a person reads; the ids where no names were given.
-    colours: RGB 0-255 a class, for masks; None for classification.
-    ignore: index of a class that is left out of metrics (`unknown`); its pixels become IGNORE_INDEX in targets.
-    mapping: (label on disk, class id) where a class file merges, renames or drops classes; "" is dropped.
+    ids: as on disk (a folder's name, the `10` of `10_363.png`, a colour's name); unique.
+    names: labels for people; the ids if no names were given.
+    colours: RGB 0-255 per class, for masks; None for classification.
+    ignore: index of a class left out of metrics (`unknown`); its pixels become IGNORE_INDEX in targets.
+    mapping: (label on disk, class id) if a class file merges, renames or drops classes; "" drops it.
     """
 
     ids: tuple[str, ...]
@@ -37,41 +37,40 @@ class ClassList:
         for what, values in (("ids", self.ids), ("names", self.names), ("colours", self.colours or ())):
             doubles = sorted(str(value) for value, count in Counter(values).items() if count > 1)
             if doubles:
-                raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Each needs its own.")
+                raise DataError(f"Two classes have the same {what[:-1]}: {', '.join(doubles)}. Give each its own.")
         if len(self.names) != len(self.ids):
-            raise DataError(f"{len(self.ids)} class ids but {len(self.names)} names.")
+            raise DataError(
+                f"The class list has {len(self.ids)} ids but {len(self.names)} names: give each class both."
+            )
         if len(self.ids) > MOST_CLASSES:
-            raise DataError(f"{len(self.ids):,} classes are more than {MOST_CLASSES:,}.")
+            raise DataError(f"{len(self.ids):,} classes are too many: at most {MOST_CLASSES:,}.")
         if self.colours is not None:
             self._check_colours(self.colours)
         if self.ignore is not None and not 0 <= self.ignore < len(self.ids):
-            raise DataError(f"The ignored class is number {self.ignore} of {len(self.ids)} classes.")
+            raise DataError(f"The ignored class has index {self.ignore}, but there are {len(self.ids)} classes.")
         self._check_mapping()
         for text in (*self.ids, *self.names):
             if not text.isascii() and text != text.encode("utf-8", "replace").decode():
-                raise DataError(f"Class {text!r} holds what is no character; rename it.")
+                raise DataError(f"Class {text!r} is not valid Unicode: rename it.")
 
     def _check_mapping(self) -> None:
         if doubles := [label for label, count in Counter(label for label, _ in self.mapping).items() if count > 1]:
-            raise DataError(f"Class {doubles[0]!r} is mapped twice.")
+            raise DataError(f"Class {doubles[0]!r} is mapped twice: keep one row.")
         if strange := [target for _, target in self.mapping if target and target not in self.ids]:
-            raise DataError(f"A class is mapped to {strange[0]!r}, which is not in the class list.")
+            raise DataError(f"A class is mapped to {strange[0]!r}, which is not in the class list: add it.")
 
     def _check_colours(self, colours: tuple[Colour, ...]) -> None:
         if len(colours) != len(self.ids):
-            raise DataError(f"{len(self.ids)} class ids but {len(colours)} colours.")
+            raise DataError(f"The class list has {len(self.ids)} ids but {len(colours)} colours: give each class one.")
         for colour in colours:
             if not all(0 <= part <= 255 for part in colour):
-                raise DataError(f"Colour {list(colour)} should be three numbers from 0 to 255.")
+                raise DataError(f"Colour {list(colour)} is not valid: use three numbers from 0 to 255.")
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def index(self, label: str) -> int:
-        """Index of the class whose id or name is `label`, in either Unicode form of it.
-
-        Raises DataError with the nearest spelling.
-        """
+        """Index of the class with this id or name, in any Unicode form. Raises DataError with the nearest spelling."""
         if target := self._targets.get(label):
             return self.ids.index(target)
         if label in self.ids and not self.drops(label):
@@ -87,7 +86,7 @@ class ClassList:
         raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
 
     def drops(self, label: str) -> bool:
-        """Whether the class file says that images or pixels of this label are left out."""
+        """Whether the class file drops images or pixels of this label."""
         return self._targets.get(label) == ""
 
     @cached_property
@@ -132,7 +131,7 @@ def compose(text: str) -> str:
 
 
 def list_twins(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names that differ in no more than case, blanks, hyphens or leading zeros, such as `Fox` and `fox`, together."""
+    """Groups of names that differ only in case, blanks, hyphens or leading zeros, such as `Fox` and `fox`."""
     alike: dict[str, list[str]] = {}
     for name in names:
         folded = re.sub(r"[\s_.-]+", " ", compose(name).casefold()).strip()

@@ -1,7 +1,7 @@
-"""The processes that `torchrun` starts for one piece of work, called ranks. The only file that uses torch.distributed.
+"""The ranks that `torchrun` starts. The only file that uses torch.distributed.
 
-In one process every function answers at once with what it was given. torch is imported where it is needed, so that
-a command's help need not wait for it.
+In a single process every function returns its input at once. torch is imported only where it is needed, so that
+`--help` is fast.
 """
 
 import atexit
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TOGETHER: list[bool] = []  # one entry within `together`
-PATIENCE = timedelta(hours=2)  # for a rank that reads data while others wait; torchrun tells of one that died at once
+PATIENCE = timedelta(hours=2)  # of a barrier, for a rank that reads data; torchrun notices a dead rank at once
 
 
 def launch() -> str:
-    """The name torchrun gave to this launch, the same after each of its restarts; "" without torchrun."""
+    """torchrun's name of this launch, the same after restarts; "" without torchrun."""
     return os.environ.get("TORCHELASTIC_RUN_ID", "")
 
 
@@ -34,52 +34,52 @@ def num_ranks() -> int:
 
 
 def local_rank() -> int:
-    """Of the ranks on this machine, from 0: the number of its GPU."""
+    """Number among the ranks on this machine, from 0, and of its GPU."""
     return int(os.environ["LOCAL_RANK"]) if launch() else 0
 
 
 def num_restarts() -> int:
-    """How often torchrun has started all ranks anew because one died."""
+    """How often torchrun has restarted all ranks because one died."""
     return int(os.environ["TORCHELASTIC_RESTART_COUNT"]) if launch() else 0
 
 
 def is_main() -> bool:
-    """Whether this is the one rank that writes and speaks."""
+    """Whether this is rank 0, which writes files and prints."""
     return rank() == 0
 
 
 def num_cores() -> int:
-    """This rank's share of the machine's processor cores."""
+    """CPU cores of this machine per rank."""
     return max(1, (os.cpu_count() or 1) // (int(os.environ["LOCAL_WORLD_SIZE"]) if launch() else 1))
 
 
-def shard(pieces: Sequence[T], smallest: int = 0) -> list[T]:
-    """This rank's run of the pieces; the ranks' runs, one after another, are all of them.
+def shard(items: Sequence[T], smallest: int = 0) -> list[T]:
+    """This rank's shard of the items: a contiguous slice; the shards in order of rank are all items.
 
-    Where runs would be shorter than `smallest` every rank gets all pieces.
+    If shards would be smaller than `smallest`, every rank gets all items.
     """
-    total, number, ranks = len(pieces), rank(), num_ranks()
+    total, number, ranks = len(items), rank(), num_ranks()
     if total < smallest * ranks:
-        return list(pieces)
-    return list(pieces[total * number // ranks : total * (number + 1) // ranks])
+        return list(items)
+    return list(items[total * number // ranks : total * (number + 1) // ranks])
 
 
 def all_reduce_sum(own: "Tensor") -> "Tensor":
-    """The sum over all ranks, the same on each. Its gradient is that of this rank's summand alone.
+    """The sum over all ranks. Its gradient is that of this rank's summand alone.
 
-    So if a loss is computed from totals, the sum of the ranks' gradients (`all_reduce`) is that of the whole batch.
+    So if a loss is computed from sums, the sum of the ranks' gradients (`all_reduce`) is that of the whole batch.
     """
     if num_ranks() == 1:
         return own
     whole = own.detach().clone()
     if _TOGETHER:
-        _hear()
+        _check_given_up()
     _group().all_reduce(whole)
     return own - own.detach() + whole  # the first two are exactly 0
 
 
 def all_reduce(tensors: Sequence["Tensor"]) -> None:
-    """Puts into each tensor its sum over all ranks. One message a type and device, in the same order every time."""
+    """Sums each tensor over all ranks, in place. One message per dtype and device, always in the same order."""
     if num_ranks() == 1:
         return
     import torch
@@ -96,7 +96,7 @@ def all_reduce(tensors: Sequence["Tensor"]) -> None:
 
 
 def broadcast(tensors: Sequence["Tensor"]) -> None:
-    """Puts the main rank's numbers into the tensors of all."""
+    """Copies the main rank's tensors to all ranks, in place."""
     if not is_main():
         for tensor in tensors:
             tensor.detach().zero_()
@@ -104,7 +104,7 @@ def broadcast(tensors: Sequence["Tensor"]) -> None:
 
 
 def all_reduce_max(number: int) -> int:
-    """The largest number that any rank gave; all ranks wait for it."""
+    """The largest number of any rank."""
     if num_ranks() == 1:
         return number
     import torch
@@ -115,7 +115,7 @@ def all_reduce_max(number: int) -> int:
 
 
 def all_gather(value: T) -> list[T]:
-    """The values of all ranks in their order, on every rank."""
+    """The values of all ranks, in order of rank, on every rank."""
     if num_ranks() == 1:
         return [value]
     values: list[T] = [value] * num_ranks()
@@ -124,45 +124,45 @@ def all_gather(value: T) -> list[T]:
 
 
 def broadcast_result(make: Callable[[], T]) -> T:
-    """What the main rank makes, told to all."""
+    """Calls `make` on the main rank and broadcasts its result."""
     return all_gather(make() if is_main() else None)[0]  # type: ignore[return-value]
 
 
 class GivenUp(Exception):
-    """Another rank gave up what all were at."""
+    """Another rank called `give_up`."""
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Within the block one rank may fail: what it does then is `give_up`, and the others get GivenUp from their next
-    `all_reduce_sum`, or at the end. Each of these asks first, which is a small message more.
+    """Lets one rank fail within the block: it calls `give_up`, and the others get GivenUp from their next
+    `all_reduce_sum` or at the end. This costs one small message each.
     """
     _TOGETHER.append(True)
     try:
         yield
-        _hear()
+        _check_given_up()
     finally:
         _TOGETHER.pop()
 
 
 def give_up() -> None:
-    """After an error in `together`, on the rank that had it: tells the others."""
+    """Notifies the other ranks of an error in `together`."""
     all_reduce_max(1)
 
 
-def _hear() -> None:
+def _check_given_up() -> None:
     if all_reduce_max(0):
         raise GivenUp
 
 
 def barrier() -> None:
-    """Until all ranks are here."""
+    """Waits for all ranks."""
     all_reduce_max(0)
 
 
 @contextmanager
 def first_on_machine() -> Iterator[None]:
-    """One rank of each machine goes through the block first, so that the others find its cache filled."""
+    """One rank of each machine runs the block first, so that the others find the cache filled."""
     if local_rank():
         barrier()
     yield
@@ -171,9 +171,9 @@ def first_on_machine() -> Iterator[None]:
 
 
 def _group() -> ModuleType:
-    """torch.distributed, all ranks joined.
+    """torch.distributed, initialised.
 
-    Its store outlives a restart (torch 2.14), with the addresses of those that died: each start has names of its own.
+    torchrun's store survives a restart (torch 2.14) with addresses of dead ranks, so each start has its own prefix.
     """
     import torch
     import torch.distributed as group

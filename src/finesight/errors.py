@@ -1,4 +1,4 @@
-"""Errors a user can act on: one clear sentence (what, where, what to do), exit code 2, no traceback."""
+"""Errors a user can act on: what is wrong, where, what to do. Exit code 2, no traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ class FinesightError(Exception):
 
 
 class Interrupted(FinesightError):
-    """A signal ended the work early; what was done is kept. signal: its number."""
+    """A signal ended the work early; what was done is saved. signal: its number."""
 
     def __init__(self, message: str, signal: int) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class Interrupted(FinesightError):
 
 
 class ConfigError(FinesightError):
-    """A setting, recipe or flag is unknown or has a value it cannot have."""
+    """A setting, recipe or flag is unknown or has an invalid value."""
 
 
 class DataError(FinesightError):
@@ -26,28 +26,27 @@ class DataError(FinesightError):
 
 
 class ModelError(FinesightError):
-    """A network or a layer that does not exist, or that cannot do what is asked."""
+    """A model or a layer does not exist, or cannot do what is asked."""
 
 
 class FetchError(FinesightError):
-    """A file of a package index cannot be had."""
+    """A file of the package index cannot be fetched."""
 
 
 class WeightsError(FinesightError):
-    """Weights that cannot be fetched, read, or that do not fit the network."""
+    """Weights cannot be fetched or read, or do not fit the model."""
 
 
 class RunError(FinesightError):
-    """A run folder that is missing something, is in use, or is of another kind."""
+    """A run folder is incomplete, damaged, in use, or of another version."""
 
 
 @contextmanager
 def blame_files(folder: Path) -> Iterator[None]:
-    """Within the block only files of `folder` can be wrong. One that was damaged, or made to harm, can raise anything
-    where its content is used: that becomes a RunError."""
+    """Turns any error within the block into a RunError: a damaged or malicious file of `folder` can raise anything."""
     try:
         yield
     except FinesightError:
         raise
     except Exception as error:
-        raise RunError(f"A file in {folder} is damaged ({error!r}): make it again, or leave this folder.") from error
+        raise RunError(f"A file in {folder} is damaged ({error!r}): restore it, or use another folder.") from error

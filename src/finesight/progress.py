@@ -1,4 +1,4 @@
-"""What a person sees while waiting: notes and progress bars, on stderr, and no bar where that is no terminal."""
+"""Notes and progress bars on stderr; no bars if it is not a terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,10 +11,7 @@ T = TypeVar("T")
 
 
 def say(text: str, every_rank: bool = False) -> None:
-    """One line for the person at the terminal; control characters in names cannot act on it.
-
-    Of several ranks the main one speaks; with every_rank the others too, with their number.
-    """
+    """Prints one line, with control characters shown. Only the main rank prints, or every rank with its number."""
     if distributed.is_main():
         print(sanitise(text), file=sys.stderr, flush=True)
     elif every_rank:
@@ -22,7 +19,7 @@ def say(text: str, every_rank: bool = False) -> None:
 
 
 def sanitise(text: str) -> str:
-    """Text in which control characters (a terminal's escapes, line breaks) are shown, not obeyed."""
+    """Replaces control characters, such as line breaks and a terminal's escapes, by �."""
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
@@ -37,7 +34,7 @@ class _Silent:
 
 @contextmanager
 def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
-    """A bar over `total` pieces with rate and time left: `with progress_bar("Reading", n) as bar: bar.advance()`."""
+    """A bar over `total` steps with rate and time left: `with progress_bar("Reading", n) as bar: bar.advance()`."""
     if not (sys.stderr.isatty() and distributed.is_main()):
         yield _Silent()
         return
@@ -73,9 +70,9 @@ def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
         yield _Shown()
 
 
-def track(pieces: Iterable[T], label: str, total: int, unit: str = "") -> Iterator[T]:
-    """Passes the pieces on with a bar over them."""
+def track(items: Iterable[T], label: str, total: int, unit: str = "") -> Iterator[T]:
+    """Yields the items under a progress bar."""
     with progress_bar(label, total, unit) as bar:
-        for piece in pieces:
-            yield piece
+        for item in items:
+            yield item
             bar.advance()

@@ -213,4 +213,4 @@ def test_masks_that_do_not_pair(pairs: Path, tmp_path: Path) -> None:
     assert "1 masks have no partner" in answer.error()
     assert "'0100_mask.png' (truth) is not predicted" in answer.err
     assert "go together" in finesight("evaluate", "--truth", pairs).error()
-    assert "Name a run folder" in finesight("evaluate").error()
+    assert "Give a run folder" in finesight("evaluate").error()

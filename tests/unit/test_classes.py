@@ -92,7 +92,7 @@ def test_classes_that_cannot_be_told_apart() -> None:
         ClassList(ids=("a", "b"), names=("x", "x"))
     with pytest.raises(DataError, match="same colour"):
         ClassList(ids=("a", "b"), names=("x", "y"), colours=((0, 0, 0), (0, 0, 0)))
-    with pytest.raises(DataError, match="2 class ids but 1 names"):
+    with pytest.raises(DataError, match="2 ids but 1 names"):
         ClassList(ids=("a", "b"), names=("x",))
 
 

@@ -1,6 +1,6 @@
-"""The command line: one file a command, which parses, calls finesight.app and prints.
+"""The command line: one file per command, which parses, calls finesight.app and prints.
 
-Nothing heavy is imported before a command runs, so that --help answers at once.
+Nothing heavy is imported before a command runs, so that --help is fast.
 """
 
 import io
@@ -46,23 +46,26 @@ for command in COMMANDS:
 
 @app.callback()
 def start(
-    tell_version: Annotated[
-        bool, typer.Option("--version", help="Print the versions of all that computes, for a bug report.")
+    print_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the versions of finesight, torch, torchvision, timm and Python, for a bug report."
+        ),
     ] = False,
 ) -> None:
     """Fine-tune a pretrained vision network on your own images, and see what it learned."""
-    if tell_version:
+    if print_version:
         names = ("finesight", "torch", "torchvision", "timm")
         print(", ".join([*(f"{name} {version(name)}" for name in names), f"Python {platform.python_version()}"]))
         raise typer.Exit
 
 
-SHARED = ("train", "evaluate", "predict")  # what several processes can do together
-HEADSTART_S = 3  # of the main rank with an error that may be that of all; torchrun looks every 0.1 s by default
+SHARED = ("train", "evaluate", "predict")  # commands that run under torchrun
+HEADSTART_S = 3  # for the main rank to report an error that all ranks have; torchrun checks every 0.1 s
 
 
-def tell(error: str) -> None:
-    """What stopped several ranks alike is said by the main one: torchrun ends the others before they would."""
+def report_error(error: str) -> None:
+    """If all ranks fail alike, only the main one prints: torchrun ends the others while they wait."""
     if not distributed.is_main():
         time.sleep(HEADSTART_S)
     for line in error.split("\n"):
@@ -70,22 +73,22 @@ def tell(error: str) -> None:
 
 
 def main() -> None:
-    """Runs a command. Exit codes: 0 done, 1 done in part, 2 cannot be done as asked, 128 + signal when stopped."""
+    """Runs a command. Exit codes: 0 done, 1 done in part, 2 an error to act on, 128 + signal when stopped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a console that lacks a name's letters is no error
+        sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack the letters of a name
     try:
         if distributed.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
-            raise ConfigError(f"Several processes share {', '.join(SHARED)}; start this command without torchrun.")
+            raise ConfigError(f"torchrun is for {', '.join(SHARED)} only: start this command without it.")
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if distributed.is_main() else nowhere):
             app()
     except Interrupted as error:
         say(f"Error: {error}")
         sys.exit(error.exit_code)
     except FinesightError as error:
-        tell(f"Error: {error}")
+        report_error(f"Error: {error}")
         sys.exit(2)
-    except OSError as error:  # a name too long, a disk that fails: not as asked, and no bug
-        tell(f"Error: {error}.")
+    except OSError as error:  # such as a name too long, or a full disk: not a bug
+        report_error(f"Error: {error}.")
         sys.exit(2)
     except KeyboardInterrupt:
         say("Stopped.")

@@ -4,20 +4,20 @@ import typer
 
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 
-SideHelp = "Run folder, or several of other seeds joined by commas."
+SideHelp = "Run folder, or several of different seeds joined by commas."
 
 
 def compare(
     baseline: Annotated[str, typer.Argument(metavar="BASELINE", help=SideHelp)],
     improved: Annotated[str, typer.Argument(metavar="IMPROVED", help=SideHelp)],
     split: SplitOption = "val",
-    resamples: Annotated[int, typer.Option(metavar="N", help="Resamples of the images.")] = 10_000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the resampling.")] = 0,
+    resamples: Annotated[int, typer.Option(metavar="N", help="Bootstrap resamples of the images.")] = 10_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the resampling.")] = 0,
     json_output: JsonOption = False,
 ) -> None:
-    """Say whether a run is better than another on the same images, by how much, and how sure that is.
+    """Compare two runs on the same images: which is better, by how much, with what confidence.
 
-    A paired bootstrap over images gives a 95 % interval for every difference; two classifiers also get McNemar's
+    A paired bootstrap over images gives a 95 % interval for every difference. Two classifiers also get McNemar's
     test. `finesight report BASELINE IMPROVED` shows the same with images.
 
     Examples:

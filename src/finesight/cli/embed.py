@@ -9,19 +9,22 @@ def embed(
     run: RunArgument,
     data: DataOption = "",
     split: SplitOption = "",
-    method: Annotated[str, typer.Option(metavar="tsne|umap|pca", help="How to draw the map.")] = "tsne",
+    method: Annotated[str, typer.Option(metavar="tsne|umap|pca", help="Projection to two dimensions.")] = "tsne",
     engine: Annotated[
-        str, typer.Option(metavar="opentsne|sklearn", help="sklearn: the settings most reports are made with.")
+        str, typer.Option(metavar="opentsne|sklearn", help="t-SNE implementation; sklearn: with its default settings.")
     ] = "opentsne",
-    perplexity: Annotated[float | None, typer.Option(help="t-SNE: about how many neighbours count.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the map.")] = None,
-    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Place the images on this split's map.")] = "",
+    perplexity: Annotated[float | None, typer.Option(help="t-SNE: effective number of neighbours.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the projection.")] = None,
+    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Add the images to the projection of this split.")] = "",
     stability: Annotated[
-        bool, typer.Option("--stability", help="Draw six more maps: are close classes close on each? Takes a minute.")
+        bool,
+        typer.Option(
+            "--stability", help="Check whether similar classes stay similar in six more projections. Takes a minute."
+        ),
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Save what the last layer sees, draw a map of it, and say which classes lie close.
+    """Save the embedding of every image, plot its projection, and report which classes are similar.
 
     Examples:
 

@@ -22,22 +22,33 @@ def evaluate(
     split: SplitOption = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
-    tta: Annotated[bool, typer.Option("--tta", help="Mean over the flips and turns of training, kept apart.")] = False,
-    truth: Annotated[str, typer.Option(metavar="MASKS", help="Without a run: folder of true masks.")] = "",
-    pred: Annotated[str, typer.Option(metavar="MASKS", help="Folder of predicted masks of the same names.")] = "",
-    classes: Annotated[str, typer.Option(metavar="FILE", help="Their colours: TOML, JSON, CSV, or `deepglobe`.")] = "",
-    boundary: Annotated[bool, typer.Option("--boundary", help="Also boundary IoU of the two folders; slower.")] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="Test-time augmentation; results go to SPLIT_tta.")] = False,
+    truth: Annotated[
+        str, typer.Option(metavar="MASKS", help="Folder of true masks, to score masks without a run.")
+    ] = "",
+    pred: Annotated[
+        str, typer.Option(metavar="MASKS", help="With --truth: folder of predicted masks with the same names.")
+    ] = "",
+    classes: Annotated[
+        str, typer.Option(metavar="FILE", help="With --truth: class colours, a TOML, JSON or CSV file, or `deepglobe`.")
+    ] = "",
+    boundary: Annotated[bool, typer.Option("--boundary", help="With --truth: also boundary IoU; slower.")] = False,
     ignore: Annotated[
-        str, typer.Option(metavar="VALUE", help="Value, #RRGGBB or class that counts nowhere; or several: 0,255.")
+        str,
+        typer.Option(metavar="VALUE", help="With --truth: value, #RRGGBB or class to leave out; or several: 0,255."),
     ] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="How the folders are read, such as data.colour_tolerance=9."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="With --truth: how masks are read, such as data.colour_tolerance=9."
+        ),
     ] = None,
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where to keep the mask scores; nowhere by default.")] = "",
+    out: Annotated[
+        str, typer.Option(metavar="FOLDER", help="With --truth: folder for the scores. Default: none.")
+    ] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """Score a run on images whose classes are known, or two folders of masks.
+    """Score a run on labelled images, or predicted masks against true ones.
 
     Examples:
 
@@ -51,7 +62,7 @@ def evaluate(
     """
     if truth or pred:
         if run or data or split or tta or images or masks or not (truth and pred):
-            raise ConfigError("--truth and --pred go together, without a run: two folders of masks.")
+            raise ConfigError("Use --truth and --pred together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
         settings = dict(map(parse_override, set_ or [])) | ({"data.ignore": ignore} if ignore else {})
@@ -59,7 +70,7 @@ def evaluate(
         heading = f"{result['num_samples']} masks"
     else:
         if not run or classes or boundary or out or ignore or set_:
-            raise ConfigError("Name a run folder, or two folders of masks with --truth and --pred.")
+            raise ConfigError("Give a run folder, or two folders of masks with --truth and --pred.")
         from finesight.app.evaluate import evaluate as run_evaluation
 
         result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)

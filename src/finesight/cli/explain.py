@@ -9,20 +9,21 @@ from finesight.progress import say
 def explain(
     run: RunArgument,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Images, or folders of images.")],
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the overlays go.")] = "explained",
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder for the overlays.")] = "explained",
     classes: Annotated[
-        list[str] | None, typer.Option("--class", metavar="NAME", help="Class to look for; may be given again.")
+        list[str] | None,
+        typer.Option("--class", metavar="NAME", help="Class to explain instead of the predicted one; repeatable."),
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Show where the network looks: each image under the heat of its attention (Grad-CAM).
+    """Overlay each image with its saliency map (Grad-CAM): the regions that decided.
 
-    By default for the class it predicts, of masks for the largest ones. Exit code 1 when some images could not be
-    read.
+    By default for the predicted class; of masks, for the largest predicted classes. Images that cannot be read are
+    listed, with exit code 1.
 
     Examples:
 
-    `finesight explain runs/p1 wolf_7.png --out looked/`
+    `finesight explain runs/p1 wolf_7.png --out saliency/`
 
     `finesight explain runs/p1 new_images/ --class wolf --class fox`
     """

@@ -10,13 +10,13 @@ ROWS_SHOWN = 30
 
 def labels(
     run: RunArgument,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Part of the run's data: `val`, `train`.")] = "val",
-    out: Annotated[str, typer.Option(metavar="CSV", help="A copy of the list; it is kept in the run anyway.")] = "",
+    split: Annotated[str, typer.Option(metavar="NAME", help="Split of the run: val or train.")] = "val",
+    out: Annotated[str, typer.Option(metavar="CSV", help="Copy of the list; the run folder always has one.")] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """Find labels that are probably wrong, by confident learning: images, or regions of masks.
+    """List labels that are probably wrong, found by confident learning: of images, or of regions of masks.
 
-    The first of the list are the surest. `finesight report RUN` shows them with their images.
+    The most confident come first. `finesight report RUN` shows them with their images.
 
     Examples:
 

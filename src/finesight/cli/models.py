@@ -6,16 +6,16 @@ from finesight.cli.options import JsonOption, print_json
 
 
 def models(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Print this model; without it, list all.")] = "",
-    other: Annotated[str, typer.Argument(metavar="[OTHER]", help="Show how it differs from this one.")] = "",
-    classes: Annotated[int, typer.Option(min=1, metavar="N", help="Outputs of the last layer.")] = 1000,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Model to print. Default: list all.")] = "",
+    other: Annotated[str, typer.Argument(metavar="[OTHER]", help="Model to compare it with.")] = "",
+    classes: Annotated[int, typer.Option(min=1, metavar="N", help="Outputs of the head.")] = 1000,
     freeze_before: Annotated[
         str,
-        typer.Option(metavar="LAYER", help="Count everything before this layer as frozen; `head`: all but the last."),
+        typer.Option(metavar="LAYER", help="Count every layer before this one as frozen; `head`: all but the head."),
     ] = "",
     json_output: JsonOption = False,
 ) -> None:
-    """List the models, print one, or show where two differ. Nothing is downloaded.
+    """List the models, print the layers of one, or compare two. Nothing is downloaded.
 
     Examples:
 

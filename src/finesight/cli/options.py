@@ -1,4 +1,4 @@
-"""Options that several commands share, and how results are printed: no name in them can act on the terminal."""
+"""Options that several commands share, and how results are printed, with control characters made harmless."""
 
 import json
 from collections.abc import Mapping
@@ -9,17 +9,22 @@ import typer
 from finesight.progress import sanitise
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
-DataOption = Annotated[str, typer.Option("--data", metavar="PATH", help="Other images than the run's own.")]
-SplitOption = Annotated[str, typer.Option("--split", metavar="NAME", help="Part of the data; `val` by default.")]
+DataOption = Annotated[
+    str, typer.Option("--data", metavar="PATH", help="Other images than the run's own: a folder or CSV file.")
+]
+SplitOption = Annotated[
+    str, typer.Option("--split", metavar="NAME", help="Split, such as train, val or test. Default: val.")
+]
 ImagesOption = Annotated[
-    str, typer.Option("--images", metavar="GLOB", help="With --masks: the images, such as 'photos/**/*.jpg'.")
+    str,
+    typer.Option("--images", metavar="GLOB", help="Pattern for the images, such as 'photos/**/*.jpg'; needs --masks."),
 ]
 MasksOption = Annotated[
-    str, typer.Option("--masks", metavar="GLOB", help="Their masks, paired with them by name: 'labels/*.png'.")
+    str,
+    typer.Option("--masks", metavar="GLOB", help="Pattern for their masks, paired by name, such as 'labels/*.png'."),
 ]
 IgnoreOption = Annotated[
-    list[str] | None,
-    typer.Option("--ignore", metavar="CODE", help="Leave out a check, such as V003 or D305; repeatable."),
+    list[str] | None, typer.Option("--ignore", metavar="CODE", help="Skip a check, such as V003 or D305; repeatable.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 

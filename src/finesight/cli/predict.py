@@ -9,22 +9,32 @@ from finesight.progress import say
 def predict(
     run: RunArgument,
     images: Annotated[str, typer.Argument(metavar="INPUT", help="Folder of images, or one image.")],
-    out: Annotated[str, typer.Option(metavar="PATH", help="CSV file (predictions.csv) or folder (masks).")] = "",
-    header: Annotated[str, typer.Option(metavar="NAMES", help="Columns: file, label[, probability].")] = "",
+    out: Annotated[
+        str, typer.Option(metavar="PATH", help="CSV file to write (default predictions.csv), or folder of masks.")
+    ] = "",
+    header: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="Column names for file, label and, if wanted, probability: filename,label."),
+    ] = "",
     ids: Annotated[bool, typer.Option("--ids", help="Write class ids instead of names.")] = False,
-    index: Annotated[bool, typer.Option("--index", help="Masks of class values instead of colours.")] = False,
-    overlay: Annotated[str, typer.Option(metavar="FOLDER", help="Write images under their masks, too.")] = "",
+    index: Annotated[bool, typer.Option("--index", help="Write masks of class values instead of colours.")] = False,
+    overlay: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Also write the images overlaid with their masks.")
+    ] = "",
     tta: Annotated[
-        bool, typer.Option("--tta", help="Mean over the flips and turns of training; 2 to 8 × the time.")
+        bool,
+        typer.Option(
+            "--tta", help="Test-time augmentation, with the run's flips and rotations; takes 2 to 8 times as long."
+        ),
     ] = False,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Probabilities scaled by the run's calibration.json.")
+        bool, typer.Option("--calibrated", help="Calibrate probabilities with the run's temperature.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Classify every image of a folder into a CSV file, or segment them into a folder of masks.
+    """Predict the class of every image into a CSV file, or a mask of every image into a folder.
 
-    Exit code 1 when some images could not be read: they are listed, the others are written.
+    Images that cannot be read are listed, with exit code 1; all others are predicted.
 
     Examples:
 

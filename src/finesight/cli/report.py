@@ -5,7 +5,7 @@ import typer
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 
 RunsArgument = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="Run folder; several are set side by side, against the first.")
+    list[str], typer.Argument(metavar="RUN...", help="Run folder; several are compared with the first.")
 ]
 
 
@@ -14,13 +14,14 @@ def report(
     out: Annotated[
         str,
         typer.Option(
-            metavar="HTML", help="File to write; report.html in RUN by default, of several comparison.html in the last."
+            metavar="HTML",
+            help="File to write. Default: report.html in RUN; of several runs, comparison.html in the last.",
         ),
     ] = "",
     split: SplitOption = "val",
     json_output: JsonOption = False,
 ) -> None:
-    """Write one offline HTML file: how good a run is and what it learned, or how runs differ.
+    """Write one offline HTML file: how good a run is and what it learned, or how several runs differ.
 
     Examples:
 

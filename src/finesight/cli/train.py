@@ -10,37 +10,63 @@ from finesight.errors import ConfigError
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="[RECIPE]", help="A shipped recipe's name, or a TOML file.")] = "",
+    recipe: Annotated[
+        str, typer.Argument(metavar="[RECIPE]", help="Name of a shipped recipe (see --settings), or a TOML file.")
+    ] = "",
     data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your images.")] = "",
-    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
-    model: Annotated[str, typer.Option(metavar="NAME", help="A name `finesight models` lists, or timm/NAME.")] = "",
-    weights: Annotated[str, typer.Option(metavar="SOURCE", help="default, pypi, none, a file, or a run folder.")] = "",
-    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
+    val: Annotated[
+        str, typer.Option(metavar="PATH", help="Folder of the validation images, if it is not inside --data.")
+    ] = "",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME.")
+    ] = "",
+    weights: Annotated[
+        str, typer.Option(metavar="SOURCE", help="Initial weights: default, pypi, none, a file, or a run folder.")
+    ] = "",
+    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, if it is not detected.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
-    classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV or TXT.")] = "",
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Times every image is seen; with --resume, more.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Images a step.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Fixes split, order and augmentation.")] = None,
-    on_bad_image: Annotated[str, typer.Option(metavar="stop|skip", help="What to do about unreadable images.")] = "",
-    checkpoint_every: Annotated[
-        str, typer.Option(metavar="WHEN", help="5m, 30s or 1h, also inside an epoch; or a number of epochs.")
+    classes: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="Class names: a JSON, CSV, TOML or TXT file, or a preset such as deepglobe."),
     ] = "",
-    out: Annotated[str, typer.Option(metavar="RUN", help="Run folder to write; runs/NAME-1, … by default.")] = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Passes over the training images; with --resume, a new total.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Images per step.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of split, order, augmentation and new layers.")
+    ] = None,
+    on_bad_image: Annotated[
+        str, typer.Option(metavar="stop|skip", help="Unreadable images: stop, or skip and list them.")
+    ] = "",
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="WHEN", help="5m, 30s or 1h (also within an epoch), or a number of epochs.")
+    ] = "",
+    out: Annotated[
+        str, typer.Option(metavar="RUN", help="Run folder to write. Default: runs/NAME-1, runs/NAME-2, …")
+    ] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     prove_resume: Annotated[
-        bool, typer.Option("--prove-resume", help="Only show that a run that is killed here loses nothing.")
+        bool,
+        typer.Option(
+            "--prove-resume", help="Check that a run killed and resumed on this machine ends with the same bits."
+        ),
     ] = False,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeat.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")
+    ] = None,
     settings: Annotated[
         bool,
-        typer.Option("--settings", help="List recipes and all settings, and stop; with --json the schema for editors."),
+        typer.Option(
+            "--settings", help="List recipes and settings and exit; with --json, the JSON schema for editors."
+        ),
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """Fine-tune a network on images; leaves a run folder.
+    """Fine-tune a pretrained model on your images and write a run folder.
+
+    Layout, split and task are detected and printed. `--settings` lists everything that `--set` takes.
 
     Examples:
 

