@@ -12,9 +12,9 @@ import pytest
 from commands import draw, draw_classes, finesight, train
 from PIL import Image
 
-from finesight.app import predict as labels
-from finesight.app import predict_masks as masks
 from finesight.data import loader
+from finesight.inference.predictor import Predictor
+from finesight.tasks.segmentation import predict as masks
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_stopped_table_goes_on(run: Path, images: Path, tmp_path: Path, monkey
     out, whole = tmp_path / "labels.csv", tmp_path / "whole.csv"
     assert finesight("predict", run, images, "--out", whole).code == 1
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, labels, "answer", 2)
+        calls = stop_after(patched, Predictor, "logits", 2)
         answer = finesight("predict", run, images, "--out", out)
     assert answer.code == 130
     assert "the same command goes on with the rest" in answer.err
@@ -77,7 +77,7 @@ def test_a_stopped_table_goes_on(run: Path, images: Path, tmp_path: Path, monkey
     (other / "checkpoints/best/weights.safetensors").unlink()
     shutil.copy(run / "checkpoints/last/weights.safetensors", other / "checkpoints/best")
     kept.write_text(kept.read_text() + '["red_0.png", 1')  # a line that a power cut left
-    calls = stop_after(monkeypatch, labels, "answer", 99)
+    calls = stop_after(monkeypatch, Predictor, "logits", 99)
     answer = finesight("predict", run, images, "--out", out, "--json")
     assert answer.code == 1
     assert answer.json()["num_samples"] == 18
@@ -95,7 +95,7 @@ def test_a_stopped_table_with_a_damaged_row(
 ) -> None:
     out = tmp_path / "labels.csv"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "answer", 1)
+        stop_after(patched, Predictor, "logits", 1)
         assert finesight("predict", run, images, "--out", out).code == 130
     (kept,) = (tmp_path / ".labels.csv.rows").glob("*.jsonl")
     key, changed, _ = json.loads(kept.read_text().splitlines()[0])
@@ -107,7 +107,7 @@ def test_a_stopped_table_with_a_damaged_row(
 def test_a_stopped_table_is_not_mixed(run: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, moved = tmp_path / "labels.csv", tmp_path / "moved"
     with monkeypatch.context() as patched:
-        stop_after(patched, labels, "answer", 1)
+        stop_after(patched, Predictor, "logits", 1)
         assert finesight("predict", run, images, "--out", out).code == 130
     shutil.copytree(images, moved)
     refused = finesight("predict", run, moved, "--out", out).error()
@@ -115,7 +115,7 @@ def test_a_stopped_table_is_not_mixed(run: Path, images: Path, tmp_path: Path, m
     assert str(tmp_path / ".labels.csv.rows") in refused
     draw(images / "red_0.png", "blue")  # changed since: its row is made again
     os.utime(images / "red_0.png", (1, 1))
-    calls = stop_after(monkeypatch, labels, "answer", 99)
+    calls = stop_after(monkeypatch, Predictor, "logits", 99)
     assert finesight("predict", run, images, "--out", out).code == 1
     assert len(calls) == 2  # eleven images and that one
     fresh = tmp_path / "fresh.csv"

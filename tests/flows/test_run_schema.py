@@ -17,7 +17,8 @@ PARTS = {"SPLIT": "[^/]+", "NAME": "(last|best)", "EPOCH": r"\d+", "KEY": ".+"}
 FOLDERS = {schema.CHECKPOINTS, schema.HISTORY, *(name.partition("/")[0] for name in schema.FILES if "/" in name)}
 NAMES = {name.rpartition("/")[2] for name in schema.FILES} - {"KEY.png"}
 # Files of the user's that are called the same
-OTHERS = {("app/predict.py", "predictions.csv"), ("app/demo.py", "report.html")}
+OTHERS = {("tasks/classification/spec.py", "predictions.csv"), ("app/demo.py", "report.html")}
+OTHERS |= {("inference/prediction_table.py", "predictions.csv")}
 OTHERS |= {("app/demo.py", "classes.json"), ("app/demo_scene.py", "classes.json")}
 
 

@@ -8,9 +8,9 @@ from fuzzing import COUNTS, feed
 from hostility import damaged, nested, to_json, warped
 from hypothesis import strategies as st
 
-from finesight.app.continuation import CLAIM, Rows, claim
 from finesight.data.sample import Item
 from finesight.errors import ConfigError
+from finesight.inference.continuation import CLAIM, Rows, claim
 from reliability import Tally
 
 IDENTITY = {"weights": "0f" * 16, "images": "/data/new", "index": False, "tta": False}

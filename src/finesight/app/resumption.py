@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.wording import count_of
-from finesight.app.run_masks import read_mask_rule
 from finesight.classes import ClassList
 from finesight.config import Settings, dotted_settings, flatten, load_settings, locate, read_recipe
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.tasks.segmentation.mask_targets import read_mask_rule
 from finesight.training.checkpoint import Training
 from finesight.training.job import Job
 from finesight.training.optim import learning_rate_factor

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from finesight.analysis.wording import count_of
 from finesight.app.copies import find_copies
-from finesight.app.run_masks import find_mask_rule, read_by_rule, read_mask_rule
+from finesight.app.run_masks import find_mask_rule, read_by_rule
 from finesight.config import Settings
 from finesight.data.formats import read_labelled, read_splits
 from finesight.data.layouts.survey import locate
@@ -22,6 +22,7 @@ from finesight.errors import DataError, RunError
 from finesight.progress import say
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
+from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
 SAMPLE = 100  # keys that are looked for
 Splits = dict[str, tuple[Item, ...]]

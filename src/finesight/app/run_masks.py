@@ -3,37 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from finesight.classes import IGNORE_INDEX
 from finesight.config import Settings
 from finesight.data.listing import Listing
 from finesight.data.masks.looks import look_at_masks
 from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rules import apply_rule, choose_rule
 from finesight.data.sample import Item
-from finesight.errors import RunError
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
 
 def write_mask_rule(run: RunFolder, rule: MaskRule | None) -> None:
     """None: of a run without masks."""
     if rule is not None:
         run.write_json(schema.MASK_RULE, rule.to_dict())
-
-
-def read_mask_rule(run: RunFolder) -> MaskRule | None:
-    """None of a run without masks, and of one that an older version trained. Raises RunError."""
-    if not run.has(schema.MASK_RULE):
-        return None
-    try:
-        rule = MaskRule.from_dict(run.read_json(schema.MASK_RULE))
-    except ValueError as error:
-        raise RunError(f"{run.path / schema.MASK_RULE} is damaged: {error}.") from None
-    count = len(run.read_classes())
-    if any(count <= index < IGNORE_INDEX for _, index in (*rule.colours, *rule.values)):
-        raise RunError(f"{run.path / schema.MASK_RULE} is damaged: it names more classes than the {count} of the run.")
-    return rule
 
 
 def find_mask_rule(run: RunFolder, settings: Settings, items: Sequence[Item]) -> MaskRule:

@@ -46,17 +46,10 @@ def predict(
     """
     from finesight.app.predict import predict as run_prediction
 
-    columns = [name.strip() for name in header.split(",")] if header else None
-    given = {
-        "out": out,
-        "header": columns,
-        "ids": ids,
-        "index": index,
-        "overlay": overlay,
-        "tta": tta,
-        "calibrated": calibrated,
-    }
-    result = run_prediction(run, images, **{name: value for name, value in given.items() if value})
+    columns = [name.strip() for name in header.split(",")] if header else ()
+    result = run_prediction(
+        run, images, out=out, header=columns, ids=ids, index=index, overlay=overlay, tta=tta, calibrated=calibrated
+    )
     if json_output:
         print_json(result)
     else:

@@ -4,18 +4,59 @@ A new task is a package beside these whose object answers both, and a line of th
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from finesight import task
 from finesight.analysis.evidence import Evidence
 from finesight.classes import ClassList
+from finesight.data.sample import Item
+from finesight.inference.continuation import Unreadable
+from finesight.inference.predictor import Predictor
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
 
 
+@dataclass(frozen=True)
+class PredictOptions:
+    """As of `finesight predict`; what a task has no use for it names in `refused_options`."""
+
+    out: str | Path = ""
+    header: Sequence[str] = ()
+    ids: bool = False
+    index: bool = False
+    overlay: str | Path = ""
+    tta: bool = False
+    calibrated: bool = False
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """The images to predict, and where to write. images: as the user named them; items: those found there."""
+
+    run: RunFolder
+    predictor: Predictor
+    images: str | Path
+    items: Sequence[Item]
+    out: Path
+    options: PredictOptions
+
+
 class Task(task.Task, Protocol):
+    default_out: str  # of predict
+    refused_options: Mapping[str, str]  # of PredictOptions: those that mean nothing here → why, as a sentence or ""
     overlay_side: int  # pixels of the longest side of a saliency map in the page
+
+    def list_inputs(self, images: str | Path) -> list[Item]:
+        """The images to predict of a folder, or one image. Raises DataError where there are none."""
+
+    def predict(self, request: PredictRequest) -> Unreadable:
+        """Writes what is predicted; of several ranks each does a shard. What a stop left done is not done again.
+
+        Returns the images that could not be read. Raises ConfigError for options that make no sense.
+        """
 
     def list_colours(self, classes: ClassList) -> list[str]:
         """CSS colours by which people know the classes; empty where a plot chooses its own."""

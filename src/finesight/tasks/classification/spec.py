@@ -1,6 +1,7 @@
 """One class an image."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from torch import Tensor
 from finesight.analysis.evidence import Evidence
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.data.formats import list_images
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.data.transforms import augment
+from finesight.inference.continuation import Unreadable
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
@@ -26,7 +29,9 @@ from finesight.task import Loss, Score, TaskName
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
 from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
+from finesight.tasks.contract import PredictRequest
 from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
@@ -36,6 +41,8 @@ class Classification:
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
     has_masks = False
+    default_out = "predictions.csv"
+    refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
     overlay_side = OVERLAY_SIDE
     unit = "image"
 
@@ -85,6 +92,12 @@ class Classification:
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return ClassificationScore(classes)
+
+    def list_inputs(self, images: str | Path) -> list[Item]:
+        return list_images(images)
+
+    def predict(self, request: PredictRequest) -> Unreadable:
+        return predict(request)
 
     def list_colours(self, classes: ClassList) -> list[str]:
         return []

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
+from finesight.data.formats import list_unmasked
 from finesight.data.image_cache import open_rows
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
@@ -19,6 +21,7 @@ from finesight.data.loader import MaskTargets, Targets
 from finesight.data.sample import Item
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError
+from finesight.inference.continuation import Unreadable
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.segmentation import segmentation_metrics
@@ -29,10 +32,12 @@ from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
+from finesight.tasks.contract import PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
 from finesight.tasks.segmentation.mask_images import list_colours
 from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_film
 from finesight.tasks.segmentation.snapshots import Film, start_film
@@ -47,6 +52,13 @@ class Segmentation:
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("native", "stretch")
     has_masks = True
+    default_out = "masks"
+    refused_options: Mapping[str, str] = {
+        "header": "",
+        "ids": "",
+        "calibrated": "Calibration changes confidence, never which class is the most likely, and masks hold classes "
+        "only.",
+    }
     overlay_side = OVERLAY_SIDE
     unit = "pixel"
 
@@ -130,6 +142,13 @@ class Segmentation:
 
     def new_score(self, classes: ClassList, answers: bool = True) -> Score:
         return SegmentationScore(classes, answers)
+
+    def list_inputs(self, images: str | Path) -> list[Item]:
+        """Without the masks that lie beside the images."""
+        return list_unmasked(images)
+
+    def predict(self, request: PredictRequest) -> Unreadable:
+        return predict(request)
 
     def list_colours(self, classes: ClassList) -> list[str]:
         return list_colours(classes)

@@ -1,31 +1,17 @@
-"""Predict masks: a folder of images in, a folder of mask files out."""
+"""Predictions of a segmenter: a folder of mask files."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from finesight import distributed
-from finesight.app.continuation import (
-    Unreadable,
-    claim,
-    divide,
-    gather_unreadable,
-    identify,
-    last_change,
-    refuse_nothing,
-    stopped,
-)
-from finesight.app.preparation import say_reading
-from finesight.app.run_masks import read_mask_rule
 from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
 from finesight.config import PixelScale
-from finesight.data.formats import list_unmasked
 from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, image_sizes, read_image
 from finesight.data.layouts.mask_names import mask_name
 from finesight.data.leftovers import CLAIM
@@ -35,52 +21,44 @@ from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
-from finesight.inference.predictor import Predictor, evaluation_batch, segment
-from finesight.inference.restore import restore_model
+from finesight.inference.continuation import (
+    Unreadable,
+    claim,
+    divide,
+    gather_unreadable,
+    identify,
+    last_change,
+    stopped,
+)
+from finesight.inference.predictor import evaluation_batch, segment
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
-from finesight.run.folder import RunFolder
+from finesight.tasks.contract import PredictRequest
+from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
 Image = tuple[Item, np.ndarray]  # uint8 (h, w, 3)
 Predicted = tuple[str, np.ndarray, np.ndarray]  # key, image uint8 (h, w, 3), mask uint8 (h, w)
 
 
-def predict_masks(
-    run: str | Path,
-    images: str | Path,
-    *,
-    out: str | Path = "masks",
-    index: bool = False,
-    overlay: str | Path = "",
-    tta: bool = False,
-) -> dict[str, Any]:
-    """Segments every image under a folder; each mask has its image's size and name.
+def predict(request: PredictRequest) -> Unreadable:
+    """A mask of each image's size and name: `7_sat.jpg` becomes `7_mask.png`, `7.jpg` becomes `7.png`.
 
-    `7_sat.jpg` becomes `7_mask.png`, `7.jpg` becomes `7.png`. Masks that lie beside the images are passed over.
-    index: grey masks of class values as in the run's own masks, not colours. overlay: folder for images under their
-    masks.
-    tta: mean over the flips and turns of training, up to eight times as slow.
-    Masks that the same command wrote before are kept, so that it goes on after a stop, with any number of ranks.
-    Returns `out`, `num_samples` and `unreadable`: the images that could not be read, as [key, reason].
+    Masks that the same command wrote before are kept.
     """
-    folder = RunFolder.open(run)
-    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
-    items, rule = list_unmasked(images), read_mask_rule(folder)
-    out, over = Path(out), Path(overlay) if overlay else None
+    run, options, predictor, items, out = request.run, request.options, request.predictor, request.items, request.out
+    classes, rule, overlay = run.read_classes(), read_mask_rule(run), Path(options.overlay) if options.overlay else None
     _refuse_collisions(items, out)
-    say_reading(items, model.preprocessing)
 
     def find_done() -> set[str]:
-        return _find_done(items, out, over, identify(folder, images, index=index, tta=tta))
+        return _find_done(items, out, overlay, identify(run, request.images, index=options.index, tta=options.tta))
 
     left = divide(items, distributed.broadcast_result(find_done))
-    predictor = Predictor.here(model, settings, tta)
     unreadable: Unreadable = []
 
     def predict_left() -> Iterator[Predicted]:
         sizes = [size or (0, 0) for size in image_sizes(left)]
-        batches = batch_by_size(sizes, evaluation_batch(settings))
-        for some in _read_batches(left, batches, unreadable, model.preprocessing.scale):
+        batches = batch_by_size(sizes, evaluation_batch(predictor.settings))
+        for some in _read_batches(left, batches, unreadable, predictor.model.preprocessing.scale):
             masks = segment(predictor, [image for _, image in some])
             yield from ((item.key, image, mask) for (item, image), mask in zip(some, masks, strict=True))
             bar.advance(len(some))
@@ -89,16 +67,14 @@ def predict_masks(
         bar.advance(len(unreadable))
 
     def write(predicted: Predicted) -> None:
-        _write(*predicted, classes, rule, out, index, over)
+        _write(*predicted, classes, rule, out, options.index, overlay)
 
     with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
         for _ in map_in_threads(write, predict_left(), workers=1, chunk=1):
-            """One mask is encoded and written while the network looks at the next image."""
+            """One mask is encoded and written while the model predicts the next."""
     if stop.signal:
         raise stopped(stop.signal)
-    unreadable = gather_unreadable(unreadable, items)
-    refuse_nothing(images, items, unreadable)
-    return {"out": str(out), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
+    return gather_unreadable(unreadable, items)
 
 
 def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity: dict[str, object]) -> set[str]:

@@ -1,0 +1,87 @@
+"""Predictions as a CSV file, a row an image; kept as they are made, so that a stopped command goes on."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from finesight import distributed
+from finesight.backend.interrupt import StopRequest
+from finesight.data.image_stream import stream_images
+from finesight.data.images.image import IMAGE_SUFFIXES
+from finesight.data.sample import Item
+from finesight.errors import ConfigError, blame_files
+from finesight.inference.continuation import Rows, Unreadable, claim, divide, gather_unreadable, stopped
+from finesight.inference.predictor import Predictor, evaluation_batch
+from finesight.progress import progress_bar
+from finesight.run.files import write_csv
+
+Batch = list[tuple[Item, Any]]
+
+
+def check_table(out: Path) -> None:
+    """Raises ConfigError for what cannot be a CSV file."""
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
+    if out.suffix.lower() in IMAGE_SUFFIXES:
+        raise ConfigError(f"{out} is called like an image; --out names the CSV file to write.")
+
+
+def predict_table(
+    predictor: Predictor,
+    items: Sequence[Item],
+    out: Path,
+    header: Sequence[str],
+    identity: dict[str, object],
+    decide: Callable[[Tensor], Sequence[Any]],
+    describe: Callable[[Any], Sequence[str]],
+) -> Unreadable:
+    """Writes a row for each image, the first as many columns as the header has, and returns what could not be read.
+
+    identity: of `identify`. decide: float32 logits (n, C) on the CPU → a prediction of each image that JSON can hold.
+    describe: a prediction → the columns after the file's name. Of several ranks each predicts a shard.
+    """
+    rows = Rows(out.with_name(f".{out.name}.rows"))
+
+    def find_done() -> set[str]:
+        claim(rows.folder, identity)
+        return {key for key, (is_current, _) in rows.read(items).items() if is_current}
+
+    unreadable: Unreadable = []
+    try:
+        left = divide(items, distributed.broadcast_result(find_done))
+        with StopRequest() as stop, rows.open() as file:
+            for batch in _predict_batches(predictor, left, unreadable, decide):
+                rows.write(file, batch)
+                if stop.signal:
+                    raise stopped(stop.signal)
+        unreadable = gather_unreadable(unreadable, items)
+        if distributed.is_main():
+            predictions = rows.read(items)
+            with blame_files(rows.folder):
+                table = [(item.key, *describe(predictions[item.key][1])) for item in items if item.key in predictions]
+            if table:
+                write_csv(out, header, (row[: len(header)] for row in table))
+            shutil.rmtree(rows.folder)
+        distributed.barrier()
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
+    return unreadable
+
+
+def _predict_batches(
+    predictor: Predictor, items: Sequence[Item], unreadable: Unreadable, decide: Callable[[Tensor], Sequence[Any]]
+) -> Iterator[Batch]:
+    """In order; what cannot be read is added to `unreadable`."""
+    preprocessing, batch_size = predictor.model.preprocessing, evaluation_batch(predictor.settings)
+    batches = stream_images(items, preprocessing, batch_size, distributed.num_cores())
+    with progress_bar("Predicting", len(items), "images") as bar:
+        for batch in batches:
+            unreadable += [(item.key, reason) for item, reason in batch.bad]
+            bar.advance(len(batch.items) + len(batch.bad))
+            if batch.items:
+                images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
+                yield list(zip(batch.items, decide(predictor.logits(images).float().cpu()), strict=True))

@@ -1,0 +1,50 @@
+"""Predictions of a classifier: a CSV file of classes and probabilities."""
+
+from torch import Tensor
+
+from finesight.errors import ConfigError, RunError
+from finesight.inference.continuation import Unreadable, identify
+from finesight.inference.prediction_table import check_table, predict_table
+from finesight.metrics.calibration import Calibration
+from finesight.progress import say
+from finesight.run.folder import RunFolder
+from finesight.tasks.contract import PredictRequest
+
+COLUMNS = ("filename", "label", "probability")
+
+
+def predict(request: PredictRequest) -> Unreadable:
+    """The class of every image, in file-name order."""
+    run, options, predictor = request.run, request.options, request.predictor
+    header = tuple(options.header or COLUMNS)
+    if len(header) not in (2, 3) or not all(header):
+        raise ConfigError("The header names two or three columns: file, label and, if wanted, probability.")
+    check_table(request.out)
+    classes = run.read_classes()
+    labels = dict(enumerate(classes.ids if options.ids else classes.names))  # a list would take a damaged row's -1
+    temperature = read_temperature(run, tta=len(predictor.augmentations) > 1) if options.calibrated else 1.0
+
+    def decide(logits: Tensor) -> list[tuple[int, float]]:
+        confidence, best = (logits / temperature).softmax(1).max(1)
+        return list(zip(best.tolist(), confidence.tolist(), strict=True))
+
+    def describe(prediction: tuple[int, float]) -> tuple[str, str]:
+        index, probability = prediction
+        return labels[index], f"{probability:.6f}"
+
+    identity = identify(run, request.images, temperature=temperature, tta=options.tta)
+    return predict_table(predictor, request.items, request.out, header, identity, decide, describe)
+
+
+def read_temperature(run: RunFolder, tta: bool) -> float:
+    """By which logits are divided to be calibrated, with tta the logarithms of mean probabilities. Raises RunError.
+
+    1, and said so, where the run has no temperature to offer.
+    """
+    found = Calibration.load(run, tta)
+    if found is None:
+        command = f"finesight evaluate {run.path}{' --tta' * tta}"
+        raise RunError(f"{run.path} is not calibrated yet{' with --tta' * tta}: `{command}` does that.")
+    if found.why_not:
+        say(f"Note: probabilities are not scaled, for the run has no temperature to offer: {found.why_not}.")
+    return found.usable
