@@ -18,6 +18,13 @@ def say(text: str, every_rank: bool = False) -> None:
         print(sanitise(f"Rank {distributed.rank()}: {text}"), file=sys.stderr, flush=True)
 
 
+def say_notes(notes: Iterable[str]) -> None:
+    """`say` each, of which a note may have several lines."""
+    for note in notes:
+        for line in f"Note: {note}".splitlines():
+            say(line)
+
+
 def sanitise(text: str) -> str:
     """Replaces control characters, such as line breaks and a terminal's escapes, by �."""
     return "".join(c if c.isprintable() else "�" for c in text)

@@ -16,6 +16,7 @@ from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
+from finesight.data.targets import TargetKind
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
@@ -69,6 +70,8 @@ class Task(Protocol):
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
     has_masks: bool  # an image is of several classes
+    keeps_head: bool  # of a run to start from, where the classes are the same
+    targets: TargetKind
     unit: str  # what has a class: `image`, or `pixel`
 
     def check(self, settings: Settings) -> None:

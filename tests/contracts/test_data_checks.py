@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finesight.app.inspect import inspect_data
 from finesight.checks.contract import SEVERITIES, Finding, run_checks
 from finesight.checks.data import CHECKS
 from finesight.config import DataSettings
-from finesight.data.audit import inspect_data
 from tiffs import write_tiff
 
 Settings = dict[str, object]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from finesight.app.inspect import inspect_data
 from finesight.config import DataSettings
-from finesight.data.audit import inspect_data
-from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked, read_listing
+from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked
 from finesight.errors import DataError
+from listings import read_listing
 
 NAMES = ["willow tree", 'a "b", c', "<script>alert(1)</script>".replace("/", "⁄"), "狐狸"]
 SAMPLES = [
@@ -116,7 +117,7 @@ def test_is_inspected_as_itself(name: str, tmp_path: Path) -> None:
         listing = read_listing(tmp_path / "data")
         assert inspection.splits == listing.splits
         assert inspection.classes == listing.classes
-        assert inspection.rule == listing.masks
+        assert inspection.rule == listing.rule
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
@@ -145,7 +146,7 @@ def test_pairs_say_the_same_as_all_others(name: str, tmp_path: Path) -> None:
     assert listing.format == name
     assert {split: len(items) for split, items in listing.splits.items()} == PAIRS
     assert listing.classes.colours == ((0, 0, 255), (255, 0, 0))
-    assert listing.masks is not None
+    assert listing.rule is not None
     for item in (*listing.splits["train"], *listing.splits["val"]):
         assert listing.root / item.key == item.path
         assert item.path.is_file()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from finesight.app.inspect import inspect_data
 from finesight.config import DataSettings
-from finesight.data.audit import inspect_data
-from finesight.data.formats import read_listing
+from listings import read_listing
 
 PAGE = Path(__file__).parents[2] / "docs" / "labels.md"
 LABELS = ("fox", "wolf")

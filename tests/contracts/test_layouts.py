@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from finesight import inspect
+from finesight.app.inspect import inspect_data
 from finesight.config import DataSettings
-from finesight.data.audit import inspect_data
-from finesight.data.formats import detect_format, list_unmasked, read_listing
+from finesight.data.formats import detect_format, list_unmasked
 from finesight.errors import DataError
 from layouts import CLASSES, LAYOUTS, UNCLEAR, Layout, make_classes, make_layout
+from listings import read_listing
 
 PAGE = Path(__file__).parents[2] / "docs" / "layouts.md"
 
@@ -61,7 +62,7 @@ def test_pairs_that_are_not_clear_are_an_error_that_says_how_to_name_them(name: 
 def test_patterns_read_what_is_not_clear(name: str, tmp_path: Path) -> None:
     image, mask = (pattern.replace("{}", "*") for pattern in UNCLEAR[name].pairs[0])
     make_layout(UNCLEAR[name], tmp_path / "data")
-    listing = read_listing(tmp_path / "data", masks=DataSettings(images=image, masks=mask))
+    listing = read_listing(tmp_path / "data", images=image, masks=mask)
     assert sum(map(len, listing.splits.values())) == 6
     targets = [item.target for items in listing.splits.values() for item in items]
     assert all(isinstance(target, Path) and target.match(mask) for target in targets)

@@ -8,7 +8,7 @@ import pytest
 from commands import draw_classes, finesight, read_rows, train
 from PIL import Image
 
-from finesight.data.formats import read_listing
+from listings import read_listing
 
 LABELS = "from,to\nred,warm\ngreen,cold\nblue,cold\nyellow,\n"
 

@@ -8,8 +8,8 @@ from hostility import ESCAPE, MARKUP, WORDS, damaged
 from hypothesis import strategies as st
 from PIL import Image
 
-from finesight.data.formats import read_listing
 from finesight.data.layouts.manifest import COLUMNS, MASK_COLUMNS, read_manifest
+from listings import read_listing
 from reliability import Tally
 
 SEEDS = (

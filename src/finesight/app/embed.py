@@ -20,6 +20,7 @@ from finesight.analysis.projection_plot import draw_map
 from finesight.analysis.projection_quality import describe_map, map_quality
 from finesight.analysis.region_features import Regions, average_regions
 from finesight.app.evaluate import open_run_split
+from finesight.app.run_data import RunData
 from finesight.classes import ClassList
 from finesight.data.loader import Batch, ImageDataset
 from finesight.errors import ConfigError
@@ -29,13 +30,11 @@ from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import pool
 from finesight.progress import say
 from finesight.run import schema
-from finesight.run.folder import RunFolder
 from finesight.task import Score
-from finesight.tasks import TASKS
 
 
 def embed(
-    run: str | Path,
+    run: str | Path | RunData,
     *,
     data: str | Path = "",
     split: str = "",
@@ -58,13 +57,13 @@ def embed(
     trusted), `close_classes`, `through_training` (how classes drew apart, None where training did not keep it) and
     `image` (the drawn map).
     """
-    folder = RunFolder.open(run)
-    settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
-    split, dataset = open_run_split(folder, settings, model, data, split)
+    own = RunData.of(run)
+    folder, settings, model, classes = own.run, own.settings, restore_model(own.run), own.run.read_classes()
+    split, dataset = open_run_split(own, data, split)
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
     base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
-    score = TASKS[model.task].new_score(classes)
+    score = own.task.new_score(classes)
     seen = compute_features(Predictor.here(model, settings), dataset, score)
     score.save(folder.evaluation(split), dataset.keys)
     features, (targets, predictions) = seen.images, score.judge_images()
@@ -79,7 +78,7 @@ def embed(
     drawn = replace(drawn, quality=map_quality(features, drawn.points, targets))
     save_map(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} images"
-    known, colours = targets >= 0, TASKS[model.task].list_colours(classes)
+    known, colours = targets >= 0, own.task.list_colours(classes)
     plot = where / schema.PROJECTION_PLOT
     draw_map(drawn.points[known], targets[known], classes.ids, classes.names, plot, title, describe_map(drawn), colours)
     close = find_close(seen, score, dataset.keys, classes, where, stability)

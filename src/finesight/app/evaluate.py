@@ -5,24 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from finesight import distributed
-from finesight.app.preparation import open_split
-from finesight.app.run_data import list_other, list_run_split
-from finesight.config import Settings
+from finesight.app.run_data import RunData
+from finesight.config import DataSettings
 from finesight.data.layouts.globs import can_be_read
 from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
 from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import restore_model
-from finesight.models.contract import Model
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Score
-from finesight.tasks import TASKS
 
 
 def evaluate(
-    run: str | Path, *, data: str | Path = "", split: str = "", tta: bool = False, images: str = "", masks: str = ""
+    run: str | Path | RunData,
+    *,
+    data: str | Path = "",
+    split: str = "",
+    tta: bool = False,
+    images: str = "",
+    masks: str = "",
 ) -> dict[str, Any]:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
@@ -35,15 +38,14 @@ def evaluate(
     training, saved as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
     Returns `metrics`, `num_samples`, `split`, `definitions`.
     """
-    folder = RunFolder.open(run)
-    settings, model = folder.read_settings(), restore_model(folder)
-    if data:
-        settings = choose_globs(settings, data, images, masks)
-    elif images or masks:
+    own = RunData.of(run)
+    folder, settings, model = own.run, own.settings, restore_model(own.run)
+    if (images or masks) and not data:
         raise ConfigError("--images and --masks are about other data than the run's own: name them with --data.")
     with distributed.first_on_machine():
-        split, dataset = open_run_split(folder, settings, model, data, split)
-    empty = TASKS[model.task].new_score(folder.read_classes())
+        reading = choose_globs(settings.data, data, images, masks) if data else None
+        split, dataset = open_run_split(own, data, split, reading)
+    empty = own.task.new_score(folder.read_classes())
     score = score_split(Predictor.here(model, settings, tta), dataset, empty)
     held_out = split == "val" and not data
     if tta:
@@ -55,11 +57,11 @@ def evaluate(
     return {"split": split, **score.metrics().to_dict()}
 
 
-def choose_globs(settings: Settings, data: str | Path, images: str, masks: str) -> Settings:
-    """The settings with what names images and masks of other data: the patterns given, or the run's if they fit."""
-    if not (images or masks) and can_be_read(data, settings.data.images, settings.data.masks):
-        images, masks = settings.data.images, settings.data.masks
-    return replace(settings, data=replace(settings.data, images=images, masks=masks))
+def choose_globs(settings: DataSettings, data: str | Path, images: str, masks: str) -> DataSettings:
+    """The settings with the globs of other data's images and masks: those given, or the run's if they fit."""
+    if not (images or masks) and can_be_read(data, settings.images, settings.masks):
+        return settings
+    return replace(settings, images=images, masks=masks)
 
 
 def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False) -> None:
@@ -74,15 +76,15 @@ def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False
 
 
 def open_run_split(
-    run: RunFolder, settings: Settings, model: Model, data: str | Path, split: str
+    own: RunData, data: str | Path, split: str, reading: DataSettings | None = None
 ) -> tuple[str, ImageDataset]:
     """(name, images) of a split of the run's own data, or of other data with the run's classes."""
     check_split_name(split)
-    listing = list_other(run, settings, data, split) if data else list_run_split(run, settings, split or "val")
-    name = next(iter(listing.splits))
-    return name, open_split(listing, name, settings, model.preprocessing, TASKS[model.task])
+    if data:
+        return own.open_other(data, split, reading or own.settings.data)
+    return split or "val", own.open_split(split or "val")
 
 
 def check_split_name(split: str) -> None:
     if split == ".." or Path(split).name != split:
-        raise DataError(f"{split!r} is no name for a split: it becomes a folder's name in the run.")
+        raise DataError(f"Invalid split name {split!r}: use a plain folder name.")

@@ -12,7 +12,7 @@ from PIL import Image
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.gradcam import find_attention, find_focus
 from finesight.analysis.saliency_overlay import encode_png, encode_webp, lay_heat, spread_map
-from finesight.app.preparation import say_reading
+from finesight.app.datasets import say_reading
 from finesight.config import Preprocessing
 from finesight.data.formats import list_unmasked
 from finesight.data.images.image import UnreadableImage, fit_image, read_image

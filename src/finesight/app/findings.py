@@ -9,15 +9,14 @@ import numpy as np
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import load_features
 from finesight.app.embed import compute_features, embed
-from finesight.app.evaluate import check_split_name, evaluate, open_run_split
-from finesight.app.run_data import list_run
-from finesight.app.run_masks import find_mask_rule
+from finesight.app.evaluate import check_split_name, evaluate
+from finesight.app.run_data import RunData
 from finesight.checks.contract import read_page, refuse_unknown, run_checks
 from finesight.checks.run import CHECKS
 from finesight.checks.run.case import Case
 from finesight.config import Settings
-from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
+from finesight.data.targets import Rule
 from finesight.errors import DataError, blame_files
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import read_preprocessing
@@ -26,10 +25,11 @@ from finesight.models.pypi_weights import PYPI_WEIGHTS, cached_weights
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
-from finesight.tasks import find_task
 
 
-def findings(run: str | Path, *, split: str = "val", ignore: Sequence[str] = (), fast: bool = False) -> dict[str, Any]:
+def findings(
+    run: str | Path | RunData, *, split: str = "val", ignore: Sequence[str] = (), fast: bool = False
+) -> dict[str, Any]:
     """Checks a run by everything its folder holds, and saves what was found as findings/SPLIT.json.
 
     The evaluation and the features that checks need are computed first where they are missing.
@@ -38,19 +38,19 @@ def findings(run: str | Path, *, split: str = "val", ignore: Sequence[str] = (),
     most severe first), `silent` and `ignored` (code → title) and `not_applicable` (code → why it was not checked).
     """
     refuse_unknown(ignore, CHECKS)
-    folder = RunFolder.open(run)
+    own = RunData.of(run)
+    folder = own.run
     check_split_name(split)
-    settings = folder.read_settings()
-    read_evidence(folder, split, find_task(folder))  # a damaged folder is told before a pass over its images
-    items, rule = _list_images(folder, settings, split)
+    read_evidence(folder, split, own.task)  # a damaged folder is told before a pass over its images
+    items, rule = _list_images(own, split)
     evaluated = folder.is_evaluated(split)
     if items and not (evaluated and folder.is_embedded(split)):
-        embed(folder.path, split=split)
+        embed(own, split=split)
     elif not evaluated:
-        evaluate(folder.path, split=split)
-    evidence = read_evidence(folder, split, find_task(folder))
+        evaluate(own, split=split)
+    evidence = read_evidence(folder, split, own.task)
     fit = read_preprocessing(folder).fit
-    start = _start_features(folder, settings, split) if items else None
+    start = _start_features(own, split) if items else None
     with blame_files(folder.path):
         found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast)
     result = {"split": split, **found.to_dict()}
@@ -63,22 +63,18 @@ def advise(code: str) -> str:
     return " ".join(read_page(code)[-1].paragraphs)
 
 
-def _list_images(run: RunFolder, settings: Settings, split: str) -> tuple[dict[str, Item], MaskRule | None]:
-    """Images of the split and of the training part by key, and how masks are read; none when the data are gone."""
+def _list_images(own: RunData, split: str) -> tuple[dict[str, Item], Rule]:
+    """Images of the split and of the training split by key, and how targets are read; none when the data are gone."""
     try:
-        listing = list_run(run, settings)
-        everything = [item for items in listing.splits.values() for item in items]
-        rule = find_mask_rule(run, settings, everything) if find_task(run).has_masks else None
+        return own.find_items(split), own.rule
     except DataError as error:
         say(f"Note: the images are not looked at: {error}")
         return {}, None
-    if split not in listing.splits:  # it is of other data, where the same key is another image
-        return {}, None
-    return {item.key: item for part in ("train", split) for item in listing.splits[part]}, rule
 
 
-def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[[], np.ndarray] | None:
+def _start_features(own: RunData, split: str) -> Callable[[], np.ndarray] | None:
     """What the network saw before training, of the images of the split; None where it takes a download to know."""
+    run, settings = own.run, own.settings
     weights = _find_start(settings)
     if not weights:
         return None
@@ -86,7 +82,7 @@ def _start_features(run: RunFolder, settings: Settings, split: str) -> Callable[
     def compute() -> np.ndarray:
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
         model.preprocessing = read_preprocessing(run)
-        _, dataset = open_run_split(run, settings, model, "", split)
+        dataset = own.open_split(split)
         seen = compute_features(Predictor.here(model, settings), dataset)
         if seen.regions:
             return seen.regions.features  # in the order of the data set, as they were kept

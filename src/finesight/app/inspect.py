@@ -9,12 +9,14 @@ from typing import Any
 from finesight.checks.contract import refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
-from finesight.config import load_settings
-from finesight.data.audit import Inspection, inspect_data
+from finesight.config import DataSettings, load_settings
+from finesight.data.audit import Inspection, audit_data
+from finesight.data.formats import FORMATS
 from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.rules import MAX_INFERRED
 from finesight.errors import DataError
+from finesight.tasks import TARGETS
 
 
 def inspect(
@@ -59,6 +61,11 @@ def inspect(
         "ignored": found.ignored,
         "is_fit": all(problem.severity == "note" for problem in found.findings),
     }
+
+
+def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Inspection:
+    """Decodes every image and mask once. seed: of the split that is made where the data bring none."""
+    return audit_data(settings, lambda format: TARGETS[FORMATS[format].task], seed, batch_size)
 
 
 def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]:

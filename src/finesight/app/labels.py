@@ -21,11 +21,11 @@ from finesight.analysis.label_regions import RegionFinder
 from finesight.analysis.projection_quality import elect
 from finesight.analysis.wording import count_of
 from finesight.app.embed import compute_features, embed
-from finesight.app.evaluate import check_split_name, evaluate, open_run_split
+from finesight.app.evaluate import check_split_name, evaluate
+from finesight.app.run_data import RunData
 from finesight.checks.contract import NotApplicable
 from finesight.checks.run.case import NEIGHBOURS, Case
 from finesight.checks.run.labels import align_votes, list_doubtful
-from finesight.config import Settings
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
@@ -33,8 +33,6 @@ from finesight.metrics.segmentation import enlarge
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.files import replace_folder, write_atomically
-from finesight.run.folder import RunFolder
-from finesight.tasks import find_task
 
 HELD_OUT = "the network itself, which has not learned from these labels"
 CROSS_FITTED = (
@@ -48,16 +46,17 @@ LEARNED = (
 )
 
 
-def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict[str, Any]:
+def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "") -> dict[str, Any]:
     """Finds labels that are probably wrong in a split, and saves them as label_errors/SPLIT.csv and .json in the run.
 
     Images of one class are judged one by one, masks by connected regions. out: a copy of the CSV file.
     Returns `split`, `num_samples`, `source` (whose probabilities contradict the labels), `num_errors`, `errors` (`key`,
     `given`, `suggested` as class ids, `score`; of masks also the region's place), `names` of the class ids, and `csv`.
     """
-    folder = RunFolder.open(run)
+    own = RunData.of(run)
+    folder = own.run
     check_split_name(split)
-    found = FINDERS[find_task(folder).name](folder, folder.read_settings(), split)
+    found = FINDERS[own.task.name](own, split)
     classes = folder.read_classes()
     path = save_label_errors(folder, found, classes)
     if out:
@@ -70,14 +69,15 @@ def labels(run: str | Path, *, split: str = "val", out: str | Path = "") -> dict
     return {**saved, "num_errors": len(found.errors), "names": names, "csv": str(out or path)}
 
 
-def find_wrong_images(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
+def find_wrong_images(own: RunData, split: str) -> LabelErrors:
     """Of images the network was not trained on by its own answers; of the others by cross-fitted classifiers."""
     if split == "train":
-        return _find_learned_images(run, settings)
+        return _find_learned_images(own)
+    run = own.run
     if not run.is_evaluated(split):
-        evaluate(run.path, split=split)
-    case = Case(run, read_evidence(run, split, find_task(run)))
-    votes = _ask_neighbours(case)
+        evaluate(own, split=split)
+    case = Case(run, read_evidence(run, split, own.task))
+    votes = _ask_neighbours(own, case)
     with blame_files(run.path):
         errors = list_doubtful(case, votes)
     mistakes = sum(answer.is_mistake for answer in case.answers)
@@ -85,22 +85,21 @@ def find_wrong_images(run: RunFolder, settings: Settings, split: str) -> LabelEr
     return LabelErrors(split, len(case.keys), HELD_OUT + AGREED * (votes is not None), tuple(errors))
 
 
-def _ask_neighbours(case: Case) -> Indices | None:
+def _ask_neighbours(own: RunData, case: Case) -> Indices | None:
     """Votes on each answer; None, and said so, where the images are gone or too few."""
     try:
         if case.evidence.embedding is None:
-            embed(case.run.path, split=case.split)
-            case = Case(case.run, read_evidence(case.run, case.split, find_task(case.run)))
+            embed(own, split=case.split)
+            case = Case(case.run, read_evidence(case.run, case.split, own.task))
         return align_votes(case)
     except (DataError, NotApplicable) as error:
         say(f"Note: the nearest images are not asked: {error}")
         return None
 
 
-def _find_learned_images(run: RunFolder, settings: Settings) -> LabelErrors:
-    model = restore_model(run)
-    _, dataset = open_run_split(run, settings, model, "", "train")
-    features = compute_features(Predictor.here(model, settings), dataset).images
+def _find_learned_images(own: RunData) -> LabelErrors:
+    model, dataset = restore_model(own.run), own.open_split("train")
+    features = compute_features(Predictor.here(model, own.settings), dataset).images
     targets = np.asarray(dataset.targets)
     say("Fitting linear classifiers on four fifths of the features, five times.")
     probabilities = cross_fit_probabilities(features, targets, model.num_classes)
@@ -112,10 +111,10 @@ def _find_learned_images(run: RunFolder, settings: Settings) -> LabelErrors:
 
 
 @torch.inference_mode()
-def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelErrors:
+def find_wrong_regions(own: RunData, split: str) -> LabelErrors:
     """Writes the regions' outlines, too: label_errors/SPLIT/KEY.png, whose values are their numbers."""
+    run, settings, dataset = own.run, own.settings, own.open_split(split)
     model, classes = restore_model(run), run.read_classes()
-    _, dataset = open_run_split(run, settings, model, "", split)
     predictor, finder = Predictor.here(model, settings), RegionFinder(len(classes), classes.ignore)
     for batch, logits in predictor.over(dataset, "Finding wrong regions", lambda batch: predictor.logits(batch.images)):
         masks = batch.targets
@@ -132,7 +131,7 @@ def find_wrong_regions(run: RunFolder, settings: Settings, split: str) -> LabelE
     return LabelErrors(split, len(dataset), LEARNED if split == "train" else HELD_OUT, tuple(errors))
 
 
-FINDERS: dict[str, Callable[[RunFolder, Settings, str], LabelErrors]] = {
+FINDERS: dict[str, Callable[[RunData, str], LabelErrors]] = {
     "classification": find_wrong_images,
     "segmentation": find_wrong_regions,
 }

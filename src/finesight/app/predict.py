@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finesight.app.preparation import say_reading
+from finesight.app.datasets import say_reading
 from finesight.errors import ConfigError
 from finesight.inference.continuation import refuse_nothing
 from finesight.inference.predictor import Predictor

@@ -14,12 +14,11 @@ from finesight.app.evaluate import evaluate
 from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.labels import labels
-from finesight.app.run_data import list_run
-from finesight.app.run_masks import find_mask_rule
+from finesight.app.run_data import RunData
 from finesight.data.decoders import Masks
 from finesight.data.images.image import UnreadableImage
-from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
+from finesight.data.targets import Rule
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.restore import read_preprocessing
 from finesight.progress import say
@@ -27,8 +26,7 @@ from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.originals import Originals
 from finesight.run import schema
-from finesight.run.folder import RunFolder
-from finesight.tasks import find_task, make_page
+from finesight.tasks import make_page
 
 
 def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
@@ -55,59 +53,58 @@ def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Pat
 
 
 def _make_page(runs: Sequence[str | Path], split: str) -> Page:
-    folders = [RunFolder.open(run) for run in runs]
+    opened = [RunData.of(run) for run in runs]
+    folders = [own.run for own in opened]
     if len(folders) > 1:
-        check_comparable([read_evidence(folder, split, find_task(folder)) for folder in folders])
-    for folder in folders:
-        complete(folder, split, is_alone=len(folders) == 1)
-    task, originals = find_task(folders[0]), find_originals(folders[0], split)
+        check_comparable([read_evidence(own.run, split, own.task) for own in opened])
+    for own in opened:
+        complete(own, split, is_alone=len(folders) == 1)
+    task, originals = opened[0].task, find_originals(opened[0], split)
     if len(folders) == 1:
         looked = look_at_mistakes(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
-    evidences = [read_evidence(folder, split, task) for folder in folders]
+    evidences = [read_evidence(own.run, split, task) for own in opened]
     with blame_files(folders[-1].path):
         return task.make_comparison_page(evidences, originals, comparisons)
 
 
-def complete(run: RunFolder, split: str, is_alone: bool) -> None:
+def complete(own: RunData, split: str, is_alone: bool) -> None:
     """Makes what a report needs and the run has not yet; what compares runs needs no map, findings or labels."""
+    run = own.run
     evaluated = run.is_evaluated(split)
     if is_alone and not (evaluated and run.is_embedded(split)):
-        _embed(run, split, evaluated)
+        _embed(own, split, evaluated)
     elif not evaluated:
-        evaluate(run.path, split=split)
-    find_task(run).prepare_report(run)
+        evaluate(own, split=split)
+    own.task.prepare_report(run)
     if is_alone and not run.has(schema.findings(split)):
-        findings(run.path, split=split)
-    if is_alone and not find_task(run).has_masks and split == "val" and not run.has(schema.label_errors(split, "json")):
-        labels(run.path)  # of masks it would take a pass over all images
+        findings(own, split=split)
+    if is_alone and not own.task.has_masks and split == "val" and not run.has(schema.label_errors(split, "json")):
+        labels(own)  # of masks it would take a pass over all images
 
 
-def _embed(run: RunFolder, split: str, evaluated: bool) -> None:
+def _embed(own: RunData, split: str, evaluated: bool) -> None:
     """Data that are gone are no reason to tell nothing of what was evaluated."""
     try:
-        embed(run.path, split=split)
+        embed(own, split=split)
     except DataError as error:
         if not evaluated:
             raise
         say(f"Note: the report has no map: {error}")
 
 
-def find_originals(run: RunFolder, split: str) -> Originals:
+def find_originals(own: RunData, split: str) -> Originals:
     """Images and true masks by key; none when the data are gone, which a report survives."""
     items: dict[str, Item] = {}
-    rule: MaskRule | None = None
+    rule: Rule = None
     try:
-        settings = run.read_settings()
-        listing = list_run(run, settings)
-        if find_task(run).has_masks:
-            rule = find_mask_rule(run, settings, [item for part in listing.splits.values() for item in part])
-        if split in listing.splits:  # else it is of other data, where the same key is another image
-            items = {item.key: item for part in listing.splits.values() for item in part}
+        splits, rule = own.listing.splits, own.rule
+        if split in splits:  # else it is of other data, where the same key is another image
+            items = {item.key: item for some in splits.values() for item in some}
     except DataError as error:
         say(f"Note: the report has no images: {error}")
-    fit = read_preprocessing(run).fit
+    fit = read_preprocessing(own.run).fit
 
     def find_image(key: str) -> Path | None:
         return items[key].path if key in items else None

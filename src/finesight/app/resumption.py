@@ -13,7 +13,6 @@ from finesight.errors import ConfigError, RunError, blame_files
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
-from finesight.tasks.segmentation.mask_targets import read_mask_rule
 from finesight.training.checkpoint import Training
 from finesight.training.job import Job
 from finesight.training.optim import learning_rate_factor
@@ -73,13 +72,7 @@ def check_unchanged(job: Job) -> None:
                 f"{unread[0]!r}; going on without would mix two runs."
             )
         _check_labels(run, before, labels)
-    rule = read_mask_rule(run)
-    if rule is not None and rule != job.masks:
-        raise RunError(
-            f"The masks hold other colours or values than when {run.path} was begun, so that {schema.MASK_RULE} no "
-            "longer tells their classes; going on would mix two runs. Restore them, or start a new run with another "
-            "--out."
-        )
+    job.task.targets.refuse_other_rule(run, job.rule)
 
 
 def _check_classes(run: RunFolder, before: ClassList, now: ClassList) -> None:

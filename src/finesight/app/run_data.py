@@ -1,234 +1,190 @@
-"""Which images a command works on: the run's own splits as its splits.csv has them, or other data of its classes.
+"""Which images a command works on: a run's own splits as it recorded them, or other data of its classes."""
 
-A split is never drawn again: an image that the run was trained on is not scored as one that was held out.
-"""
-
-import os
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
-from finesight.analysis.wording import count_of
 from finesight.app.copies import find_copies
-from finesight.app.run_masks import find_mask_rule, read_by_rule
-from finesight.config import Settings
-from finesight.data.formats import read_labelled, read_splits
+from finesight.app.datasets import open_split
+from finesight.app.run_splits import Recorded, compare_keys, read_recorded, restore_keys
+from finesight.config import DataSettings, Settings
+from finesight.data.formats import FORMATS, read_other, read_splits
 from finesight.data.layouts.survey import locate
 from finesight.data.listing import Listing
-from finesight.data.matching import keep_known
+from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
-from finesight.errors import DataError, RunError
-from finesight.progress import say
+from finesight.data.targets import Rule, Splits
+from finesight.errors import DataError
+from finesight.inference.restore import read_preprocessing
+from finesight.progress import say, say_notes
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
-from finesight.tasks.segmentation.mask_targets import read_mask_rule
-
-SAMPLE = 100  # keys that are looked for
-Splits = dict[str, tuple[Item, ...]]
-Recorded = Mapping[str, Mapping[str, str]]  # by split and key the class id; "" with masks
+from finesight.tasks.contract import Task
 
 
-def list_run(run: RunFolder, settings: Settings) -> Listing:
-    """Every image of the run's splits that is still there; a split the run has not, such as test, as the data have it.
+@dataclass(frozen=True)
+class RunData:
+    """The data of a run. Listed, checked and opened once, however often a command asks."""
 
-    Labels are as they stand now. Nothing is decoded: `masks` is not set. Raises DataError where the data are gone.
-    """
-    recorded = read_recorded(run)
-    format, base, splits = _read_data(run, settings, recorded)
-    found = {item.key: item for items in splits.values() for item in items if _is_there(item)}
-    known = {key for keys in recorded.values() for key in keys}
-    own = {split: tuple(found[key] for key in keys if key in found) for split, keys in recorded.items()}
-    others = {split: items for split, items in splits.items() if split not in own}
-    apart = {split: tuple(item for item in items if item.key not in known) for split, items in others.items()}
-    notes = tuple(_compare_keys(recorded, splits, settings.data.limit > 0))
-    return Listing(format, base, own | apart, run.read_classes(), notes)
+    run: RunFolder
+    settings: Settings
+    task: Task
+    _opened: dict[str, ImageDataset] = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def of(cls, run: "str | Path | RunData") -> "RunData":
+        """That of a run folder. Raises RunError."""
+        if isinstance(run, RunData):
+            return run
+        folder = RunFolder.open(run)
+        return cls(folder, folder.read_settings(), find_task(folder))
 
-def list_run_split(run: RunFolder, settings: Settings, split: str) -> Listing:
-    """A listing of one split, with the run's classes and mask rule. What is gone, new or changed is said.
+    @cached_property
+    def recorded(self) -> Recorded:
+        return read_recorded(self.run)
 
-    Raises DataError for a split that is not there, or of which nothing is left.
-    """
-    recorded, listing = read_recorded(run), list_run(run, settings)
-    if split not in listing.splits:
-        raise DataError(f"{listing.root} has no split {split!r}; there are: {', '.join(listing.splits)}.")
-    items, before = listing.splits[split], recorded.get(split, {})
-    present = {item.key for item in items}
-    if missing := [key for key in before if key not in present]:
-        if not items:
+    @cached_property
+    def listing(self) -> Listing:
+        """Every image of the run's splits that is still there; a split that the run lacks, such as test, as it is now.
+
+        Labels are as they stand now. No image is opened. Raises DataError where the data are gone.
+        """
+        format, base, splits = self._read()
+        everything = [item for items in splits.values() for item in items]
+        found = {item.key: item for item in everything if all(map(Path.is_file, self.task.targets.list_files(item)))}
+        known = {key for keys in self.recorded.values() for key in keys}
+        own = {split: tuple(found[key] for key in keys if key in found) for split, keys in self.recorded.items()}
+        others = {
+            split: tuple(item for item in items if item.key not in known)
+            for split, items in splits.items()
+            if split not in own
+        }
+        notes = tuple(compare_keys(self.recorded, splits, self.settings.data.limit > 0))
+        return Listing(format, base, own | others, self.run.read_classes(), notes)
+
+    @cached_property
+    def rule(self) -> Rule:
+        """How targets are read; found once, before training."""
+        return self.task.targets.find_rule(self.run, self.settings.data, lambda: self._trained)
+
+    @property
+    def _trained(self) -> list[Item]:
+        return [item for split in self.recorded for item in self.listing.splits[split]]
+
+    def find_items(self, split: str) -> dict[str, Item]:
+        """Images of the training split and of this one by key; none of a split of other data, where the same key is
+        another image. Raises DataError where the data are gone."""
+        splits = self.listing.splits
+        if split not in splits:
+            return {}
+        return {item.key: item for name in ("train", split) for item in splits.get(name, ())}
+
+    def open_split(self, split: str) -> ImageDataset:
+        """What is gone, new or changed is said. Raises DataError for a split of which nothing is left."""
+        if split not in self._opened:
+            self._opened[split] = self._open(self._list_split(split), split)
+        return self._opened[split]
+
+    def open_other(self, data: str | Path, split: str, reading: DataSettings) -> tuple[str, ImageDataset]:
+        """(name, images) of a split of other data, whose targets are matched with the run's classes by id or name.
+
+        reading: the run's, but for the images and masks of these data.
+        split: which; `val` by default. Of data in a single split it is the name for the result, `test` by default. A
+        name that is one of the run's own splits gets that of the data before it.
+        """
+        targets, classes = self.task.targets, self.run.read_classes()
+        format, base, splits, told = read_other(
+            data, self.settings.data.format, reading, lambda item: targets.has_class(item, classes)
+        )
+        say_notes(note.text for note in told)
+        name = split or ("test" if len(splits) == 1 else "val")
+        if len(splits) > 1 and name not in splits:
+            raise DataError(f"{base} has no split {name!r}; there are: {', '.join(splits)}.")
+        items = splits[name] if len(splits) > 1 else next(iter(splits.values()))
+        if FORMATS[format].task != self.task.name:
+            raise DataError(f"{self.run.path} is a run of {self.task.name}; {data} holds data in layout {format}.")
+        if name in self.recorded:
+            name = f"{locate(data).stem}_{name}"
+            own = name.rpartition("_")[2]
+            say(f"Note: the results are kept as split {name!r}, for {own!r} is one of the run's own.")
+        kept = self._keep_known({name: items}, str(data))
+        self._warn_of_trained(kept[name], data)
+        self._apply_rule(kept[name], reading)
+        return name, self._open(Listing(format, base, kept, classes, rule=self.rule), name)
+
+    def _list_split(self, split: str) -> Listing:
+        listing, before = self.listing, self.recorded.get(split, {})
+        if split not in listing.splits:
+            raise DataError(f"{listing.root} has no split {split!r}; there are: {', '.join(listing.splits)}.")
+        items = listing.splits[split]
+        self._describe_gone(items, split, before)
+        say_notes(listing.notes)
+        kept = self._keep_known({split: items}, f"Split {split!r}")
+        if split not in self.recorded:
+            self._warn_of_trained(kept[split], f"split {split!r}")
+        say_notes(self.task.targets.compare_recorded(kept[split], before))
+        self._apply_rule(kept[split], self.settings.data)
+        say(f"Data: {listing.format}, {len(listing.classes)} classes, {len(kept[split])} {split}.")
+        return replace(listing, splits=kept, rule=self.rule)
+
+    def _describe_gone(self, items: Sequence[Item], split: str, before: Mapping[str, str]) -> None:
+        present, root = {item.key for item in items}, self.listing.root
+        missing = [key for key in before if key not in present]
+        if missing and not items:
             raise DataError(
-                f"None of the {len(before):,} images of split {split!r} of {run.path} is under {listing.root} any "
-                f"more, such as {missing[0]!r}: put them back, or score other images with --data PATH."
+                f"None of the {len(before):,} images of split {split!r} of {self.run.path} is under {root} any more, "
+                f"such as {missing[0]!r}: put them back, or score other images with --data PATH."
             )
-        gone = f"{len(missing):,} of the {len(before):,} images of split {split!r}"
-        say(f"Note: gone since training: {gone}, such as {missing[0]!r}; the other {len(items):,} are used.")
-    if not items:
-        raise DataError(f"Split {split!r} of {listing.root} holds no image the run was not trained on.")
-    for note in listing.notes:
-        say(f"Note: {note}")
-    one = keep_known(replace(listing, splits={split: items}), f"Split {split!r}")
-    if split not in recorded:
-        warn_of_trained(run, settings, one.splits[split], f"split {split!r}")
-    for note in _compare_labels(one.splits[split], before):
-        say(f"Note: {note}")
-    if find_task(run).has_masks:
-        trained = [item for split in recorded for item in listing.splits[split]]
-        one = read_by_rule(one, find_mask_rule(run, settings, trained), settings)
-    say(f"Data: {one.format}, {len(one.classes)} classes, {len(one.splits[split])} {split}.")
-    return one
+        if not items:
+            raise DataError(f"Split {split!r} of {root} holds no image the run was not trained on.")
+        if missing:
+            gone = f"{len(missing):,} of the {len(before):,} images of split {split!r}"
+            say(f"Note: gone since training: {gone}, such as {missing[0]!r}; the other {len(items):,} are used.")
 
+    def _keep_known(self, splits: Splits, where: str) -> Splits:
+        """The images of classes that the run has, its classes' ids as labels. What is left out is said."""
+        targets, classes = self.task.targets, self.run.read_classes()
+        splits, notes = targets.leave_out_dropped(splits, classes)
+        say_notes(note.text for note in notes)
+        if not splits:
+            raise DataError(f"{where} holds no image of a class that the run's class file keeps.")
+        splits, texts = targets.keep_known(splits, classes, where)
+        say_notes(texts)
+        return splits
 
-def list_other(run: RunFolder, settings: Settings, data: str | Path, split: str) -> Listing:
-    """A listing of one split of other data, whose labels are matched with the run's classes by id or name.
+    def _apply_rule(self, items: Sequence[Item], reading: DataSettings) -> None:
+        say_notes(self.task.targets.apply_rule(items, self.rule, self.run.read_classes(), reading))
 
-    settings: the run's, but for data.images and data.masks, which are of these data.
-    split: which; `val` by default. Of data that come in one part it is the name for the result, `test` by default. A
-    name that is one of the run's own splits gets that of the data before it.
-    """
-    classes, recorded, own = run.read_classes(), read_recorded(run), run.read_settings()
-    listing = read_labelled(data, settings.data.format, classes, settings.data)
-    for note in listing.notes:
-        say(f"Note: {note}")
-    parts = listing.splits
-    name = split or ("test" if len(parts) == 1 else "val")
-    if len(parts) > 1 and name not in parts:
-        raise DataError(f"{listing.root} has no split {name!r}; there are: {', '.join(parts)}.")
-    items = parts[name] if len(parts) > 1 else next(iter(parts.values()))
-    if find_task(run).has_masks != any(isinstance(item.target, Path) for item in items):
-        raise DataError(f"{run.path} is a run of {find_task(run).name}; {data} holds data in layout {listing.format}.")
-    if name in recorded:
-        name = f"{locate(data).stem}_{name}"
-        say(f"Note: the results are kept as split {name!r}, for {name.rpartition('_')[2]!r} is one of the run's own.")
-    one = keep_known(replace(listing, splits={name: items}, classes=classes), str(data))
-    warn_of_trained(run, own, one.splits[name], data)
-    if not find_task(run).has_masks:
-        return one
-    rule = read_mask_rule(run) or find_mask_rule(run, own, list_trained(run, own))
-    return read_by_rule(one, rule, settings)
+    def _open(self, listing: Listing, split: str) -> ImageDataset:
+        return open_split(listing, split, self.settings, read_preprocessing(self.run), self.task)
 
+    def _read(self) -> tuple[str, Path, Splits]:
+        """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are gone."""
+        data = self.settings.data
+        try:
+            format, base, splits = read_splits(data.root, data.val, data.format, faults=[], masks=data)
+            return format, *restore_keys(base, splits, self.recorded)
+        except DataError as error:
+            raise DataError(
+                f"The data {self.run.path} was trained on cannot be read: {error} If they were moved, set data.root in "
+                "its config.toml."
+            ) from None
 
-def restore_splits(listing: Listing, run: RunFolder) -> Listing:
-    """A listing of the run's data with the run's splits, to go on training: none is drawn again.
+    def _warn_of_trained(self, items: Sequence[Item], data: str | Path) -> None:
+        """Says loudly where other data hold images of the run: the same files or copies of them.
 
-    Images that are in none of them are said and left out. Raises RunError where one is gone.
-    """
-    recorded = read_recorded(run)
-    root, splits = restore_keys(listing.root, listing.splits, recorded)
-    items = {item.key: item for part in splits.values() for item in part}
-    for split, keys in recorded.items():
-        if missing := [key for key in keys if key not in items]:
-            raise RunError(
-                f"{count_of(len(missing), 'image')} of split {split!r} of {run.path} is gone, such as {missing[0]!r}; "
-                "going on without would mix two runs. Put back what is missing, or start a new run with another --out."
-            )
-    for note in _compare_keys(recorded, splits, run.read_settings().data.limit > 0):
-        say(f"Note: {note}")
-    own = {split: tuple(items[key] for key in keys) for split, keys in recorded.items()}
-    return replace(listing, root=root, splits=own)
-
-
-def read_recorded(run: RunFolder) -> Recorded:
-    return {split: dict(rows) for split, rows in run.read_splits().items()}
-
-
-def list_trained(run: RunFolder, settings: Settings) -> list[Item]:
-    """What is left of the images the run was trained and validated on."""
-    splits = list_run(run, settings).splits
-    return [item for split in read_recorded(run) for item in splits[split]]
-
-
-def _read_data(run: RunFolder, settings: Settings, recorded: Recorded) -> tuple[str, Path, Splits]:
-    """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are gone."""
-    data = settings.data
-    try:
-        format, base, splits = read_splits(data.root, data.val, data.format, faults=[], masks=data)
-        return format, *restore_keys(base, splits, recorded)
-    except DataError as error:
-        raise DataError(
-            f"The data {run.path} was trained on cannot be read: {error} If they were moved, set data.root in its "
-            "config.toml."
-        ) from None
-
-
-def restore_keys(base: Path, splits: Splits, recorded: Recorded) -> tuple[Path, Splits]:
-    """The same items, with keys relative to the folder that the run's were relative to.
-
-    That is the common folder of all images of a CSV, which is another one when a row from elsewhere is added.
-    """
-    known = {key for keys in recorded.values() for key in keys}
-    items = [item for part in splits.values() for item in part]
-    if not known or any(item.key in known for item in items):
-        return base, splits
-    by_name = defaultdict(list)
-    for key in sorted(known)[:SAMPLE]:
-        by_name[key.rpartition("/")[2]].append(key)
-    bases = Counter(
-        item.path.as_posix().removesuffix(f"/{key}")
-        for item in items
-        for key in by_name.get(item.path.name, ())
-        if item.path.as_posix().endswith(f"/{key}")
-    ).most_common(2)
-    if not bases or (len(bases) > 1 and bases[0][1] == bases[1][1]):
-        return base, splits
-    found = Path(bases[0][0])
-    return found, {
-        split: tuple(replace(item, key=os.path.relpath(item.path, found).replace(os.sep, "/")) for item in part)
-        for split, part in splits.items()
-    }
-
-
-def _is_there(item: Item) -> bool:
-    return item.path.is_file() and (not isinstance(item.target, Path) or item.target.is_file())
-
-
-def _compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_limited: bool) -> Iterator[str]:
-    """Notes on images that the data hold and the run's splits do not, and the other way round for a split like test.
-
-    is_limited: the run left images out on purpose, so that others are not news.
-    """
-    known = {key for keys in recorded.values() for key in keys}
-    new = [item.key for split, items in splits.items() if split in recorded for item in items if item.key not in known]
-    if new and not is_limited:
-        yield (
-            f"Not used, as in no split of the run: {count_of(len(new), 'image')}, such as {new[0]!r}. They are "
-            "new since training, or were left out then."
-        )
-    for split, items in splits.items():
-        if split not in recorded and (taken := [item.key for item in items if item.key in known]):
-            yield (
-                f"Not used, as the run was trained or validated on them: {count_of(len(taken), 'image')} of split "
-                f"{split!r}, such as {taken[0]!r}."
-            )
-
-
-def _compare_labels(items: Sequence[Item], before: Mapping[str, str]) -> Iterator[str]:
-    """A note on images whose class id is another than when the run was trained."""
-    changed = [
-        item for item in items if isinstance(item.target, str) and before.get(item.key, item.target) != item.target
-    ]
-    if changed:
-        first, some = changed[0], f"{count_of(len(changed), 'image')} {'have' if len(changed) > 1 else 'has'}"
-        yield (
-            f"{some} another label than when the run was trained, such as {first.key!r}: {before[first.key]!r} then, "
-            f"{first.target!r} now; the present labels are used."
-        )
-
-
-def warn_of_trained(run: RunFolder, settings: Settings, items: Sequence[Item], data: str | Path) -> None:
-    """Says loudly where other data hold images of the run: the same files or copies of them.
-
-    Where the run's own data are gone, images of the same key are taken for them.
-    """
-    try:
-        base: Path | None = _read_data(run, settings, read_recorded(run))[1]
-    except DataError:
-        base = None
-    for split, keys in read_recorded(run).items():
-        same = find_copies(items, [base / key for key in keys]) if base else [i.key for i in items if i.key in keys]
-        if same:
-            what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
-            say(
-                f"Warning: {len(same):,} of the {len(items):,} images of {data} are what the run was {what}, such as "
-                f"{same[0]!r}: their score does not tell how well it does on new images."
-            )
+        Where the run's own data are gone, images of the same key are taken for them.
+        """
+        try:
+            base: Path | None = self.listing.root
+        except DataError:
+            base = None
+        for split, keys in self.recorded.items():
+            same = find_copies(items, [base / key for key in keys]) if base else [i.key for i in items if i.key in keys]
+            if same:
+                what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
+                say(
+                    f"Warning: {len(same):,} of the {len(items):,} images of {data} are what the run was {what}, such "
+                    f"as {same[0]!r}: their score does not tell how well it does on new images."
+                )

@@ -16,7 +16,6 @@ from finesight import distributed
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, choose_settings, record_epochs, tell_where
-from finesight.app.run_masks import write_mask_rule
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.memory import is_out_of_memory
 from finesight.config import load_settings, locate
@@ -175,7 +174,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     run.write_settings(job.settings)
     run.write_json(schema.ENVIRONMENT, describe_environment(job))
     run.write_json(schema.CLASSES, job.classes.to_dict())
-    write_mask_rule(run, job.masks)
+    job.task.targets.write_rule(run, job.rule)
     run.write_splits(
         {
             split: zip(dataset.keys, job.task.label(dataset.targets, job.classes), strict=True)

@@ -224,7 +224,7 @@ class MachineSettings:
 @dataclass(frozen=True)
 class Settings:
     __pydantic_config__ = STRICT
-    task: Literal["auto", "classification", "segmentation"] = "auto"
+    task: str = "auto"
     """auto: detected from the data."""
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     """Seed of split, order, augmentation, new layers and dropout."""

@@ -1,7 +1,7 @@
 """A data set looked at from all sides in one pass, whatever is wrong with it: what the checks of the doctor judge."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from finesight.classes import ClassList
 from finesight.config import DataSettings, PixelScale
 from finesight.data.adjacent_tiles import Seam, find_seams
 from finesight.data.class_files import load_classes
-from finesight.data.class_mapping import leave_out_dropped
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.file_statistics import Portrait, take_portrait
 from finesight.data.formats import FORMATS, read_splits
@@ -23,6 +22,7 @@ from finesight.data.masks.rules import choose_rule
 from finesight.data.masks.values import UnknownValues
 from finesight.data.sample import Item
 from finesight.data.splits import split_train_val
+from finesight.data.targets import TargetKind
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.progress import progress_bar, track
@@ -39,6 +39,7 @@ class Inspection:
     """
 
     format: str
+    targets: TargetKind
     root: Path
     splits: Mapping[str, tuple[Item, ...]]
     split_is_made: bool
@@ -69,7 +70,7 @@ class Inspection:
         side, and so do copies and near copies. What is called test stays as it is. Raises DataError."""
         both = {item.key: item for name in ("train", "val") for item in self.splits.get(name, ())}
         links = [each.keys for each in self.duplicates] + [(seam.first, seam.second) for seam in self.seams]
-        train, val = split_train_val(both.values(), self.settings.val_fraction, seed, links)
+        train, val = split_train_val(both.values(), self.settings.val_fraction, seed, self.targets.find_stratum, links)
         if not val:
             raise DataError(
                 f"No image can be held out: the {len(both):,} that there are hang together as copies or as crops of "
@@ -146,20 +147,23 @@ class Inspection:
         return counts
 
 
-def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Inspection:
+def audit_data(
+    settings: DataSettings, find_targets: Callable[[str], TargetKind], seed: int = 0, batch_size: int = 0
+) -> Inspection:
     """Decodes every image and mask once. Raises DataError only where there is nothing to look at.
 
-    seed: of the split that is made where the data bring none. Keeps about two kilobytes an image.
+    find_targets: of a format. seed: of the split that is made where the data bring none. About 2 kB an image.
     """
     faults: list[str] = []
     notes: list[Note] = []
     name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes, settings)
+    targets = find_targets(name)
     known = load_classes(settings.classes) if settings.classes else None
-    splits, left_out = leave_out_dropped(splits, known)
+    splits, left_out = targets.leave_out_dropped(splits, known)
     notes += left_out
     split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits
     if split_is_made:
-        train, val = split_train_val(splits["train"], settings.val_fraction, seed)
+        train, val = split_train_val(splits["train"], settings.val_fraction, seed, targets.find_stratum)
         splits = {"train": train, "val": val} | {split: splits[split] for split in splits if split != "train"}
     items = list({item.key: item for items in splits.values() for item in items}.values())
     training = splits.get("train") or items
@@ -171,6 +175,7 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
     }
     inspection = Inspection(
         format=name,
+        targets=targets,
         root=root,
         splits=splits,
         split_is_made=split_is_made,

@@ -46,7 +46,7 @@ def leave_out_dropped(splits: Splits, classes: ClassList | None) -> tuple[dict[s
     ]
     gone = set(dropped)
     kept = {split: tuple(item for item in items if item not in gone) for split, items in splits.items()}
-    notes = [Note(note) for note in _describe_merged(classes)]
+    notes = [Note(note) for note in describe_merged(classes)]
     if dropped:
         labels = quote_some([label for label, _ in Counter(str(item.target) for item in dropped).most_common()])
         text = f"Left out: {count_of(len(dropped), 'image')} of classes that the class file drops: {labels}."
@@ -56,7 +56,7 @@ def leave_out_dropped(splits: Splits, classes: ClassList | None) -> tuple[dict[s
     return {split: items for split, items in kept.items() if items}, notes
 
 
-def _describe_merged(classes: ClassList) -> Iterator[str]:
+def describe_merged(classes: ClassList) -> Iterator[str]:
     for name in classes.ids:
         labels = [label for label, target in classes.mapping if target == name]
         if len(labels) > 1:

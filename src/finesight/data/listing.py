@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finesight.classes import ClassList
-from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
+from finesight.data.targets import Rule
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Listing:
     """All images of a data set; `root / item.key` is `item.path`.
 
     format: a name of FORMATS. splits: `train`, `val` and perhaps `test`, each in natural order of keys.
-    notes: sentences worth printing, such as which class has no image in val. masks: how masks are read, if any.
+    notes: sentences worth printing, such as which class has no image in val. rule: how targets are read.
     """
 
     format: str
@@ -21,4 +21,4 @@ class Listing:
     splits: dict[str, tuple[Item, ...]]
     classes: ClassList
     notes: tuple[str, ...] = ()
-    masks: MaskRule | None = None
+    rule: Rule = None

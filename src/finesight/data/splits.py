@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 from finesight.data.sample import Item
@@ -40,29 +40,33 @@ def split_name(text: str) -> str:
 
 
 def split_train_val(
-    items: Iterable[Item], share: float, seed: int, together: Iterable[Iterable[str]] = ()
+    items: Iterable[Item],
+    fraction: float,
+    seed: int,
+    stratum: Callable[[Item], str],
+    together: Iterable[Iterable[str]] = (),
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """(train, val), each in the order of `items`; val has `share` of each label's images.
+    """(train, val), each in the order of `items`; val has `fraction` of each stratum's images.
 
-    A label with two images or more has at least one in both; a single one stays in train. An image's side is
-    decided by a hash of seed and key, so the order of files does not matter and a new file moves few others.
-    together: keys that must be on one side, such as crops of one scene. What such links connect counts for the label
-    of one of its images. Val takes small groups before those above a tenth of it, and none that is too large for it.
+    A stratum of two images or more has at least one in both; a single one stays in train. An image's side is decided
+    by a hash of seed and key, so the order of files does not matter and a new file moves few others.
+    together: keys that must be on one side, such as crops of one scene. Linked images count for the stratum of one of
+    them. Val takes small groups before those above a tenth of it, and none that is too large for it.
     """
     items = tuple(items)
     groups = _join(together)
-    labels = {item.key: item.target if isinstance(item.target, str) else None for item in items}
-    by_label: dict[str | None, list[list[str]]] = defaultdict(list)
+    strata = {item.key: stratum(item) for item in items}
+    by_stratum: dict[str, list[list[str]]] = defaultdict(list)
     seen: set[str] = set()
-    for key in sorted(labels, key=lambda key: _draw(seed, key)):
+    for key in sorted(strata, key=lambda key: _draw(seed, key)):
         if key not in seen:
-            members = [other for other in groups.get(key, (key,)) if other in labels]
+            members = [other for other in groups.get(key, (key,)) if other in strata]
             seen.update(members)
-            by_label[labels[key]].append(members)
+            by_stratum[strata[key]].append(members)
     val: set[str] = set()
-    for some in by_label.values():
+    for some in by_stratum.values():
         total = sum(map(len, some))
-        left = min(max(1, round(share * total)), total - 1)
+        left = min(max(1, round(fraction * total)), total - 1)
         large = max(1, left // 10)  # a few scenes would not stand for all
         for members in sorted(some, key=lambda members: len(members) > large):
             if len(members) <= left:

@@ -1,29 +1,23 @@
-"""The tasks finesight knows. A new one is a package beside these and a line of the table."""
+"""The tasks finesight knows. A new one is a package beside these and a line here and in the table."""
 
-from finesight.analysis.evidence import read_evidence
-from finesight.errors import RunError, blame_files
-from finesight.reporting.html import Page
-from finesight.reporting.originals import Originals
-from finesight.run import schema
-from finesight.run.folder import RunFolder
-from finesight.tasks.classification.spec import Classification
-from finesight.tasks.contract import Task
-from finesight.tasks.segmentation.spec import Segmentation
+from typing import TYPE_CHECKING, Any
 
-TASKS: dict[str, Task] = {"classification": Classification(), "segmentation": Segmentation()}
+from finesight.data.targets import NoTargets, TargetKind
+from finesight.tasks.classification.labels import Labels
+from finesight.tasks.segmentation.mask_targets import MaskFiles
 
+if TYPE_CHECKING:
+    from finesight.tasks.table import TASKS, find_task, make_page
 
-def find_task(run: RunFolder) -> Task:
-    """The task a run was trained for. Raises RunError."""
-    name = run.read_json(schema.MODEL).get("task")
-    if not isinstance(name, str) or name not in TASKS:
-        raise RunError(f"{run.path / schema.MODEL} is damaged: it names no task.")
-    return TASKS[name]
+__all__ = ["TARGETS", "TASKS", "find_task", "make_page"]
+
+TARGETS: dict[str, TargetKind] = {"classification": Labels(), "segmentation": MaskFiles(), "none": NoTargets()}
 
 
-def make_page(run: RunFolder, originals: Originals, split: str = "val") -> Page:
-    """The report of a run's split. Raises RunError where the run folder is damaged."""
-    task = find_task(run)
-    evidence = read_evidence(run, split, task)
-    with blame_files(run.path):
-        return task.make_page(evidence, originals)
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when first used: `inspect` does without."""
+    if name in __all__:
+        from finesight.tasks import table
+
+        return getattr(table, name)
+    raise AttributeError(f"module 'finesight.tasks' has no attribute {name!r}")

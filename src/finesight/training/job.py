@@ -10,7 +10,7 @@ from finesight.backend.device import Machine
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import ImageDataset
-from finesight.data.masks.rule import MaskRule
+from finesight.data.targets import Rule
 from finesight.models.contract import Model
 from finesight.run.folder import RunFolder
 from finesight.task import Film, Loss, Task
@@ -30,7 +30,7 @@ class Job:
     train: ImageDataset
     val: ImageDataset
     class_counts: np.ndarray  # of the training targets
-    masks: MaskRule | None = None  # how they are read, where images have masks
+    rule: Rule = None  # how targets are read
     film: Film | None = None
     feature_history: "FeatureHistory | None" = None
 

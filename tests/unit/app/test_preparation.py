@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from finesight.app.preparation import choose_checkpoint, choose_preprocessing
+from finesight.app.initial_model import choose_preprocessing
+from finesight.app.preparation import choose_checkpoint
 from finesight.app.train import _resume
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, load_settings

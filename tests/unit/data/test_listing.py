@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from finesight.data.formats import detect_format, list_images, read_listing
+from finesight.data.formats import detect_format, list_images
 from finesight.errors import DataError
+from listings import read_listing
 
 Draw = Callable[..., Path]
 

@@ -19,5 +19,5 @@ def too_little_data(audit: Inspection) -> Explanation | None:
         for split in ("train", "val")
         for items in [audit.splits.get(split, ())]
     )
-    reason = find_shortage(train, val, audit.batch_size, audit.unit == "pixels")
+    reason = find_shortage(train, val, audit.batch_size, audit.targets.no_val, audit.targets.no_class)
     return Explanation(reason) if reason else None

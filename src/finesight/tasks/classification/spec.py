@@ -16,6 +16,7 @@ from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
+from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
 from finesight.inference.continuation import Unreadable
 from finesight.metrics.classification import classification_metrics
@@ -28,6 +29,7 @@ from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
+from finesight.tasks.classification.labels import Labels
 from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes, make_page
 from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
@@ -44,6 +46,8 @@ class Classification:
     default_out = "predictions.csv"
     refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
     overlay_side = OVERLAY_SIDE
+    keeps_head = True
+    targets: TargetKind = Labels()
     unit = "image"
 
     def check(self, settings: Settings) -> None:

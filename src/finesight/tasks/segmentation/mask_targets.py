@@ -1,14 +1,97 @@
-"""The rule by which a run reads its masks: found before training, kept in masks.json, used ever after."""
+"""Masks on disk, and the rule by which a run reads them: found before training, kept in masks.json, used ever after."""
 
-from finesight.classes import IGNORE_INDEX
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from finesight.classes import IGNORE_INDEX, ClassList
+from finesight.config import DataSettings, Preprocessing
+from finesight.data.class_mapping import describe_merged
+from finesight.data.decoders import row_sizes
+from finesight.data.image_cache import common_size
+from finesight.data.leftovers import Note
+from finesight.data.masks.looks import look_at_masks
 from finesight.data.masks.rule import MaskRule
-from finesight.errors import RunError
+from finesight.data.masks.rules import apply_rule, choose_rule
+from finesight.data.sample import Item
+from finesight.data.sufficiency import Amount, compare_classes
+from finesight.data.targets import Rule, Size, Splits, TargetKind
+from finesight.errors import DataError, RunError
+from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 
 
+class MaskFiles(TargetKind):
+    no_val = "A single pair leaves none to validate on; add pairs or give --val."
+    no_class = (
+        "No pixel of the {split} masks is of a class that counts, as all are ignored: check data.ignore and the class "
+        "list, or give masks with a known class."
+    )
+
+    def list_files(self, item: Item) -> tuple[Path, ...]:
+        return (item.path, item.target) if isinstance(item.target, Path) else (item.path,)
+
+    def leave_out_dropped(self, splits: Splits, classes: ClassList | None) -> tuple[Splits, list[Note]]:
+        """All: pixels of classes that are dropped count nowhere."""
+        return splits, [Note(note) for note in describe_merged(classes)] if classes else []
+
+    def read_classes(
+        self, items: Sequence[Item], known: ClassList | None, data: DataSettings
+    ) -> tuple[ClassList, MaskRule, tuple[str, ...]]:
+        """Looks at every mask of every split, so that one rule reads them all."""
+        rule, classes, notes = choose_rule(look_at_masks(items), known, data)
+        return classes, rule, notes
+
+    def compare_splits(self, splits: Splits, classes: ClassList) -> Iterator[str]:
+        if not splits["val"]:
+            raise DataError(self.no_val)
+        yield from ()
+
+    def write_rule(self, run: RunFolder, rule: Rule) -> None:
+        run.write_json(schema.MASK_RULE, rule.to_dict())
+
+    def find_rule(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> MaskRule:
+        rule = read_mask_rule(run)
+        if rule is None:
+            how = "how its masks are read is inferred once more from its training data"
+            say(f"Note: {run.path} has no {schema.MASK_RULE}: {how}.")
+            rule, _, _ = choose_rule(look_at_masks(trained()), run.read_classes(), data)
+        return rule
+
+    def refuse_other_rule(self, run: RunFolder, rule: Rule) -> None:
+        if read_mask_rule(run) not in (None, rule):
+            raise RunError(
+                f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
+                "tells their classes; going on would mix two runs. Restore them, or start a new run with another --out."
+            )
+
+    def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
+        """Pixels that the rule does not name, and classes without a pixel."""
+        return apply_rule(look_at_masks(items), rule, classes, data)
+
+    def choose_size(self, items: Sequence[Item], preprocessing: Preprocessing, to_train: bool) -> Size | None:
+        """To train, whole images and their masks are cut or padded to one size.
+
+        Else they keep their own sizes, and so do the masks of stretched images: an evaluation counts the pixels that
+        `predict` writes.
+        """
+        stored = preprocessing.stored or preprocessing.size
+        if to_train and preprocessing.fit != "stretch":
+            return stored
+        return common_size(items, stored if to_train else None)
+
+    def list_sizes(self, items: Sequence[Item], size: Size | None) -> list[Size]:
+        return row_sizes(size, items)
+
+    def list_scored(self, classes: ClassList) -> list[int]:
+        return [index for index in range(len(classes)) if index != classes.ignore]
+
+    def compare_amounts(self, train: Amount, val: Amount, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        return compare_classes(train, val, names, "mask")
+
+
 def read_mask_rule(run: RunFolder) -> MaskRule | None:
-    """None of a run without masks, and of one that an older version trained. Raises RunError."""
+    """None of a run that an older version trained. Raises RunError."""
     if not run.has(schema.MASK_RULE):
         return None
     try:

@@ -19,6 +19,7 @@ from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import MaskTargets, Targets
 from finesight.data.sample import Item
+from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import Unreadable
@@ -36,6 +37,7 @@ from finesight.tasks.contract import PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
 from finesight.tasks.segmentation.mask_images import list_colours
+from finesight.tasks.segmentation.mask_targets import MaskFiles
 from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
 from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
@@ -60,6 +62,8 @@ class Segmentation:
         "only.",
     }
     overlay_side = OVERLAY_SIDE
+    keeps_head = False
+    targets: TargetKind = MaskFiles()
     unit = "pixel"
 
     def check(self, settings: Settings) -> None:
@@ -79,13 +83,13 @@ class Segmentation:
         preprocessing: Preprocessing,
         settings: Settings,
     ) -> MaskTargets:
-        if listing.masks is None or any(item.target is None for item in items):
+        if listing.rule is None or any(item.target is None for item in items):
             raise DataError(f"{listing.root} holds images without masks; a segmentation run needs pairs.")
         data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:
             masks, _, _ = open_rows(
                 items,
-                Masks(stored, preprocessing.fit, listing.masks),
+                Masks(stored, preprocessing.fit, listing.rule),
                 limit_gb=data.image_cache_gb,
                 mode=data.image_cache,
                 progress=bar.advance,

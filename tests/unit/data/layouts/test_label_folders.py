@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from finesight.data.formats import list_images, read_listing
+from finesight.data.formats import list_images
 from finesight.errors import DataError
+from listings import read_listing
 
 Draw = Callable[..., Path]
 TWO = [f"{label}/{number}.png" for label in ("fox", "wolf") for number in range(6)]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finesight.data.formats import detect_format, read_listing
+from finesight.data.formats import detect_format
 from finesight.data.layouts.manifest import MASK_COLUMNS, UnusableRows, guess_manifest, is_manifest, read_manifest
 from finesight.errors import DataError
+from listings import read_listing
 
 LABELS = st.text(st.characters(codec="utf-8"), min_size=1).map(str.strip).filter(bool)
 

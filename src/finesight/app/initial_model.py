@@ -1,0 +1,81 @@
+"""The model that training starts from: its weights, and how it wants images."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from finesight.config import PixelScale, Preprocessing, Settings
+from finesight.data.image_cache import stored_size
+from finesight.data.images.reading import describe_scale
+from finesight.data.images.scaling import choose_scale, measure_values
+from finesight.data.listing import Listing
+from finesight.data.sample import Item
+from finesight.errors import ConfigError
+from finesight.inference.restore import load_weights, read_new_layers, read_preprocessing
+from finesight.models import build_model
+from finesight.models.contract import Model
+from finesight.progress import say
+from finesight.run import schema
+from finesight.run.folder import RunFolder
+from finesight.task import Task
+
+
+def start_model(settings: Settings, task: Task, listing: Listing, run: RunFolder, pretrained: bool) -> Model:
+    """With the weights and the preprocessing of the settings. pretrained=False: as a run has them that goes on."""
+    model = load_model(settings, task, listing, pretrained)
+    say(f"Network: {model.name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
+    if pretrained:
+        items = [item for split in ("train", "val") for item in listing.splits[split]]
+        chosen = choose_preprocessing(model.preprocessing, settings, items, task)
+        model.preprocessing = dataclasses.replace(chosen, scale=find_scale(listing.splits["train"]))
+    else:
+        model.preprocessing, model.new_layers = read_preprocessing(run), read_new_layers(run)
+    return model
+
+
+def load_model(settings: Settings, task: Task, listing: Listing, pretrained: bool) -> Model:
+    """The model with the weights the settings name, or with random ones. Raises ConfigError for one of another task."""
+    name = settings.model.name or task.default_model
+    weights = settings.model.weights if pretrained else "none"
+    torch.manual_seed(settings.seed)  # of the new layers
+    start = RunFolder.open(weights) if pretrained and RunFolder(Path(weights)).is_run() else None
+    source = str(start.checkpoint("best") / schema.WEIGHTS) if start else weights
+    model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
+    if start:
+        seen = read_preprocessing(start)
+        model.preprocessing = dataclasses.replace(
+            model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
+        )
+        model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
+        if task.keeps_head and start.read_classes().names == listing.classes.names:  # its last layer serves, too
+            load_weights(start, "best", model.network)
+            model.new_layers = ()
+    if model.task != task.name:
+        raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
+    return model
+
+
+def choose_preprocessing(
+    preprocessing: Preprocessing, settings: Settings, items: Sequence[Item], task: Task
+) -> Preprocessing:
+    """That of the weights, changed where the settings say so, with the size images are stored at."""
+    image = settings.image
+    fit = image.fit or task.fits[0]
+    if fit not in task.fits:
+        raise ConfigError(f"image.fit = {fit!r} does not go with {task.name}; choose {' or '.join(task.fits)}.")
+    size = image.size or preprocessing.size
+    stored = stored_size(items, size, fit)
+    if fit == "native":  # a piece is no larger than what it is cut from
+        size = min(size[0], stored[0]), min(size[1], stored[1])
+    interpolation = image.interpolation or preprocessing.interpolation
+    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
+
+
+def find_scale(items: Sequence[Item]) -> PixelScale:
+    """What becomes 0 and 255 of training images that are not uint8, told to the person."""
+    stats = measure_values(items)
+    for line in describe_scale(stats, len(items)):
+        say(line)
+    return choose_scale(stats, len(items))

@@ -1,0 +1,93 @@
+"""From a folder or a CSV file to a listing: the images by split, their task, classes and reading rule."""
+
+import dataclasses
+import difflib
+from pathlib import Path
+
+from finesight.app.run_splits import restore_splits
+from finesight.config import DataSettings, Settings
+from finesight.data.class_files import load_classes
+from finesight.data.formats import FORMATS, read_splits
+from finesight.data.layouts.survey import survey_folder
+from finesight.data.leftovers import Note
+from finesight.data.listing import Listing
+from finesight.data.splits import split_train_val
+from finesight.data.targets import Splits
+from finesight.errors import ConfigError, DataError
+from finesight.progress import say, say_notes
+from finesight.run.folder import RunFolder
+from finesight.task import Task
+from finesight.tasks import TASKS
+
+
+def list_data(settings: Settings, run: RunFolder) -> Listing:
+    """The data to train on, described to the user; of a run that is there already with its splits."""
+    listing = read_listing(settings.data, settings.seed, settings.task)
+    if run.is_run():
+        listing = restore_splits(listing, run)
+    elif settings.data.limit:
+        listing = limit_splits(listing, settings.data.limit)
+    counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
+    say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")
+    say_notes(listing.notes)
+    return listing
+
+
+def task_of(listing: Listing) -> Task:
+    return TASKS[FORMATS[listing.format].task]
+
+
+def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listing:
+    """Reads a data set for training, as the settings describe it: images by split, class list and reading rule.
+
+    Where the data bring no validation images, data.val_fraction of each class is set aside, the same for the same seed
+    and keys. Classes are matched by id or name, never by order. Raises DataError.
+    """
+    notes: list[Note] = []
+    name, base, splits = read_splits(data.root, data.val, data.format, notes=notes, masks=data)
+    if "train" not in splits:
+        root = survey_folder(data.root).root
+        raise DataError(f"{str(root)!r} holds images of {', '.join(splits)} but none to train on.")
+    targets = choose_task(task, name, base).targets
+    known = load_classes(data.classes) if data.classes else None
+    splits, left_out = targets.leave_out_dropped(splits, known)
+    if not splits.get("train"):
+        raise DataError(f"Class file {data.classes!r} drops every training image.")
+    items = [item for some in splits.values() for item in some]
+    classes, rule, told = targets.read_classes(items, known, data)
+    if "val" not in splits:
+        splits["train"], splits["val"] = split_train_val(splits["train"], data.val_fraction, seed, targets.find_stratum)
+    _refuse_overlap(splits)
+    texts = [note.text for note in (*notes, *left_out)]
+    return Listing(name, base, splits, classes, (*texts, *told, *targets.compare_splits(splits, classes)), rule)
+
+
+def choose_task(name: str, format: str, root: Path) -> Task:
+    """The task that a format is for. name: as the settings have it, `auto` or this one. Raises ConfigError."""
+    found = FORMATS[format].task
+    if name not in ("auto", *TASKS):
+        near = difflib.get_close_matches(name, TASKS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: auto, {', '.join(TASKS)}."
+        raise ConfigError(f"task = {name!r} is not a task. {hint}")
+    if name not in ("auto", found):
+        raise ConfigError(f"task = {name}, but {root} holds data for {found}.")
+    return TASKS[found]
+
+
+def limit_splits(listing: Listing, limit: int) -> Listing:
+    """At most `limit` images of each split, evenly spread over it."""
+    splits = {
+        split: tuple(items[len(items) * number // limit] for number in range(limit)) if len(items) > limit else items
+        for split, items in listing.splits.items()
+    }
+    return dataclasses.replace(listing, splits=splits)
+
+
+def _refuse_overlap(splits: Splits) -> None:
+    seen: dict[str, str] = {}
+    for split, items in splits.items():
+        for item in items:
+            if seen.setdefault(item.key, split) != split:
+                raise DataError(
+                    f"Image {item.key!r} is in both {seen[item.key]} and {split}; scores would be too good."
+                )

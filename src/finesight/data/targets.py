@@ -1,0 +1,105 @@
+"""The targets of a data set before they are tensors: what listing, splitting and checking ask of a task."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from finesight.classes import ClassList
+from finesight.config import DataSettings, Preprocessing
+from finesight.data.leftovers import Note
+from finesight.data.sample import Item
+from finesight.data.sufficiency import Amount
+from finesight.errors import DataError
+from finesight.run.folder import RunFolder
+
+Splits = dict[str, tuple[Item, ...]]
+Size = tuple[int, int]  # (height, width)
+Rule = Any  # how the targets of a run are read, where class names alone do not say it; only its kind looks inside
+
+
+class TargetKind(Protocol):
+    """One kind of target. What has a body suits any kind that has nothing of its own to say.
+
+    no_val: why no image is left to validate on. no_class: why no image of the split `{split}` holds a class that
+    counts; "" where that cannot be.
+    """
+
+    no_val: str
+    no_class: str = ""
+
+    def list_files(self, item: Item) -> tuple[Path, ...]:
+        """The files that an item is made of."""
+        return (item.path,)
+
+    def find_stratum(self, item: Item) -> str:
+        """A validation split that is made holds the same fraction of each stratum."""
+        return ""
+
+    def leave_out_dropped(self, splits: Splits, classes: ClassList | None) -> tuple[Splits, list[Note]]:
+        """Without what the class file drops, and notes on what was left out or merged."""
+        return splits, []
+
+    def read_classes(
+        self, items: Sequence[Item], known: ClassList | None, data: DataSettings
+    ) -> tuple[ClassList, Rule, tuple[str, ...]]:
+        """Class list, reading rule and notes. known: the user's own list. Raises DataError for what it does not fit."""
+        ...
+
+    def compare_splits(self, splits: Splits, classes: ClassList) -> Iterator[str]:
+        """Notes on classes that a split lacks. Raises DataError where training makes no sense."""
+        return iter(())
+
+    def has_class(self, item: Item, classes: ClassList) -> bool:
+        """Whether the target alone shows that an item is of one of these classes."""
+        return False
+
+    def keep_known(self, splits: Splits, classes: ClassList, where: str) -> tuple[Splits, list[str]]:
+        """Items of a trained run's classes, and notes. where: what the images are called. Raises DataError."""
+        return splits, []
+
+    def compare_recorded(self, items: Sequence[Item], recorded: Mapping[str, str]) -> Iterator[str]:
+        """Notes on targets that changed since training. recorded: by key, as splits.csv has them."""
+        return iter(())
+
+    def write_rule(self, run: RunFolder, rule: Rule) -> None:
+        """Keeps the reading rule in the run folder."""
+        return
+
+    def find_rule(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> Rule:
+        """The run's reading rule; found once more in the images it was trained on where the folder has none."""
+        return None
+
+    def refuse_other_rule(self, run: RunFolder, rule: Rule) -> None:
+        """Raises RunError where the rule of the data is no longer that of the run."""
+        return
+
+    def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
+        """Notes on items read by a run's rule. Raises DataError where it does not fit them."""
+        return ()
+
+    def choose_size(self, items: Sequence[Item], preprocessing: Preprocessing, to_train: bool) -> Size | None:
+        """Size of the targets of a split, and of images that are kept whole; None: each its own."""
+        return preprocessing.stored or preprocessing.size
+
+    def list_sizes(self, items: Sequence[Item], size: Size | None) -> list[Size] | None:
+        """Size of each target, where only those of one size can be evaluated together."""
+        return None
+
+    def list_scored(self, classes: ClassList) -> list[int]:
+        """Indices of the classes that count."""
+        return list(range(len(classes)))
+
+    def compare_amounts(self, train: Amount, val: Amount, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        """(sentence, names it is about) on classes that only one split has, if `compare_splits` cannot know them."""
+        return iter(())
+
+
+class NoTargets(TargetKind):
+    """Images alone."""
+
+    no_val = ""
+
+    def read_classes(
+        self, items: Sequence[Item], known: ClassList | None, data: DataSettings
+    ) -> tuple[ClassList, Rule, tuple[str, ...]]:
+        raise DataError("These images have no targets: there are no classes to read.")
