@@ -169,10 +169,10 @@ def test_labels(count: int, labelled: RunFolder, reliability: Tally) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_films(count: int, masked: RunFolder, reliability: Tally) -> None:
+def test_mask_snapshots(count: int, masked: RunFolder, reliability: Tally) -> None:
     names = [name for name in list_files(masked, ".json", ".png") if name.startswith("film/")]
     open_with(masked, score_film, names, count)
-    reliability("input", "films", count)
+    reliability("input", "mask snapshots", count)
 
 
 @pytest.mark.parametrize("key", [float("nan"), "\ud800", [1]])
