@@ -12,12 +12,12 @@ from finesight.data.images.content import UNREAD_IMAGES
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.choice import find_fitting, read_survey, settle
 from finesight.data.layouts.globs import read_globs
-from finesight.data.layouts.mask_names import is_mask_half
+from finesight.data.layouts.names import is_mask
 from finesight.data.layouts.pair_layouts import find_layout, leave_unmasked
 from finesight.data.layouts.pairing import UnclearPairs
+from finesight.data.layouts.survey import Splits as Found
 from finesight.data.layouts.survey import Survey, locate, survey_folder
 from finesight.data.layouts.table import FORMATS
-from finesight.data.layouts.table import Splits as Found
 from finesight.data.leftovers import Note
 from finesight.data.sample import Item
 from finesight.data.targets import Splits
@@ -156,7 +156,7 @@ def list_unmasked(folder: str | Path) -> list[Item]:
     try:
         found = find_layout(survey_folder(folder))
     except UnclearPairs:
-        return [item for item in items if not is_mask_half(item.key)]
+        return [item for item in items if not is_mask(item.key)]
     masks = {name.key for name in (*(mask for _, mask in found.pairs), *found.masks, *found.others)} if found else set()
     return [item for item in items if item.key not in masks]
 

@@ -13,8 +13,8 @@ from finesight.data.layouts.label_folders import explain_misfit, is_few, read_cl
 from finesight.data.layouts.manifest import UnusableRows, guess_manifest
 from finesight.data.layouts.pair_layouts import explain_unpaired
 from finesight.data.layouts.pairing import UnclearPairs
-from finesight.data.layouts.survey import Survey, describe, survey_folder
-from finesight.data.layouts.table import FORMATS, Splits
+from finesight.data.layouts.survey import Splits, Survey, describe, survey_folder
+from finesight.data.layouts.table import FORMATS
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from finesight.data.images.image import IMAGE_SUFFIXES
-from finesight.data.layouts.pair_layouts import Splits, read_pairing
+from finesight.data.layouts.pair_layouts import read_pairing
 from finesight.data.layouts.pairing import pair_names
-from finesight.data.layouts.survey import locate
+from finesight.data.layouts.survey import Splits, locate
 from finesight.data.leftovers import Note, describe_files
 from finesight.errors import ConfigError, DataError
 

@@ -1,8 +1,8 @@
-"""Classes that are images and their masks in truth: told before a classification of them is trained."""
+"""Classes that are really images and their masks: refused before a classification of them is trained."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, permutations
 from pathlib import Path
 
 from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
@@ -13,8 +13,7 @@ from finesight.data.sample import Item
 MOST_UNNAMED = 6  # classes; of more, none of which is called like masks, nobody expects it
 MOST_NAMES = 2_000  # of a class that are compared
 SAME = "names and sizes are the same"
-
-Classes = Mapping[str, Sequence[str]]  # keys by label
+PairsOfPaths = Sequence[tuple[Path, Path]]
 
 
 def find_hidden_pairs(root: Path, splits: Mapping[str, Iterable[Item]]) -> str:
@@ -26,15 +25,14 @@ def find_hidden_pairs(root: Path, splits: Mapping[str, Iterable[Item]]) -> str:
     classes: dict[str, list[str]] = defaultdict(list)
     for item in sorted((item for items in splits.values() for item in items), key=lambda item: item.key):
         classes[str(item.target or "")].append(item.key)
-    for image, mask in _named(classes):
+    for mask, image in permutations(classes, 2):
         if reason := _compare_named(root, image, mask, classes):
-            return _tell(root, f"{image!r} and {mask!r}", classes[image], classes[mask], reason)
+            return _describe(root, f"{image!r} and {mask!r}", classes[image], classes[mask], reason)
     for one, other in combinations(classes, 2) if len(classes) <= MOST_UNNAMED else ():
-        pairs = _match(root, classes[one], classes[other])
-        if pairs and (side := _find_masks(pairs)) is not None:
+        if (side := _find_masks(_match(root, classes[one], classes[other]))) is not None:
             image, mask = (one, other) if side else (other, one)
             reason = f"{SAME}, and the files of {mask!r} hold few colours"
-            return _tell(root, f"{image!r} and {mask!r}", classes[image], classes[mask], reason)
+            return _describe(root, f"{image!r} and {mask!r}", classes[image], classes[mask], reason)
     return find_nested_pairs(root, [key for keys in classes.values() for key in keys])
 
 
@@ -44,35 +42,27 @@ def find_nested_pairs(root: Path, keys: Sequence[str]) -> str:
     pairs = []
     for (folder, words), key in known.items():
         bases = (known.get((folder, words[:end])) for end in range(len(words) - 1, 0, -1))
-        if base := next((base for base in bases if base), ""):
+        if base := next(filter(None, bases), ""):
             pairs.append((base, key))
-    if len({base for base, _ in pairs}) * 4 < len(keys) or not pairs:
-        return ""
-    if _find_masks([(root / base, root / key) for base, key in pairs]) != 1:
-        return ""
     images, masks = [base for base, _ in pairs], [key for _, key in pairs]
-    return _tell(root, "Files", images, masks, "those with longer names hold few colours")
+    if len(set(images)) * 4 < len(keys) or _find_masks([(root / base, root / key) for base, key in pairs]) != 1:
+        return ""
+    return _describe(root, "Files", images, masks, "those with longer names hold few colours")
 
 
-def _tell(root: Path, what: str, images: Sequence[str], masks: Sequence[str], reason: str) -> str:
+def _describe(root: Path, what: str, images: Sequence[str], masks: Sequence[str], reason: str) -> str:
     return (
         f"{what} in {str(root)!r} seem to be images and their masks, not classes ({reason}): name them with --images "
         f"{glob_of(images)!r} --masks {glob_of(masks)!r}; if they are classes, give --format."
     )
 
 
-def _named(classes: Classes) -> Iterator[tuple[str, str]]:
-    """(images, masks): each class that is called like masks or overlays with each that is not."""
-    kinds = {name: folder_kind(name) for name in classes}
-    for mask, kind in kinds.items():
-        wanted = {"mask": ("image", ""), "other": ("image",)}.get(kind, ())
-        yield from ((image, mask) for image, other in kinds.items() if other in wanted)
-
-
-def _compare_named(root: Path, image: str, mask: str, classes: Classes) -> str:
-    """Why two folders are not classes, of which one is called like masks; "" where they may be."""
-    is_named = folder_kind(image) == "image"
-    if is_named and folder_kind(mask) == "mask" and len(classes) == 2:
+def _compare_named(root: Path, image: str, mask: str, classes: Mapping[str, Sequence[str]]) -> str:
+    """Why two folders are not classes, of which one is called like masks or overlays; "" where they may be."""
+    kind, is_named = folder_kind(mask), folder_kind(image) == "image"
+    if kind not in ("mask", "other") or not (is_named or (kind == "mask" and folder_kind(image) == "")):
+        return ""
+    if is_named and kind == "mask" and len(classes) == 2:
         return "so they are called"
     pairs = _match(root, classes[image], classes[mask])
     if not pairs:
@@ -80,17 +70,16 @@ def _compare_named(root: Path, image: str, mask: str, classes: Classes) -> str:
     return SAME if is_named or look_like_masks([path for _, path in pairs], lenient=True) is not False else ""
 
 
-def _match(root: Path, images: Sequence[str], masks: Sequence[str]) -> list[tuple[Path, Path]]:
+def _match(root: Path, images: Sequence[str], masks: Sequence[str]) -> PairsOfPaths:
     """Files of two classes that have the same names, if most have one, and the same sizes."""
     groups = [take_apart(keys[:MOST_NAMES]) for keys in (images, masks)]
-    found = match(*groups).pairs
-    pairs = [(root / image.key, root / mask.key) for image, mask in found]
-    return pairs if 2 * len(pairs) >= min(map(len, groups)) and pairs and have_equal_sizes(pairs) else []
+    pairs = [(root / image.key, root / mask.key) for image, mask in match(*groups).pairs]
+    return pairs if 2 * len(pairs) >= min(map(len, groups)) and have_equal_sizes(pairs) else []
 
 
-def _find_masks(pairs: Sequence[tuple[Path, Path]]) -> int | None:
+def _find_masks(pairs: PairsOfPaths) -> int | None:
     """Which side looks like masks while the other does not."""
-    if not have_equal_sizes(pairs):
+    if not pairs or not have_equal_sizes(pairs):
         return None
     looks = [look_like_masks([pair[side] for pair in pairs]) for side in (0, 1)]
     return looks.index(True) if sorted(map(str, looks)) == ["False", "True"] else None

@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from finesight.data.layouts.survey import Survey
+from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 
-Splits = dict[str, list[Item]]
 # How a name's label and its number are told apart. Only the first is so usual that few names need to prove it.
 NAMES = tuple(
     re.compile(pattern, re.DOTALL)

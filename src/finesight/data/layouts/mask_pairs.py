@@ -2,21 +2,20 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from finesight.data.images.image import IMAGE_SUFFIXES
-from finesight.data.layouts.mask_names import IMAGE_FOLDERS, IMAGE_SUFFIX, IMAGE_WORDS, MASK_FOLDERS, MASK_WORDS
+from finesight.data.layouts.names import IMAGE_WORDS, MASK_WORDS
 from finesight.data.masks.looks import LOSSY, list_problems
 from finesight.errors import DataError
 
-PREDICTION_WORDS = "pred|preds|predict|predicted|prediction|predictions|out|output|outputs|result|results"
-PREDICTION_FOLDERS = frozenset(PREDICTION_WORDS.split("|"))
-WORDS = f"{MASK_WORDS}|{IMAGE_WORDS}|{PREDICTION_WORDS}"
-SUFFIX = re.compile(f"^(.+?)[_.-]({WORDS})$", re.IGNORECASE)
-PREFIX = re.compile(f"^({WORDS})[_.-](.+)$", re.IGNORECASE)
-MASK_END = re.compile(f"^(.+?)[_.-]({MASK_WORDS}|{PREDICTION_WORDS})$", re.IGNORECASE)
+PREDICTIONS = "pred preds predict predicted prediction predictions out output outputs result results"
+MASKS = MASK_WORDS | {*PREDICTIONS.split(), "ground_truth", "gtfine_labelids", "segmentationclass"}
+WORDS = MASKS | IMAGE_WORDS
+SUFFIX = re.compile(f"(.+?)[_.-]({'|'.join(sorted(WORDS))})", re.IGNORECASE)
+PREFIX = re.compile(f"({'|'.join(sorted(WORDS))})[_.-](.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,13 @@ def pair_files(truth: Iterable[str], predicted: Iterable[str]) -> MaskPairs:
 
     Raises DataError listing those without a partner, and those of which two would be one.
     """
-    (truth, some), (predicted, others) = part_images(list(truth)), part_images(list(predicted))
+    (truth, some), (predicted, others) = _part_images(list(truth)), _part_images(list(predicted))
     pairs: list[tuple[str, str]] = []
     for name_of in (_without_suffix, common_name, _file_name):
-        found = _match(truth, predicted, name_of)
-        pairs += found
-        truth, predicted = (
-            _leave_out(truth, {one for one, _ in found}),
-            _leave_out(predicted, {one for _, one in found}),
-        )
+        pairs += _match(truth, predicted, name_of)
+        taken = [{pair[side] for pair in pairs} for side in (0, 1)]
+        truth = [key for key in truth if key not in taken[0]]
+        predicted = [key for key in predicted if key not in taken[1]]
     alone = [f"{key!r} (truth) is not predicted" for key in truth]
     alone += [f"{key!r} (prediction) has no truth" for key in predicted]
     if alone:
@@ -51,26 +48,22 @@ def pair_files(truth: Iterable[str], predicted: Iterable[str]) -> MaskPairs:
     return MaskPairs(tuple(sorted(pairs)), (*some, *others))
 
 
-def _leave_out(keys: Iterable[str], taken: Collection[str]) -> list[str]:
-    return [key for key in keys if key not in taken]
-
-
 def _match(truth: Iterable[str], predicted: Iterable[str], name_of: Callable[[str], str]) -> list[tuple[str, str]]:
     """Raises DataError where several files of a folder have one name that the other folder has too.
 
     File names alone may occur in many folders: those are left without a partner.
     """
-    groups = {"truth": _group(truth, name_of), "prediction": _group(predicted, name_of)}
-    common = [name for name in groups["truth"] if name in groups["prediction"]]
+    ours, theirs = _group(truth, name_of), _group(predicted, name_of)
+    common = [name for name in ours if name in theirs]
     double = {
         name: f"{' and '.join(map(repr, found[name][:3]))} ({role})"
-        for role, found in groups.items()
+        for role, found in (("truth", ours), ("prediction", theirs))
         for name in common
         if len(found[name]) > 1
     }
     if double and name_of is not _file_name:
         raise DataError(list_problems(f"{len(double):,} masks are there twice; leave one of each:", [*double.values()]))
-    return [(groups["truth"][name][0], groups["prediction"][name][0]) for name in common if name not in double]
+    return [(ours[name][0], theirs[name][0]) for name in common if name not in double]
 
 
 def _group(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, list[str]]:
@@ -80,30 +73,31 @@ def _group(keys: Iterable[str], name_of: Callable[[str], str]) -> dict[str, list
     return groups
 
 
-def part_images(keys: Sequence[str]) -> tuple[list[str], list[str]]:
+def _part_images(keys: Sequence[str]) -> tuple[list[str], list[str]]:
     """(masks, images beside them). What looks like an image is one only if others like it lie beside a mask of the same
     common name: masks may well be called `scene_sat` or be JPEGs."""
-    looks = {key: _sign(key) for key in keys}
+    signs = {key: _sign(key) for key in keys}
     groups = _group(keys, common_name)
     beside = dict.fromkeys(("image", "lossy", "plain"), 0)
     for group in groups.values():
-        signs = {looks[key] for key in group}
-        for sign in beside.keys() & signs:
-            beside[sign] += bool(signs & {"mask", *({"plain"} if sign != "plain" else ())})
+        held = {signs[key] for key in group}
+        for sign in beside.keys() & held:
+            beside[sign] += bool(held & {"mask", *({"plain"} if sign != "plain" else ())})
     found = {sign for sign in ("image", "lossy") if beside[sign]}
     if 2 * beside["plain"] > len(groups):  # one mask may be called `scene_target` beside `scene`, most are not
         found.add("plain")
-    return [key for key in keys if looks[key] not in found], [key for key in keys if looks[key] in found]
+    return [key for key in keys if signs[key] not in found], [key for key in keys if signs[key] in found]
 
 
 def _sign(key: str) -> str:
     """What a file's name or folder says of it: image, mask, or nothing; then lossy (a JPEG, as masks seldom are) or
     plain."""
     path = PurePosixPath(key)
-    folders = {part.lower() for part in path.parts[:-1]}
-    if IMAGE_SUFFIX.match(path.stem) or folders & IMAGE_FOLDERS:
+    end = SUFFIX.fullmatch(path.stem)
+    words = {part.lower() for part in path.parts[:-1]} | ({end[2].lower()} if end else set())
+    if words & IMAGE_WORDS:
         return "image"
-    if MASK_END.match(path.stem) or folders & (MASK_FOLDERS | PREDICTION_FOLDERS):
+    if words & MASKS:
         return "mask"
     return "lossy" if key.lower().endswith(LOSSY) else "plain"
 
@@ -123,7 +117,6 @@ def common_name(key: str) -> str:
     while PurePosixPath(stem).suffix.lower() in IMAGE_SUFFIXES:
         stem = PurePosixPath(stem).stem
     for pattern, group in ((SUFFIX, 1), (PREFIX, 2)):
-        while match := pattern.match(stem):
+        while match := pattern.fullmatch(stem):
             stem = match[group]
-    known = MASK_FOLDERS | IMAGE_FOLDERS | PREDICTION_FOLDERS
-    return "/".join([*(part for part in path.parts[:-1] if part.lower() not in known), stem]).lower()
+    return "/".join([*(part for part in path.parts[:-1] if part.lower() not in WORDS), stem]).lower()

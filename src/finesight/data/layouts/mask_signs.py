@@ -13,9 +13,9 @@ from finesight.data.masks.codes import unpack
 from finesight.data.masks.looks import read_mask
 from finesight.errors import DataError
 
-SAMPLE = 5  # files of a side that are looked at
+SAMPLE = 5  # files of a side that are opened
 MOST_VALUES = 64  # in all files of a side together
-MOST_PIXELS = 500_000  # of a file that are looked at
+MOST_PIXELS = 500_000  # of a file that are counted
 # Blurred masks and masks as JPEG: nearly all pixels have one of the few most frequent colours, when these are coarse.
 FLAT = 0.85
 COARSE = {"colour": (16, 12), "palette": (1, 12), "value": (4, 6)}  # width of a level, number of frequent ones
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None:
     """None where no file can be read. lenient: masks that were blurred or saved as JPEG, too."""
-    found = [look for path in sample(paths) if (look := _look(path))]
+    found = [counted for path in _sample(paths) if (counted := _count_values(path))]
     if not found:
         return None
     values = set().union(*(codes for codes, _, _ in found))
@@ -36,16 +36,16 @@ def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None
 
 def have_equal_sizes(pairs: Sequence[tuple[Path, Path]]) -> bool:
     """Whether the files of most pairs have one size, as far as their headers can be read."""
-    sizes = [(_size(one), _size(other)) for one, other in sample(pairs)]
+    sizes = [(_read_size(one), _read_size(other)) for one, other in _sample(pairs)]
     known = [one == other for one, other in sizes if one and other]
     return not known or 2 * sum(known) > len(known)
 
 
-def sample(files: Sequence[T]) -> list[T]:
+def _sample(files: Sequence[T]) -> list[T]:
     return [files[len(files) * number // SAMPLE] for number in range(SAMPLE)] if len(files) > SAMPLE else list(files)
 
 
-def _look(path: Path) -> tuple[set[int], float, int] | None:
+def _count_values(path: Path) -> tuple[set[int], float, int] | None:
     """(values or colours, how much of it is flat, pixels)."""
     try:
         raw = read_mask(path)
@@ -61,7 +61,7 @@ def _look(path: Path) -> tuple[set[int], float, int] | None:
     return set(found.tolist()), flat, coarse.total()
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def _read_size(path: Path) -> tuple[int, int] | None:
     try:
         with open_image(path) as image:
             return image.size

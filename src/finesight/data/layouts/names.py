@@ -1,12 +1,13 @@
 """File names taken apart: the words that say image or mask, the split, and what a pair's two names have in common."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import PurePosixPath
 from typing import Literal
 
+from finesight.classes import compose
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.splits import SPLIT_WORDS
 
@@ -47,6 +48,8 @@ UPLOAD = re.compile(r"(?=[0-9]*[a-f])[0-9a-f]{8}-(?=.)")  # and images by a rand
 CHUNK = re.compile(r"[^\W_]+")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 COMPOUND = re.compile(f"({'|'.join(SPLIT_WORDS)})([a-z]+)")
+# What the name of a predicted mask leaves out of its image's.
+IMAGE_END = re.compile("(.*?)[_.-](sat|image|images|img|rgb|photo|input|im|leftImg8bit)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,18 @@ class Name:
         folders = (_plain(folder) for folder in (*self.rest, *self.folders))
         return (*folders, *([self.split] if self.split else ()), *stem_words(self.stem))
 
+    @property
+    def unsplit_words(self) -> tuple[str, ...]:
+        """Without the split, and without what folders of a kind are called beside it."""
+        place = len(self.rest) + len(self.folders)
+        return self.words[len(self.rest) : place] + self.words[place + bool(self.split) :]
+
 
 def take_apart(keys: Sequence[str]) -> list[Name]:
     """Words that all files have at one place, such as a folder around all, say nothing of any of them."""
     parents = {key.rpartition("/")[0] for key in keys}
     shared = frozenset[str].intersection(*(frozenset(parent.split("/")) for parent in parents)) if parents else set()
-    stems = [_compose(stem_of(key)) for key in keys]
+    stems = [compose(stem_of(key)) for key in keys]
     words = [_words(stem) for stem in stems]
     first = _only({each[0][0] for each in words if each})
     last = _only({each[-1][0] for each in words if each})
@@ -126,7 +135,19 @@ def folder_kind(folder: str) -> Kind:
 
 def name_kind(stem: str) -> Kind:
     """What the ends of a file's name say that it is."""
-    return kind_of(_take_name(_compose(stem), _words(_compose(stem)), "", "")[0])
+    return kind_of(_take_name(compose(stem), _words(compose(stem)), "", "")[0])
+
+
+def is_mask(key: str) -> bool:
+    """Whether a file's name or folder says that it is a mask."""
+    return name_kind(stem_of(key)) == "mask" or any(folder_kind(part) == "mask" for part in key.split("/")[:-1])
+
+
+def mask_name(key: str) -> str:
+    """File of an image's predicted mask: `a/0007_mask.png` for `a/0007_sat.jpg`, `a/0007.png` for `a/0007.jpg`."""
+    path = PurePosixPath(key)
+    found = IMAGE_END.fullmatch(path.stem)
+    return str(path.with_name(f"{found[1]}_mask.png" if found else f"{path.stem}.png"))
 
 
 def _take_folders(parent: str, shared: frozenset[str]) -> tuple[str, frozenset[str], tuple[str, ...], tuple[str, ...]]:
@@ -150,7 +171,7 @@ def _take_folders(parent: str, shared: frozenset[str]) -> tuple[str, frozenset[s
 @lru_cache(maxsize=4096)
 def _take_folder(folder: str) -> tuple[str, frozenset[str], str, bool]:
     """(split, words that tell a kind, what else it is called, whether it is called like a split and nothing else)."""
-    words = [word for word, _, _ in _words(_compose(folder))]
+    words = [word for word, _, _ in _words(compose(folder))]
     split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
     role = frozenset(word for word in words if word in ROLE_WORDS)
     left = [word for word in words if word not in KNOWN]
@@ -195,18 +216,14 @@ def _words(text: str) -> list[Word]:
 
 def stem_words(stem: str) -> tuple[str, ...]:
     """Words of a name without case, padding of numbers, a second ending and what annotation tools add."""
-    stem = UPLOAD.sub("", TASK.sub(r"\1", _compose(stem)), count=1)
+    stem = UPLOAD.sub("", TASK.sub(r"\1", compose(stem)), count=1)
     ending = _ending(stem)
     stem = stem[: len(stem) - len(ending)] if ending.lower() in IMAGE_SUFFIXES else stem
     return tuple(_plain(word) for word, _, _ in _words(stem)) or (stem,)
 
 
 def _plain(word: str) -> str:
-    return (word.lstrip("0") or "0") if word.isdigit() else _compose(word).casefold()
-
-
-def _compose(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    return (word.lstrip("0") or "0") if word.isdigit() else compose(word).casefold()
 
 
 def _only(values: set[str]) -> str:

@@ -2,20 +2,18 @@
 
 import difflib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
 from finesight.data.layouts.names import Name, kind_of, take_apart
 from finesight.data.layouts.pairing import Pairing, Way, find_pairs, glob_of
-from finesight.data.layouts.split_lists import SplitLists, read_split_lists
-from finesight.data.layouts.survey import Survey
-from finesight.data.leftovers import Note, count_of, quote_some
+from finesight.data.layouts.split_lists import read_split_lists
+from finesight.data.layouts.survey import Splits, Survey
+from finesight.data.leftovers import Note, count_of
 from finesight.data.sample import Item
 from finesight.errors import DataError
-
-Splits = dict[str, list[Item]]
 
 
 def fits_pairs(survey: Survey, way: Way) -> bool:
@@ -64,14 +62,21 @@ def read_pairing(root: Path, found: Pairing, notes: list[Note]) -> Splits:
         same = [name.key for name in found.twins[:2]]
         raise DataError(f"{same[0]!r} and {same[1]!r} in {str(root)!r} would be the same half of a pair.")
     notes += _describe(found)
-    keys = [image.key for image, _ in found.pairs] + [image.key for image in found.images]
-    lists = read_split_lists(root, keys, {name.key: name.stem for name in _images(found)})
-    notes += _describe_lists(lists, keys)
+    images = [*(image for image, _ in found.pairs), *found.images]
+    keys = [image.key for image in images]
+    lists = read_split_lists(root, keys, {image.key: image.stem for image in images})
+    notes += lists.describe(keys)
     splits: Splits = defaultdict(list)
     for item, split in _make_items(root, found):
-        for name in _splits_of(item, split, lists):
+        for name in lists.find(item.key, split or "train"):
             splits[name].append(item)
-    return {split: items for split, items in splits.items() if not _is_bare(split, items, found, root, notes)}
+    masks = {root / mask.key for mask in (*(mask for _, mask in found.pairs), *found.masks)}
+    for split in [split for split in splits if split != "train"]:
+        items = splits[split]
+        if not any(item.target in masks for item in items):  # as public data have for a test split
+            text = f"Split {split}: none of its {count_of(len(items), 'image')} has a mask, so it is left out."
+            notes.append(Note(text, tuple(item.key for item in splits.pop(split))))
+    return dict(splits)
 
 
 def leave_unmasked(splits: dict[str, tuple[Item, ...]], notes: list[Note]) -> dict[str, tuple[Item, ...]]:
@@ -79,11 +84,7 @@ def leave_unmasked(splits: dict[str, tuple[Item, ...]], notes: list[Note]) -> di
     kept: dict[str, tuple[Item, ...]] = {}
     left: list[str] = []
     for split, items in splits.items():
-        some = tuple(
-            item
-            for item in items
-            if not isinstance(item.target, Path) or item.target.exists() or not item.path.exists()
-        )
+        some = tuple(item for item in items if _has_mask(item) or not item.path.exists())
         left += [item.key for item in set(items) - set(some)]
         if some:
             kept[split] = some
@@ -98,11 +99,6 @@ def _has_mask(item: Item) -> bool:
     return not isinstance(item.target, Path) or item.target.exists()
 
 
-def _images(found: Pairing) -> Iterator[Name]:
-    yield from (image for image, _ in found.pairs)
-    yield from found.images
-
-
 def _confirm(found: Pairing, root: Path) -> Pairing | None:
     """What pixels say of files whose names leave open that they are two classes; None where they are."""
     paths = [(root / one.key, root / other.key) for one, other in found.pairs]
@@ -114,17 +110,15 @@ def _confirm(found: Pairing, root: Path) -> Pairing | None:
     first = look_like_masks([one for one, _ in paths])
     if first is second:
         return None
-    return found if second else _swap(found)
+    if second:
+        return found
+    pairs = tuple((mask, image) for image, mask in found.pairs)
+    return replace(found, pairs=pairs, images=found.masks, masks=found.images)
 
 
 def _is_by_ending(found: Pairing) -> bool:
     image, mask = found.pairs[0]
     return image.parent == mask.parent and image.stem == mask.stem and image.name_words == mask.name_words
-
-
-def _swap(found: Pairing) -> Pairing:
-    pairs = tuple((mask, image) for image, mask in found.pairs)
-    return replace(found, pairs=pairs, images=found.masks, masks=found.images)
 
 
 def _describe(found: Pairing) -> Iterator[Note]:
@@ -143,32 +137,12 @@ def _describe(found: Pairing) -> Iterator[Note]:
         yield Note(text, tuple(bare))
 
 
-def _describe_lists(lists: SplitLists, keys: Sequence[str]) -> Iterator[Note]:
-    if lists.files:
-        counts = ", ".join(f"{file} ({number:,})" for file, number in lists.files.items())
-        left = [key for key in keys if key not in lists.splits]
-        outcome = f" {count_of(len(left), 'image')} in none of them {'left out' if lists.has_train else 'in train'}."
-        yield Note(f"Splits as listed in {counts}.{outcome if left else ''}", tuple(left) if lists.has_train else ())
-    if lists.missing:
-        number = count_of(len(lists.missing), "name")
-        yield Note(f"{number} in lists of splits of which there is no image here, such as {lists.missing[0]!r}.")
-    if lists.unused:
-        yield Note(f"Not used, as they name no image here: {quote_some(lists.unused)}.")
-
-
-def _splits_of(item: Item, split: str, lists: SplitLists) -> tuple[str, ...]:
-    """Those a list says; without lists, that of the folder. With lists of train what is in none is in no split."""
-    if not lists.splits:
-        return (split or "train",)
-    listed = lists.splits.get(item.key)
-    return listed or (() if lists.has_train else ("train",))
-
-
 def _make_items(root: Path, found: Pairing) -> Iterator[tuple[Item, str]]:
     """(item, split of its folders)."""
     for image, mask in found.pairs:
         yield Item(image.key, root / image.key, root / mask.key), image.split or mask.split
-    taken = {name.key for name in (*_images(found), *(m for _, m in found.pairs), *found.masks, *found.others)}
+    paired = [name for pair in found.pairs for name in pair]
+    taken = {name.key for name in (*paired, *found.images, *found.masks, *found.others)}
     guess = _guesser(found.pairs, taken)
     for image in found.images:
         yield Item(image.key, root / image.key, root / guess(image)), image.split
@@ -178,36 +152,22 @@ def _make_items(root: Path, found: Pairing) -> Iterator[tuple[Item, str]]:
         yield Item(key, root / key, root / mask.key), mask.split
 
 
-def _is_bare(split: str, items: list[Item], found: Pairing, root: Path, notes: list[Note]) -> bool:
-    """Whether a split to score on has no mask at all, as public data have for a test split; it is noted."""
-    masks = {root / mask.key for _, mask in found.pairs} | {root / mask.key for mask in found.masks}
-    if split == "train" or any(item.target in masks for item in items):
-        return False
-    text = f"Split {split}: none of its {count_of(len(items), 'image')} has a mask, so it is left out."
-    notes.append(Note(text, tuple(item.key for item in items)))
-    return True
-
-
 def _guesser(pairs: Iterable[tuple[Name, Name]], taken: set[str]) -> Callable[[Name], str]:
-    """Where a file's partner would be, as whole pairs of its folder say; never a file that there is."""
+    """Where a file's partner would be, as whole pairs of its folder say; never a file that exists."""
     by_folder: dict[str, tuple[Name, Name]] = {}
     for pair in pairs:
         by_folder.setdefault(pair[0].parent, pair)
 
     def guess(name: Name) -> str:
         ours, theirs = by_folder.get(name.parent) or next(iter(by_folder.values()))
-        key = "/".join((*_move(name, ours, theirs), _rename(name, ours, theirs)))
+        mine, one, other = (PurePosixPath(each.key).parts[:-1] for each in (name, ours, theirs))
+        folders = other
+        if len(mine) == len(one) == len(other):
+            folders = tuple(b if here == a else here for here, a, b in zip(mine, one, other, strict=True))
+        key = "/".join((*folders, _rename(name, ours, theirs)))
         return key if key not in taken else f"{key.rpartition('/')[0]}/partner of {name.key.rpartition('/')[2]}"
 
     return guess
-
-
-def _move(name: Name, ours: Name, theirs: Name) -> list[str]:
-    """The folders of a file's partner."""
-    mine, one, other = (PurePosixPath(each.key).parts[:-1] for each in (name, ours, theirs))
-    if len(mine) == len(one) == len(other):
-        return [b if here == a else here for here, a, b in zip(mine, one, other, strict=True)]
-    return list(other)
 
 
 def _rename(name: Name, ours: Name, theirs: Name) -> str:

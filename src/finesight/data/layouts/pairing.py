@@ -4,8 +4,8 @@ First what names say (`images/`, `_label`); then files of one name and two endin
 without case, padding and the like, then by the words that are left when what one side adds is cut off.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -14,8 +14,8 @@ from finesight.data.layouts.names import RANKS, Name, kind_of, take_apart
 from finesight.errors import DataError
 
 Way = Literal["mask_folders", "mask_suffix"]
-Group = list[Name]
-Keyed = Callable[[Name], tuple[str, ...]]
+Group = Sequence[Name]
+Words = tuple[str, ...]
 LONGEST_CUT = 6  # words that one side's names may have more than the other's
 PROBE = 200  # names that tell which cut fits
 
@@ -27,6 +27,11 @@ class Matched:
     pairs: tuple[tuple[Name, Name], ...]
     twins: tuple[Name, ...]
     is_plain: bool
+
+    def fits(self, images: Group, masks: Group) -> bool:
+        """Whether most files are matched and few are twins: many mean that the files are of several kinds."""
+        is_most = bool(self.pairs) and 2 * len(self.pairs) >= min(len(images), len(masks))
+        return is_most and len(self.twins) * 5 <= len(self.pairs)
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,11 @@ def find_pairs(keys: tuple[str, ...], way: Way | Literal[""] = "") -> Pairing | 
     Raises UnclearPairs where two kinds of masks, or of images, would do as well.
     """
     names = take_apart(keys)
-    for folders in (True, False):
-        if way in ("", "mask_folders" if folders else "mask_suffix") and (found := _find_by_words(names, folders)):
-            return found
-    return None if way == "mask_folders" else _find_by_ending(names)
+    if way != "mask_suffix" and (found := _find_by_words(names, "mask_folders")):
+        return found
+    if way == "mask_folders":
+        return None
+    return _find_by_words(names, "mask_suffix") or _find_by_ending(names)
 
 
 def pair_names(images: Sequence[str], masks: Sequence[str]) -> Pairing:
@@ -67,65 +73,42 @@ def pair_names(images: Sequence[str], masks: Sequence[str]) -> Pairing:
     return _pair("mask_folders", groups[0], groups[1], names, True, match(*groups))
 
 
-def match(images: Group, masks: Group) -> Matched:
-    """By the strictest likeness of names that matches most files."""
-    most = min(len(images), len(masks))
-    best = _match_by(images, masks, _exact, _exact, True)
-    if len(best.pairs) < most:
-        best = max(best, _match_by(images, masks, _words, _words, True), key=_count)
-    if 2 * len(best.pairs) < most:
-        best = max([best, _match_by(images, masks, _unsplit, _unsplit, False), *_match_cut(images, masks)], key=_count)
-    return best
-
-
-def _has_twins(matched: Matched) -> bool:
-    """More than an oversight: the files are of several kinds."""
-    return len(matched.twins) * 5 > len(matched.pairs)
-
-
-def _find_by_words(names: Group, by_folders: bool) -> Pairing | None:
-    groups: dict[str, Group] = defaultdict(list)
+def _find_by_words(names: Group, way: Way) -> Pairing | None:
+    """By words of folders, or else of file names; what either calls an overlay or the like is neither half."""
+    groups: dict[str, list[Name]] = defaultdict(list)
     for name in names:
-        groups[_kind(name, by_folders)].append(name)
-    way: Way = "mask_folders" if by_folders else "mask_suffix"
+        kinds = kind_of(name.folder_words), kind_of(name.name_words)
+        groups["other" if "other" in kinds else kinds[way == "mask_suffix"]].append(name)
+    masks = groups["mask"]
     for kind in ("image", ""):
-        images, masks = groups[kind], groups["mask"]
-        if images and masks and (found := _choose(way, images, masks, names, kind == "image")):
+        if (images := groups[kind]) and masks and (found := _choose(way, images, masks, names, kind == "image")):
             return found
     return None
-
-
-def _kind(name: Name, by_folders: bool) -> str:
-    of_name = kind_of(name.name_words)
-    if not by_folders:
-        return "other" if kind_of(name.folder_words) == "other" else of_name
-    return "other" if of_name == "other" else kind_of(name.folder_words)
 
 
 def _choose(way: Way, images: Group, masks: Group, names: Group, named: bool) -> Pairing | None:
     """All images with all masks, or else the first kind of images and of masks that match."""
     whole = match(images, masks)
-    is_whole = _is_most(whole, images, masks) and not _has_twins(whole)
+    is_whole = whole.fits(images, masks)
     if is_whole and (len(masks) - len(whole.pairs)) * 2 <= len(whole.pairs):
         return _pair(way, images, masks, names, named, whole)
-    fitting = []
+    fitting: dict[int, list[tuple[Group, Group, Matched]]] = defaultdict(list)
     for some_images in _divide(images):
         for some_masks in _divide(masks):
             matched = match(some_images, some_masks)
-            if _is_most(matched, some_images, some_masks) and not _has_twins(matched):
-                fitting.append((_rank(some_images) + _rank(some_masks), some_images, some_masks, matched))
+            if matched.fits(some_images, some_masks):
+                fitting[_rank(some_images) + _rank(some_masks)].append((some_images, some_masks, matched))
     if not fitting:
         return _pair(way, images, masks, names, named, whole) if is_whole else None
-    best = min(rank for rank, *_ in fitting)
-    first = [each for each in fitting if each[0] == best]
+    first = fitting[min(fitting)]
     if len(first) > 1:
-        raise _unclear([images for _, images, _, _ in first], [masks for _, _, masks, _ in first])
-    _, some_images, some_masks, matched = first[0]
-    return _pair(way, some_images, some_masks, names, named, matched)
+        raise _unclear([images for images, _, _ in first], [masks for _, masks, _ in first])
+    images, masks, matched = first[0]
+    return _pair(way, images, masks, names, named, matched)
 
 
 def _unclear(images: Sequence[Group], masks: Sequence[Group]) -> UnclearPairs:
-    sides = [list(dict.fromkeys(pattern_of(group) for group in side)) for side in (images, masks)]
+    sides = [list(dict.fromkeys(glob_of([name.key for name in group]) for group in side)) for side in (images, masks)]
     which, several = ("images", sides[0]) if len(sides[0]) > 1 else ("masks", sides[1])
     return UnclearPairs(
         f"{' and '.join(map(repr, several[:4]))} could both be the {which}: say which with --images {sides[0][0]!r} "
@@ -135,12 +118,12 @@ def _unclear(images: Sequence[Group], masks: Sequence[Group]) -> UnclearPairs:
 
 def _find_by_ending(names: Group) -> Pairing | None:
     """`7.jpg` and `7.png` side by side; only pixels can tell that one of them is a mask."""
-    endings = Counter(name.ending.lower() for name in names)
+    endings = sorted({name.ending.lower() for name in names})
     if len(endings) != 2:
         return None
-    first, second = ([name for name in names if name.ending.lower() == ending] for ending in sorted(endings))
-    matched = _match_by(first, second, _with_folders, _with_folders, True)
-    if not _is_most(matched, first, second) or _has_twins(matched):
+    first, second = ([name for name in names if name.ending.lower() == ending] for ending in endings)
+    matched = _match_by(first, second, lambda name: (name.parent, name.stem))
+    if not matched.fits(first, second):
         return None
     return replace(_pair("mask_suffix", first, second, names, False, matched), is_certain=False)
 
@@ -158,22 +141,18 @@ def _pair(way: Way, images: Group, masks: Group, names: Group, named: bool, matc
 
 
 def _find_copies(alone: Group, paired: Group) -> set[str]:
-    """Masks in a folder below that of their likes: `masks/red/7.png` beside `masks/7.png` may be that of one colour."""
+    """Masks in a folder below that of masks of the same name: `masks/red/7.png` beside `masks/7.png` may be that of
+    one colour."""
     known = {(mask.parent, mask.stem) for mask in paired}
-    return {
-        mask.key
-        for mask in alone
-        if any(
-            (mask.parent[:place], mask.stem) in known for place in range(len(mask.parent)) if mask.parent[place] == "/"
-        )
-    }
+
+    def is_copy(mask: Name) -> bool:
+        parts = mask.parent.split("/")
+        return any(("/".join(parts[:depth]), mask.stem) in known for depth in range(1, len(parts)))
+
+    return {mask.key for mask in alone if is_copy(mask)}
 
 
-def _is_most(matched: Matched, images: Group, masks: Group) -> bool:
-    return bool(matched.pairs) and 2 * len(matched.pairs) >= min(len(images), len(masks))
-
-
-def _divide(group: Group) -> list[Group]:
+def _divide(group: Group) -> list[list[Name]]:
     """Groups in which no two files are alike but for the kind: by folders, else by ends of names, else by endings."""
     ways: list[Callable[[Name], tuple[object, ...]]] = [
         lambda name: (name.folder_words, name.rest),
@@ -181,13 +160,13 @@ def _divide(group: Group) -> list[Group]:
         lambda name: (name.ending.lower(),),
         lambda name: (name.folder_words, name.rest, name.name_words, name.ending.lower()),
     ]
-    groups: list[Group] = []
+    groups: list[list[Name]] = []
     for way in ways:
-        divided: dict[tuple[object, ...], Group] = defaultdict(list)
+        divided: dict[tuple[object, ...], list[Name]] = defaultdict(list)
         for name in group:
             divided[way(name)].append(name)
         groups = list(divided.values())
-        if all(len({_without_rest(name) for name in some}) * 10 > len(some) * 9 for some in groups):
+        if all(len({(name.split, *name.folders, name.stem) for name in some}) * 10 > len(some) * 9 for some in groups):
             break
     return groups
 
@@ -198,66 +177,61 @@ def _rank(group: Group) -> int:
     return sum(RANKS.get(word, 0) for word in words)
 
 
-def _exact(name: Name) -> tuple[str, ...]:
-    return name.exact
+def match(images: Group, masks: Group) -> Matched:
+    """By the strictest likeness of names that matches most files."""
+
+    def choose(*found: Matched) -> Matched:
+        return max(found, key=lambda each: len(each.pairs))
+
+    most = min(len(images), len(masks))
+    best = _match_by(images, masks, lambda name: name.exact)
+    if len(best.pairs) < most:
+        best = choose(best, _match_by(images, masks, lambda name: name.words))
+    if 2 * len(best.pairs) < most:
+        unsplit = _match_by(images, masks, lambda name: name.unsplit_words, is_plain=False)
+        best = choose(best, unsplit, *_match_cut(images, masks))
+    return best
 
 
-def _words(name: Name) -> tuple[str, ...]:
-    return name.words
-
-
-def _unsplit(name: Name) -> tuple[str, ...]:
-    """Without the split, and without what folders of a kind are called beside it."""
-    place = len(name.rest) + len(name.folders)
-    return name.words[len(name.rest) : place] + name.words[place + bool(name.split) :]
-
-
-def _with_folders(name: Name) -> tuple[str, ...]:
-    return name.parent, name.stem
-
-
-def _without_rest(name: Name) -> tuple[str, ...]:
-    return name.split, *name.folders, name.stem
-
-
-def _count(matched: Matched) -> int:
-    return len(matched.pairs)
-
-
-def _match_by(images: Group, masks: Group, of_image: Keyed, of_mask: Keyed, is_plain: bool) -> Matched:
+def _match_by(
+    images: Group,
+    masks: Group,
+    of_image: Callable[[Name], Words],
+    of_mask: Callable[[Name], Words] | None = None,
+    is_plain: bool = True,
+) -> Matched:
     """Files whose keys are equal; of two of one side with one key neither is matched."""
-    sides = []
-    twins: list[Name] = []
-    for group, keyed in ((images, of_image), (masks, of_mask)):
-        by_key: dict[tuple[str, ...], list[Name]] = defaultdict(list)
+    sides: list[dict[Words, list[Name]]] = []
+    for group, key_of in ((images, of_image), (masks, of_mask or of_image)):
+        by_key: dict[Words, list[Name]] = defaultdict(list)
         for name in group:
-            by_key[keyed(name)].append(name)
+            by_key[key_of(name)].append(name)
         sides.append(by_key)
-    pairs = []
-    for key, some in sides[0].items():
-        others = sides[1].get(key, [])
-        if len(some) == len(others) == 1:
-            pairs.append((some[0], others[0]))
-        elif others:
-            twins += [*(some if len(some) > 1 else ()), *(others if len(others) > 1 else ())]
+    both = [(some, sides[1][key]) for key, some in sides[0].items() if key in sides[1]]
+    twins = [name for halves in both if max(map(len, halves)) > 1 for half in halves if len(half) > 1 for name in half]
+    pairs = [(some[0], others[0]) for some, others in both if len(some) == len(others) == 1]
     return Matched(tuple(pairs), tuple(twins), is_plain)
 
 
 def _match_cut(images: Group, masks: Group) -> Iterable[Matched]:
     """With what is the same throughout each side cut off, then with some words less at the ends of one side's names."""
     of_images, of_masks = _cut_shared(images), _cut_shared(masks)
-    yield _match_by(images, masks, _by_key(of_images), _by_key(of_masks), False)
+    yield _match_by(images, masks, _by_key(of_images), _by_key(of_masks), is_plain=False)
     if cut := _find_cut(of_images.values(), of_masks.values()):
-        yield _match_by(images, masks, _by_key(of_images, *cut), _by_key(of_masks), False)
+        yield _match_by(images, masks, _by_key(of_images, *cut), _by_key(of_masks), is_plain=False)
     if cut := _find_cut(of_masks.values(), of_images.values()):
-        yield _match_by(images, masks, _by_key(of_images), _by_key(of_masks, *cut), False)
+        yield _match_by(images, masks, _by_key(of_images), _by_key(of_masks, *cut), is_plain=False)
 
 
-def _by_key(words: dict[str, tuple[str, ...]], front: int = 0, back: int = 0) -> Keyed:
+def _by_key(words: Mapping[str, Words], front: int = 0, back: int = 0) -> Callable[[Name], Words]:
     return lambda name: _cut(words[name.key], front, back)
 
 
-def _cut_shared(group: Group) -> dict[str, tuple[str, ...]]:
+def _cut(words: Words, front: int, back: int) -> Words:
+    return words[front : len(words) - back]
+
+
+def _cut_shared(group: Group) -> dict[str, Words]:
     """Words by key, without those at either end that all have and that are not numbers."""
     words = {name.key: name.words for name in group}
     shortest = min(map(len, words.values()))
@@ -273,11 +247,7 @@ def _cut_shared(group: Group) -> dict[str, tuple[str, ...]]:
     return {key: _cut(each, ends[0], ends[1]) for key, each in words.items()}
 
 
-def _cut(words: tuple[str, ...], front: int, back: int) -> tuple[str, ...]:
-    return words[front : len(words) - back]
-
-
-def _find_cut(longer: Iterable[tuple[str, ...]], shorter: Iterable[tuple[str, ...]]) -> tuple[int, int] | None:
+def _find_cut(longer: Iterable[Words], shorter: Iterable[Words]) -> tuple[int, int] | None:
     """How many words less at the front and the back make most of `longer` equal to one of `shorter`."""
     probe, known = list(longer), set(shorter)
     probe = probe[:: max(1, len(probe) // PROBE)]
@@ -290,27 +260,18 @@ def _find_cut(longer: Iterable[tuple[str, ...]], shorter: Iterable[tuple[str, ..
     return cut if counts[cut] else None
 
 
-def pattern_of(group: Iterable[Name]) -> str:
-    """A glob for the files of a group: `masks/*`, `*/train/*_label.tif`."""
-    return glob_of([name.key for name in group])
-
-
 def glob_of(keys: Sequence[str]) -> str:
     """The narrowest simple glob that holds these files: folders they share, what their names begin and end with."""
     folders = [key.split("/")[:-1] for key in keys]
-    depths = {len(each) for each in folders}
-    if len(depths) == 1:
-        parts = [found.pop() if len(found := set(level)) == 1 else "*" for level in zip(*folders, strict=True)]
-    else:
-        parts = ["**"]
+    parts = ["**"]
+    if len({len(each) for each in folders}) == 1:
+        parts = [level[0] if len(set(level)) == 1 else "*" for level in zip(*folders, strict=True)]
     files = [key.rpartition("/")[2] for key in keys]
-    start, end = _common(files), _common([file[::-1] for file in files])[::-1]
-    start = start.rstrip("0123456789")
-    end = end.lstrip("0123456789")
-    name = files[0] if len(files) == 1 else f"{start}*{end}"
-    return "/".join((*parts, name))
+    start = _find_prefix(files).rstrip("0123456789")
+    end = _find_prefix([file[::-1] for file in files])[::-1].lstrip("0123456789")
+    return "/".join((*parts, files[0] if len(files) == 1 else f"{start}*{end}"))
 
 
-def _common(texts: Sequence[str]) -> str:
+def _find_prefix(texts: Sequence[str]) -> str:
     low, high = min(texts), max(texts)
     return low[: next((place for place, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))]

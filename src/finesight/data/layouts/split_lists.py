@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from finesight.data.images.image import IMAGE_SUFFIXES
+from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.splits import SPLIT_WORDS
 
 FOLDERS = ("ImageSets/Segmentation", "ImageSets", "splits", "split", "lists", "list", "")
@@ -34,6 +35,25 @@ class SplitLists:
     @property
     def has_train(self) -> bool:
         return any("train" in splits for splits in self.splits.values())
+
+    def find(self, key: str, split: str) -> tuple[str, ...]:
+        """The splits of an image: those listed, without lists `split`. Beside lists of train, an image that is in no
+        list is in no split."""
+        if not self.splits:
+            return (split,)
+        return self.splits.get(key) or (() if self.has_train else ("train",))
+
+    def describe(self, keys: Sequence[str]) -> Iterator[Note]:
+        if self.files:
+            counts = ", ".join(f"{file} ({number:,})" for file, number in self.files.items())
+            left = [key for key in keys if key not in self.splits]
+            outcome = f" {count_of(len(left), 'image')} in none of them {'left out' if self.has_train else 'in train'}."
+            yield Note(f"Splits as listed in {counts}.{outcome if left else ''}", tuple(left) if self.has_train else ())
+        if self.missing:
+            number = count_of(len(self.missing), "name")
+            yield Note(f"{number} in lists of splits of which there is no image here, such as {self.missing[0]!r}.")
+        if self.unused:
+            yield Note(f"Not used, as they name no image here: {quote_some(self.unused)}.")
 
 
 def read_split_lists(root: Path, keys: Sequence[str], short: Mapping[str, str]) -> SplitLists:
@@ -70,24 +90,23 @@ def _find_lists(folder: Path) -> list[tuple[Path, str]]:
     """(file, split) of the first place that has any. A list of train and val serves where there is none of train."""
     for place in FOLDERS:
         try:
-            found = sorted(path for path in (folder / place).iterdir() if LIST_NAME.fullmatch(path.name))
+            found = [(path, LIST_NAME.fullmatch(path.name)) for path in sorted((folder / place).iterdir())]
         except OSError:
             continue
-        lists = [(path, _split_of(path)) for path in found if path.is_file() and path.stat().st_size <= MOST_BYTES]
+        lists = [
+            (path, LISTED.get(match[1].lower(), ""))
+            for path, match in found
+            if match and path.is_file() and path.stat().st_size <= MOST_BYTES
+        ]
         if any(split == "train" for _, split in lists):
-            lists = [each for each in lists if each[1] != "both"]
+            lists = [(path, split) for path, split in lists if split]
         if lists:
-            return [(path, "train" if split == "both" else split) for path, split in lists]
+            return [(path, split or "train") for path, split in lists]
     return []
 
 
-def _split_of(path: Path) -> str:
-    match = LIST_NAME.fullmatch(path.name)
-    return LISTED.get(match[1].lower(), "both") if match else ""
-
-
 def _read_names(path: Path) -> list[str]:
-    """The first column, `/`-separated; empty for a file that is not text."""
+    """The lines, `/`-separated; empty for a file that is not text."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -99,25 +118,20 @@ def _index(keys: Iterable[str], short: Mapping[str, str]) -> dict[str, str]:
     """Key by every end of its path without the ending; names of two images lead to none."""
     known: dict[str, str] = {}
     for key in keys:
-        for name in {*_ends(_bare(key)), short.get(key, "")} - {""}:
+        for name in {*_ends(key), short.get(key, "")} - {""}:
             known[name] = key if known.setdefault(name, key) == key else ""
     return known
 
 
 def _resolve(name: str, known: Mapping[str, str]) -> str:
     """The key of a line's image: of the whole line, else of its first column; "" for none, or several."""
-    for text in dict.fromkeys((name, re.split(r"[,;\t]| +(?=/|\S+$)", name)[0], name.split()[0])):
-        for end in _ends(_bare(text.strip().strip('"'))):
-            if key := known.get(end):
-                return key
-    return ""
-
-
-def _bare(path: str) -> str:
-    return path[: -len(ending)] if (ending := PurePosixPath(path).suffix).lower() in IMAGE_SUFFIXES else path
+    columns = (name, re.split(r"[,;\t]| +(?=/|\S+$)", name)[0], name.split()[0])
+    return next((key for text in columns for end in _ends(text.strip().strip('"')) if (key := known.get(end))), "")
 
 
 def _ends(path: str) -> Iterator[str]:
-    """`a/b/c`, `b/c`, `c`."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
+    """`a/b/c`, `b/c`, `c` of `a/b/c.png`."""
+    ending = PurePosixPath(path).suffix
+    bare = path.removesuffix(ending) if ending.lower() in IMAGE_SUFFIXES else path
+    parts = [part for part in bare.split("/") if part not in ("", ".")]
     return ("/".join(parts[start:]) for start in range(len(parts)))

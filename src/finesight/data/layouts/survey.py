@@ -9,8 +9,10 @@ from finesight.classes import natural_key
 from finesight.data.images.content import UNREAD_CONTAINERS, article
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
+from finesight.data.sample import Item
 from finesight.errors import DataError
 
+Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout without splits
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
 
 

@@ -17,11 +17,9 @@ from finesight.data.layouts.label_folders import (
 )
 from finesight.data.layouts.manifest import COLUMNS, MASK_COLUMNS, guess_manifest, is_manifest, read_manifest
 from finesight.data.layouts.pair_layouts import fits_pairs, read_pairs
-from finesight.data.layouts.survey import Survey, describe
+from finesight.data.layouts.survey import Splits, Survey, describe
 from finesight.data.sample import Item
 from finesight.errors import DataError
-
-Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout that tells no splits apart
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
 from finesight.config import PixelScale
 from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, image_sizes, read_image
-from finesight.data.layouts.mask_names import mask_name
+from finesight.data.layouts.names import mask_name
 from finesight.data.leftovers import CLAIM
 from finesight.data.loader import batch_by_size
 from finesight.data.masks.files import encode_colours, encode_overlay, encode_values
