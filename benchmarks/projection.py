@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from finesight.analysis.projection_quality import map_quality
 
 from finesight.analysis.projection import project
-from finesight.analysis.projection_quality import map_quality
 from finesight.cache import cache_folder
 from finesight.data.formats import list_pictures
 from finesight.data.image_stream import stream_pictures

@@ -23,16 +23,16 @@ def test_chapters_do_not_meet(chromium: Any, tmp_path: Path) -> None:
     visit = open_page(chromium, write_book(pages, tmp_path / "book.html"), viewport={"width": 1400, "height": 900})
     page = visit.page
     first, second = (page.frame_locator(f"#chapter-{number}") for number in (1, 2))
-    first.locator("#map").wait_for()
+    first.locator("#projection").wait_for()
     assert not page.locator("#chapter-2").is_visible()
     page.locator("label[for=tab-2]").click()
     assert page.locator("#chapter-2").is_visible()
     assert not page.locator("#chapter-1").is_visible()
-    slider = second.locator("#film-epoch")
+    slider = second.locator("#snapshot-epoch")
     slider.focus()
-    before = second.locator("#film-at").inner_text()
+    before = second.locator("#snapshot-at").inner_text()
     slider.press("ArrowLeft")
-    assert second.locator("#film-at").inner_text() != before
+    assert second.locator("#snapshot-at").inner_text() != before
     second.locator("nav a", has_text="Confusion").click()
     second.locator("#confusion").wait_for()
     assert visit.errors == []
@@ -84,7 +84,7 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
         frame = page.frame_locator(f"#chapter-{number}")
         frame.locator("footer, section").last.wait_for()
         if frame.locator("#plot").count():
-            frame.locator("html.map-drawn").wait_for()
+            frame.locator("html.plot-drawn").wait_for()
             maps += 1
         drawings = frame.locator("body").evaluate(LIST_DRAWINGS)
         assert len(drawings) > 5

@@ -32,7 +32,7 @@ def report(synthetic: SyntheticRun, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def visit(chromium: Any, report: Path) -> Iterator[Visit]:
     opened = open_page(chromium, report, viewport={"width": 1400, "height": 1000})
-    opened.page.wait_for_selector("html.map-drawn")
+    opened.page.wait_for_selector("html.plot-drawn")
     yield opened
     assert opened.errors == []
     assert opened.requests == [report.as_uri()]
@@ -41,7 +41,7 @@ def visit(chromium: Any, report: Path) -> Iterator[Visit]:
 
 def test_opened_by_keyboard_with_the_right_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:
     page = visit.page
-    first = page.locator('#mistakes .tile[tabindex="0"]')
+    first = page.locator('#errors .tile[tabindex="0"]')
     first.focus()
     key = first.get_attribute("title")
     page.keyboard.press("Enter")
@@ -64,7 +64,7 @@ def test_opened_by_keyboard_with_the_right_neighbours(visit: Visit, near: dict[s
 
 def test_the_panel_says_what_was_told(visit: Visit) -> None:
     page = visit.page
-    page.locator("#mistakes .tile").first.click()
+    page.locator("#errors .tile").first.click()
     index = page.evaluate(f"report.images.key.indexOf({OPEN_KEY})")
     truth, prediction, confidence = (
         page.evaluate(f"report.images.{column}[{index}]") for column in ("truth", "prediction", "confidence")
@@ -74,21 +74,21 @@ def test_the_panel_says_what_was_told(visit: Visit) -> None:
     assert names[truth] in facts
     assert f"{names[prediction]} ✗ wrong {min(100 * confidence, 99.9):.1f} %" in facts
     near = page.evaluate(f"report.images.near[{index}].map(other => report.images.truth[other])")
-    assert page.inner_text("#image-sum").startswith(f"{near.count(truth)} of 6 ")
+    assert page.inner_text("#image-near-summary").startswith(f"{near.count(truth)} of 6 ")
     assert page.locator("#image-neighbours .wrong").count() == 6 - near.count(truth)
 
 
 def test_arrow_keys_lead_through_a_gallery_that_is_one_stop(visit: Visit) -> None:
     page = visit.page
-    keys = page.eval_on_selector_all("#mistakes .gallery .tile", "tiles => tiles.map(tile => tile.title)")
-    assert page.locator('#mistakes .gallery .tile[tabindex="0"]').count() == 1
-    page.locator("#mistakes .gallery .tile").first.focus()
+    keys = page.eval_on_selector_all("#errors .gallery .tile", "tiles => tiles.map(tile => tile.title)")
+    assert page.locator('#errors .gallery .tile[tabindex="0"]').count() == 1
+    page.locator("#errors .gallery .tile").first.focus()
     for _ in range(2):
         page.keyboard.press("ArrowRight")
     assert page.evaluate(FOCUSED) == keys[2]
     page.keyboard.press("ArrowUp")
     assert page.evaluate(FOCUSED) == keys[1]
-    assert page.locator('#mistakes .gallery .tile[tabindex="0"]').get_attribute("title") == keys[1]
+    assert page.locator('#errors .gallery .tile[tabindex="0"]').get_attribute("title") == keys[1]
 
 
 def test_a_class_shows_its_images_and_a_click_beside_the_panel_closes_it(visit: Visit) -> None:
@@ -118,33 +118,33 @@ def test_a_number_tells_its_meaning(visit: Visit, synthetic: SyntheticRun) -> No
     number = page.locator("#verdict h1 a")
     number.focus()
     page.keyboard.press("Enter")
-    assert page.inner_text("#meaning p") == definitions["accuracy"]
+    assert page.inner_text("#definition p") == definitions["accuracy"]
     page.keyboard.press("Escape")
-    assert page.locator("#meaning").is_hidden()
+    assert page.locator("#definition").is_hidden()
     assert number.evaluate("each => each === document.activeElement")
     page.locator("#classes tbody tr").first.locator("td").nth(2).click()
-    assert page.inner_text("#meaning p") == definitions["recall/wolf"]
-    page.locator("#meaning a").click()
-    assert page.locator("#meaning").is_hidden()
+    assert page.inner_text("#definition p") == definitions["recall/wolf"]
+    page.locator("#definition a").click()
+    assert page.locator("#definition").is_hidden()
     assert page.evaluate("location.hash") == "#glossary"
 
 
 def test_inside_the_panel_too(visit: Visit) -> None:
     page = visit.page
-    page.locator("#mistakes .tile").first.click()
+    page.locator("#errors .tile").first.click()
     page.locator("#image-neighbours [data-term]").first.click()
-    assert "Cosine" in page.inner_text("#meaning p")
+    assert "Cosine" in page.inner_text("#definition p")
     page.keyboard.press("Escape")
-    assert page.locator("#meaning").is_hidden()
+    assert page.locator("#definition").is_hidden()
     assert page.locator("#image").is_visible()
 
 
 def test_print_shows_what_paper_can(chromium: Any, report: Path) -> None:
     visit = open_page(chromium, report, color_scheme="dark")
-    visit.page.wait_for_selector("html.map-drawn")
+    visit.page.wait_for_selector("html.plot-drawn")
     visit.page.emulate_media(media="print")
-    shown = {name: visit.page.locator(name).first.is_visible() for name in ("nav", "#plot", ".static-map img", "h1")}
-    assert shown == {"nav": False, "#plot": False, ".static-map img": True, "h1": True}
+    shown = {name: visit.page.locator(name).first.is_visible() for name in ("nav", "#plot", ".static-plot img", "h1")}
+    assert shown == {"nav": False, "#plot": False, ".static-plot img": True, "h1": True}
     assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     visit.page.close()
 
@@ -159,7 +159,7 @@ def test_without_scripts_every_section_is_there(chromium: Any, report: Path) -> 
         assert section.is_visible(), anchor
         assert len(section.inner_text()) > 40, anchor
     assert page.locator(".js-only:visible").count() == 0
-    assert page.locator("#mistakes .nearest .tile").count() == 7 * page.locator("#mistakes .card").count()
+    assert page.locator("#errors .nearest .tile").count() == 7 * page.locator("#errors .card").count()
     page.locator("#verdict h1 a").click()
     assert page.locator("#term-accuracy").is_visible()
     page.close()
@@ -168,12 +168,12 @@ def test_without_scripts_every_section_is_there(chromium: Any, report: Path) -> 
 def test_a_curve_tells_its_meaning(visit: Visit) -> None:
     page = visit.page
     page.locator("#curves svg").first.click()
-    assert page.inner_text("#meaning strong") == "Loss"
+    assert page.inner_text("#definition strong") == "Loss"
     page.keyboard.press("Escape")
 
 
 def test_a_finding_tells_what_to_do(visit: Visit) -> None:
     finding = visit.page.locator("#findings .finding").first
-    finding.locator(".meaning-of summary").click()
+    finding.locator(".explanation summary").click()
     assert finding.locator("h4").all_inner_texts() == ["What it means", "How it is judged", "What to do"]
     assert "`" not in finding.inner_text()

@@ -87,7 +87,7 @@ def test_sprite_shows_the_colours_of_its_image(visit: Visit, synthetic: Syntheti
     import numpy as np
     from PIL import Image
 
-    tile = visit.page.locator("#mistakes .tile").first
+    tile = visit.page.locator("#errors .tile").first
     key = tile.get_attribute("title")
     seen = np.asarray(Image.open(io.BytesIO(tile.screenshot())).convert("RGB"), float)
     image = Image.open(synthetic.images / key)
@@ -102,18 +102,20 @@ def test_muting_a_class_takes_its_dots_away(visit: Visit, keys: list[str]) -> No
     page.click('button[data-tool="box"]')
     page.click('.class-list button[data-class="2"]')
     drag_over_plot(page)
-    page.wait_for_selector("#map-gallery:not([hidden])")
-    assert sorted(shown_keys(page, "#map-gallery")) == sorted(key for key in keys if not key.startswith("class 2/"))
+    page.wait_for_selector("#projection-gallery:not([hidden])")
+    assert sorted(shown_keys(page, "#projection-gallery")) == sorted(
+        key for key in keys if not key.startswith("class 2/")
+    )
     page.click('button[data-classes="none"]')
-    assert page.locator("#map-gallery").is_hidden()
+    assert page.locator("#projection-gallery").is_hidden()
     page.click('button[data-classes="all"]')
     drag_over_plot(page)
-    assert sorted(shown_keys(page, "#map-gallery")) == sorted(keys)
+    assert sorted(shown_keys(page, "#projection-gallery")) == sorted(keys)
 
 
 def test_only_mistakes(visit: Visit) -> None:
     page = visit.page
-    page.click("#only-mistakes")
+    page.click("#only-errors")
     page.click('button[data-tool="lasso"]')
     box = page.locator("#plot").bounding_box()
     corners = [(4, 4), (box["width"] - 4, 4), (box["width"] - 4, box["height"] - 4), (4, box["height"] - 4), (4, 6)]
@@ -122,9 +124,9 @@ def test_only_mistakes(visit: Visit) -> None:
     for x, y in corners[1:]:
         page.mouse.move(box["x"] + x, box["y"] + y, steps=5)
     page.mouse.up()
-    page.wait_for_selector("#map-gallery:not([hidden])")
-    wrong = page.eval_on_selector_all("#mistakes .key", "all => all.map(one => one.textContent)")
-    assert sorted(shown_keys(page, "#map-gallery")) == sorted(wrong)
+    page.wait_for_selector("#projection-gallery:not([hidden])")
+    wrong = page.eval_on_selector_all("#errors .key", "all => all.map(one => one.textContent)")
+    assert sorted(shown_keys(page, "#projection-gallery")) == sorted(wrong)
 
 
 def test_lasso_lists_what_it_holds_and_nothing_else(visit: Visit, keys: list[str]) -> None:
@@ -141,10 +143,10 @@ def test_lasso_lists_what_it_holds_and_nothing_else(visit: Visit, keys: list[str
     for x, y in [(edge, top), (edge, bottom), (left, bottom), (left, top + 2)]:
         page.mouse.move(x, y, steps=5)
     page.mouse.up()
-    page.wait_for_selector("#map-gallery:not([hidden])")
+    page.wait_for_selector("#projection-gallery:not([hidden])")
     inside = [key for key, (x, _) in zip(keys, dots, strict=True) if x < edge]
     assert len(inside) == middle
-    assert sorted(shown_keys(page, "#map-gallery")) == sorted(inside)
+    assert sorted(shown_keys(page, "#projection-gallery")) == sorted(inside)
 
 
 def test_click_on_a_dot_opens_its_image(visit: Visit, keys: list[str]) -> None:
@@ -217,7 +219,7 @@ def test_hostile_class_name_does_nothing(visit: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_sideways_scrolling(chromium: Any, report: Path, width: int, scheme: str) -> None:
     visit = open_page(chromium, report, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    visit.page.wait_for_selector("html.map-drawn")
+    visit.page.wait_for_selector("html.plot-drawn")
     assert visit.page.evaluate("document.documentElement.scrollWidth") == width
     ink, paper = visit.page.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
@@ -230,9 +232,9 @@ def test_no_sideways_scrolling(chromium: Any, report: Path, width: int, scheme: 
 def test_without_scripts_everything_is_there(chromium: Any, report: Path) -> None:
     visit = open_page(chromium, report, java_script_enabled=False)
     page = visit.page
-    assert page.locator(".static-map img").is_visible()
+    assert page.locator(".static-plot img").is_visible()
     assert page.locator("#plot").is_hidden()
-    assert page.locator("#mistakes .tile").first.is_visible()
+    assert page.locator("#errors .tile").first.is_visible()
     assert page.locator("#classes table").is_visible()
-    assert page.locator("#map-gallery").is_hidden()
+    assert page.locator("#projection-gallery").is_hidden()
     page.close()

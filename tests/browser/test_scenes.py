@@ -49,7 +49,7 @@ def test_hover_shows_the_image_and_how_much_of_it_is_right(visit: Visit, made: M
     evaluation = read_evidence(made.run, "val", find_task(made.run)).evaluation
     assert evaluation is not None
     (right,) = (image.right for image in evaluation.images if image.key == key)
-    assert f"{100 * right:.1f} % right" in page.inner_text("#tip")
+    assert f"{100 * right:.1f} % correct" in page.inner_text("#tip")
 
 
 def test_a_dot_opens_its_image_with_its_neighbours(visit: Visit, near: dict[str, list[str]]) -> None:
@@ -60,10 +60,10 @@ def test_a_dot_opens_its_image_with_its_neighbours(visit: Visit, near: dict[str,
     facts = page.inner_text("#image-facts")
     assert "mostly meadow" in facts
     assert "✗" not in facts
-    assert page.inner_text("#image-sum") == "6 of 6 are mostly of the same class."
+    assert page.inner_text("#image-near-summary") == "6 of 6 have mostly the same class."
 
 
-@pytest.mark.parametrize("section", ["best", "worst", "film", "labels"])
+@pytest.mark.parametrize("section", ["best", "worst", "snapshots", "labels"])
 def test_every_gallery_leads_to_neighbours(visit: Visit, near: dict[str, list[str]], section: str) -> None:
     page = visit.page
     button = page.locator(f"#{section} .nearby").first
@@ -73,7 +73,7 @@ def test_every_gallery_leads_to_neighbours(visit: Visit, near: dict[str, list[st
     assert page.evaluate(OPEN_KEY) == shown
     assert page.evaluate(NEIGHBOURS) == near[shown]
     page.keyboard.press("Escape")
-    assert page.locator("#view").is_hidden()
+    assert page.locator("#enlarged").is_hidden()
 
 
 def test_what_is_selected_is_images(visit: Visit) -> None:
@@ -84,4 +84,4 @@ def test_what_is_selected_is_images(visit: Visit) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 4, box["y"] + box["height"] - 4, steps=6)
     page.mouse.up()
-    assert page.inner_text("#map-gallery h3") == "Selected on the map: 9 images"
+    assert page.inner_text("#projection-gallery h3") == "Selected: 9 images"

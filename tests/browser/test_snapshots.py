@@ -1,4 +1,4 @@
-"""The film in a browser: one slider moves all frames, by keyboard, and nothing leaves the page."""
+"""Masks through training in a browser: one slider moves all, by keyboard, and nothing leaves the page."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from visiting import Visit, open_page
 
 EPOCHS = "[...document.querySelectorAll('.strip .at')].map(each => Number(each.textContent))"
 SHOWN = "[...document.querySelectorAll('.strip .frame')].map(each => each.src)"
-KEPT = "at => report.film.strips.map(strip => strip.masks[Math.min(at, strip.masks.length - 1)])"
+KEPT = "at => report.snapshots.strips.map(strip => strip.masks[Math.min(at, strip.masks.length - 1)])"
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +42,16 @@ def visit(chromium: Any, pages: dict[str, Path], request: pytest.FixtureRequest)
 def test_arrow_keys_move_every_frame(visit: Visit) -> None:
     page = visit.page
     last = page.evaluate(EPOCHS)
-    page.focus("#film-epoch")
+    page.focus("#snapshot-epoch")
     page.keyboard.press("Home")
     assert set(page.evaluate(EPOCHS)) == {1}
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     assert set(page.evaluate(EPOCHS)) == {3}
     assert page.evaluate(SHOWN) == page.evaluate(KEPT, 2)
-    assert page.text_content("#film-at") == "3"
-    assert page.get_attribute("#film-epoch", "aria-valuetext") == "epoch 3"
-    miou = page.evaluate("report.film.strips.map(strip => strip.miou[2].toFixed(3))")
+    assert page.text_content("#snapshot-at") == "3"
+    assert page.get_attribute("#snapshot-epoch", "aria-valuetext") == "epoch 3"
+    miou = page.evaluate("report.snapshots.strips.map(strip => strip.miou[2].toFixed(3))")
     assert page.eval_on_selector_all(".strip .miou", "all => all.map(one => one.textContent)") == miou
     page.keyboard.press("End")  # a shorter film stands at its last frame
     assert page.evaluate(EPOCHS) == last
@@ -60,16 +60,16 @@ def test_arrow_keys_move_every_frame(visit: Visit) -> None:
 def test_what_changed_is_shown_and_taken_away(visit: Visit) -> None:
     page = visit.page
     veils = page.locator(".strip .changed")
-    page.focus("#film-changed")
+    page.focus("#snapshot-changed")
     page.keyboard.press("Enter")
     assert veils.first.is_visible()
     assert veils.first.evaluate("each => each.naturalWidth") == 48
-    page.focus("#film-epoch")
+    page.focus("#snapshot-epoch")
     page.keyboard.press("Home")
     assert not veils.first.is_visible()  # nothing is before the first frame
     page.keyboard.press("ArrowRight")
-    assert veils.first.evaluate("each => each.src") == page.evaluate("report.film.strips[0].changed[1]")
-    page.click("#film-changed")
+    assert veils.first.evaluate("each => each.src") == page.evaluate("report.snapshots.strips[0].changed[1]")
+    page.click("#snapshot-changed")
     assert not veils.first.is_visible()
 
 
@@ -83,17 +83,17 @@ def test_tip_of_the_confusion_counts_pixels(chromium: Any, pages: dict[str, Path
     visit.page.close()
 
 
-def test_a_image_with_its_masks_enlarges(chromium: Any, pages: dict[str, Path]) -> None:
+def test_an_image_with_its_masks_enlarges(chromium: Any, pages: dict[str, Path]) -> None:
     visit = open_page(chromium, pages["both"], viewport={"width": 1400, "height": 1000})
     page = visit.page
-    button = page.locator(".view .enlarge").first
+    button = page.locator(".mask-row .enlarge").first
     button.focus()
-    small = page.locator(".view img").first.bounding_box()["width"]
+    small = page.locator(".mask-row img").first.bounding_box()["width"]
     page.keyboard.press("Enter")
-    assert page.text_content("#view-name") == page.locator(".view .key").first.text_content()
-    assert page.locator("#view img").first.bounding_box()["width"] > 1.5 * small
+    assert page.text_content("#enlarged-name") == page.locator(".mask-row .key").first.text_content()
+    assert page.locator("#enlarged img").first.bounding_box()["width"] > 1.5 * small
     page.keyboard.press("Escape")
-    assert page.locator("#view").is_hidden()
+    assert page.locator("#enlarged").is_hidden()
     assert visit.errors == []
     page.close()
 
@@ -109,7 +109,7 @@ def test_no_sideways_scrolling(chromium: Any, pages: dict[str, Path], width: int
 
 def test_without_scripts_the_table_is_there(chromium: Any, pages: dict[str, Path]) -> None:
     visit = open_page(chromium, pages["one"], java_script_enabled=False)
-    assert visit.page.locator("#film-epoch").is_hidden()
-    assert visit.page.locator(".film-table img").count() == 3 * 4  # image, truth, first and last epoch
-    assert visit.page.locator(".film-table img").first.is_visible()
+    assert visit.page.locator("#snapshot-epoch").is_hidden()
+    assert visit.page.locator(".snapshot-table img").count() == 3 * 4  # image, truth, first and last epoch
+    assert visit.page.locator(".snapshot-table img").first.is_visible()
     visit.page.close()

@@ -36,7 +36,7 @@ def open_page(browser: Any, file: Path, **context: Any) -> Visit:
 def visit_map(browser: Any, report: Path) -> Iterator[Visit]:
     """A report whose map is drawn and in view; afterwards it must have done nothing that it should not."""
     visit = open_page(browser, report, viewport={"width": 1400, "height": 1000})
-    visit.page.wait_for_selector("html.map-drawn")
+    visit.page.wait_for_selector("html.plot-drawn")
     visit.page.locator("#plot").scroll_into_view_if_needed()
     visit.page.wait_for_timeout(300)  # the plot's scales are set when it is painted
     yield visit

@@ -6,8 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finesight.analysis.projection import PROJECTIONS, TSNE_ENGINES, Map, load_map, place, project, save_map
-from finesight.analysis.projection_quality import describe_map, map_quality
+from finesight.analysis.projection import (
+    Projection,
+    describe_projection,
+    load_projection,
+    measure_quality,
+    save_projection,
+)
+from finesight.analysis.projection_methods import PROJECTIONS, TSNE_ENGINES, place, project
 from finesight.errors import ConfigError, DataError
 
 WAYS = [("tsne", engine) for engine in TSNE_ENGINES] + [(name, "opentsne") for name in PROJECTIONS if name != "tsne"]
@@ -27,7 +33,7 @@ def way_marks(ways: list[tuple[str, str]]) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> dict[tuple[str, str], Map]:
+def drawn() -> dict[tuple[str, str], Projection]:
     """One map a way, drawn once."""
     return {way: project(clusters()[0], *way) for way in QUICK_WAYS}
 
@@ -38,15 +44,17 @@ def test_a_map_shows_the_classes_apart(method: str, engine: str) -> None:
     found = project(features, method, engine)
     assert found.points.shape == (60, 2)
     assert found.points.dtype == np.float32
-    assert map_quality(features, found.points, labels)["knn_accuracy_map"] > 0.95
+    assert measure_quality(features, found.points, labels)["knn_accuracy_projection"] > 0.95
     again = project(features, method, engine)
     assert np.array_equal(found.points, again.points), "the same seed, another map"
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
-def test_a_map_survives_the_disk(way: tuple[str, str], drawn: dict[tuple[str, str], Map], tmp_path: Path) -> None:
-    save_map(tmp_path / "embedding", drawn[way])
-    loaded = load_map(tmp_path / "embedding")
+def test_a_map_survives_the_disk(
+    way: tuple[str, str], drawn: dict[tuple[str, str], Projection], tmp_path: Path
+) -> None:
+    save_projection(tmp_path / "embedding", drawn[way])
+    loaded = load_projection(tmp_path / "embedding")
     assert np.array_equal(loaded.points, drawn[way].points)
     assert (loaded.method, loaded.engine) == (drawn[way].method, drawn[way].engine)
     assert loaded.settings == drawn[way].settings
@@ -56,10 +64,10 @@ def test_a_map_survives_the_disk(way: tuple[str, str], drawn: dict[tuple[str, st
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
-def test_known_images_are_placed_where_they_are(way: tuple[str, str], drawn: dict[tuple[str, str], Map]) -> None:
+def test_known_images_are_placed_where_they_are(way: tuple[str, str], drawn: dict[tuple[str, str], Projection]) -> None:
     features, shifted = clusters()[0], drawn[way]
     if way[0] == "tsne":  # wherever the map lies
-        shifted = Map(shifted.points + 100, way[0], way[1], shifted.settings, shifted.mean, shifted.components)
+        shifted = Projection(shifted.points + 100, way[0], way[1], shifted.settings, shifted.mean, shifted.components)
     before = shifted.points.copy()
     away = np.linalg.norm(place(shifted, features, features) - shifted.points, axis=1)
     assert np.median(away) < 0.1 * np.ptp(shifted.points)
@@ -67,7 +75,9 @@ def test_known_images_are_placed_where_they_are(way: tuple[str, str], drawn: dic
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
-def test_new_images_join_their_class_and_mind_no_other(way: tuple[str, str], drawn: dict[tuple[str, str], Map]) -> None:
+def test_new_images_join_their_class_and_mind_no_other(
+    way: tuple[str, str], drawn: dict[tuple[str, str], Projection]
+) -> None:
     features, labels = clusters()
     new, new_labels = clusters(per_class=3, seed=5)
     together = place(drawn[way], features, new)
@@ -86,7 +96,7 @@ def test_few_images_still_get_a_map(way: tuple[str, str], size: int) -> None:
     assert found.points.shape == (size, 2)
     assert np.isfinite(found.points).all()
     assert way[0] == "pca" or "note" in found.settings
-    assert describe_map(found)
+    assert describe_projection(found)
 
 
 @pytest.mark.parametrize("way", QUICK_WAYS)
@@ -121,7 +131,7 @@ def test_wrong_names_and_features_are_refused() -> None:
         project(features, engine="skleran")
     with pytest.raises(ConfigError, match="above 0"):
         project(features, perplexity=-1)
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="NaN or infinite"):
         project(np.full((8, 3), np.nan, dtype=np.float32))
     with pytest.raises(DataError, match="shape"):
         project(features[:0])

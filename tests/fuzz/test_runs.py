@@ -21,7 +21,7 @@ from synthetic_run import write_run
 
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import load_features, save_features
-from finesight.analysis.projection import load_map
+from finesight.analysis.projection import load_projection
 from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
 from finesight.errors import RunError
@@ -190,7 +190,7 @@ def test_a_map_that_is_no_table(content: bytes, labelled: RunFolder, tmp_path: P
     folder = Path(shutil.copytree(labelled.embedding("val"), tmp_path / "val"))
     (folder / "map.json").write_bytes(content)
     with pytest.raises(RunError, match="no readable map"):
-        load_map(folder)
+        load_projection(folder)
 
 
 @pytest.mark.parametrize("shape", [(), (16,), (16, 1, 1)])
@@ -206,7 +206,7 @@ def test_maps_and_features(count: int, labelled: RunFolder, reliability: Tally) 
     names = [name for name in list_files(labelled, ".json", ".safetensors", ".csv") if name.startswith("embedding/")]
 
     def read(run: RunFolder) -> None:
-        load_map(run.embedding("val"))
+        load_projection(run.embedding("val"))
         load_features(run.embedding("val"))
 
     open_with(labelled, read, names, count)

@@ -1,226 +1,152 @@
-"""Which classes lie close in feature space, in words and with proof.
+"""Measures which classes are similar in embedding space, and how far to trust that.
 
-Affinity of two classes: the share of an image's k nearest other images (cosine similarity) that belong to the other
-class; mean over the images of each class, then mean of the two directions. 0: the classes never meet; two classes
-that cannot be told apart reach 0.5. A class with fewer than k other images is asked for as many as it has, so that a
-small class can separate too.
+The similarity of two classes is the fraction of an image's k nearest other images (cosine similarity) that belong to
+the other class: mean over the images of each class, then mean of the two directions. 0: the classes are never
+neighbours; two classes that cannot be separated reach 0.5. A class with fewer than k other images is asked for as many
+as it has, so that a small class can separate too.
 
-Close: affinity of at least a tenth, that is one neighbour in ten. Where classes separate well, a smaller affinity
-stands out already: ten times that of an average pair, but never less than a twentieth. Groups are what average linkage
-joins until then, so that the *mean* affinity over all pairs of a group is that high, and no chain of neighbours makes a
-group of classes that never meet.
+Similar: at least a tenth, that is one neighbour in ten. Where classes separate well, less stands out already: ten times
+the mean over all pairs, but never less than a twentieth. Groups are what average linkage joins until then, so that the
+*mean* over all pairs of a group is that high, and a chain of neighbours is not a group.
 """
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finesight.analysis.agreement import measure_agreement
-from finesight.analysis.class_similarity_text import (
+from finesight.analysis.class_similarity_result import (
     FEWEST_IMAGES,
-    describe_agreement,
-    describe_groups,
-    describe_method,
-    describe_separation,
+    ClassSimilarity,
+    SimilarGroup,
+    SimilarPair,
+    Stability,
 )
 from finesight.analysis.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
+from finesight.analysis.projection_methods import project
 from finesight.analysis.wording import label_class
+from finesight.progress import progress_bar
 
 NEIGHBOURS = 10
-CLOSE, CLOSE_AT_LEAST, TIMES_AVERAGE = 0.10, 0.05, 10.0
-NUM_EXAMPLES = 4  # images a class and group
+SIMILAR, SIMILAR_AT_LEAST, TIMES_AVERAGE = 0.10, 0.05, 10.0
+NUM_EXAMPLES = 4  # images per class and group
 NUM_PAIRS = 10
+PERMUTATIONS = 2000
+# Stability is checked on t-SNE projections of (perplexity, seed), a second each.
+PLAN = tuple((perplexity, seed) for seed in (1, 2) for perplexity in (30.0, 10.0, 90.0))
+MOST_IMAGES = 1500  # on a projection, evenly from all classes
+LONGEST_S = 120.0  # no further projection is started after that
 
 
-@dataclass(frozen=True)
-class ClosePair:
-    """first, second: class indices. confusions: images of one taken for the other, both ways.
-
-    mistake_share: confusions / all mistakes made on images of the two; None where there is none.
-    """
-
-    first: int
-    second: int
-    affinity: float
-    confusions: int
-    mistake_share: float | None
-
-
-@dataclass(frozen=True)
-class CloseGroup:
-    """Classes that lie close to each other.
-
-    affinity: mean over pairs. neighbour_share: how many of an image's neighbours are of another class of the group.
-    mistakes: made on the group's images; mistakes_inside: those of them that end in the group.
-    examples: per class the keys of the images that are nearest to one of another class of the group, nearest first.
-    """
-
-    classes: tuple[int, ...]
-    affinity: float
-    neighbour_share: float
-    mistakes: int
-    mistakes_inside: int
-    examples: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class CloseClasses:
-    """labels: how each class is called in sentences. judged: indices of the classes with enough images.
-
-    own_shares: per class, the share of its images' neighbours that are of the class; None where not judged.
-    own_share: the same over all images; chance_share: what it would be if images lay anywhere.
-    affinity: C x C, symmetric. order: judged classes so that close ones stand side by side. threshold: of close.
-    tree: average linkage, closest first: (left, right, mean affinity between them); a class is its index, what the
-    m-th row joins is C + m. pairs: the closest, closest first. groups: those first that mix most.
-    rank_correlation, p_value: see `measure_agreement`, over num_pairs pairs; None where there is nothing to compare.
-    unit: what features are of, "image" or "region"; everything that is said of images here is said of it.
-    """
-
-    labels: tuple[str, ...]
-    k: int
-    num_images: int
-    judged: tuple[int, ...]
-    own_shares: tuple[float | None, ...]
-    own_share: float
-    chance_share: float
-    threshold: float
-    affinity: tuple[tuple[float, ...], ...]
-    order: tuple[int, ...]
-    tree: tuple[tuple[int, int, float], ...]
-    pairs: tuple[ClosePair, ...]
-    groups: tuple[CloseGroup, ...]
-    rank_correlation: float | None
-    p_value: float | None
-    num_pairs: int
-    unit: str = "image"
-
-    @property
-    def sentence(self) -> str:
-        """The finding in a few lines: how well classes separate, and the three groups that mix most."""
-        return " ".join([describe_separation(self), *describe_groups(self, limit=3)])
-
-    @property
-    def paragraphs(self) -> tuple[str, ...]:
-        """The finding, every group, how it agrees with the mistakes, and how it was measured."""
-        parts = (describe_separation(self), " ".join(describe_groups(self)), describe_agreement(self))
-        return (*filter(None, parts), describe_method(self))
-
-    def to_dict(self) -> dict[str, object]:
-        """All of it for JSON, sentences included."""
-        return {**asdict(self), "sentence": self.sentence, "paragraphs": list(self.paragraphs)}
-
-
-def find_close_classes(
+def measure_class_similarity(
     features: Floats,
     targets: Indices,
     confusion: NDArray[np.int64],
     names: Sequence[str],
     ids: Sequence[str],
     keys: Sequence[str],
-    owners: Indices | None = None,
-) -> CloseClasses:
-    """Close classes of features (n, d) with class indices targets (n,), one key an image.
+    images: Indices | None = None,
+) -> ClassSimilarity:
+    """Of features (n, d) with class indices targets (n,), one key per image.
 
-    confusion: counts (C, C), rows truth. Classes with fewer than three images are left out and said to be.
-    owners: of regions of images, which image each is of (n,); regions of one image are no neighbours, for they
-    are alike by lying side by side.
+    confusion: counts (C, C), rows truth. Classes with fewer than three images are left out.
+    images: of regions, the image each belongs to (n,). Regions of one image are not neighbours: they are similar
+    because they are adjacent.
     """
     sizes = np.bincount(targets, minlength=len(names))
     judged = np.flatnonzero(sizes >= FEWEST_IMAGES)
     chosen = np.isin(targets, judged)
     features, targets = normalise_rows(features[chosen]), targets[chosen]
     keys = [key for key, keep in zip(keys, chosen, strict=True) if keep]
-    owners = None if owners is None else owners[chosen]
-    shares, own_share = neighbour_shares(features, targets, len(names), owners)
-    affinity = to_affinity(shares)
-    mistakes = np.array(confusion)
-    np.fill_diagonal(mistakes, 0)
+    images = None if images is None else images[chosen]
+    fractions, own_fraction = neighbour_fractions(features, targets, len(names), images)
+    similarity = _symmetrise(fractions)
+    errors = np.array(confusion)
+    np.fill_diagonal(errors, 0)
     first, second = (judged[side] for side in np.triu_indices(len(judged), 1))
-    closeness = affinity[first, second]
+    pairs = similarity[first, second]
     block = np.ix_(judged, judged)
-    agreement = measure_agreement(affinity[block], (mistakes + mistakes.T)[block])
-    average = float(closeness.mean()) if len(closeness) else 0.0
-    threshold = min(max(TIMES_AVERAGE * average, CLOSE_AT_LEAST), CLOSE)
-    order, tree, members = _cluster(affinity, judged, threshold)
-    groups = [_describe_group(group, features, targets, keys, shares, affinity, mistakes) for group in members]
-    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(_count_pairs(len(targets), owners), 1))
-    return CloseClasses(
+    rank_correlation, p_value = measure_agreement(similarity[block], (errors + errors.T)[block])
+    average = float(pairs.mean()) if len(pairs) else 0.0
+    threshold = min(max(TIMES_AVERAGE * average, SIMILAR_AT_LEAST), SIMILAR)
+    order, tree, members = _cluster(similarity, judged, threshold)
+    groups = [_describe_group(group, features, targets, keys, fractions, similarity, errors) for group in members]
+    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(_count_pairs(len(targets), images), 1))
+    return ClassSimilarity(
         labels=tuple(label_class(class_id, name) for class_id, name in zip(ids, names, strict=True)),
-        k=max(1, _count_neighbours(len(targets), owners)),
+        k=max(1, _count_neighbours(len(targets), images)),
         num_images=len(targets),
         judged=tuple(judged.tolist()),
-        own_shares=tuple(float(shares[c, c]) if c in judged else None for c in range(len(names))),
-        own_share=own_share,
-        chance_share=chance,
+        own_fractions=tuple(float(fractions[c, c]) if c in judged else None for c in range(len(names))),
+        own_fraction=own_fraction,
+        chance_fraction=chance,
         threshold=threshold,
-        affinity=tuple(tuple(row) for row in affinity.round(5).tolist()),
+        similarity=tuple(tuple(row) for row in similarity.round(5).tolist()),
         order=order,
         tree=tree,
-        pairs=_closest_pairs(first, second, closeness, mistakes),
-        groups=tuple(sorted(groups, key=lambda group: -group.neighbour_share * len(group.classes))),
-        rank_correlation=agreement.rank_correlation if agreement else None,
-        p_value=agreement.p_value if agreement else None,
-        num_pairs=len(closeness),
-        unit="image" if owners is None else "region",
+        pairs=_most_similar_pairs(first, second, pairs, errors),
+        groups=tuple(sorted(groups, key=lambda group: -group.neighbour_fraction * len(group.classes))),
+        rank_correlation=rank_correlation,
+        p_value=p_value,
+        num_pairs=len(pairs),
+        unit="image" if images is None else "region",
     )
 
 
-def neighbour_shares(
-    points: Floats, targets: Indices, num_classes: int, owners: Indices | None = None
+def neighbour_fractions(
+    points: Floats, targets: Indices, num_classes: int, images: Indices | None = None
 ) -> tuple[Floats, float]:
-    """(C, C) mean share of class j among the nearest images of an image of class i, and the mean own share.
+    """(C, C) mean fraction of class j among the nearest images of an image of class i, and its mean for i = j.
 
-    points: normalised features (n, d), or places on a map. owners: see `find_close_classes`.
+    points: normalised features (n, d), or positions of a projection. images: see `measure_class_similarity`.
     """
     sums = np.zeros((num_classes, num_classes))
     if not len(targets):
         return sums, 0.0
     sizes = np.bincount(targets, minlength=num_classes)
-    near = targets[find_nearest(points, _count_neighbours(len(targets), owners), owners=owners)]  # (n, k) classes
+    near = targets[find_nearest(points, _count_neighbours(len(targets), images), groups=images)]  # (n, k) classes
     asked = np.minimum(sizes[targets] - 1, near.shape[1])  # (n,)
     weights = (np.arange(near.shape[1]) < asked[:, None]) / asked[:, None]  # (n, k), rows sum to 1
     np.add.at(sums, (targets[:, None], near), weights)
-    own_share = round(float(np.trace(sums) / len(targets)), 6)
-    return (sums / np.maximum(sizes, 1)[:, None]).round(6), own_share  # thirds summed up are not quite 1
+    own_fraction = round(float(np.trace(sums) / len(targets)), 6)
+    return (sums / np.maximum(sizes, 1)[:, None]).round(6), own_fraction  # thirds summed up are not quite 1
 
 
-def _count_neighbours(num_images: int, owners: Indices | None) -> int:
-    """That each is asked for."""
-    return min(NEIGHBOURS, num_images - 1 if owners is None else most_neighbours(owners))
+def _count_neighbours(num_images: int, images: Indices | None) -> int:
+    return min(NEIGHBOURS, num_images - 1 if images is None else most_neighbours(images))
 
 
-def _count_pairs(num_images: int, owners: Indices | None) -> int:
-    """Of two that may be neighbours, in both directions."""
-    together = num_images if owners is None else int((np.bincount(owners) ** 2).sum())
+def _count_pairs(num_images: int, images: Indices | None) -> int:
+    """Ordered pairs that may be neighbours."""
+    together = num_images if images is None else int((np.bincount(images) ** 2).sum())
     return num_images**2 - together
 
 
-def to_affinity(shares: Floats) -> Floats:
+def _symmetrise(fractions: Floats) -> Floats:
     """Mean of both directions; 0 on the diagonal."""
-    affinity: Floats = (shares + shares.T) / 2
-    np.fill_diagonal(affinity, 0.0)
-    return affinity
+    similarity: Floats = (fractions + fractions.T) / 2
+    np.fill_diagonal(similarity, 0.0)
+    return similarity
 
 
-def mean_affinity(affinity: Floats, classes: Sequence[int] | Indices) -> float:
-    """Over all pairs of the classes."""
+def _average_pairs(similarity: Floats, classes: Sequence[int] | Indices) -> float:
+    """Mean over all pairs of the classes."""
     members = np.asarray(classes)
-    return float(affinity[np.ix_(members, members)].sum() / (len(members) * (len(members) - 1)))
+    return float(similarity[np.ix_(members, members)].sum() / (len(members) * (len(members) - 1)))
 
 
 Tree = tuple[tuple[int, int, float], ...]
 
 
-def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], Tree, list[Indices]]:
+def _cluster(similarity: Floats, judged: Indices, threshold: float) -> tuple[tuple[int, ...], Tree, list[Indices]]:
     """(order of the judged classes, tree, groups of two and more), from one average linkage."""
     from scipy.cluster import hierarchy
     from scipy.spatial.distance import squareform
 
     if len(judged) < 2:
         return tuple(judged.tolist()), (), []
-    distances = 1 - affinity[np.ix_(judged, judged)]
+    distances = 1 - similarity[np.ix_(judged, judged)]
     np.fill_diagonal(distances, 0.0)
     condensed = squareform(distances, checks=False)
     tree = hierarchy.linkage(condensed, "average")
@@ -228,7 +154,7 @@ def _cluster(affinity: Floats, judged: Indices, threshold: float) -> tuple[tuple
         tree = hierarchy.optimal_leaf_ordering(tree, condensed)
     group_of = hierarchy.fcluster(tree, 1 - threshold + 1e-9, "distance")
     groups = [judged[group_of == group] for group in np.unique(group_of)]
-    nodes = [*judged.tolist(), *range(len(affinity), len(affinity) + len(tree))]
+    nodes = [*judged.tolist(), *range(len(similarity), len(similarity) + len(tree))]
     joins = tuple((nodes[int(left)], nodes[int(right)], round(1 - height, 5)) for left, right, height, _ in tree)
     order = tuple(judged[hierarchy.leaves_list(tree)].tolist())
     return order, joins, [group for group in groups if len(group) > 1]
@@ -239,40 +165,109 @@ def _describe_group(
     features: Floats,
     targets: Indices,
     keys: Sequence[str],
-    shares: Floats,
-    affinity: Floats,
-    mistakes: NDArray[np.int64],
-) -> CloseGroup:
+    fractions: Floats,
+    similarity: Floats,
+    errors: NDArray[np.int64],
+) -> SimilarGroup:
     block = np.ix_(group, group)
-    images = np.array([int((targets == c).sum()) for c in group])
-    to_others = shares[block].sum(1) - shares[group, group]
-    return CloseGroup(
+    sizes = np.array([int((targets == c).sum()) for c in group])
+    to_others = fractions[block].sum(1) - fractions[group, group]
+    return SimilarGroup(
         classes=tuple(group.tolist()),
-        affinity=round(mean_affinity(affinity, group), 5),
-        neighbour_share=round(float((to_others * images).sum() / images.sum()), 5),
-        mistakes=int(mistakes[group].sum()),
-        mistakes_inside=int(mistakes[block].sum()),
+        similarity=round(_average_pairs(similarity, group), 5),
+        neighbour_fraction=round(float((to_others * sizes).sum() / sizes.sum()), 5),
+        errors=int(errors[group].sum()),
+        errors_inside=int(errors[block].sum()),
         examples=tuple(_find_examples(c, group, features, targets, keys) for c in group),
     )
 
 
 def _find_examples(c: int, group: Indices, features: Floats, targets: Indices, keys: Sequence[str]) -> tuple[str, ...]:
-    """Keys of the images of class c that are most like an image of another class of the group."""
+    """Keys of the images of class c that are most similar to an image of another class of the group."""
     own = np.flatnonzero(targets == c)
     others = np.flatnonzero(np.isin(targets, group) & (targets != c))
-    likeness = (features[own] @ features[others].T).max(1)
-    return tuple(str(keys[image]) for image in own[np.argsort(-likeness, kind="stable")[:NUM_EXAMPLES]])
+    nearest = (features[own] @ features[others].T).max(1)
+    return tuple(str(keys[image]) for image in own[np.argsort(-nearest, kind="stable")[:NUM_EXAMPLES]])
 
 
-def _closest_pairs(
-    first: Indices, second: Indices, closeness: Floats, mistakes: NDArray[np.int64]
-) -> tuple[ClosePair, ...]:
+def _most_similar_pairs(
+    first: Indices, second: Indices, similarity: Floats, errors: NDArray[np.int64]
+) -> tuple[SimilarPair, ...]:
     pairs = []
-    for index in np.argsort(-closeness, kind="stable")[:NUM_PAIRS]:
+    for index in np.argsort(-similarity, kind="stable")[:NUM_PAIRS]:
         a, b = int(first[index]), int(second[index])
-        confusions, made = int(mistakes[a, b] + mistakes[b, a]), int(mistakes[[a, b]].sum())
-        if closeness[index] > 0:
-            pairs.append(
-                ClosePair(a, b, round(float(closeness[index]), 5), confusions, confusions / made if made else None)
-            )
+        confusions, made = int(errors[a, b] + errors[b, a]), int(errors[[a, b]].sum())
+        if similarity[index] > 0:
+            fraction = confusions / made if made else None
+            pairs.append(SimilarPair(a, b, round(float(similarity[index]), 5), confusions, fraction))
     return tuple(pairs)
+
+
+def measure_agreement(
+    similarity: Floats, confused: NDArray[np.int64], seed: int = 0
+) -> tuple[float, float] | tuple[None, None]:
+    """(Spearman's rank correlation, one-sided p-value) of symmetric matrices (C, C) over their pairs.
+
+    None for fewer than three classes, or where one matrix is the same for all pairs. Pairs that share a class are not
+    independent, so the classes of one matrix are permuted, not its pairs (Mantel 1967, "The detection of disease
+    clustering and a generalized regression approach").
+    """
+    from scipy.stats import rankdata
+
+    num_classes = len(similarity)
+    first, second = np.triu_indices(num_classes, 1)
+    if num_classes < 3 or np.ptp(similarity[first, second]) == 0 or np.ptp(confused[first, second]) == 0:
+        return None, None
+    similarities, confusions = (_standardise(rankdata(matrix[first, second])) for matrix in (similarity, confused))
+    ranks = np.zeros((num_classes, num_classes))
+    ranks[first, second] = ranks[second, first] = confusions
+    measured = float(similarities @ confusions)
+    random = np.random.default_rng(seed)
+    orders = (random.permutation(num_classes) for _ in range(PERMUTATIONS))
+    as_good = sum(float(similarities @ ranks[order[first], order[second]]) >= measured - 1e-12 for order in orders)
+    return round(measured, 6), (1 + as_good) / (1 + PERMUTATIONS)
+
+
+def _standardise(ranks: Floats) -> Floats:
+    """Mean 0, length 1: the product of two is their correlation."""
+    centred: Floats = ranks - ranks.mean()
+    return centred / np.linalg.norm(centred)
+
+
+def check_stability(
+    features: Floats,
+    targets: Indices,
+    found: ClassSimilarity,
+    images: Indices | None = None,
+    longest_s: float = LONGEST_S,
+) -> Stability:
+    """Looks for the groups on the projections of PLAN, as many as start within `longest_s` seconds.
+
+    A group is still one when the mean similarity of its pairs, measured on the projection, reaches the threshold.
+    images: see `measure_class_similarity`.
+    """
+    chosen = choose_images(targets, MOST_IMAGES)
+    features, targets = features[chosen], targets[chosen]
+    images = None if images is None else images[chosen]
+    groups = [group.classes for group in found.groups]
+    pairs = [(pair.first, pair.second) for pair in found.pairs]
+    held: list[list[bool]] = []
+    began = time.monotonic()
+    with progress_bar("Stability", len(PLAN), "projections") as bar:
+        for perplexity, seed in PLAN:
+            if held and time.monotonic() - began > longest_s:
+                break
+            start = np.random.default_rng(seed).normal(size=(len(features), 2))
+            points = project(features, perplexity=perplexity, seed=seed, start=start).points
+            similarity = _symmetrise(neighbour_fractions(points, targets, len(found.labels), images)[0])
+            held.append([_average_pairs(similarity, classes) >= found.threshold for classes in (*groups, *pairs)])
+            bar.advance()
+    counts = tuple(np.sum(held, axis=0, dtype=int).tolist())
+    return Stability(PLAN[: len(held)], len(features), counts[: len(groups)], counts[len(groups) :])
+
+
+def choose_images(targets: Indices, most: int) -> Indices:
+    """Indices of at most `most` images, evenly from all classes."""
+    by_class = np.argsort(targets, kind="stable")
+    chosen: Indices = np.sort(by_class[np.linspace(0, len(targets) - 1, min(len(targets), most)).round().astype(int)])
+    return chosen

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours. Quick enough for tens of thousands of images, and the same on every run."""
+"""Exact nearest neighbours: deterministic, and fast enough for tens of thousands of images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,29 +13,29 @@ Indices = npt.NDArray[np.int64]
 BLOCK = 1024  # queries at a time: bounds memory at BLOCK x n distances
 
 
-def find_nearest(points: Floats, k: int, queries: Indices | None = None, owners: Indices | None = None) -> Indices:
+def find_nearest(points: Floats, k: int, queries: Indices | None = None, groups: Indices | None = None) -> Indices:
     """Indices of the k nearest other points (Euclidean), nearest first: (queries, k).
 
-    points: (n, d) with n > k. queries: indices of the points asked about; None: all. owners: (n,); points of one owner
-    are no neighbours of each other, and k is at most `most_neighbours`.
+    points: (n, d) with n > k. queries: indices of the points to search for; None: all. groups: (n,); points of
+    one group are not neighbours of each other, and k is at most `most_neighbours`.
     """
-    if owners is None:
+    if groups is None:
         return measure_nearest(points, k, queries)[0]
-    cloud, owned = _centre(points), torch.from_numpy(owners)
+    cloud, group = _centre(points), torch.from_numpy(groups)
     asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
-    return _search(cloud[asked], cloud, k, lambda part: owned[asked[part]][:, None] == owned)[0]
+    return _search(cloud[asked], cloud, k, lambda block: group[asked[block]][:, None] == group)[0]
 
 
-def most_neighbours(owners: Indices) -> int:
-    """Of how many points of other owners every point can be a neighbour."""
-    return len(owners) - int(np.unique(owners, return_counts=True)[1].max(initial=0))
+def most_neighbours(groups: Indices) -> int:
+    """How many neighbours in other groups every point has at least."""
+    return len(groups) - int(np.unique(groups, return_counts=True)[1].max(initial=0))
 
 
 def measure_nearest(points: Floats, k: int, queries: Indices | None = None) -> tuple[Indices, Floats]:
     """As `find_nearest`, with the distances: both (queries, k)."""
     cloud = _centre(points)
     asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
-    return _search(cloud[asked], cloud, k, lambda part: (torch.arange(len(asked[part])), asked[part]))
+    return _search(cloud[asked], cloud, k, lambda block: (torch.arange(len(asked[block])), asked[block]))
 
 
 def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> tuple[Indices, Floats]:
@@ -45,25 +45,25 @@ def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> tuple[Indices
 
 
 def _centre(points: Floats) -> torch.Tensor:
-    """Far from the origin, float32 would lose the small distances."""
+    """Far from the origin, float32 loses small distances."""
     cloud = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
     return cloud - cloud.mean(0)
 
 
 def _search(
-    asked: torch.Tensor, cloud: torch.Tensor, k: int, rule_out: Callable[[slice], Any] | None = None
+    asked: torch.Tensor, cloud: torch.Tensor, k: int, exclude: Callable[[slice], Any] | None = None
 ) -> tuple[Indices, Floats]:
-    """rule_out: of a part of the asked points, which of their distances to the cloud do not count, as torch indexes."""
-    few_dimensions = cloud.shape[1] <= 8  # there the direct formula costs little and is exact
+    """exclude: of a block of queries, the index of the distances (block, n) that do not count."""
+    few_dimensions = cloud.shape[1] <= 8  # where the direct formula is cheap, and exact
     mode = "donot_use_mm_for_euclid_dist" if few_dimensions else "use_mm_for_euclid_dist"
     indices, lengths = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
     for start in range(0, len(asked), BLOCK):
-        part = slice(start, start + BLOCK)
-        distances = torch.cdist(asked[part], cloud, compute_mode=mode)  # (block, n)
-        if rule_out is not None:
-            distances[rule_out(part)] = float("inf")
+        block = slice(start, start + BLOCK)
+        distances = torch.cdist(asked[block], cloud, compute_mode=mode)  # (block, n)
+        if exclude is not None:
+            distances[exclude(block)] = float("inf")
         nearest = distances.topk(k, largest=False)
-        indices[part], lengths[part] = nearest.indices, nearest.values
+        indices[block], lengths[block] = nearest.indices, nearest.values
     return indices, lengths
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finesight.analysis.history_maps import FilmMaps, read_film_maps
+from finesight.analysis.class_similarity_result import ClassSimilarity
 from finesight.analysis.label_errors import LabelErrors, load_label_errors
-from finesight.analysis.nearest_images import Similar, load_similar
-from finesight.analysis.projection import Map, load_map
+from finesight.analysis.nearest_images import NearestImages, load_nearest_images
+from finesight.analysis.projection import Projection, load_projection
+from finesight.analysis.projection_history import ProjectionHistory, read_projection_history
 from finesight.classes import ClassList
 from finesight.config import PixelScale, Settings, parse_preprocessing
 from finesight.errors import RunError, blame_files
@@ -41,16 +42,16 @@ class Film:
 
 @dataclass(frozen=True)
 class Embedding:
-    """samples.csv with its map, a point each. image: the map as PNG, empty where there is none.
+    """samples.csv with its projection, one point each. image: the plot as PNG, empty without one.
 
-    similar: the nearest images of each, as places in `answers`; None where they were never looked for.
+    nearest: of each image, as indices of `answers`; None where they were never computed.
     """
 
     answers: tuple[ImageResult, ...]
-    map: Map
-    close_classes: dict[str, Any]
+    projection: Projection
+    similarity: ClassSimilarity | None
     image: bytes
-    similar: Similar | None = None
+    nearest: NearestImages | None = None
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,17 @@ class Evidence:
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → images or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
-    film_maps: FilmMaps | None = None
+    projection_history: ProjectionHistory | None = None
 
     @property
     def scale(self) -> PixelScale | None:
         """As in Preprocessing."""
         return parse_preprocessing(self.model["preprocessing"]).scale
+
+    @property
+    def fit(self) -> str:
+        """As in Preprocessing."""
+        return parse_preprocessing(self.model["preprocessing"]).fit
 
     @property
     def images(self) -> tuple[ImageResult, ...]:
@@ -129,7 +135,7 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             ceilings=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
             class_counts=_read_optional(run, schema.CLASS_COUNTS),
             findings=_read_optional(run, schema.findings(split)),
-            film_maps=read_film_maps(run, classes) if split == "val" else None,
+            projection_history=read_projection_history(run, classes) if split == "val" else None,
         )
 
 
@@ -160,16 +166,20 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
     index = {label: i for i, label in enumerate(classes.ids)}
     rows = read_csv(folder / schema.SAMPLES, ("key", "target", "prediction"))
     answers = tuple(ImageResult(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
-    drawn = load_map(folder)
-    if drawn.points.shape != (len(answers), 2):
-        raise RunError(f"{folder} has {len(answers)} samples but a map of {len(drawn.points)} points. Embed again.")
+    projection = load_projection(folder)
+    if projection.points.shape != (len(answers), 2):
+        raise RunError(
+            f"{folder} has {len(answers)} samples but {len(projection.points)} projected points. "
+            "Run `finesight embed` again."
+        )
+    similarity = _read_optional(run, f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}")
     image = folder / schema.PROJECTION_PLOT
     return Embedding(
         answers=answers,
-        map=drawn,
-        close_classes=_read_optional(run, f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}"),
+        projection=projection,
+        similarity=ClassSimilarity.from_dict(similarity) if similarity else None,
         image=image.read_bytes() if image.exists() else b"",
-        similar=load_similar(folder, len(answers)),
+        nearest=load_nearest_images(folder, len(answers)),
     )
 
 

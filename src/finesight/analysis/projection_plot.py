@@ -1,4 +1,4 @@
-"""The static map: one image with every class told apart by colour, marker and a name where it lies."""
+"""The static plot of a projection: one image, each class with its colour, marker and name."""
 
 import textwrap
 import warnings
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Twelve colours and eleven markers have no common factor: 132 classes in a row look different, and the next in the
-# legend differs in both.
+# Twelve colours and eleven markers have no common factor: 132 classes look different, neighbours in the legend in both.
 COLOURS = (
     "#1f6fb4", "#e8710a", "#2a9134", "#d0202e", "#8e56c2", "#8a5a44",
     "#e05fb0", "#6b6b6b", "#a8a400", "#12aebc", "#17307a", "#f2a900",
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p")
-FONTS = (  # the first has Latin; of the others, whichever is installed draws what it lacks
+FONTS = (  # the first has Latin; the others, if installed, draw what it lacks
     "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei",
     "PingFang SC", "Hiragino Sans GB", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "Arial Unicode MS",
 )  # fmt: skip
@@ -30,7 +29,7 @@ LONGEST_LABEL = 28  # characters
 LEGEND_ROWS = 34
 
 
-def draw_map(
+def draw_projection(
     points: Floats,
     targets: Indices,
     ids: Sequence[str],
@@ -40,10 +39,10 @@ def draw_map(
     caption: str = "",
     colours: Sequence[str] = (),
 ) -> None:
-    """Writes a PNG of points (n, 2) with class indices targets (n,); classes without an image are left out.
+    """Writes a PNG of points (n, 2) with class indices targets (n,); classes without images are left out.
 
-    caption: how the map was made and how good it is, as `describe_map` says it. It stands below.
-    colours: of the classes in masks, white and yellow perhaps among them; without, those of COLOURS.
+    caption: below the plot, as `describe_projection` returns it.
+    colours: of the classes in masks; by default COLOURS.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -53,10 +52,10 @@ def draw_map(
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.09, 0.96, 0.855))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a name in a script no font here knows is drawn as boxes
+        warnings.simplefilter("ignore")  # a script that no installed font has is drawn as boxes
         _draw_points(axes, points, targets, shown, ids, names, colours)
         _write_around(figure, title, caption)
-        figure.draw_without_rendering()  # text has no size before
+        figure.draw_without_rendering()  # gives texts their size
         _draw_names(axes, points, targets, shown, names, ["#333333"] if colours else COLOURS)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": None})
@@ -121,7 +120,7 @@ def _draw_names(
 
 
 def _centre(own: Floats) -> Floats:
-    """The image next to the median: a class in two parts is named where it is, not between them."""
+    """The image next to the median: a class in two clusters is named at one, not between them."""
     median = np.median(own, axis=0)
     nearest: Floats = own[np.square(own - median).sum(1).argmin()]
     return nearest
@@ -137,7 +136,9 @@ def _separate(centres: Floats, half_sizes: Floats, rounds: int = 200) -> Floats:
         touching = (overlaps > 0).all(2) & ~np.eye(len(centres), dtype=bool)
         if not touching.any():
             break
-        away = np.sign(np.where(gaps[..., 1] != 0, gaps[..., 1], ranks[:, None] - ranks))  # of two equals, one goes up
+        away = np.sign(
+            np.where(gaps[..., 1] != 0, gaps[..., 1], ranks[:, None] - ranks)
+        )  # of two at the same place, one moves up
         centres[:, 1] += (touching * away * np.minimum(overlaps[..., 1] / 2 + 0.5, 4)).sum(1)
     return centres
 

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.analysis.class_similarity import find_close_classes
-from finesight.analysis.class_similarity_stability import check_stability
+from finesight.analysis.class_similarity import check_stability, measure_class_similarity
 from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.features import load_features, save_features
-from finesight.analysis.history_maps import draw_film
-from finesight.analysis.nearest_images import find_similar, save_similar
-from finesight.analysis.projection import load_map, place, project, save_map
-from finesight.analysis.projection_plot import draw_map
-from finesight.analysis.projection_quality import describe_map, map_quality
+from finesight.analysis.nearest_images import find_nearest_images, save_nearest_images
+from finesight.analysis.projection import describe_projection, load_projection, measure_quality, save_projection
+from finesight.analysis.projection_history import project_history
+from finesight.analysis.projection_methods import place, project
+from finesight.analysis.projection_plot import draw_projection
 from finesight.analysis.region_features import Regions, average_regions
 from finesight.app.evaluate import open_run_split
 from finesight.app.run_data import RunData
@@ -62,25 +61,34 @@ def embed(
     split, dataset = open_run_split(own, data, split)
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
-    base = (load_map(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
+    base = (load_projection(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
     score = own.task.new_score(classes)
     seen = compute_features(Predictor.here(model, settings), dataset, score)
     score.save(folder.evaluation(split), dataset.keys)
     features, (targets, predictions) = seen.images, score.judge_images()
     where = folder.embedding(split)
     save_features(where, features, dataset.keys, pick(classes, targets), pick(classes, predictions))
-    save_similar(where, find_similar(features))
+    save_nearest_images(where, find_nearest_images(features))
     if base:
         drawn = replace(base[0], points=place(*base, features), settings=base[0].settings | {"placed_on": onto})
     else:
         say(f"Projecting {len(features)} × {features.shape[1]} features by {method}.")
         drawn = project(features, method=method, engine=engine, perplexity=perplexity, seed=seed)
-    drawn = replace(drawn, quality=map_quality(features, drawn.points, targets))
-    save_map(where, drawn)
+    drawn = replace(drawn, quality=measure_quality(features, drawn.points, targets))
+    save_projection(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} images"
     known, colours = targets >= 0, own.task.list_colours(classes)
     plot = where / schema.PROJECTION_PLOT
-    draw_map(drawn.points[known], targets[known], classes.ids, classes.names, plot, title, describe_map(drawn), colours)
+    draw_projection(
+        drawn.points[known],
+        targets[known],
+        classes.ids,
+        classes.names,
+        plot,
+        title,
+        describe_projection(drawn),
+        colours,
+    )
     close = find_close(seen, score, dataset.keys, classes, where, stability)
     folder.write_json(f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}", close)
     return {
@@ -88,10 +96,10 @@ def embed(
         "num_samples": len(dataset),
         "dimensions": features.shape[1],
         "map": drawn.settings,
-        "map_in_words": describe_map(drawn),
+        "map_in_words": describe_projection(drawn),
         "quality": drawn.quality,
         "close_classes": close,
-        "through_training": draw_film(folder, classes) if split == "val" and not data else None,
+        "through_training": project_history(folder, classes) if split == "val" and not data else None,
         "image": str(plot),
     }
 
@@ -144,10 +152,10 @@ def find_close(
         save_features(where / schema.REGIONS, features, keys, pick(classes, targets), pick(classes, predictions))
     pair = torch.from_numpy(targets), torch.from_numpy(predictions)
     confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()
-    close = find_close_classes(features, targets, confusion, classes.names, classes.ids, keys, owners)
+    close = measure_class_similarity(features, targets, confusion, classes.names, classes.ids, keys, owners)
     if not stability:
         return close.to_dict()
-    return close.to_dict() | {"stability": check_stability(features, targets, close, owners).to_dict(close)}
+    return replace(close, stability=check_stability(features, targets, close, owners)).to_dict()
 
 
 def pick(classes: ClassList, indices: Indices) -> list[str]:

@@ -53,9 +53,9 @@ def inspect(
     if split:
         summary["split"] = write_split(inspection, Path(split), chosen.seed)
     if html:
-        from finesight.reporting import make_inspection_page, write_page  # and with them torch
+        from finesight.reporting import make_audit_page, write_page  # and with them torch
 
-        write_page(make_inspection_page(inspection, found.findings, summary), Path(html))
+        write_page(make_audit_page(inspection, found.findings, summary), Path(html))
     return summary | {
         "problems": [problem.to_dict() for problem in found.findings],
         "ignored": found.ignored,

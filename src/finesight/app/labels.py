@@ -18,7 +18,7 @@ from finesight.analysis.label_errors import (
     save_label_errors,
 )
 from finesight.analysis.label_regions import RegionFinder
-from finesight.analysis.projection_quality import elect
+from finesight.analysis.projection import elect
 from finesight.analysis.wording import count_of
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate

@@ -44,8 +44,7 @@ def embed(
         print_json(result)
         return
     print_line(f"{result['num_samples']} images × {result['dimensions']} features, split {result['split']}")
-    close, film = result["close_classes"], result["through_training"]
-    more = [close["stability"]["paragraph"]] if stability else []
-    more += [film["paragraph"]] if film else []
-    for line in (result["map_in_words"], "", *close["paragraphs"], *more, "", result["image"]):
+    history = result["through_training"]
+    more = [history["paragraph"]] if history else []
+    for line in (result["map_in_words"], "", *result["close_classes"]["paragraphs"], *more, "", result["image"]):
         print_line(line)

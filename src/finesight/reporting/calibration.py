@@ -1,4 +1,4 @@
-"""The reliability diagram: where its bars are, and what they say in words."""
+"""The calibration section: the reliability diagram, and its finding in words."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,15 @@ from finesight.reporting.charts import BOTTOM, LEFT, TOP, Tick
 from finesight.reporting.html import name_split
 from finesight.reporting.sections import percent
 
-SIDE = 260  # user units of the square in which accuracy stands over confidence
-STRIP = 36  # height of the bars below that tell how many answers a bin has
+SIDE = 260  # user units of the square of accuracy over confidence
+STRIP = 36  # height of the bars below, of the number of predictions per bin
 GAP = 8
-NOTABLE = 0.02  # difference of means from which a network is called too sure, or not sure enough
+NOTABLE = 0.02  # difference of the means from which a model is called over- or underconfident
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bin of confidence. top: of the accuracy; gap_top, gap_height: what lies between it and the mean confidence.
-
-    strip_height: of its share of the answers.
-    """
+    """One bin of confidence. gap_top, gap_height: between accuracy and mean confidence. strip_height: of its count."""
 
     left: float
     width: float
@@ -34,7 +31,7 @@ class Bar:
 @dataclass(frozen=True)
 class Diagram:
     title: str
-    summary: str  # for those who cannot see it
+    summary: str  # for screen readers
     bars: tuple[Bar, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -45,59 +42,53 @@ class Diagram:
 
 
 @dataclass(frozen=True)
-class CalibrationStory:
-    """paragraphs: what was found. diagrams: before and, where it is of use, after temperature scaling."""
+class CalibrationSection:
+    """diagrams: before and, where it helps, after temperature scaling."""
 
     paragraphs: tuple[str, ...]
     diagrams: tuple[Diagram, ...]
 
 
-def tell_calibration(evidence: Evidence) -> CalibrationStory | None:
-    """None where the run was not calibrated."""
+def describe_calibration(evidence: Evidence, effect: str) -> CalibrationSection | None:
+    """None where calibration was not measured. effect: a sentence on what temperature scaling changes."""
     found = evidence.calibration
     if found is None:
         return None
-    diagrams = [draw_reliability("As the network says it", found.before, found.unit)]
+    diagrams = [draw_reliability("Uncalibrated", found.before, found.unit)]
     if not found.why_not:
-        diagrams.append(draw_reliability(f"After temperature {found.temperature:.2f}", found.after, found.unit))
-    can_use = evidence.model["task"] == "classification"
-    return CalibrationStory((judge(found), describe_scaling(found, can_use)), tuple(diagrams))
+        diagrams.append(draw_reliability(f"Temperature {found.temperature:.2f}", found.after, found.unit))
+    return CalibrationSection((judge(found), describe_scaling(found, effect)), tuple(diagrams))
 
 
 def judge(found: Calibration) -> str:
     before = found.before
-    sure, right = percent(before.confidence), percent(before.accuracy)
     if abs(before.confidence - before.accuracy) < NOTABLE:
-        verdict = "The network is right about as often as it is sure"
-    elif before.confidence > before.accuracy:
-        verdict = "The network is surer than it should be"
+        verdict = "Well calibrated on average"
     else:
-        verdict = "The network is less sure than it could be"
-    return f"{verdict}: on average {sure} sure, and right on {right}. Expected calibration error {before.ece:.4f}."
+        verdict = "Overconfident" if before.confidence > before.accuracy else "Underconfident"
+    return (
+        f"{verdict}: mean confidence {percent(before.confidence)}, accuracy {percent(before.accuracy)}. "
+        f"Expected calibration error {before.ece:.4f}."
+    )
 
 
-def describe_scaling(found: Calibration, can_use: bool) -> str:
-    """can_use: whether `predict --calibrated` says probabilities."""
-    counted = f"{found.num_samples:,} {found.unit}s of the {name_split(found.split)} part"
+def describe_scaling(found: Calibration, effect: str) -> str:
+    counted = f"{found.num_samples:,} {found.unit}s of the {name_split(found.split)} split"
     if found.all_right:
-        return f"No temperature can be fitted: all answers on {counted} are right, and how sure to be is unknown."
+        return f"No temperature can be fitted: all predictions on {counted} are correct."
     if found.why_not:
         return (
-            f"No temperature is offered. Fitted by likelihood on {counted} (Guo et al., 2017) it would be "
+            f"No temperature is offered. Fitted by maximum likelihood on {counted} (Guo et al., 2017) it is "
             f"{found.temperature:.3f}, but {found.why_not}."
         )
-    text = (
-        f"Dividing logits by a temperature of {found.temperature:.3f}, fitted by likelihood on {counted} (Guo et al., "
-        f"2017), brings it to {found.after.ece:.4f}, measured on each half of the images with the temperature of the "
-        "other half."
+    return (
+        f"Temperature scaling by {found.temperature:.3f}, fitted by maximum likelihood on {counted} (Guo et al., "
+        f"2017), brings it to {found.after.ece:.4f}, cross-validated between two halves of the images. {effect}"
     )
-    if can_use:
-        return f"{text} No prediction changes. Probabilities of “finesight predict --calibrated” are scaled so."
-    return f"{text} No mask changes: the same class stays the most likely."
 
 
 def draw_reliability(title: str, measured: Reliability, unit: str) -> Diagram:
-    """Bars of accuracy over confidence, what they miss of the diagonal, and how many answers each stands for."""
+    """Bars of accuracy over confidence, their gap to the diagonal, and the number of predictions of each."""
     most = max(each.count for each in measured.bins)
     width = SIDE / NUM_BINS
     bars = tuple(
@@ -105,15 +96,15 @@ def draw_reliability(title: str, measured: Reliability, unit: str) -> Diagram:
         for place, each in enumerate(measured.bins)
         if each.count
     )
-    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    fractions = (0.0, 0.25, 0.5, 0.75, 1.0)
     return Diagram(
         title=title,
         summary=f"{title}: expected calibration error {measured.ece:.4f}. "
         + "; ".join(bar.label for bar in bars)
         + ".",
         bars=bars,
-        x_ticks=tuple(Tick(LEFT + SIDE * share, f"{share:g}") for share in shares),
-        y_ticks=tuple(Tick(TOP + SIDE * (1 - share), f"{share:g}") for share in shares),
+        x_ticks=tuple(Tick(LEFT + SIDE * fraction, f"{fraction:g}") for fraction in fractions),
+        y_ticks=tuple(Tick(TOP + SIDE * (1 - fraction), f"{fraction:g}") for fraction in fractions),
         bottom=TOP + SIDE,
         strip_bottom=TOP + SIDE + GAP + STRIP,
         width=LEFT + SIDE + 14,
@@ -131,5 +122,5 @@ def _draw_bar(each: Bin, left: float, width: float, strip_height: float, unit: s
         gap_top=round(TOP + SIDE * (1 - high), 1),
         gap_height=round(SIDE * (high - low), 1),
         strip_height=round(max(strip_height, 1), 1),
-        label=f"{percent(each.confidence)} sure, {percent(each.accuracy)} right, {each.count:,} {unit}s",
+        label=f"confidence {percent(each.confidence)}, accuracy {percent(each.accuracy)}, {each.count:,} {unit}s",
     )

@@ -1,4 +1,4 @@
-"""Geometry of the drawn charts: where lines, ticks and cells are. Templates turn it into SVG."""
+"""Geometry of the charts: positions of lines, ticks and cells. Templates turn it into SVG."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines over epochs. term: of the glossary. best_x: where the kept epoch is marked, None where it has no mark."""
+    """Lines over epochs. term: of the glossary. best_x: position of the kept epoch, None without one."""
 
     title: str
     term: str
-    summary: str  # for those who cannot see it
+    summary: str  # for screen readers
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -98,25 +98,25 @@ def choose_epochs(first: int, last: int, count: int = 6) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Cell:
-    """truth, prediction: class indices; row, column: where it is drawn; strength: opacity 0-1."""
+    """truth, prediction: class indices; row, column: position; strength: opacity 0-1."""
 
     truth: int
     prediction: int
     row: int
     column: int
     count: int
-    share: float  # of the truth's images or pixels, 0-1
+    fraction: float  # of the row, 0-1
     strength: float
     text: str
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix as drawn: only cells that count something. order: class index at each place."""
+    """A confusion matrix as drawn: the cells that are not 0. order: class index at each position."""
 
     cells: tuple[Cell, ...]
     order: tuple[int, ...]
-    pitch: int  # user units a cell
+    pitch: int  # user units per cell
     margin: int  # for the names of rows and columns
     labels: tuple[str, ...]  # shortened names in class order
     shows_text: bool
@@ -129,9 +129,9 @@ class Matrix:
 def draw_matrix(
     counts: Sequence[Sequence[int]], names: Sequence[str], order: Sequence[int], in_percent: bool = False
 ) -> Matrix:
-    """counts[truth][prediction], rows and columns drawn in `order` of classes. in_percent: shares of rows are written.
+    """counts[truth][prediction], rows and columns in `order` of classes.
 
-    Counts of pixels are too long for a cell.
+    in_percent: cells show percent of their row, as counts of pixels are too long.
     """
     place = {index: at for at, index in enumerate(order)}
     cells = []
@@ -139,10 +139,10 @@ def draw_matrix(
         total = sum(row)
         for prediction, count in enumerate(row):
             if count:
-                share = count / total
-                strength = round(0.35 + 0.65 * share**0.7, 3)  # one mistake in a hundred is still seen
-                text = f"{100 * share:.0f}" if in_percent else str(count)
-                cells.append(Cell(truth, prediction, place[truth], place[prediction], count, share, strength, text))
+                fraction = count / total
+                strength = round(0.35 + 0.65 * fraction**0.7, 3)  # one error in a hundred is still visible
+                text = f"{100 * fraction:.0f}" if in_percent else str(count)
+                cells.append(Cell(truth, prediction, place[truth], place[prediction], count, fraction, strength, text))
     pitch = max(12, min(46, 720 // max(len(names), 1)))
     labels = tuple(shorten(name, 16) for name in names)
     letter = min(12, pitch - 2) * 0.58

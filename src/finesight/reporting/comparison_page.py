@@ -71,7 +71,7 @@ def make_comparison_page(
         "class_contrasts": list_contrasts(runs, f"{images.class_score}/"),
         "score_name": images.score_name,
         "score_term": images.class_score,
-        "seer": names[-1],
+        "embedding_run": names[-1],
         "colours": None,
         "curves_drawn": draw_together(runs, names),
         "architectures": compare_architectures(runs),
@@ -79,7 +79,13 @@ def make_comparison_page(
     }
     return Page(
         title=" and ".join(names),
-        contents=(*CONTENTS[:1], *((SURE,) if comparisons else ()), *CONTENTS[1:], *images.contents, *LAST_CONTENTS),
+        contents=(
+            *CONTENTS[:1],
+            *((SIGNIFICANCE,) if comparisons else ()),
+            *CONTENTS[1:],
+            *images.contents,
+            *LAST_CONTENTS,
+        ),
         parts=(*PARTS, *images.parts, *LAST_PARTS),
         sources=[str(run.run) for run in runs],
         data={"names": runs[0].classes.names, "unit": "image", **found.data},
@@ -93,7 +99,7 @@ def make_comparison_page(
 CONTENTS = (
     ("verdict", "Verdict"), ("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training"),
 )  # fmt: skip
-SURE = ("sure", "How sure")
+SIGNIFICANCE = ("significance", "Significance")
 PARTS = ("comparison.html.j2",)
 LAST_CONTENTS = (("architecture", "Architectures"), ("settings", "Settings"))
 LAST_PARTS = ("comparison_record.html.j2",)

@@ -7,7 +7,7 @@ from typing import Any
 from finesight.analysis.evidence import Evidence
 from finesight.checks.contract import Section, read_page
 from finesight.metrics.evaluation import ImageResult
-from finesight.reporting.panel import list_elsewhere
+from finesight.reporting.image_columns import list_from_other_splits
 
 SAVED = ("code", "title", "severity", "message")  # of a finding in findings/SPLIT.json
 
@@ -51,7 +51,7 @@ def show_findings(evidence: Evidence, illustrate: Callable[[Sequence[str]], Mapp
 
 def show_examples(evidence: Evidence) -> Found | None:
     """Findings with thumbnails of their images."""
-    images = {image.key: image for image in (*list_elsewhere(evidence, list_keys(evidence)), *evidence.images)}
+    images = {image.key: image for image in (*list_from_other_splits(evidence, list_keys(evidence)), *evidence.images)}
     return show_findings(evidence, lambda keys: {"examples": tuple(images[key] for key in keys if key in images)})
 
 

@@ -1,4 +1,4 @@
-"""What each number on a page means. Metrics bring their definitions along in metrics.json; the rest is said here."""
+"""Definitions of the numbers of a page. Those of metrics come from metrics.json, the others from here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,78 +6,75 @@ from dataclasses import dataclass
 from finesight.analysis.nearest_images import NEIGHBOURS
 from finesight.metrics.confusion import DEFINITIONS
 
-# name → (what it is called on the page, definition)
+# name → (title, definition)
 TERMS = {
     "interval": (
         "95 % interval",
-        "Where the true share lies with 95 % confidence, if these images are a fair draw of those the network will "
-        "meet. Wilson's interval of a share (1927, JASA 22:209). It knows nothing of images of another kind.",
+        "Wilson's confidence interval of a fraction (1927, JASA 22:209). It assumes that these images are a random "
+        "sample of those the model will meet; it does not cover images of another kind.",
     ),
-    "guessing": ("Guessing", "Always answering with the class that has the most images in this part."),
-    "images": ("Images", "How many images of the class there are in this part."),
-    "count": ("Confusions", "How many images, regions or pixels of the first class were taken for the second."),
-    "probability": (
-        "Probability",
-        "How sure the network says it is: the softmax of its logits, at the class it answers with. Networks tend to be "
-        "surer than they are right.",
+    "images": ("Images", "Number of images of the class in this split."),
+    "count": ("Confusions", "Number of images, regions or pixels of one class that are predicted as the other."),
+    "confidence": (
+        "Confidence", "Softmax probability of the predicted class. Neural networks are often overconfident.",
     ),
     "similarity": (
         "Similarity",
-        "Cosine of the angle between the features of two images, as the network's last layer sees them: 1 is alike, "
-        "0 has nothing in common.",
+        "Cosine similarity of the embeddings of two images (the input of the model's head). 1: same direction, "
+        "0: unrelated.",
     ),
     "neighbours": (
         "Nearest images",
-        f"The {NEIGHBOURS} other images of this part whose features are most similar. Images of another class "
-        "among them show what the network mixes up.",
+        f"The {NEIGHBOURS} other images of this split with the most similar embeddings. Images of another class among "
+        "them show what the model confuses.",
     ),
     "neighbourhood_preservation": (
-        "Neighbours kept",
-        "Of an image's nearest images in feature space, the mean share that are still among its nearest on the map.",
+        "Neighbours preserved",
+        "Mean fraction of an image's nearest neighbours in embedding space that are also among its nearest neighbours "
+        "on the projection.",
     ),
-    "neighbourhood_chance": ("Neighbours kept by chance", "The same share on a map whose dots lie anywhere."),
+    "neighbourhood_chance": ("Neighbours preserved by chance", "The same fraction for random positions."),
     "knn_accuracy_features": (
-        "kNN accuracy, full features",
-        "Share of images whose class is the most frequent one among their nearest images in feature space.",
+        "kNN accuracy, embeddings",
+        "Fraction of images whose class is the most frequent one among their nearest neighbours in embedding space.",
     ),
-    "knn_accuracy_map": ("kNN accuracy, on the map", "The same with the nearest dots on the map."),
-    "affinity": (
-        "Affinity",
-        "Of an image's nearest images, of masks a region's nearest regions, the share that belong to the other "
-        "class; the mean over both classes. 0: the two never meet. 0.5: they cannot be told apart.",
+    "knn_accuracy_projection": ("kNN accuracy, projection", "The same with nearest neighbours on the projection."),
+    "class_similarity": (
+        "Class similarity",
+        "Fraction of an image's nearest images (of masks, of a region's nearest regions) that belong to the other "
+        "class, averaged over both classes. 0: never neighbours. 0.5: cannot be separated.",
     ),
-    "parameters": ("Parameters", "Numbers the network has learned: all its weights and biases."),
-    "trainable": ("Trainable", "Parameters that training could change in the first epoch."),
-    "frozen": ("Frozen", "Parameters that training could not change in the first epoch."),
+    "parameters": ("Parameters", "All weights and biases of the model."),
+    "trainable": ("Trainable", "Parameters that the first epoch could update."),
+    "frozen": ("Frozen", "Parameters that the first epoch could not update."),
     "loss": (
         "Loss",
-        "What training makes small. Training: the mean over the epoch's batches as they came, of augmented images, "
-        "with the recipe's smoothing or weights. Validation: the log loss of whole images after the epoch. Without "
-        "smoothing or mixing, a gap that widens means learning by heart.",
+        "Training: mean over the batches of an epoch, with its augmentation, label smoothing and class weights. "
+        "Validation: log loss of the unaugmented images after the epoch. Without smoothing or mixing, a widening gap "
+        "means overfitting.",
     ),
-    "learning_rate": ("Learning rate", "How far a step goes, at the end of the epoch; the largest of all layers."),
+    "learning_rate": ("Learning rate", "Value at the end of the epoch, the largest over all layers."),
     "images_per_second": (
-        "Images a second",
-        "Images trained on in an epoch by the seconds it took, reading and augmenting included.",
+        "Images per second", "Training throughput of an epoch, including reading and augmentation.",
     ),
-    "size": ("Size", "Height and width in pixels of what the network is shown."),
-    "pixel_share": ("Share of pixels", "Pixels of the class among all pixels that are of a known class."),
-    "stride_ceiling": (
-        "Reach of a stride",
-        "The mean IoU of a network that knew the share of every class in each cell of so many pixels and could say "
-        "nothing finer. Measured on the training masks.",
+    "size": ("Input size", "Height and width of the model's input in pixels."),
+    "pixel_fraction": ("Pixels per class", "Percentage of all labelled pixels."),
+    "stride_bound": (
+        "mIoU upper bound",
+        "The best mIoU at this output stride: of a prediction that knows the fraction of every class in each cell of "
+        "stride × stride pixels, but nothing finer.",
     ),
-    "difference": ("Difference", "The number of the run less that of the first run."),
+    "difference": ("Difference", "Value of the run minus value of the first run."),
     "bootstrap": (
         "95 % interval of a difference",
-        "A paired bootstrap: the images are drawn anew many times, the same ones for both runs, and 95 % of the "
-        "differences lie in the interval. One that crosses zero is not distinguishable from chance in the choice of "
-        "images. It says nothing of other seeds or other data.",
+        "Paired bootstrap: images are resampled with replacement, the same for both runs; 95 % of the differences lie "
+        "in the interval. An interval that includes zero is compatible with chance in the choice of images. It does "
+        "not cover other seeds or other data.",
     ),
     "mcnemar": (
         "McNemar's test",
-        "How likely it is that the two numbers of images, those that only one of the runs tells right, differ so "
-        "much by chance alone. Exact test (McNemar 1947, Psychometrika 12:153).",
+        "Probability that the numbers of images that only one of the runs classifies correctly differ at least this "
+        "much by chance. Exact test (McNemar 1947, Psychometrika 12:153).",
     ),
 }  # fmt: skip
 
@@ -93,7 +90,7 @@ class Glossary:
     """The terms a page uses."""
 
     def __init__(self, definitions: Mapping[str, str]) -> None:
-        """definitions: metric → what it is, of metrics.json; those of a class, such as `f1/wolf`, under `f1`."""
+        """definitions: of metrics.json by metric; `f1/wolf` is found under `f1`."""
         self._known = {name: Term(name, *text) for name, text in TERMS.items()}
         for metric, text in (DEFINITIONS | dict(definitions)).items():
             name = metric.split("/", 1)[0]
@@ -101,7 +98,7 @@ class Glossary:
         self._used: dict[str, Term] = {}
 
     def link(self, name: str) -> str:
-        """Address of a term on the page; "" where a metric was recorded without a definition."""
+        """Anchor of a term on the page; "" for a metric without a definition."""
         if name not in self._known:
             return ""
         self._used[name] = self._known[name]

@@ -21,10 +21,9 @@ NO_SPRITES = Sprites((), {}, (), 0)
 
 @dataclass(frozen=True)
 class Page:
-    """title: of the window. contents: (anchor, label) of every section. parts: templates, top to bottom.
+    """contents: (anchor, label) of every section. parts: templates, top to bottom. sources: run folders.
 
-    sources: run folders it is made of. scripts: of templates/, after report.js. data: what the scripts read.
-    context: what the parts need. definitions: metric → what it is, of metrics.json.
+    data: for the scripts. context: for the parts. scripts: of templates/, after report.js. definitions: of metrics.
     """
 
     title: str
@@ -34,7 +33,7 @@ class Page:
     data: Mapping[str, Any]
     context: Mapping[str, Any]
     scripts: Sequence[str] = ()
-    groundwork: str = ""  # script that `scripts` build on
+    library: str = ""  # a script that `scripts` need
     sprites: Sprites = NO_SPRITES
     definitions: Mapping[str, str] = field(default_factory=dict)
 
@@ -45,9 +44,9 @@ def write_page(page: Page, out: Path) -> Path:
 
 
 def write_book(pages: Mapping[str, Page], out: Path, note: str = "") -> Path:
-    """Several pages in one file, a tab each. Each stays a document of its own, so that no id or script meets another's.
+    """Several pages in one file, one tab each. Each is a document of its own, so that ids and scripts cannot collide.
 
-    pages: title → page. note: a sentence below the titles. Raises ConfigError where the file cannot be written.
+    pages: title → page. note: a sentence below the tabs. Raises ConfigError where the file cannot be written.
     """
     chapters = {title: _render(page) for title, page in pages.items()}
     return _write(_environment().get_template("book.html.j2").render(chapters=chapters, note=note), out)
@@ -56,7 +55,7 @@ def write_book(pages: Mapping[str, Page], out: Path, note: str = "") -> Path:
 def _render(page: Page) -> str:
     environment = _environment()
     images = page.data.get("images", {}).get("key", ())
-    # Globals, for macros see no context.
+    # Globals, as macros have no access to the context.
     environment.globals["glossary"] = Glossary(page.definitions)
     environment.globals["number_of"] = {key: number for number, key in enumerate(images)}.get
     with blame_files(Path(page.sources[-1])):
@@ -65,7 +64,7 @@ def _render(page: Page) -> str:
 
 def _write(html: str, out: Path) -> Path:
     try:
-        write_atomically(out, html.encode("utf-8", "replace"))  # names of files need not be UTF-8
+        write_atomically(out, html.encode("utf-8", "replace"))  # file names need not be UTF-8
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
     return out
@@ -83,7 +82,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Bokeh refers back to what it named before, so keys keep their order.
+    # Bokeh refers back to earlier keys, so they keep their order.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
     environment.filters["percent"] = percent
     environment.filters["count_of"] = count_of

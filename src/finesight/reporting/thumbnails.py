@@ -18,18 +18,16 @@ from finesight.progress import track
 
 FindImage = Callable[[str], Path | None]
 
-TILE, SMALL_TILE = 96, 64  # pixels a side of a thumbnail; small from MANY images on
+TILE, SMALL_TILE = 96, 64  # pixels of a side; small from MANY images
 MANY = 3000
-SHEET_SIDE = 4096  # pixels: what every browser can decode
-MAX_IMAGES = 8192  # more are told apart by their key alone
-# WebP. Measured on crops of aerial photographs, in the page 1.8 kB a tile of 96 pixels and 0.9 kB one of 64: 4.6 MB of
-# 2,500 images and 7.2 MB of 8,192. Photographs full of detail come to about half as much again.
-QUALITY = 72
+SHEET_SIDE = 4096  # pixels, which every browser can decode
+MAX_IMAGES = 8192  # the others show their key only
+QUALITY = 72  # WebP: about 1.8 kB per tile of 96 pixels, 0.9 kB of 64
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """columns, rows: in tiles. uri: the sheet as a data: address."""
+    """columns, rows: in tiles. uri: a data: URI."""
 
     columns: int
     rows: int
@@ -38,7 +36,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Sprites:
-    """places: key → (sheet, column, row). missing: keys whose image is gone or unreadable. left_out: one too many."""
+    """places: key → (sheet, column, row). missing: keys of unreadable images. left_out: number beyond MAX_IMAGES."""
 
     sheets: tuple[Sheet, ...]
     places: dict[str, tuple[int, int, int]]
@@ -47,25 +45,22 @@ class Sprites:
 
 
 def make_sprites(keys: Sequence[str], find_image: FindImage, scale: PixelScale | None = AS_STORED) -> Sprites:
-    """Thumbnails of the first MAX_IMAGES of `keys` that can be read, none larger than the largest image.
-
-    scale: as in Preprocessing.
-    """
+    """Thumbnails of the first MAX_IMAGES of `keys`, none larger than its image. scale: as in Preprocessing."""
     chosen = keys[:MAX_IMAGES]
     most = TILE if len(chosen) < MANY else SMALL_TILE
     tiles = map_in_threads(lambda key: _make_tile(find_image(key), most, scale), chosen)
     made = dict(zip(chosen, track(tiles, "Thumbnails", len(chosen), "images"), strict=True))
-    there = {key: tile for key, tile in made.items() if tile is not None}
-    missing = tuple(key for key in made if key not in there)
+    readable = {key: tile for key, tile in made.items() if tile is not None}
+    missing = tuple(key for key in made if key not in readable)
     sheets: list[Sheet] = []
     places: dict[str, tuple[int, int, int]] = {}
-    side = max((len(tile) for tile in there.values()), default=most)
+    side = max((len(tile) for tile in readable.values()), default=most)
     across = SHEET_SIDE // side
-    for start in range(0, len(there), across**2):
-        part = list(there)[start : start + across**2]
-        columns = min(math.ceil(math.sqrt(len(part))), across)
-        places |= {key: (len(sheets), i % columns, i // columns) for i, key in enumerate(part)}
-        sheets.append(_make_sheet([there[key] for key in part], side, columns))
+    for start in range(0, len(readable), across**2):
+        chunk = list(readable)[start : start + across**2]
+        columns = min(math.ceil(math.sqrt(len(chunk))), across)
+        places |= {key: (len(sheets), i % columns, i // columns) for i, key in enumerate(chunk)}
+        sheets.append(_make_sheet([readable[key] for key in chunk], side, columns))
     return Sprites(tuple(sheets), places, missing, len(keys) - len(chosen))
 
 
@@ -74,7 +69,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def _make_tile(path: Path | None, most: int, scale: PixelScale | None) -> np.ndarray | None:
-    """A square uint8 RGB (h, w, 3), `most` pixels a side or as many as it has; None where no image can be read."""
+    """A square uint8 RGB (h, w, 3) of at most `most` pixels a side; None for an unreadable image."""
     if path is None:
         return None
     try:

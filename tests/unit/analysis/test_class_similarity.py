@@ -1,28 +1,29 @@
-"""Close classes: a planted group is found with its proof, and nothing is found where nothing is."""
+"""Class similarity: a planted group is found, and nothing is found where nothing is."""
 
 import json
 
 import numpy as np
 import pytest
 
-from finesight.analysis.class_similarity import CloseClasses, find_close_classes
+from finesight.analysis.class_similarity import measure_class_similarity
+from finesight.analysis.class_similarity_result import OLD_KEYS, ClassSimilarity
 from finesight.analysis.wording import join_words, label_class, percent, spell
 
 
 def find(
-    centres: np.ndarray, per_class: int | list[int] = 20, mistakes: dict[tuple[int, int], int] | None = None
-) -> CloseClasses:
-    """Close classes of gaussians around `centres` (C, d), with unit spread."""
+    centres: np.ndarray, per_class: int | list[int] = 20, errors: dict[tuple[int, int], int] | None = None
+) -> ClassSimilarity:
+    """Similar classes among gaussians around `centres` (C, d), with unit spread."""
     sizes = [per_class] * len(centres) if isinstance(per_class, int) else per_class
     targets = np.repeat(np.arange(len(centres)), sizes)
     features = centres[targets] + np.random.default_rng(0).normal(size=(len(targets), centres.shape[1]))
     confusion = np.diag(sizes).astype(np.int64)
-    for (truth, prediction), count in (mistakes or {}).items():
+    for (truth, prediction), count in (errors or {}).items():
         confusion[truth, prediction] += count
         confusion[truth, truth] -= count
     names = [f"name {c}" for c in range(len(centres))]
     keys = [f"{target}/{index}.png" for index, target in enumerate(targets)]
-    return find_close_classes(
+    return measure_class_similarity(
         features.astype("f4"), targets, confusion, names, [str(c) for c in range(99)][: len(names)], keys
     )
 
@@ -39,12 +40,14 @@ def with_group(*members: int, num_classes: int = 10) -> np.ndarray:
 
 
 def test_a_planted_group_is_found() -> None:
-    found = find(with_group(1, 3, 4, 8), mistakes={(1, 3): 4, (3, 8): 2, (4, 0): 2, (7, 5): 1})
+    found = find(with_group(1, 3, 4, 8), errors={(1, 3): 4, (3, 8): 2, (4, 0): 2, (7, 5): 1})
     (group,) = found.groups
     assert group.classes == (1, 3, 4, 8)
-    assert group.neighbour_share == pytest.approx(0.75, abs=0.06)  # of four classes upon each other, three are others
-    assert group.affinity == pytest.approx(0.25, abs=0.02)
-    assert (group.mistakes, group.mistakes_inside) == (8, 6)
+    assert group.neighbour_fraction == pytest.approx(
+        0.75, abs=0.06
+    )  # of four classes upon each other, three are others
+    assert group.similarity == pytest.approx(0.25, abs=0.02)
+    assert (group.errors, group.errors_inside) == (8, 6)
     assert found.threshold == pytest.approx(0.1)
     at = found.order.index
     assert max(map(at, group.classes)) - min(map(at, group.classes)) == 3, "the group stands together in the order"
@@ -56,19 +59,21 @@ def test_a_planted_group_is_found() -> None:
 def test_the_examples_are_images_of_their_class_that_are_most_like_the_others() -> None:
     features = np.array([[1, 0], [0.8, 0.6], [0.9, 0.1], [0, 1], [0.5, 0.8], [0.1, 0.9]], dtype=np.float32)
     keys = ["a far", "a near", "a", "b far", "b near", "b"]
-    found = find_close_classes(features, np.array([0, 0, 0, 1, 1, 1]), np.eye(2, dtype=np.int64), "ab", "ab", keys)
+    found = measure_class_similarity(
+        features, np.array([0, 0, 0, 1, 1, 1]), np.eye(2, dtype=np.int64), "ab", "ab", keys
+    )
     (group,) = found.groups
     assert group.examples == (("a near", "a", "a far"), ("b near", "b", "b far"))
 
 
 def test_the_words_say_the_numbers() -> None:
-    found = find(with_group(1, 3, 4, 8), mistakes={(1, 3): 4, (3, 8): 2, (4, 0): 2})
-    share, own = percent(found.groups[0].neighbour_share), percent(found.own_share)
+    found = find(with_group(1, 3, 4, 8), errors={(1, 3): 4, (3, 8): 2, (4, 0): 2})
+    mixed, own = percent(found.groups[0].neighbour_fraction), percent(found.own_fraction)
     assert found.sentence == (
-        f"Most classes separate: each image's ten nearest neighbours share its class in {own} of cases; chance would "
-        "give 9.5 %. Classes 1 (name 1), 3 (name 3), 4 (name 4) and 8 (name 8) lie close: "
-        f"{share} of their images' neighbours belong to another of them, and 75 % of their mistakes stay inside the "
-        "group (6 of 8)."
+        f"Most classes are well separated: on average, {own} of the ten nearest neighbours of an image have its class "
+        "(by chance: 9.5 %). 1 (name 1), 3 (name 3), 4 (name 4) and 8 (name 8) are similar: "
+        f"{mixed} of their images' neighbours belong to another class of the group, and 75 % of their errors stay "
+        "within the group (6 of 8)."
     )
     assert len(found.paragraphs) == 4
     assert "over 45 pairs" in found.paragraphs[2]
@@ -77,11 +82,11 @@ def test_the_words_say_the_numbers() -> None:
 def test_no_group() -> None:
     found = find(far_apart(6))
     assert found.groups == ()
-    assert found.own_share == 1
+    assert found.own_fraction == 1
     assert found.sentence.startswith(
-        "All six classes separate: each image's ten nearest neighbours share its class in 100 %"
+        "All six classes are well separated: on average, 100 % of the ten nearest neighbours"
     )
-    assert found.sentence.endswith("No classes lie close.")
+    assert found.sentence.endswith("There are no similar classes.")
     assert found.rank_correlation is None
     assert found.pairs == ()
 
@@ -89,37 +94,37 @@ def test_no_group() -> None:
 def test_two_groups_each_have_their_sentence() -> None:
     centres = with_group(0, 1, 2, num_classes=9)
     centres[5] = centres[4]
-    found = find(centres, mistakes={(4, 5): 3})
+    found = find(centres, errors={(4, 5): 3})
     assert [group.classes for group in found.groups] == [(0, 1, 2), (4, 5)]
-    assert "yet none of their images is mistaken" in found.sentence
-    assert "100 % of their mistakes are between the two (3 of 3)" in found.sentence
-    assert "belong to the other one" in found.sentence
+    assert "but none of their images is misclassified" in found.sentence
+    assert "100 % of their errors are confusions of the two (3 of 3)" in found.sentence
+    assert "belong to the other class" in found.sentence
 
 
 def test_more_than_three_groups_are_counted_in_the_sentence_and_told_in_the_paragraphs() -> None:
     centres = np.repeat(12 * np.eye(5, 16), 2, axis=0)
     found = find(centres)
     assert len(found.groups) == 5
-    assert "Two more groups of classes lie close." in found.sentence
-    assert found.paragraphs[1].count("lie close:") == 5
-    assert "One more group of classes lies close." in find(centres[:8]).sentence
+    assert "There are two more such groups." in found.sentence
+    assert found.paragraphs[1].count("are similar:") == 5
+    assert "There is one more such group." in find(centres[:8]).sentence
 
 
-@pytest.mark.parametrize(("distance", "close"), [(12.0, False), (0.0, True)])
-def test_two_classes_only(distance: float, close: bool) -> None:
+@pytest.mark.parametrize(("distance", "similar"), [(12.0, False), (0.0, True)])
+def test_two_classes_only(distance: float, similar: bool) -> None:
     found = find(np.array([[8.0, 0, 0, 0], [8.0, distance, 0, 0]]))
-    assert bool(found.groups) == close
-    assert found.sentence.startswith("Both classes separate") != close
+    assert bool(found.groups) == similar
+    assert found.sentence.startswith("Both classes are well separated") != similar
     assert found.rank_correlation is None
 
 
 def test_a_small_class_can_separate_too() -> None:
     found = find(far_apart(3), per_class=[40, 4, 40])
-    assert found.own_shares == (1.0, 1.0, 1.0)
+    assert found.own_fractions == (1.0, 1.0, 1.0)
     assert found.groups == ()
 
 
-def test_unequal_classes_upon_each_other_are_close() -> None:
+def test_unequal_classes_upon_each_other_are_similar() -> None:
     assert find(with_group(0, 1, num_classes=4), per_class=[60, 6, 20, 20]).groups[0].classes == (0, 1)
 
 
@@ -127,24 +132,24 @@ def test_classes_with_too_few_images_are_left_out_and_said() -> None:
     found = find(far_apart(5), per_class=[20, 0, 20, 2, 20])
     assert found.judged == (0, 2, 4)
     assert set(found.order) == {0, 2, 4}
-    assert found.own_shares[1] is None
+    assert found.own_fractions[1] is None
     assert "Two classes with fewer than three images are left out." in found.sentence
     assert "One class with fewer than three images is left out." in find(far_apart(3), [20, 0, 20]).sentence
-    assert not any(found.affinity[1])
+    assert not any(found.similarity[1])
 
 
 @pytest.mark.parametrize("sizes", [[0, 0, 0], [20, 0, 0], [1, 1, 1]])
 def test_nothing_to_compare_is_said(sizes: list[int]) -> None:
     found = find(far_apart(3), per_class=sizes)
-    assert "cannot be said" in found.sentence
+    assert "needs two classes" in found.sentence
     assert found.groups == ()
 
 
-def test_classes_that_all_mix_do_not_separate() -> None:
+def test_classes_that_all_mix_are_not_separated() -> None:
     found = find(np.zeros((4, 8)), per_class=30)
-    assert found.sentence.startswith("No class separates")
+    assert found.sentence.startswith("No class is well separated")
     assert found.groups[0].classes == (0, 1, 2, 3)
-    assert found.own_share == pytest.approx(found.chance_share, abs=0.05)
+    assert found.own_fraction == pytest.approx(found.chance_fraction, abs=0.05)
 
 
 def test_a_chain_is_not_a_group() -> None:
@@ -159,7 +164,17 @@ def test_the_dict_is_plain_json() -> None:
     value = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert value["groups"][0]["classes"] == [0, 1]
     assert value["sentence"] == found.sentence
-    assert np.array_equal(np.array(value["affinity"]), np.array(value["affinity"]).T)
+    assert np.array_equal(np.array(value["similarity"]), np.array(value["similarity"]).T)
+    assert ClassSimilarity.from_dict(value) == found
+
+
+def test_a_run_of_version_0_1_is_read() -> None:
+    found = find(with_group(0, 1), errors={(0, 1): 2})
+    text = json.dumps(found.to_dict())
+    for old, new in OLD_KEYS.items():
+        text = text.replace(f'"{new}":', f'"{old}":')
+    assert '"affinity":' in text
+    assert ClassSimilarity.from_dict(json.loads(text)) == found
 
 
 def test_wording() -> None:
@@ -177,22 +192,24 @@ def test_wording() -> None:
     assert (label_class("10", "baby"), label_class("baby", "baby")) == ("10 (baby)", "baby")
 
 
-def test_regions_of_one_image_are_no_neighbours() -> None:
+def test_regions_of_one_image_are_not_neighbours() -> None:
     """Every image is a place of its own in feature space, with a region of either class: side by side, but apart."""
-    owners, targets = np.repeat(np.arange(12), 2), np.tile([0, 1], 12)
+    image_of, targets = np.repeat(np.arange(12), 2), np.tile([0, 1], 12)
     random = np.random.default_rng(0)
-    features = (3 * random.normal(size=(12, 16)))[owners] + 4 * np.eye(2, 16)[targets]
-    arguments = (features.astype("f4"), targets, np.diag([12, 12]), "ab", "ab", [f"{owner}.png" for owner in owners])
-    found = find_close_classes(*arguments, owners=owners)
+    features = (3 * random.normal(size=(12, 16)))[image_of] + 4 * np.eye(2, 16)[targets]
+    arguments = (features.astype("f4"), targets, np.diag([12, 12]), "ab", "ab", [f"{image}.png" for image in image_of])
+    found = measure_class_similarity(*arguments, images=image_of)
     assert found.unit == "region"
-    assert found.own_share > find_close_classes(*arguments).own_share
-    assert found.chance_share == pytest.approx(0.5)
+    assert found.own_fraction > measure_class_similarity(*arguments).own_fraction
+    assert found.chance_fraction == pytest.approx(0.5)
     assert "24 regions" in found.paragraphs[-1]
-    assert "image's" not in found.sentence
+    assert "an image" not in found.sentence
 
 
 def test_regions_of_a_single_image_have_no_neighbours() -> None:
     features = np.random.default_rng(0).normal(size=(6, 4)).astype("f4")
-    found = find_close_classes(features, np.repeat([0, 1], 3), np.diag([3, 3]), "ab", "ab", ["a"] * 6, np.zeros(6, int))
+    found = measure_class_similarity(
+        features, np.repeat([0, 1], 3), np.diag([3, 3]), "ab", "ab", ["a"] * 6, np.zeros(6, int)
+    )
     assert not found.groups
-    assert found.own_share == 0
+    assert found.own_fraction == 0

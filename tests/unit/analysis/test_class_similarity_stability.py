@@ -1,57 +1,63 @@
-"""Stability of close classes: a planted group is close on every map; time is kept."""
+"""Stability of similar classes: a planted group is found on every projection, within a time limit."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from finesight.analysis import class_similarity_stability as stability
-from finesight.analysis.class_similarity import CloseClasses, find_close_classes
-from finesight.analysis.class_similarity_stability import check_stability, choose_images
+from finesight.analysis import class_similarity as stability
+from finesight.analysis.class_similarity import (
+    ClassSimilarity,
+    check_stability,
+    choose_images,
+    measure_class_similarity,
+)
 
 
 @pytest.fixture(scope="module")
-def planted() -> tuple[np.ndarray, np.ndarray, CloseClasses]:
+def planted() -> tuple[np.ndarray, np.ndarray, ClassSimilarity]:
     """Five classes far apart, but for two that lie upon each other."""
     centres = 12 * np.eye(5, 8)
     centres[1] = centres[0]
     targets = np.repeat(np.arange(5), 16)
     features = (centres[targets] + np.random.default_rng(0).normal(size=(80, 8))).astype("f4")
-    close = find_close_classes(
+    similarity = measure_class_similarity(
         features, targets, np.eye(5, dtype=np.int64), "abcde", "abcde", [str(i) for i in targets]
     )
-    return features, targets, close
+    return features, targets, similarity
 
 
-def test_a_planted_group_is_close_on_every_map(
-    planted: tuple[np.ndarray, np.ndarray, CloseClasses], monkeypatch: pytest.MonkeyPatch
+def test_a_planted_group_is_similar_on_every_projection(
+    planted: tuple[np.ndarray, np.ndarray, ClassSimilarity], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features, targets, close = planted
-    assert [group.classes for group in close.groups] == [(0, 1)]
+    features, targets, similarity = planted
+    assert [group.classes for group in similarity.groups] == [(0, 1)]
     monkeypatch.setattr(stability, "PLAN", ((10.0, 1), (20.0, 2)))
-    found = check_stability(features, targets, close)
+    found = check_stability(features, targets, similarity)
     assert found.plan == ((10.0, 1), (20.0, 2))
     assert found.groups == (2,)
     assert found.pairs[0] == 2
-    assert "every group is a group on each of them" in str(found.to_dict(close)["paragraph"])
+    assert "every group is similar on all of them" in replace(similarity, stability=found).stability_text
 
 
-def test_a_group_that_the_maps_do_not_show_is_said_to_be_none(
-    planted: tuple[np.ndarray, np.ndarray, CloseClasses], monkeypatch: pytest.MonkeyPatch
+def test_a_group_that_is_not_on_the_projections_is_reported(
+    planted: tuple[np.ndarray, np.ndarray, ClassSimilarity], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The finding is of other features than those that are asked again: there the two classes lie apart."""
-    features, targets, close = planted
+    """The result is of other features than those projected again, where the two classes lie apart."""
+    features, targets, similarity = planted
     moved = features.copy()
     moved[targets == 1] += 30
     monkeypatch.setattr(stability, "PLAN", ((5.0, 1),))
-    found = check_stability(moved, targets, close)
+    found = check_stability(moved, targets, similarity)
     assert found.groups == (0,)
-    assert "a and b lie close on none" in str(found.to_dict(close)["paragraph"])
+    assert "a and b are similar on none of them" in replace(similarity, stability=found).stability_text
 
 
-def test_no_map_is_begun_after_the_time_is_up(planted: tuple[np.ndarray, np.ndarray, CloseClasses]) -> None:
-    features, targets, close = planted
-    found = check_stability(features, targets, close, longest_s=0)
+def test_no_projection_starts_after_the_time_limit(planted: tuple[np.ndarray, np.ndarray, ClassSimilarity]) -> None:
+    features, targets, similarity = planted
+    found = check_stability(features, targets, similarity, longest_s=0)
     assert len(found.plan) == 1
-    assert "one other map" in str(found.to_dict(close)["paragraph"])
+    assert "one other projection (" in replace(similarity, stability=found).stability_text
 
 
 def test_images_are_chosen_evenly_from_all_classes() -> None:

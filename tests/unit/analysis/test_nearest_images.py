@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finesight.analysis.nearest_images import NEIGHBOURS, find_similar, load_similar, save_similar
+from finesight.analysis.nearest_images import NEIGHBOURS, find_nearest_images, load_nearest_images, save_nearest_images
 from finesight.errors import RunError
 from finesight.run.schema import NEIGHBOURS as NEIGHBOURS_FILE
 
@@ -16,31 +16,31 @@ def test_neighbours_are_those_of_the_whole_table_of_cosines() -> None:
     unit = FEATURES / np.linalg.norm(FEATURES, axis=1, keepdims=True)
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -2)
-    found = find_similar(FEATURES * np.arange(1, 41)[:, None])  # lengths do not count
+    found = find_nearest_images(FEATURES * np.arange(1, 41)[:, None])  # lengths do not count
     assert np.array_equal(found.indices, np.argsort(-cosines, axis=1)[:, :NEIGHBOURS])
     assert np.allclose(found.similarities, -np.sort(-cosines, axis=1)[:, :NEIGHBOURS], atol=1e-5)
 
 
 @pytest.mark.parametrize(("count", "shape"), [(0, (0, 0)), (1, (1, 0)), (3, (3, 2))])
 def test_few_images_have_few_neighbours(count: int, shape: tuple[int, int]) -> None:
-    found = find_similar(FEATURES[:count])
+    found = find_nearest_images(FEATURES[:count])
     assert found.indices.shape == found.similarities.shape == shape
 
 
 def test_they_come_back_from_disk(tmp_path: Path) -> None:
-    assert load_similar(tmp_path, 40) is None
-    saved = find_similar(FEATURES)
-    save_similar(tmp_path, saved)
-    found = load_similar(tmp_path, 40)
+    assert load_nearest_images(tmp_path, 40) is None
+    saved = find_nearest_images(FEATURES)
+    save_nearest_images(tmp_path, saved)
+    found = load_nearest_images(tmp_path, 40)
     assert found
     assert np.array_equal(found.indices, saved.indices)
     assert np.allclose(found.similarities, saved.similarities)
 
 
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
-    save_similar(tmp_path, find_similar(FEATURES))
-    with pytest.raises(RunError, match="not of the 39 images"):
-        load_similar(tmp_path, 39)
+    save_nearest_images(tmp_path, find_nearest_images(FEATURES))
+    with pytest.raises(RunError, match="does not match the 39 images"):
+        load_nearest_images(tmp_path, 39)
     (tmp_path / NEIGHBOURS_FILE).write_bytes(b"no tensors")
     with pytest.raises(RunError, match="is damaged"):
-        load_similar(tmp_path, 40)
+        load_nearest_images(tmp_path, 40)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finesight.analysis.projection import Map, load_map, place, project, save_map
+from finesight.analysis.projection import Projection, load_projection, save_projection
+from finesight.analysis.projection_methods import place, project
 from finesight.errors import ConfigError, DataError, RunError
 
 FEATURES = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
@@ -29,7 +30,7 @@ def test_umap_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_umap_cannot_place() -> None:
-    drawn = Map(np.zeros((12, 2), np.float32), "umap", "umap-learn", {"seed": 0})
+    drawn = Projection(np.zeros((12, 2), np.float32), "umap", "umap-learn", {"seed": 0})
     with pytest.raises(ConfigError, match="cannot be placed"):
         place(drawn, FEATURES, FEATURES)
 
@@ -41,14 +42,14 @@ def test_features_must_be_those_of_the_map() -> None:
 
 @pytest.mark.parametrize("damage", ["map.json", "map.safetensors"])
 def test_a_damaged_map_is_named(tmp_path: Path, damage: str) -> None:
-    save_map(tmp_path, project(FEATURES, "pca"))
+    save_projection(tmp_path, project(FEATURES, "pca"))
     (tmp_path / damage).write_bytes(b"{")
-    with pytest.raises(RunError, match="no readable map"):
-        load_map(tmp_path)
+    with pytest.raises(RunError, match="no readable projection"):
+        load_projection(tmp_path)
 
 
 def test_quality_is_kept(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    save_map(tmp_path, replace(project(FEATURES, "pca"), quality={"k": 5, "neighbourhood_preservation": 0.5}))
-    assert load_map(tmp_path).quality == {"k": 5, "neighbourhood_preservation": 0.5}
+    save_projection(tmp_path, replace(project(FEATURES, "pca"), quality={"k": 5, "neighbourhood_preservation": 0.5}))
+    assert load_projection(tmp_path).quality == {"k": 5, "neighbourhood_preservation": 0.5}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from finesight.analysis import projection_plot as scatter
-from finesight.analysis.projection_plot import draw_map
+from finesight.analysis.projection_plot import draw_projection
 
 RANDOM = np.random.default_rng(0)
 
@@ -16,7 +16,7 @@ def draw(path: Path, num_classes: int, names: list[str] | None = None) -> np.nda
     targets = np.repeat(np.arange(num_classes), 5)
     points = (RANDOM.normal(size=(len(targets), 2)) + 6 * RANDOM.normal(size=(num_classes, 2))[targets]).astype("f4")
     ids = [str(c) for c in range(num_classes)]
-    draw_map(points, targets, ids, names or [f"class {c}" for c in ids], path, "A map", "t-SNE (seed 0).")
+    draw_projection(points, targets, ids, names or [f"class {c}" for c in ids], path, "A map", "t-SNE (seed 0).")
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -41,14 +41,14 @@ def test_odd_names_are_drawn_without_remarks(tmp_path: Path, capfd: pytest.Captu
 
 
 def test_one_image_is_a_map(tmp_path: Path) -> None:
-    draw_map(np.zeros((1, 2), np.float32), np.array([1]), ["a", "b"], ["a", "b"], tmp_path / "map.png", "One")
+    draw_projection(np.zeros((1, 2), np.float32), np.array([1]), ["a", "b"], ["a", "b"], tmp_path / "map.png", "One")
     assert (tmp_path / "map.png").stat().st_size > 1000
 
 
 def test_the_same_map_is_the_same_file(tmp_path: Path) -> None:
     points, targets = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([0, 0, 1, 1])
     for name in ("first.png", "second.png"):
-        draw_map(points, targets, ["a", "b"], ["a", "b"], tmp_path / name, "Same")
+        draw_projection(points, targets, ["a", "b"], ["a", "b"], tmp_path / name, "Same")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.features import save_features
-from finesight.analysis.projection import project, save_map
-from finesight.analysis.projection_quality import map_quality
+from finesight.analysis.projection import measure_quality, save_projection
+from finesight.analysis.projection_methods import project
 from finesight.checks.contract import Explanation
 from finesight.checks.run import CHECKS
 from finesight.checks.run.case import Case
@@ -75,7 +75,9 @@ def answered(
         guesses = [classes.ids[index] for index in logits.argmax(1)]
         save_features(where, features, keys, [classes.ids[t] for t in targets], guesses)
         drawn = project(features, "pca")
-        save_map(where, drawn.__class__(**{**vars(drawn), "quality": map_quality(features, drawn.points, targets)}))
+        save_projection(
+            where, drawn.__class__(**{**vars(drawn), "quality": measure_quality(features, drawn.points, targets)})
+        )
     items = {key: Item(key, path) for key, path in (files or {}).items()}
     return Case(run, read_evidence(run, "val", find_task(run)), items, start_features=story.start_features)
 
@@ -116,7 +118,7 @@ def _write_regions(
     where, labels = run.embedding("val"), [classes.ids[index] for index in of]
     whole = np.random.default_rng(0).normal(size=(len(keys), 4)).astype(np.float32)
     save_features(where, whole, keys, [classes.ids[0]] * len(keys), [classes.ids[0]] * len(keys))
-    save_map(where, project(whole, "pca"))
+    save_projection(where, project(whole, "pca"))
     save_features(where / REGIONS, features, [keys[image] for image in images], labels, labels)
 
 

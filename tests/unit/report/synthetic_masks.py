@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.class_similarity import measure_class_similarity
 from finesight.analysis.features import save_features
 from finesight.analysis.label_errors import LabelErrors, save_label_errors
 from finesight.analysis.label_regions import RegionFinder
-from finesight.analysis.nearest_images import find_similar, save_similar
-from finesight.analysis.projection import project, save_map
-from finesight.analysis.projection_quality import map_quality
+from finesight.analysis.nearest_images import find_nearest_images, save_nearest_images
+from finesight.analysis.projection import measure_quality, save_projection
+from finesight.analysis.projection_methods import project
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
@@ -83,16 +83,16 @@ def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -
     targets, predictions = score.judge_images()
     folder, name = run.embedding("val"), CLASSES.ids.__getitem__
     save_features(folder, features, keys, [*map(name, targets)], [*map(name, predictions)])
-    save_similar(folder, find_similar(features))
+    save_nearest_images(folder, find_nearest_images(features))
     drawn = project(features, "pca")
-    save_map(folder, replace(drawn, quality=map_quality(features, drawn.points, targets)))
+    save_projection(folder, replace(drawn, quality=measure_quality(features, drawn.points, targets)))
     Image.new("RGB", (320, 240), "white").save(folder / "map.png")
     owners, classes = np.repeat(np.arange(len(keys)), 3), np.tile(np.arange(3), len(keys))
     regions = (3 * np.eye(3, 8)[classes] + rng.normal(size=(len(owners), 8))).astype(np.float32)
     told, keys = score.judge_regions(owners, classes), [keys[image] for image in owners]
     save_features(folder / REGIONS, regions, keys, [*map(name, classes)], [*map(name, told)])
     confusion = count_confusion(torch.from_numpy(classes), torch.from_numpy(told), len(CLASSES)).numpy()
-    found = find_close_classes(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
+    found = measure_class_similarity(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
     run.write_json("embedding/val/close_classes.json", found.to_dict())
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.class_similarity import measure_class_similarity
 from finesight.analysis.features import save_features
 from finesight.analysis.label_errors import LabelErrors, find_label_errors, save_label_errors
-from finesight.analysis.nearest_images import find_similar, save_similar
-from finesight.analysis.projection import project, save_map
-from finesight.analysis.projection_quality import map_quality
+from finesight.analysis.nearest_images import find_nearest_images, save_nearest_images
+from finesight.analysis.projection import measure_quality, save_projection
+from finesight.analysis.projection_methods import project
 from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.metrics.confusion import count_confusion
@@ -134,11 +134,11 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     predictions = logits.argmax(1).tolist()
     targets, told = ([classes.ids[index] for index in indices] for indices in (keys.values(), predictions))
     save_features(folder, features, list(keys), targets, told)
-    save_similar(folder, find_similar(features))
+    save_nearest_images(folder, find_nearest_images(features))
     drawn = project(features, "pca")
-    save_map(folder, replace(drawn, quality=map_quality(features, drawn.points, labels)))
+    save_projection(folder, replace(drawn, quality=measure_quality(features, drawn.points, labels)))
     confusion = count_confusion(torch.from_numpy(labels), logits.argmax(1), num_classes).numpy()
-    found = find_close_classes(features, labels, confusion, classes.names, classes.ids, list(keys))
+    found = measure_class_similarity(features, labels, confusion, classes.names, classes.ids, list(keys))
     run.write_json("embedding/val/close_classes.json", found.to_dict())
     image = Image.new("RGB", (320, 240), "white")
     image.save(folder / "map.png")

@@ -13,7 +13,7 @@ from synthetic_run import SyntheticRun
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.confusion import DEFINITIONS
-from finesight.reporting.calibration import SIDE, describe_scaling, draw_reliability, judge, tell_calibration
+from finesight.reporting.calibration import SIDE, describe_calibration, describe_scaling, draw_reliability, judge
 from finesight.reporting.charts import TOP
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
@@ -24,33 +24,32 @@ def evidence(synthetic: SyntheticRun) -> Evidence:
     return read_evidence(synthetic.run, "val", find_task(synthetic.run))
 
 
-def measure(too_sure: float) -> Calibration:
+def measure(factor: float) -> Calibration:
     random = torch.Generator().manual_seed(0)
     logits = 2 * torch.randn(4000, 4, generator=random)
     targets = torch.multinomial(logits.softmax(1), 1, generator=random)[:, 0]
-    return calibrate(too_sure * logits, targets, torch.arange(4000), "image", "val")
+    return calibrate(factor * logits, targets, torch.arange(4000), "image", "val")
 
 
 @pytest.mark.parametrize(
-    ("too_sure", "verdict"),
-    [(1.0, "about as often as it is sure"), (3.0, "surer than it should be"), (0.3, "less sure than it could be")],
+    ("factor", "verdict"), [(1.0, "Well calibrated"), (3.0, "Overconfident"), (0.3, "Underconfident")]
 )
-def test_the_verdict_follows_the_numbers(too_sure: float, verdict: str) -> None:
-    assert verdict in judge(measure(too_sure))
+def test_the_verdict_follows_the_numbers(factor: float, verdict: str) -> None:
+    assert verdict in judge(measure(factor))
 
 
 def test_where_every_answer_is_right_no_temperature_is_claimed() -> None:
     targets = torch.arange(40) % 4
     found = calibrate(torch.eye(4)[targets], targets, torch.arange(40), "image", "val")
     assert found.all_right
-    assert "No temperature can be fitted" in describe_scaling(found, can_use=True)
+    assert "No temperature can be fitted" in describe_scaling(found, "")
     assert not measure(1.0).all_right
 
 
 def test_a_temperature_that_is_not_offered_is_not_drawn(evidence: Evidence) -> None:
     found = measure(1.0)
     worse = replace(found, before=found.after, after=measure(3.0).before)
-    story = tell_calibration(replace(evidence, calibration=worse))
+    story = describe_calibration(replace(evidence, calibration=worse), "")
     assert story is not None
     assert "No temperature is offered" in story.paragraphs[1]
     assert worse.why_not in story.paragraphs[1]
@@ -84,11 +83,13 @@ def test_the_page_shows_what_the_run_holds(synthetic: SyntheticRun, evidence: Ev
 
 def test_masks_have_it_too(tmp_path: Path) -> None:
     made = write_mask_run(tmp_path)
-    story = tell_calibration(read_evidence(made.run, "val", find_task(made.run)))
+    story = describe_calibration(read_evidence(made.run, "val", find_task(made.run)), "Masks do not change.")
     assert story is not None
     assert "pixels" in story.paragraphs[1]
-    assert "No mask changes" in story.paragraphs[1]
-    assert "reliability" in render(made)
+    assert "Masks do not change." in story.paragraphs[1]
+    html = render(made)
+    assert "reliability" in html
+    assert "Masks do not change" in html
 
 
 def render(made: MaskRun) -> str:
@@ -98,9 +99,9 @@ def render(made: MaskRun) -> str:
 
 
 def test_a_run_that_was_not_calibrated_says_how(synthetic: SyntheticRun, evidence: Evidence, tmp_path: Path) -> None:
-    assert tell_calibration(replace(evidence, calibration=None)) is None
+    assert describe_calibration(replace(evidence, calibration=None), "") is None
     shutil.copytree(synthetic.run.path, tmp_path / "run")
     (tmp_path / "run" / "calibration.json").unlink()
     run = RunFolder(tmp_path / "run")
     html = render_report(run, tmp_path / "r.html", synthetic.find_image).read_text(encoding="utf-8")
-    assert "not calibrated yet" in html
+    assert "Calibration has not been measured" in html

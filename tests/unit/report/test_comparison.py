@@ -70,7 +70,7 @@ def test_architectures_and_settings_that_differ(page: str, pair: list[Evidence])
 
 
 def test_both_films_share_one_slider(page: str) -> None:
-    film = read_data(page)["film"]
+    film = read_data(page)["snapshots"]
     assert film["epochs"] == [1, 2, 3, 4, 5, 6]
     assert [strip["epochs"][-1] for strip in film["strips"]] == [4, 6] * 3
 
@@ -150,7 +150,7 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
     assert "3 runs compared" in html
     assert "F1</a> of each class" in html
     images = read_data(html)["images"]
-    assert [answers["name"] for answers in images["answers"]] == name_runs(
+    assert [answers["name"] for answers in images["runs"]] == name_runs(
         [read_evidence(run, "val", find_task(run)) for run in (made.run, other.run, made.run)]
     )
     assert len(images["near"]) == len(images["key"]) == 60  # of the last run, which was embedded

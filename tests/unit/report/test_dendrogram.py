@@ -1,29 +1,31 @@
-"""The tree of close classes: every class once, and joins the further right the closer."""
+"""The dendrogram of classes: every class once, and similar ones join further right."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
-from finesight.analysis.class_similarity import find_close_classes
+from finesight.analysis.class_similarity import measure_class_similarity
+from finesight.analysis.class_similarity_result import ClassSimilarity
 from finesight.reporting.dendrogram import WIDTH, draw_dendrogram
 
 
-def close_of(num_classes: int) -> dict:
+def measure(num_classes: int) -> ClassSimilarity:
     centres = 12 * np.eye(num_classes, 16)
     centres[1] = centres[0]
     targets = np.repeat(np.arange(num_classes), 12)
     features = (centres[targets] + np.random.default_rng(0).normal(size=(len(targets), 16))).astype("f4")
     names = [f"name {c}" for c in range(num_classes)]
     keys = [str(i) for i in range(len(targets))]
-    return find_close_classes(features, targets, np.eye(num_classes, dtype=int), names, names, keys).to_dict()
+    return measure_class_similarity(features, targets, np.eye(num_classes, dtype=int), names, names, keys)
 
 
-def test_every_class_has_its_place_and_close_ones_join_furthest_right() -> None:
-    drawn = draw_dendrogram(close_of(6), [f"name {c}" for c in range(6)])
+def test_every_class_has_its_place_and_similar_ones_join_furthest_right() -> None:
+    drawn = draw_dendrogram(measure(6), [f"name {c}" for c in range(6)])
     assert drawn is not None
     assert sorted(index for index, *_ in drawn.labels) == list(range(6))
     assert len(drawn.joins) == 5
-    assert [join.close for join in drawn.joins] == [True, False, False, False, False]
+    assert [join.is_similar for join in drawn.joins] == [True, False, False, False, False]
     across = [float(re.findall(r"H([\d.]+)V", join.path)[0]) for join in drawn.joins]
     assert across[0] > drawn.threshold_x > max(across[1:])
     assert across == sorted(across, reverse=True)
@@ -34,5 +36,4 @@ def test_every_class_has_its_place_and_close_ones_join_furthest_right() -> None:
 
 
 def test_without_a_tree_nothing_is_drawn() -> None:
-    assert draw_dendrogram({}, []) is None
-    assert draw_dendrogram({"order": [0, 1], "threshold": 0.1}, ["a", "b"]) is None
+    assert draw_dendrogram(replace(measure(6), tree=()), [f"name {c}" for c in range(6)]) is None

@@ -128,7 +128,7 @@ def test_veil_lies_over_what_stayed() -> None:
 
 
 def test_film_shows_what_the_run_kept(made: MaskRun, evidence: Evidence, page: str) -> None:
-    film = read_data(page)["film"]
+    film = read_data(page)["snapshots"]
     assert film["epochs"] == [1, 2, 3, 4]
     assert len(film["strips"]) == 3
     strip = film["strips"][0]
@@ -147,8 +147,8 @@ def test_film_without_scores_or_images(made: MaskRun, tmp_path: Path) -> None:
     run = RunFolder(shutil.copytree(made.run.path, tmp_path / "run"))
     (run.path / "film/scores.json").unlink()
     html = render_report(run, tmp_path / "r.html", lambda key: None).read_text(encoding="utf-8")
-    assert read_data(html)["film"]["strips"][0]["miou"] == [None] * 4
-    assert "True mask: not there" in html  # of the galleries; the film holds its own
+    assert read_data(html)["snapshots"]["strips"][0]["miou"] == [None] * 4
+    assert "True mask: missing" in html  # of the galleries; the film holds its own
     assert not Page(html).unbalanced
 
 
@@ -157,9 +157,9 @@ def test_no_film_no_evaluation(made: MaskRun, tmp_path: Path) -> None:
     for name in ("film", "evaluation"):
         shutil.rmtree(run.path / name)
     html = render(made, run, tmp_path / "r.html")
-    assert "There is no film to show" in html
-    assert read_data(html)["film"] is None
-    assert "Not yet measured on the validation part" in html
+    assert "There are no mask snapshots" in html
+    assert read_data(html)["snapshots"] is None
+    assert "Not yet evaluated on the validation split" in html
     assert not Page(html).unbalanced
 
 

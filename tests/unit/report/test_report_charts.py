@@ -39,7 +39,7 @@ def test_one_epoch_and_values_that_are_no_numbers() -> None:
 
 def test_matrix_follows_the_order_and_leaves_out_empty_cells() -> None:
     matrix = draw_matrix([[8, 2, 0], [0, 5, 0], [0, 0, 0]], ["a", "b", "never seen"], order=[2, 0, 1])
-    drawn = {(cell.truth, cell.prediction): (cell.row, cell.column, cell.count, cell.share) for cell in matrix.cells}
+    drawn = {(cell.truth, cell.prediction): (cell.row, cell.column, cell.count, cell.fraction) for cell in matrix.cells}
     assert drawn == {(0, 0): (1, 1, 8, 0.8), (0, 1): (1, 2, 2, 0.2), (1, 1): (2, 2, 5, 1.0)}
 
 

@@ -104,7 +104,7 @@ def test_metrics_are_those_of_the_evaluation(synthetic: SyntheticRun, page: str)
     }
     assert (
         f'<data value="{metrics["accuracy"]}">{100 * metrics["accuracy"]:.1f}\N{NO-BREAK SPACE}%</data></a>'
-        " of 60 images" in page
+        " on 60 images" in page
     )
     for metric in ("precision", "recall", "f1"):
         assert f'<data value="{metrics[f"{metric}/wolf"]}">' in page
@@ -129,7 +129,7 @@ def test_page_data_names_every_image(synthetic: SyntheticRun, page: str) -> None
     data = read_data(page)
     keys = [key for key, _ in synthetic.run.read_splits()["val"]]
     assert data["images"]["key"] == keys
-    assert data["map"]["image"] == list(range(len(keys)))
+    assert data["projection"]["image"] == list(range(len(keys)))
     assert all(place is not None for place in data["images"]["place"])
 
 
@@ -139,14 +139,14 @@ def test_gone_images_leave_a_placeholder_and_a_note(synthetic: SyntheticRun, tmp
         synthetic.run, tmp_path / "r.html", lambda key: None if key in gone else synthetic.find_image(key)
     )
     html = out.read_text(encoding="utf-8")
-    assert "2 images of 60 could not be read any more" in html
+    assert "2 images of 60 cannot be read" in html
     assert 'aria-label="no image: wolf, class 0/000.png"' in html
     assert [place for place in read_data(html)["images"]["place"] if place is None] == [None, None]
 
 
 def test_all_images_gone(synthetic: SyntheticRun, tmp_path: Path) -> None:
     html = render_report(synthetic.run, tmp_path / "r.html", lambda key: None).read_text(encoding="utf-8")
-    assert "60 images of 60 could not be read any more" in html
+    assert "60 images of 60 cannot be read" in html
     assert not Page(html).unbalanced
 
 
@@ -157,7 +157,7 @@ def test_without_embedding_the_map_says_how_to_make_one(synthetic: SyntheticRun,
     assert (
         html.count(f"<code>finesight embed {made.run.path}</code>") == 3
     )  # map, close classes, the map through training
-    assert read_data(html)["map"] is None
+    assert read_data(html)["projection"] is None
     assert "Bokeh" not in html
     assert "Most frequent confusions" in html
 
@@ -166,9 +166,9 @@ def test_without_evaluation_its_sections_say_how_to_make_one(synthetic: Syntheti
     made = copy_run(synthetic, tmp_path)
     shutil.rmtree(made.run.path / "evaluation")
     html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
-    assert "Not yet measured on the validation part" in html
+    assert "Not yet evaluated on the validation split" in html
     assert html.count(f"<code>finesight evaluate {made.run.path} --split val</code>") == 4
-    assert read_data(html)["map"] is not None
+    assert read_data(html)["projection"] is not None
 
 
 def test_run_that_was_just_started(synthetic: SyntheticRun, tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_run_that_was_just_started(synthetic: SyntheticRun, tmp_path: Path) -> N
     ):
         (made.run.path / name).unlink()
     html = render_report(made.run, tmp_path / "r.html", made.find_image).read_text(encoding="utf-8")
-    assert "No epoch was finished yet" in html
-    assert "keeps no freeze ledger yet" in html
+    assert "No epoch has finished" in html
+    assert "no freeze ledger yet" in html
     assert not Page(html).unbalanced
 
 
@@ -209,5 +209,5 @@ def test_key_that_is_no_utf8_can_be_reported(synthetic: SyntheticRun, tmp_path: 
 def test_static_parts_need_no_script(page: str) -> None:
     static = without_scripts(page)
     assert 'class="tile sheet-0"' in static
-    assert "Most confident mistakes" in static
+    assert "Most confident errors" in static
     assert '<tr>\n        <th scope="row" data-value="wolf">' in static

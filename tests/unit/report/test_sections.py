@@ -34,21 +34,21 @@ def test_best_epoch_is_the_one_that_the_journal_says_was_kept(evidence: Evidence
     assert find_best_epoch(dataclasses.replace(evidence, journal=lines)) == 2
 
 
-def test_verdict_compares_with_guessing(evidence: Evidence) -> None:
+def test_verdict_compares_with_the_baseline(evidence: Evidence) -> None:
     verdict = give_verdict(evidence)
     assert verdict
     assert evidence.evaluation
     assert verdict.accuracy == evidence.evaluation.metrics["accuracy"]
     assert verdict.interval[0] < verdict.accuracy < verdict.interval[1]
-    assert "right on 25.0\N{NO-BREAK SPACE}%" in verdict.against_guessing
+    assert "reaches 25.0\N{NO-BREAK SPACE}%" in verdict.against_baseline
 
 
 def test_rows_of_classes(evidence: Evidence) -> None:
     rows = list_classes(evidence)
     assert [row.count for row in rows] == [15] * 4
-    assert rows[0].taken_for is not None
-    assert rows[0].taken_for[0] == 1  # made to lie close
-    assert rows[2].taken_for is None
+    assert rows[0].confused_with is not None
+    assert rows[0].confused_with[0] == 1  # made to lie close
+    assert rows[2].confused_with is None
 
 
 def test_confusions_are_sorted_and_hold_no_hits(evidence: Evidence) -> None:
@@ -58,7 +58,7 @@ def test_confusions_are_sorted_and_hold_no_hits(evidence: Evidence) -> None:
     assert sum(counts) == len(find_mistakes(evidence.images))
 
 
-def test_surest_mistakes_come_first(evidence: Evidence) -> None:
+def test_most_confident_errors_come_first(evidence: Evidence) -> None:
     sure = [mistake.confidence or 0 for mistake in find_mistakes(evidence.images)]
     assert sure
     assert sure == sorted(sure, reverse=True)
@@ -85,8 +85,8 @@ def test_moved_layer_is_told(evidence: Evidence) -> None:
 
 def test_commands_quote_what_needs_it(evidence: Evidence) -> None:
     commands = dict(list_commands(evidence))
-    assert commands["as it was started"].startswith("finesight train --data ")
-    assert f"'{evidence.run}'" in commands["this page again"]  # its name holds a space
+    assert commands["Original command"].startswith("finesight train --data ")
+    assert f"'{evidence.run}'" in commands["Write this report again"]  # its name holds a space
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.analysis.evidence import Answer, Evidence
 from finesight.analysis.features import Features, load_features
-from finesight.analysis.projection_quality import elect
+from finesight.analysis.projection import elect
 from finesight.analysis.wording import label_class
 from finesight.checks.contract import NotApplicable
 from finesight.data.decoders import Masks
@@ -140,7 +140,7 @@ class Case:
             owners = np.unique(self.features.keys, return_inverse=True)[1]
         if (len(features) - 1 if owners is None else most_neighbours(owners)) < NEIGHBOURS:
             raise NotApplicable(f"It takes more than {NEIGHBOURS} {self.unit}s to ask neighbours.")
-        return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS, owners=owners)])
+        return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS, groups=owners)])
 
     @cached_property
     def duplicates(self) -> list[Duplicates]:

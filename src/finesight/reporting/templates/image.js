@@ -1,9 +1,9 @@
-// A click on any image, or Enter on it, opens it large with what was said of it and the images most like it.
+// A click on an image, or Enter on it, opens it large, with its predictions and its nearest images.
 "use strict";
 
 const dialog = document.getElementById("image");
 const backButton = document.getElementById("image-back");
-let trail = []; // numbers of the images seen since the dialog was opened, the one shown last
+let trail = []; // indices of the images shown since the dialog was opened, the current one last
 
 function addFact(list, name, ...content) {
   const fact = element("div");
@@ -13,34 +13,34 @@ function addFact(list, name, ...content) {
   list.append(fact);
 }
 
-function showProbability(confidence) {
+function showConfidence(confidence) {
   const shown = element("span", "soft", confidence === null ? "" : percent(confidence));
-  shown.dataset.term = "probability";
+  shown.dataset.term = "confidence";
   return shown;
 }
 
-// Of an image with a mask it is said which class has most pixels, and how many are right.
-const mostly = images.right ? "mostly " : "";
+// The class of an image with a mask is that of most of its pixels.
+const mostly = images.pixel_accuracy ? "mostly " : "";
 
-function describeScene(prediction, right) {
-  const share = element("span", "soft", right === null ? "unknown truth" : `${percent(right)} right`);
-  return [mostly, element("span", "name", className(prediction)), " ", share];
+function describeMask(prediction, accuracy) {
+  const correct = element("span", "soft", accuracy === null ? "unlabelled" : `${percent(accuracy)} correct`);
+  return [mostly, element("span", "name", className(prediction)), " ", correct];
 }
 
-function describeAnswer(truth, prediction, confidence) {
-  if (prediction === null) return [element("span", "soft", "not asked")];
-  const verdict = truth === null ? [] : prediction === truth ? [element("span", "good", "✓ right")] : [element("span", "wrong", "✗ wrong")];
-  return [element("span", "name", className(prediction)), " ", ...verdict, " ", showProbability(confidence)];
+function describePrediction(truth, prediction, confidence) {
+  if (prediction === null) return [element("span", "soft", "not evaluated")];
+  const verdict = truth === null ? [] : prediction === truth ? [element("span", "good", "✓ correct")] : [element("span", "wrong", "✗ wrong")];
+  return [element("span", "name", className(prediction)), " ", ...verdict, " ", showConfidence(confidence)];
 }
 
 function makeNeighbour(index, similarity, truth) {
   const figure = element("figure", "neighbour");
   const caption = element("figcaption");
-  const alike = element("span", "soft", `${similarity.toFixed(similarity < 0.99 ? 2 : 3)} alike`);
-  alike.dataset.term = "similarity";
+  const cosine = element("span", "soft", `similarity ${similarity.toFixed(similarity < 0.99 ? 2 : 3)}`);
+  cosine.dataset.term = "similarity";
   caption.append(element("span", "name", className(images.truth[index])));
-  if (images.truth[index] !== truth) caption.append(element("span", "wrong", `${mostly}another class`));
-  caption.append(alike);
+  if (images.truth[index] !== truth) caption.append(element("span", "wrong", `${mostly}a different class`));
+  caption.append(cosine);
   figure.append(makeTile(index), caption);
   return figure;
 }
@@ -50,7 +50,7 @@ function fillNeighbours(index) {
   const truth = images.truth[index];
   const same = near.filter((other) => images.truth[other] === truth).length;
   document.getElementById("image-near").hidden = !near.length;
-  document.getElementById("image-sum").textContent = `${same} of ${near.length} are ${mostly}of the same class.`;
+  document.getElementById("image-near-summary").textContent = `${same} of ${near.length} have ${mostly}the same class.`;
   const box = document.getElementById("image-neighbours");
   box.replaceChildren(...near.map((other, place) => makeNeighbour(other, images.similarity[index][place], truth)));
   letOneBeTabbed(box);
@@ -67,9 +67,9 @@ function fillDialog() {
   document.getElementById("image-large").replaceChildren(large);
   facts.replaceChildren();
   addFact(facts, "Truth", mostly, element("span", "name", className(truth)));
-  if (images.right) addFact(facts, "Prediction", ...describeScene(images.prediction[index], images.right[index]));
-  else for (const answers of images.answers ?? [{ name: "Prediction", ...images }]) {
-    addFact(facts, answers.name, ...describeAnswer(truth, answers.prediction[index], answers.confidence[index]));
+  if (images.pixel_accuracy) addFact(facts, "Prediction", ...describeMask(images.prediction[index], images.pixel_accuracy[index]));
+  else for (const run of images.runs ?? [{ name: "Prediction", ...images }]) {
+    addFact(facts, run.name, ...describePrediction(truth, run.prediction[index], run.confidence[index]));
   }
   fillNeighbours(index);
   backButton.hidden = trail.length < 2;
@@ -92,7 +92,7 @@ backButton.addEventListener("click", () => {
 });
 document.getElementById("image-close").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close(); // beside it
+  if (event.target === dialog) dialog.close(); // a click on the backdrop
 });
 
 // Tiles are buttons: of each group one can be tabbed to, arrow keys lead to the others

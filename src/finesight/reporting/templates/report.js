@@ -1,4 +1,4 @@
-// The page's own interaction: tooltips, galleries, sorting, the confusion matrix. Text is only ever set as text.
+// Tooltips, galleries, sorting, the confusion matrix. User text is only ever set as text, never as HTML.
 "use strict";
 
 const report = JSON.parse(document.getElementById("report-data").textContent);
@@ -13,9 +13,9 @@ function element(tag, className, text) {
   return made;
 }
 
-// Only what is all is 100 %.
-function percent(share) {
-  return `${(share < 1 ? Math.min(100 * share, 99.9) : 100).toFixed(1)} %`;
+// 100 % only for exactly all.
+function percent(fraction) {
+  return `${(fraction < 1 ? Math.min(100 * fraction, 99.9) : 100).toFixed(1)} %`;
 }
 
 function className(index) {
@@ -37,7 +37,7 @@ function makeTile(index) {
   return tile;
 }
 
-// A tile of an image that is known to the page is a button; image.js opens it.
+// A tile whose image is in the page data is a button; image.js opens it.
 function prepareTile(tile) {
   const opens = tile.dataset.image !== undefined;
   tile.setAttribute("role", opens ? "button" : "img");
@@ -56,12 +56,12 @@ function makeCard(index) {
   caption.append(element("span", "name", className(truth)));
   if (prediction !== null && prediction !== truth) caption.append(element("span", "wrong name", `→ ${className(prediction)}`));
   if (confidence !== null) {
-    const sure = element("span", "soft", `${Math.round(100 * confidence)} % sure`);
-    sure.dataset.term = "probability";
-    caption.append(sure);
+    const shown = element("span", "soft", `${Math.round(100 * confidence)} % confidence`);
+    shown.dataset.term = "confidence";
+    caption.append(shown);
   }
-  const right = images.right?.[index] ?? null; // of an image with a mask
-  if (right !== null) caption.append(element("span", "soft", `${percent(right)} right`));
+  const accuracy = images.pixel_accuracy?.[index] ?? null; // of an image with a mask
+  if (accuracy !== null) caption.append(element("span", "soft", `${percent(accuracy)} correct`));
   caption.append(element("span", "key", images.key[index]));
   card.append(makeTile(index), caption);
   card.dataset.key = images.key[index];
@@ -106,28 +106,28 @@ function pluralise(count, unit = report.unit) {
   return count === 1 ? `1 ${unit}` : `${count.toLocaleString("en")} ${unit}s`;
 }
 
-// A click on a number tells what it means
+// A click on a number opens its definition
 
-const meaning = document.getElementById("meaning");
+const definition = document.getElementById("definition");
 
 function explain(name, at) {
   const term = document.getElementById(`term-${name}`);
-  const all = element("a", "", "All that numbers mean");
+  const all = element("a", "", "Glossary");
   all.href = "#glossary";
-  all.addEventListener("click", () => meaning.hidePopover());
-  meaning.replaceChildren(
+  all.addEventListener("click", () => definition.hidePopover());
+  definition.replaceChildren(
     element("strong", "", term.querySelector("dt").textContent),
     element("p", "", term.querySelector("dd").textContent),
     all,
   );
   const host = at.closest("dialog") ?? document.body; // what is outside an open dialog cannot be reached
-  if (meaning.parentElement !== host) host.append(meaning);
-  meaning.showPopover();
+  if (definition.parentElement !== host) host.append(definition);
+  definition.showPopover();
   const { left, top, bottom } = at.getBoundingClientRect();
-  const { offsetWidth: width, offsetHeight: height } = meaning;
-  meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
-  meaning.style.top = `${bottom + 6 + height > innerHeight ? Math.max(8, top - height - 6) : bottom + 6}px`;
-  meaning.focus();
+  const { offsetWidth: width, offsetHeight: height } = definition;
+  definition.style.left = `${Math.max(8, Math.min(left, innerWidth - width - 8))}px`;
+  definition.style.top = `${bottom + 6 + height > innerHeight ? Math.max(8, top - height - 6) : bottom + 6}px`;
+  definition.focus();
 }
 
 // The term of a number: its own, or that of its column
@@ -147,7 +147,7 @@ document.addEventListener("click", (event) => {
   explain(name, event.target);
 });
 
-// As a chapter of a book, the page is in a frame without an address of its own: links within it would leave it.
+// A chapter of a book is a frame without an address: a link inside it would leave it.
 
 if (location.protocol === "about:") {
   document.addEventListener("click", (event) => {
@@ -196,7 +196,7 @@ function showConfusion(truth, prediction) {
   const found = images.key
     .map((_, index) => index)
     .filter((index) => images.truth[index] === truth && images.prediction[index] === prediction);
-  const names = truth === prediction ? `${className(truth)}, told right` : `${className(truth)} taken for ${className(prediction)}`;
+  const names = truth === prediction ? `${className(truth)}, correct` : `${className(truth)} predicted as ${className(prediction)}`;
   const heading = showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
   for (const cell of matrix.querySelectorAll(".chosen")) cell.classList.remove("chosen");
   const chosen = matrix.querySelector(`.cell[data-truth="${truth}"][data-prediction="${prediction}"]`);
@@ -218,11 +218,11 @@ function lightLabels(cell) {
 }
 
 function describeCell(cell) {
-  const { truth, prediction, count, share } = cell.dataset;
+  const { truth, prediction, count, fraction } = cell.dataset;
   const box = element("div");
-  const verb = truth === prediction ? "told right" : `taken for ${className(Number(prediction))}`;
+  const verb = truth === prediction ? "correct" : `predicted as ${className(Number(prediction))}`;
   box.append(element("strong", "name", className(Number(truth))), element("div", "name", verb));
-  box.append(element("div", "soft", `${pluralise(Number(count))}, ${(100 * Number(share)).toFixed(1)} % of its row`));
+  box.append(element("div", "soft", `${pluralise(Number(count))}, ${(100 * Number(fraction)).toFixed(1)} % of its row`));
   return box;
 }
 
@@ -241,7 +241,7 @@ function orderMatrix(order) {
 }
 
 if (matrix) {
-  for (const title of matrix.querySelectorAll(".cell title")) title.remove(); // our own tip takes its place
+  for (const title of matrix.querySelectorAll(".cell title")) title.remove(); // replaced by the tip
   matrix.addEventListener("pointermove", (event) => {
     const cell = event.target.closest(".cell");
     lightLabels(cell);
@@ -257,7 +257,7 @@ if (matrix) {
     const { truth, prediction } = button.dataset;
     button.addEventListener("click", () => (prediction ? showConfusion(Number(truth), Number(prediction)) : showClass(Number(truth))));
   }
-  const orders = { close: report.order, list: report.names.map((_, index) => index) };
+  const orders = { similar: report.order, list: report.names.map((_, index) => index) };
   const buttons = document.querySelectorAll("button[data-order]");
   for (const button of buttons) {
     button.addEventListener("click", () => {

@@ -5,16 +5,15 @@ from typing import Any
 
 from finesight.analysis.evidence import Answer, Evidence
 from finesight.metrics.evaluation import find_errors
-from finesight.reporting.calibration import tell_calibration
+from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import list_keys, show_examples
-from finesight.reporting.history_panels import draw_panels
 from finesight.reporting.html import Page, name_split
-from finesight.reporting.interactive_map import Style, bokeh_script, class_style
+from finesight.reporting.image_columns import list_from_other_splits, list_images, list_nearest
+from finesight.reporting.interactive_plot import Style, bokeh_script, class_style
 from finesight.reporting.label_errors import show_wrong_images
-from finesight.reporting.map_section import plot_map, tell_map
 from finesight.reporting.originals import Originals
-from finesight.reporting.panel import list_elsewhere, list_images, list_nearest
+from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
 from finesight.reporting.sections import (
     describe_training,
     draw_training,
@@ -30,16 +29,21 @@ from finesight.reporting.thumbnails import Sprites, make_sprites
 MISTAKES_SHOWN = 60
 OVERLAY_SIDE = 96  # pixels of a saliency map
 EXAMPLES_A_CLASS = 3
-MAP_KEY = "Colour and shape tell the true class; a thick red edge marks a mistake."
+PLOT_KEY = "Colour and shape show the true class; a red edge marks an error."
+LABEL_RULE = (
+    "The suggested class is at least ten times as probable, and the nearest images agree. A score of 3 means a "
+    "thousand times as probable as the label."
+)
+CALIBRATION_EFFECT = "Predictions do not change. `finesight predict --calibrated` writes the scaled probabilities."
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
-    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("mistakes", "Mistakes"),
-    ("film-maps", "Through training"), ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"),
+    ("confusion", "Confusion"), ("projection", "Projection"), ("similar", "Similar classes"), ("errors", "Errors"),
+    ("history", "Projection history"), ("labels", "Labels"), ("calibration", "Calibration"), ("data", "Data"),
     ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "map.html.j2", "mistakes.html.j2",
-    "film_maps.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2",
+    "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "projection.html.j2", "errors.html.j2",
+    "projection_history.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2", "training.html.j2",
     "record.html.j2",
 )  # fmt: skip
 
@@ -55,8 +59,8 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
         data=_page_data(evidence, story, sprites),
         context=_context(evidence, story, sprites, originals),
         definitions=evidence.evaluation.definitions if evidence.evaluation else {},
-        scripts=["map.js"] if evidence.embedding else [],
-        groundwork=bokeh_script() if evidence.embedding else "",
+        scripts=["projection.js"] if evidence.embedding else [],
+        library=bokeh_script() if evidence.embedding else "",
         sprites=sprites,
     )
 
@@ -77,13 +81,13 @@ def _tell(evidence: Evidence) -> Story:
     for answer in evidence.images:
         if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
             keys.append(answer.key)
-    groups = evidence.embedding.close_classes.get("groups", ()) if evidence.embedding else ()
+    groups = similarity.groups if (similarity := evidence.embedding and evidence.embedding.similarity) else ()
     shown = list_keys(evidence)
     shown += [key for keys in examples.values() for key in keys]
-    shown += [key for group in groups for keys in group["examples"] for key in keys]
+    shown += [key for group in groups for keys in group.examples for key in keys]
     shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
     shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
-    images = [*evidence.images, *list_elsewhere(evidence, shown)]
+    images = [*evidence.images, *list_from_other_splits(evidence, shown)]
     known = dict.fromkeys(answer.key for answer in images)
     everything = dict.fromkeys([*(key for key in shown if key in known), *known])
     return Story(images, mistakes, examples, list(everything))
@@ -105,19 +109,21 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "largest": max((max(row.train, row.count) for row in rows), default=0),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
-        "calibration": tell_calibration(evidence),
+        "calibration": describe_calibration(evidence, CALIBRATION_EFFECT),
+        "label_rule": LABEL_RULE,
         "label_galleries": show_wrong_images(evidence),
-        "film_panels": draw_panels(evidence),
-        "film_paragraph": evidence.film_maps.paragraph if evidence.film_maps else "",
-        "attention": originals.attention,
-        "ordered_by_closeness": order != list(range(len(order))),
+        "history_panels": draw_history(evidence),
+        "history_paragraph": evidence.projection_history.paragraph if evidence.projection_history else "",
+        "saliency": originals.attention,
+        "ordered_by_similarity": order != list(range(len(order))),
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         "story": story,
-        "mistakes": story.mistakes[:MISTAKES_SHOWN],
+        "errors": story.mistakes[:MISTAKES_SHOWN],
+        "num_errors": len(story.mistakes),
         "nearest": list_nearest(embedding),
         "num_images": len(story.images),
-        **tell_map(evidence, list_styles(evidence), MAP_KEY),
+        **describe_projection(evidence, list_styles(evidence), PLOT_KEY),
     }
 
 
@@ -133,7 +139,7 @@ def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, 
         "order": order_classes(evidence),
         "unit": "image",
         "images": list_images(story.images, sprites, embedding),
-        "map": plot_map(embedding, list_styles(evidence)) if embedding else None,
+        "projection": plot_projection(embedding, list_styles(evidence)) if embedding else None,
     }
 
 

@@ -22,13 +22,15 @@ def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Gathered:
         "changed_views": list(zip(("Better", "Worse"), views, strict=True)),
         "colours": list_colours(runs[0].classes),
     }
-    return Gathered(context, {"film": screening.to_dict() if screening else None}, scripts=masks_scripts(screening))
+    return Gathered(
+        context, {"snapshots": screening.to_dict() if screening else None}, scripts=masks_scripts(screening)
+    )
 
 
 COMPARISON = ComparedImages(
     "iou",
     "IoU",
-    ("film.html.j2", "changed_masks.html.j2"),
-    (("film", "Films"), ("images", "Same images")),
+    ("snapshots.html.j2", "changed_masks.html.j2"),
+    (("snapshots", "Masks through training"), ("images", "Largest changes")),
     gather_masks,
 )

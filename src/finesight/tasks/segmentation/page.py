@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from finesight.analysis.evidence import Evidence
-from finesight.reporting.calibration import tell_calibration
+from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import show_findings
 from finesight.reporting.html import Page, name_split
-from finesight.reporting.interactive_map import Style, bokeh_script, mask_style
-from finesight.reporting.map_section import plot_map, tell_map
+from finesight.reporting.image_columns import list_images
+from finesight.reporting.interactive_plot import Style, bokeh_script, mask_style
 from finesight.reporting.originals import Originals
-from finesight.reporting.panel import list_images
+from finesight.reporting.projection_section import describe_projection, plot_projection
 from finesight.reporting.sections import (
     describe_training,
     draw_training,
@@ -34,22 +34,26 @@ from finesight.tasks.segmentation.snapshot_strips import Screening, masks_script
 
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
-    ("confusion", "Confusion"), ("map", "Map"), ("close", "Close classes"), ("best", "Best images"),
-    ("worst", "Worst images"), ("film", "Film"), ("labels", "Labels"), ("calibration", "Calibration"),
-    ("data", "Data"), ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
+    ("confusion", "Confusion"), ("projection", "Projection"), ("similar", "Similar classes"), ("best", "Best images"),
+    ("worst", "Worst images"), ("snapshots", "Masks through training"), ("labels", "Labels"),
+    ("calibration", "Calibration"), ("data", "Data"),
+    ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"),
     ("settings", "Settings"),
 )  # fmt: skip
 PARTS = (
-    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "map.html.j2",
-    "scenes.html.j2", "film.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
+    "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "projection.html.j2",
+    "best_worst.html.j2", "snapshots.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
     "training.html.j2", "record.html.j2",
 )  # fmt: skip
 OVERLAY_SIDE = SIDE  # pixels of a saliency map
 VIEWS_SHOWN = 3  # of a finding; an image with its masks takes some 40 kB
-MAP_KEY = (
-    "Colour and shape tell the class of most of its pixels; a thick red edge marks an image on most of which another "
-    "class was predicted."
+PLOT_KEY = (
+    "Colour and shape show the true class of most of its pixels; a red edge marks an image for which another class is "
+    "predicted most."
 )
+
+LABEL_RULE = "The score is the region's fraction of the image times the confidence."
+CALIBRATION_EFFECT = "Masks do not change: the same class stays the most probable."
 
 
 def make_page(evidence: Evidence, originals: Originals) -> Page:
@@ -65,8 +69,8 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
         data=_page_data(evidence, screening, sprites),
         context=_context(evidence, originals, screening),
         definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
-        scripts=(*masks_scripts(screening), *(("map.js",) if embedding else ())),
-        groundwork=bokeh_script() if embedding else "",
+        scripts=(*masks_scripts(screening), *(("projection.js",) if embedding else ())),
+        library=bokeh_script() if embedding else "",
         sprites=sprites,
     )
 
@@ -75,12 +79,12 @@ def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites
     """What the page's scripts read."""
     names, embedding = evidence.classes.names, evidence.embedding
     film = screening.to_dict() if screening else None
-    data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "film": film}
+    data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "snapshots": film}
     if embedding is None:
         return data
     images = list_images(embedding.answers, sprites, embedding)
-    images["right"] = [image.right for image in embedding.answers]
-    return data | {"images": images, "map": plot_map(embedding, list_styles(evidence))}
+    images["pixel_accuracy"] = [image.right for image in embedding.answers]
+    return data | {"images": images, "projection": plot_projection(embedding, list_styles(evidence))}
 
 
 def list_styles(evidence: Evidence) -> list[Style]:
@@ -110,12 +114,13 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "galleries": {
             name: _make_views([image.key for image in images], evidence, originals) for name, images in ranked.items()
         },
-        "calibration": tell_calibration(evidence),
+        "calibration": describe_calibration(evidence, CALIBRATION_EFFECT),
+        "label_rule": LABEL_RULE,
         "label_galleries": show_wrong_regions(evidence, originals),
-        "attention": originals.attention,
+        "saliency": originals.attention,
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
-        **tell_map(evidence, list_styles(evidence), MAP_KEY),
+        **describe_projection(evidence, list_styles(evidence), PLOT_KEY),
     }
 
 

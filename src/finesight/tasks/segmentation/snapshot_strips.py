@@ -143,4 +143,4 @@ def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
 
 
 def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
-    return ("view.js", "film.js") if screening else ("view.js",)
+    return ("enlarge.js", "snapshots.js") if screening else ("enlarge.js",)

@@ -1,11 +1,11 @@
-"""The map through training: kept on the way, the same after a resume, drawn so that maps can be compared."""
+"""Projections through training: of saved features, aligned so that they can be compared."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finesight.analysis.history_maps import draw_film, read_film_maps, read_frames, turn_onto
+from finesight.analysis.projection_history import align, project_history, read_frames, read_projection_history
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.run.files import write_atomically, write_csv
@@ -20,12 +20,12 @@ def test_a_turned_map_is_turned_back(angle: float, mirrored: bool, shift: float)
     fixed = np.random.default_rng(0).normal(size=(30, 2)) * (5, 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = (fixed * (1, -1 if mirrored else 1)) @ turn + shift
-    np.testing.assert_allclose(turn_onto(fixed, moved), fixed, atol=1e-3)
+    np.testing.assert_allclose(align(fixed, moved), fixed, atol=1e-3)
 
 
 def test_nothing_is_scaled() -> None:
     fixed = np.random.default_rng(0).normal(size=(30, 2))
-    spread = np.linalg.norm(turn_onto(fixed, 3 * fixed) - fixed.mean(0))
+    spread = np.linalg.norm(align(fixed, 3 * fixed) - fixed.mean(0))
     assert spread == pytest.approx(3 * np.linalg.norm(fixed - fixed.mean(0)), rel=1e-4)
 
 
@@ -48,14 +48,14 @@ def run(tmp_path):
 
 
 def test_classes_are_seen_to_draw_apart(run):
-    found = draw_film(run, CLASSES)
+    found = project_history(run, CLASSES)
     assert [each["epoch"] for each in found["epochs"]] == [1, 2, 4]
-    shares = [each["own_share"] for each in found["epochs"]]
+    shares = [each["own_fraction"] for each in found["epochs"]]
     assert shares[0] < 0.5 < shares[2] == 1
     assert [each["accuracy"] for each in found["epochs"]] == pytest.approx([1 / 3, 1 / 3, 1])
     assert "100 % after epoch 4" in found["paragraph"]
-    assert "Most was learned about" in found["paragraph"]
-    maps = read_film_maps(run, CLASSES)
+    assert "It rose most for" in found["paragraph"]
+    maps = read_projection_history(run, CLASSES)
     assert [points.shape for points in maps.points] == [(42, 2)] * 3
     assert maps.paragraph == found["paragraph"]
 
@@ -64,23 +64,23 @@ def test_features_that_do_not_change_do_not_move_on_the_map(run):
     frames = run.path / "film"
     for epoch in (1, 2):
         (frames / f"{epoch}.safetensors").write_bytes((frames / "4.safetensors").read_bytes())
-    draw_film(run, CLASSES)
-    first, second, third = read_film_maps(run, CLASSES).points
+    project_history(run, CLASSES)
+    first, second, third = read_projection_history(run, CLASSES).points
     size = third.std()
     assert np.abs(second - third).mean() < 0.5 * size
     assert np.abs(first - third).mean() < 0.5 * size
 
 
 def test_the_same_twice(run):
-    draw_film(run, CLASSES)
+    project_history(run, CLASSES)
     before = (run.path / "film/maps.safetensors").read_bytes()
-    draw_film(run, CLASSES)
+    project_history(run, CLASSES)
     assert (run.path / "film/maps.safetensors").read_bytes() == before
 
 
 def test_nothing_was_kept(tmp_path):
-    assert draw_film(RunFolder(tmp_path), CLASSES) is None
-    assert read_film_maps(RunFolder(tmp_path), CLASSES) is None
+    assert project_history(RunFolder(tmp_path), CLASSES) is None
+    assert read_projection_history(RunFolder(tmp_path), CLASSES) is None
 
 
 def test_a_damaged_frame_is_named(run):

@@ -1,15 +1,15 @@
-// The map: Bokeh draws the dots and says which lie under the pointer or inside a lasso; the rest is done here.
+// The projection: Bokeh draws the dots and reports those under the pointer or inside a lasso; the rest is done here.
 "use strict";
 
 (async () => {
-  const { plot: item, image } = report.map;
+  const { plot: item, image } = report.projection;
   const field = document.getElementById("plot");
-  const gallery = document.getElementById("map-gallery");
-  const views = await Bokeh.embed.embed_item(item, "plot");
-  const plot = [...views][0].model;
+  const gallery = document.getElementById("projection-gallery");
+  const embedded = await Bokeh.embed.embed_item(item, "plot");
+  const plot = [...embedded][0].model;
   const named = (name) => plot.document.get_model_by_name(name);
   const source = named("samples");
-  document.documentElement.classList.add("map-drawn");
+  document.documentElement.classList.add("plot-drawn");
 
   // Hover
 
@@ -22,7 +22,7 @@
     else showTip(makeCard(image[dot]), ...pointer);
   });
 
-  // A click on a dot opens its image; the end of a drag is no click on a dot
+  // A click on a dot opens its image; the end of a drag is not a click
 
   let pressed = [0, 0];
   field.addEventListener("pointerdown", (event) => { pressed = [event.clientX, event.clientY]; }, { capture: true });
@@ -37,13 +37,13 @@
   source.selected.properties.indices.change.connect(() => {
     const chosen = source.selected.indices;
     gallery.hidden = !chosen.length;
-    if (chosen.length) showGallery(gallery, `Selected on the map: ${pluralise(chosen.length, "image")}`, chosen.map((dot) => image[dot]));
+    if (chosen.length) showGallery(gallery, `Selected: ${pluralise(chosen.length, "image")}`, chosen.map((dot) => image[dot]));
   });
 
-  // Which dots are shown: classes that are not muted, and perhaps mistakes only
+  // Filters: muted classes, and errors only
 
   const classButtons = [...document.querySelectorAll(".class-list button")];
-  const onlyMistakes = document.getElementById("only-mistakes");
+  const onlyErrors = document.getElementById("only-errors");
   const isPressed = (button) => button.getAttribute("aria-pressed") === "true";
   const press = (button, pressed) => button.setAttribute("aria-pressed", String(pressed));
 
@@ -51,8 +51,8 @@
     const wanted = classButtons.map(isPressed);
     const shown = image.map((index) => {
       const truth = images.truth[index];
-      const isMistake = images.prediction[index] !== null && images.prediction[index] !== truth;
-      return (truth === null || wanted[truth]) && (!isPressed(onlyMistakes) || isMistake);
+      const isError = images.prediction[index] !== null && images.prediction[index] !== truth;
+      return (truth === null || wanted[truth]) && (!isPressed(onlyErrors) || isError);
     });
     source.selected.indices = source.selected.indices.filter((dot) => shown[dot]);
     named("shown").booleans = shown;
@@ -60,7 +60,7 @@
     hideTip();
   }
 
-  for (const button of [...classButtons, onlyMistakes]) {
+  for (const button of [...classButtons, onlyErrors]) {
     button.addEventListener("click", () => { press(button, !isPressed(button)); filterDots(); });
   }
   for (const button of document.querySelectorAll("button[data-classes]")) {
@@ -100,4 +100,4 @@
     const half = ((range.end - range.start) / 2) * factor;
     return [centre - half, centre + half];
   }
-})().catch((error) => console.error("The map could not be drawn; its image stays.", error));
+})().catch((error) => console.error("The plot cannot be drawn; the static image stays.", error));

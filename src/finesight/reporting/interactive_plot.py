@@ -1,7 +1,7 @@
-"""The map of a split as a Bokeh plot. It holds numbers and colours only; templates/map.js adds names and images.
+"""The projection of a split as a Bokeh plot. It holds numbers and colours; templates/projection.js adds the rest.
 
-No text of the user's goes through Bokeh, so none of it can become HTML there. No plot callback is a code string, so
-the page needs no `unsafe-eval`.
+No user text goes through Bokeh, so none can become HTML there. No callback is a code string, so the page works without
+`unsafe-eval`.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-# The hues of the static map (insight/scatter.py), each readable on white and on near-black. Twelve colours and seven
-# shapes have no common factor: 84 classes look different, and the next in the list differs in both.
+# The hues of the static plot (analysis/projection_plot.py), each readable on white and on near-black. Twelve colours
+# and seven shapes have no common factor: 84 classes look different.
 COLOURS = (
     "#3b82d6", "#e8710a", "#2f9e3a", "#d9363e", "#9a66d0", "#a06a50",
     "#e05fb0", "#858585", "#a8a400", "#12aebc", "#4b5fc4", "#f2a900",
@@ -36,12 +36,12 @@ COLOURS = (
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "star")
 UNKNOWN = "#8a8f98"  # colour of dots without a class, and of muted ones
 HEIGHT = 560  # CSS pixels
-MISTAKE_EDGE = "#d1242f"
+ERROR_EDGE = "#d1242f"
 
 
 @dataclass(frozen=True)
 class Style:
-    """Of a dot: CSS colours, and a name of MARKERS."""
+    """CSS colours of a dot, and a name of MARKERS."""
 
     colour: str
     marker: str
@@ -57,22 +57,22 @@ def class_style(index: int) -> Style:
 
 
 def mask_style(index: int, colour: str) -> Style:
-    """colour: of the class in masks; white and black dots are told from the page by their edge."""
+    """colour: of the class in masks. The edge makes white and black dots visible."""
     return Style(colour, MARKERS[index % len(MARKERS)], UNKNOWN)
 
 
-def make_map(points: np.ndarray, styles: Sequence[Style], mistakes: Sequence[bool]) -> dict[str, Any]:
-    """The plot as JSON that `Bokeh.embed.embed_item` draws. points: (n, 2), a dot each, in the order of samples."""
+def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> dict[str, Any]:
+    """The plot as JSON for `Bokeh.embed.embed_item`. points: (n, 2). errors: whether each dot is misclassified."""
     source = ColumnDataSource(
         {
             "x": points[:, 0].astype(np.float32),
             "y": points[:, 1].astype(np.float32),
             "colour": [style.colour for style in styles],
             "marker": [style.marker for style in styles],
-            "edge": [MISTAKE_EDGE if mistake else style.edge for style, mistake in zip(styles, mistakes, strict=True)],
+            "edge": [ERROR_EDGE if error else style.edge for style, error in zip(styles, errors, strict=True)],
             "width": [
-                1.6 if mistake else 0.4 if style.edge == style.colour else 0.9
-                for style, mistake in zip(styles, mistakes, strict=True)
+                1.6 if error else 0.4 if style.edge == style.colour else 0.9
+                for style, error in zip(styles, errors, strict=True)
             ],
         },
         name="samples",
@@ -103,10 +103,10 @@ def make_map(points: np.ndarray, styles: Sequence[Style], mistakes: Sequence[boo
         "x", "y", source=source, view=shown, marker="marker", size=size, line_color="edge", line_width="width",
         fill_color="colour", fill_alpha=0.82, nonselection_fill_alpha=0.12, nonselection_line_alpha=0.12,
     )  # fmt: skip
-    # Hover has no tooltip of its own: map.js listens to what is under the pointer.
+    # Hover has no tooltip: projection.js shows the image under the pointer.
     plot.add_tools(
         PanTool(name="pan"),
-        WheelZoomTool(modifiers={"ctrl": True}, name="wheel"),  # so that scrolling the page is never caught
+        WheelZoomTool(modifiers={"ctrl": True}, name="wheel"),  # the wheel alone scrolls the page
         HoverTool(tooltips=None, renderers=[dots]),
         LassoSelectTool(renderers=[dots], name="lasso"),
         BoxSelectTool(renderers=[dots], name="box"),
@@ -117,6 +117,6 @@ def make_map(points: np.ndarray, styles: Sequence[Style], mistakes: Sequence[boo
 
 @cache
 def bokeh_script() -> str:
-    """Bokeh's own script without widgets, tables, WebGL and MathJax (1.3 MB)."""
+    """Bokeh's script without widgets, tables, WebGL and MathJax (1.3 MB)."""
     path = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
     return path.read_text(encoding="utf-8").replace("</script", "<\\/script")

@@ -1,4 +1,4 @@
-"""The page on a data set: what is in it, and every problem with its images."""
+"""The page on a data set: what it holds, and every problem with its images."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from finesight.data.audit import Inspection
 from finesight.reporting.html import Page
 from finesight.reporting.thumbnails import make_sprites
 
-EXAMPLES_SHOWN = 60  # of a problem
-IMAGES_SHOWN = 12  # of an example
-MASK = "mask of "  # begins the name of a mask's thumbnail, the rest of which is the image's key
+EXAMPLES_SHOWN = 60  # per problem
+IMAGES_SHOWN = 12  # per example
+MASK = "mask of "  # prefix of the thumbnail key of a mask
 
 
-def make_inspection_page(inspection: Inspection, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
+def make_audit_page(inspection: Inspection, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
     """summary: as `finesight inspect --json` has it."""
     examples = [example for problem in problems for example in problem.examples[:EXAMPLES_SHOWN]]
     keys = dict.fromkeys(key for example in examples for key in example.keys[:IMAGES_SHOWN])
@@ -22,7 +22,7 @@ def make_inspection_page(inspection: Inspection, problems: Sequence[Finding], su
     return Page(
         title=inspection.root.name,
         contents=[("verdict", "Verdict"), ("data", "Data"), *((each.code, each.title) for each in problems)],
-        parts=("inspection.html.j2",),
+        parts=("audit.html.j2",),
         sources=[str(inspection.root)],
         data={},
         context={

@@ -1,17 +1,17 @@
-// The film: one slider moves the frames of every strip.
+// Masks through training: one slider moves the mask of every strip.
 "use strict";
 
-const film = report.film;
-const slider = document.getElementById("film-epoch");
-const changedButton = document.getElementById("film-changed");
+const snapshots = report.snapshots;
+const slider = document.getElementById("snapshot-epoch");
+const changedButton = document.getElementById("snapshot-changed");
 
 function showEpoch() {
-  const epoch = film.epochs[Number(slider.value)];
+  const epoch = snapshots.epochs[Number(slider.value)];
   const showsChanges = changedButton.getAttribute("aria-pressed") === "true";
-  document.getElementById("film-at").textContent = epoch;
+  document.getElementById("snapshot-at").textContent = epoch;
   slider.setAttribute("aria-valuetext", `epoch ${epoch}`);
   for (const figure of document.querySelectorAll(".strip")) {
-    const strip = film.strips[figure.dataset.strip];
+    const strip = snapshots.strips[figure.dataset.strip];
     const at = Math.max(0, strip.epochs.findLastIndex((kept) => kept <= epoch));
     figure.querySelector(".frame").src = strip.masks[at];
     figure.querySelector(".at").textContent = strip.epochs[at];
