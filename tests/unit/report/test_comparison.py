@@ -110,8 +110,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     evidence = read_evidence(made.run, "val", find_task(made.run))
     assert evidence.evaluation
     told = list(evidence.evaluation.images)
-    wrong = next(i for i, answer in enumerate(told) if answer.is_mistake)
-    right = next(i for i, answer in enumerate(told) if not answer.is_mistake)
+    wrong = next(i for i, answer in enumerate(told) if answer.is_error)
+    right = next(i for i, answer in enumerate(told) if not answer.is_error)
     told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth, right=1.0)
     told[right] = dataclasses.replace(told[right], prediction=3, right=0.0)
     evaluation = dataclasses.replace(evidence.evaluation, images=tuple(told))
@@ -121,8 +121,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
 def test_images_put_right_and_spoilt(answers: tuple[SyntheticRun, list[Evidence]]) -> None:
     right, spoilt = list_changes(*answers[1])
     assert len(right) == len(spoilt) == 1
-    assert right[0].before.is_mistake
-    assert not right[0].after.is_mistake
+    assert right[0].before.is_error
+    assert not right[0].after.is_error
     assert spoilt[0].after.prediction == 3
 
 
