@@ -31,7 +31,7 @@ from finesight.reporting.originals import Originals
 from finesight.run.files import write_csv
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task, make_page
-from finesight.tasks.segmentation.snapshot_scores import score_film
+from finesight.tasks.segmentation.snapshot_scores import score_snapshots
 from finesight.training.checkpoint import Training
 from reliability import Tally
 
@@ -171,7 +171,7 @@ def test_labels(count: int, labelled: RunFolder, reliability: Tally) -> None:
 @pytest.mark.parametrize("count", COUNTS)
 def test_mask_snapshots(count: int, masked: RunFolder, reliability: Tally) -> None:
     names = [name for name in list_files(masked, ".json", ".png") if name.startswith("film/")]
-    open_with(masked, score_film, names, count)
+    open_with(masked, score_snapshots, names, count)
     reliability("input", "mask snapshots", count)
 
 
@@ -181,8 +181,8 @@ def test_a_film_of_what_is_no_image(key: object, masked: RunFolder, tmp_path: Pa
     film = run.read_json("film/index.json")
     film["images"][0]["key"] = key
     (run.path / "film/index.json").write_bytes(to_json(film))
-    with pytest.raises(RunError, match="film is damaged"):
-        score_film(run)
+    with pytest.raises(RunError, match="snapshot is damaged"):
+        score_snapshots(run)
 
 
 @pytest.mark.parametrize("content", [b"0", b"[]", b"[" * 100_000, b'{"method": "pca"}'])

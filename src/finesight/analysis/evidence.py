@@ -19,25 +19,10 @@ from finesight.metrics.evaluation import Evaluation, ImageResult, find_errors
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
-from finesight.run.old_names import find_value
 from finesight.task import Task
 
 Answer = ImageResult  # name until checks and report say ImageResult
 find_mistakes = find_errors
-
-
-@dataclass(frozen=True)
-class Film:
-    """Masks that were kept during training. frames: key → file name in the folder of each epoch and of the truth.
-
-    scores: epoch → key → mIoU of the frame, None where nothing in the image is known; empty if never scored.
-    """
-
-    folder: Path
-    truth: str
-    epochs: tuple[int, ...]
-    frames: dict[str, str]
-    scores: dict[str, dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +59,6 @@ class Evidence:
     calibration: Calibration | None
     embedding: Embedding | None
     label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
-    film: Film | None
     ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
     class_counts: dict[str, list[int]]  # split → images or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
@@ -131,7 +115,6 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
                 for name in dict.fromkeys((split, "train"))
                 if (found := load_label_errors(run, name, classes)) is not None
             ),
-            film=_read_film(run),
             ceilings=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
             class_counts=_read_optional(run, schema.CLASS_COUNTS),
             findings=_read_optional(run, schema.findings(split)),
@@ -144,19 +127,6 @@ def read_evaluation(run: RunFolder, split: str, classes: ClassList, task: Task) 
     if not run.is_evaluated(split):
         return None
     return task.read_evaluation(run, split, classes)
-
-
-def _read_film(run: RunFolder) -> Film | None:
-    index = _read_optional(run, schema.SNAPSHOTS)
-    if not index:
-        return None
-    return Film(
-        folder=run.path / schema.HISTORY,
-        truth=Path(index["truth"]).name,
-        epochs=tuple(int(epoch) for epoch in index["epochs"]),
-        frames={image["key"]: Path(image["frame"]).name for image in find_value(index, "images")},
-        scores=_read_optional(run, schema.SNAPSHOT_SCORES).get("miou", {}),
-    )
 
 
 def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding | None:

@@ -23,8 +23,8 @@ from finesight.run.files import write_atomically
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.schema import REGIONS
 from finesight.tasks.segmentation.score import SegmentationScore
-from finesight.tasks.segmentation.snapshot_scores import score_film
-from finesight.tasks.segmentation.snapshots import Film
+from finesight.tasks.segmentation.snapshot_scores import score_snapshots
+from finesight.tasks.segmentation.snapshots import MaskSnapshots
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ClassList(
@@ -68,11 +68,11 @@ def write_mask_run(
     calibration.save(made.run)
     write_embedding(made.run, keys, score)
     write_label_errors(made, keys)
-    film = Film(made.run, CLASSES, tuple(keys[:3]), (0, 1, 2))
+    film = MaskSnapshots(made.run, CLASSES, tuple(keys[:3]), (0, 1, 2))
     for epoch in range(1, epochs + 1):
         guessed = guess(masks[:3], np.full(3, skill * epoch / epochs), epoch).argmax(1)
         film.add(epoch, dict(enumerate(zip(guessed, masks, strict=False))))
-    score_film(made.run)
+    score_snapshots(made.run)
     return made
 
 

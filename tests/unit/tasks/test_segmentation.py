@@ -16,7 +16,7 @@ from finesight.errors import ConfigError, DataError, ModelError
 from finesight.metrics.segmentation import count_pixels
 from finesight.run.folder import RunFolder
 from finesight.tasks.segmentation.score import SegmentationScore
-from finesight.tasks.segmentation.snapshots import choose_images, start_film
+from finesight.tasks.segmentation.snapshots import choose_images, watch_masks
 from finesight.tasks.segmentation.spec import Segmentation, count_shares
 
 CLASSES = ClassList(("a", "b", "?"), ("狐", "<b>", "unknown"), ((255, 0, 0), (0, 255, 0), (0, 0, 0)), ignore=2)
@@ -150,7 +150,7 @@ def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
     assert 5 not in choose_images(counts, 10)
     settings = load_settings(None, {"snapshots.images": ["3_sat"]}).snapshots
     keys = [f"val/{n}_sat.jpg" for n in range(6)]
-    film = start_film(RunFolder(tmp_path), keys, np.pad(counts, ((0, 0), (0, 2))), CLASSES, settings)
+    film = watch_masks(RunFolder(tmp_path), keys, np.pad(counts, ((0, 0), (0, 2))), CLASSES, settings)
     assert film is not None
     assert film.indices == (3,)
     for epoch in (1, 2):
@@ -160,8 +160,8 @@ def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
     for folder, expected in (("2", GUESS[0]), ("truth", TRUTH[0])):
         with Image.open(tmp_path / "film" / folder / index["images"][0]["frame"]) as image:
             np.testing.assert_array_equal(np.asarray(image), expected)
-    with pytest.raises(ConfigError, match="no validation image"):
-        start_film(
+    with pytest.raises(ConfigError, match="not a validation image"):
+        watch_masks(
             RunFolder(tmp_path), keys, counts, CLASSES, load_settings(None, {"snapshots.images": ["x"]}).snapshots
         )
 

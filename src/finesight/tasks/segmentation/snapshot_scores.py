@@ -1,4 +1,4 @@
-"""How good each frame of a film is, counted on the frames as they are kept."""
+"""How good each mask snapshot is, counted on the frames as they are kept."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from finesight.run.folder import RunFolder
 from finesight.run.old_names import find_value
 
 
-def score_film(run: RunFolder) -> None:
-    """Writes film/scores.json: `miou` of every frame, {epoch: {key: number or null}}; nothing where there is no film.
+def score_snapshots(run: RunFolder) -> None:
+    """Writes film/scores.json: `miou` of every frame, {epoch: {key: number or null}}; nothing without snapshots.
 
     A frame holds every second pixel or so of its mask, so its mIoU is near that of the whole mask, not equal to it.
-    Raises RunError where the film is damaged.
+    Raises RunError where a frame is damaged.
     """
     folder = run.path / schema.HISTORY
     if not run.has(schema.SNAPSHOTS):
@@ -30,13 +30,13 @@ def score_film(run: RunFolder) -> None:
 
 
 def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
-    film, classes = run.read_json(schema.SNAPSHOTS), run.read_classes()
+    index, classes = run.read_json(schema.SNAPSHOTS), run.read_classes()
     known = [index for index in range(len(classes)) if index != classes.ignore]
-    scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in film["epochs"]}
-    for image in find_value(film, "images"):
+    scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in index["epochs"]}
+    for image in find_value(index, "images"):
         key, frame = image["key"], Path(image["frame"]).name
         key.encode()  # what is no text could not be written
-        truth = _read(folder / Path(film["truth"]).name / frame)
+        truth = _read(folder / Path(index["truth"]).name / frame)
         for epoch, of_epoch in scores.items():
             counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
             of_epoch[key] = _score(counts, known)
@@ -55,4 +55,4 @@ def _read(path: Path) -> Tensor:
     try:
         return torch.from_numpy(read_mask(path).codes.astype(np.uint8))[None]
     except UnreadableMask as error:
-        raise RunError(f"The film is damaged: {error}") from None
+        raise RunError(f"A mask snapshot is damaged: {error}") from None

@@ -1,4 +1,4 @@
-"""The films of one run or more, ready to be shown under one slider."""
+"""The mask snapshots of one run or more, ready to be shown under one slider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from finesight.analysis.evidence import Evidence, Film
+from finesight.analysis.evidence import Evidence
 from finesight.classes import ClassList
 from finesight.errors import RunError
 from finesight.reporting.originals import Originals
 from finesight.run import schema
+from finesight.run.folder import RunFolder
+from finesight.run.old_names import find_value
 from finesight.tasks.segmentation.mask_images import SIDE, change_uri, image_uri, mask_uri, read_mask_indices
 
-MAX_FRAMES = 40  # of a strip; of a longer film every n-th
+MAX_FRAMES = 40  # of a strip; of more epochs every n-th
 MAX_TAKES = 12  # images
 TABLE_EPOCHS = (1, 10, 20)  # of the reference's printed table, which ends with the last
+
+
+@dataclass(frozen=True)
+class SavedSnapshots:
+    """What a run folder holds. frames: key → file name in the folder of each epoch and of the truth.
+
+    scores: epoch → key → mIoU of the frame, None where nothing in the image is known; empty if never scored.
+    """
+
+    folder: Path
+    truth: str
+    epochs: tuple[int, ...]
+    frames: dict[str, str]
+    scores: dict[str, dict[str, float | None]]
+
+
+def read_snapshots(run: RunFolder) -> SavedSnapshots | None:
+    if not run.has(schema.SNAPSHOTS):
+        return None
+    index = run.read_json(schema.SNAPSHOTS)
+    scores = run.read_json(schema.SNAPSHOT_SCORES) if run.has(schema.SNAPSHOT_SCORES) else {}
+    return SavedSnapshots(
+        folder=run.path / schema.HISTORY,
+        truth=Path(index["truth"]).name,
+        epochs=tuple(int(epoch) for epoch in index["epochs"]),
+        frames={image["key"]: Path(image["frame"]).name for image in find_value(index, "images")},
+        scores=scores.get("miou", {}),
+    )
 
 
 @dataclass(frozen=True)
@@ -82,19 +112,20 @@ class Screening:
 
 def screen_films(runs: Sequence[Evidence], originals: Originals) -> Screening | None:
     """The images that every run has watched; None where there are none."""
-    films = [run.film for run in runs if run.film and run.film.epochs]
-    if not films or len(films) < len(runs):
+    found = [read_snapshots(RunFolder(run.run)) for run in runs]
+    saved = [each for each in found if each and each.epochs]
+    if not saved or len(saved) < len(runs):
         return None
-    watched = [key for key in films[0].frames if all(key in film.frames for film in films)]
+    watched = [key for key in saved[0].frames if all(key in snapshots.frames for snapshots in saved)]
     if not watched:
         return None
-    all_epochs = sorted({epoch for film in films for epoch in thin_out(film.epochs)})
+    all_epochs = sorted({epoch for snapshots in saved for epoch in thin_out(snapshots.epochs)})
     takes = tuple(
-        _make_take(key, runs, films, originals, first_number=place * len(films))
+        _make_take(key, runs, saved, originals, first_number=place * len(saved))
         for place, key in enumerate(watched[:MAX_TAKES])
     )
-    every_key = {key for film in films for key in film.frames}
-    thinned = any(len(film.epochs) > MAX_FRAMES for film in films)
+    every_key = {key for snapshots in saved for key in snapshots.frames}
+    thinned = any(len(snapshots.epochs) > MAX_FRAMES for snapshots in saved)
     return Screening(takes, tuple(all_epochs), len(every_key) - len(takes), thinned)
 
 
@@ -105,39 +136,39 @@ def thin_out(epochs: Sequence[int]) -> list[int]:
 
 
 def _make_take(
-    key: str, runs: Sequence[Evidence], films: Sequence[Film], originals: Originals, first_number: int
+    key: str, runs: Sequence[Evidence], saved: Sequence[SavedSnapshots], originals: Originals, first_number: int
 ) -> Take:
-    truth = _read_frame(films[0], films[0].truth, key)
+    truth = _read_frame(saved[0], saved[0].truth, key)
     height, width = truth.shape
     return Take(
         key=key,
         image=image_uri(originals.find_image(key), runs[0], (height, width)),
         truth=mask_uri(truth, runs[0].classes),
         strips=tuple(
-            Strip(first_number + place, place, _read_frames(film, key, run.classes))
-            for place, (run, film) in enumerate(zip(runs, films, strict=True))
+            Strip(first_number + place, place, _read_frames(snapshots, key, run.classes))
+            for place, (run, snapshots) in enumerate(zip(runs, saved, strict=True))
         ),
     )
 
 
-def _read_frames(film: Film, key: str, classes: ClassList) -> tuple[Frame, ...]:
+def _read_frames(snapshots: SavedSnapshots, key: str, classes: ClassList) -> tuple[Frame, ...]:
     frames: list[Frame] = []
     before: np.ndarray | None = None
-    for epoch in thin_out(film.epochs):
-        mask = _read_frame(film, str(epoch), key)
+    for epoch in thin_out(snapshots.epochs):
+        mask = _read_frame(snapshots, str(epoch), key)
         changed = "" if before is None else change_uri(before, mask)
-        miou = film.scores.get(str(epoch), {}).get(key)
+        miou = snapshots.scores.get(str(epoch), {}).get(key)
         frames.append(Frame(epoch, mask_uri(mask, classes), changed, miou))
         before = mask
     return tuple(frames)
 
 
-def _read_frame(film: Film, folder: str, key: str) -> np.ndarray:
-    path: Path = film.folder / folder / film.frames[key]
+def _read_frame(snapshots: SavedSnapshots, folder: str, key: str) -> np.ndarray:
+    path: Path = snapshots.folder / folder / snapshots.frames[key]
     mask = read_mask_indices(path)
     if mask is None or max(mask.shape) > SIDE:
         raise RunError(
-            f"{path} is gone or broken, but {schema.SNAPSHOTS} names it. Remove {film.folder} to report without."
+            f"{path} is gone or broken, but {schema.SNAPSHOTS} names it. Remove {snapshots.folder} to report without."
         )
     return mask
 

@@ -1,4 +1,4 @@
-"""The film of a training: predicted masks of the same few images, epoch by epoch."""
+"""Mask snapshots: the predicted masks of a few validation images, kept after every epoch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, littl
 
 
 @dataclass(frozen=True)
-class Film:
-    """indices: of the watched images in their data set, in the order they are shown."""
+class MaskSnapshots:
+    """indices: of the watched images in the validation split, in the order they are shown."""
 
     run: RunFolder
     classes: ClassList
     keys: tuple[str, ...]
     indices: tuple[int, ...]
 
-    def add(self, epoch: int, answers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
+    def add(self, epoch: int, masks: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png.
 
-        answers: predicted and true mask (h, w) of each of `indices`.
+        masks: predicted and true mask (h, w) of each of `indices`.
         """
-        self._write(str(epoch), [answers[index][0] for index in self.indices])
+        self._write(str(epoch), [masks[index][0] for index in self.indices])
         frames = [{"key": key, "frame": _frame(key)} for key in self.keys]
         truth = self.run.path / schema.HISTORY / schema.SNAPSHOT_TRUTH
         if not all((truth / frame["frame"]).exists() for frame in frames):
-            self._write(schema.SNAPSHOT_TRUTH, [answers[index][1] for index in self.indices])
+            self._write(schema.SNAPSHOT_TRUTH, [masks[index][1] for index in self.indices])
         folders = (self.run.path / schema.HISTORY).iterdir()
         known = (int(folder.name) for folder in folders if folder.name.isdigit())
         epochs = sorted(each for each in known if each <= epoch)  # a run that was killed may have been further
@@ -49,27 +49,27 @@ class Film:
             write_atomically(self.run.path / schema.HISTORY / folder / _frame(key), content)
 
 
-def start_film(
+def watch_masks(
     run: RunFolder, keys: Sequence[str], counts: np.ndarray, classes: ClassList, settings: SnapshotSettings
-) -> Film | None:
+) -> MaskSnapshots | None:
     """Watches the named images, or as many of different class mix. counts: (n, C + 1) pixels of each class.
 
     Raises ConfigError for a name that is not there.
     """
     indices = [_find(name, keys) for name in settings.images] or choose_images(counts[:, :-1], settings.count)
-    return Film(run, classes, tuple(keys[i] for i in indices), tuple(indices)) if indices else None
+    return MaskSnapshots(run, classes, tuple(keys[i] for i in indices), tuple(indices)) if indices else None
 
 
 def choose_images(counts: np.ndarray, number: int) -> list[int]:
-    """Indices of images from the purest to the most mixed, evenly spread by the entropy of their class shares.
+    """Indices of images from the purest to the most mixed, evenly spread by the entropy of their class fractions.
 
     counts: (n, C). Of images as mixed, the one with more of what is rare in all images comes first.
     """
     total = counts.sum(1, keepdims=True)
     known = np.flatnonzero(total[:, 0])
-    shares = counts[known] / total[known]
-    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(1)
-    rarity = shares @ (1 - counts.sum(0) / max(counts.sum(), 1))
+    fractions = counts[known] / total[known]
+    entropy = -(fractions * np.log(np.where(fractions > 0, fractions, 1))).sum(1)
+    rarity = fractions @ (1 - counts.sum(0) / max(counts.sum(), 1))
     order = known[np.lexsort((-rarity, entropy))]
     places = np.linspace(0, len(order) - 1, min(number, len(order))).round().astype(int)
     return [int(index) for index in order[places]]
@@ -80,7 +80,7 @@ def _find(name: str, keys: Sequence[str]) -> int:
         path = PurePosixPath(key)
         if name in (key, path.name, path.stem, path.stem.rpartition("_")[0]):
             return index
-    raise ConfigError(f"snapshots.images names {name!r}, which is no validation image; the first is {keys[0]!r}.")
+    raise ConfigError(f"snapshots.images names {name!r}, which is not a validation image; the first is {keys[0]!r}.")
 
 
 def _frame(key: str) -> str:

@@ -41,8 +41,8 @@ from finesight.tasks.segmentation.mask_targets import MaskFiles
 from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
 from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
-from finesight.tasks.segmentation.snapshot_scores import score_film
-from finesight.tasks.segmentation.snapshots import Film, start_film
+from finesight.tasks.segmentation.snapshot_scores import score_snapshots
+from finesight.tasks.segmentation.snapshots import MaskSnapshots, watch_masks
 from finesight.training.losses import class_weights, parse_loss
 
 CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
@@ -158,7 +158,7 @@ class Segmentation:
         return list_colours(classes)
 
     def prepare_report(self, run: RunFolder) -> None:
-        score_film(run)
+        score_snapshots(run)
 
     def make_page(self, evidence: Evidence, originals: Originals) -> Page:
         return make_page(evidence, originals)
@@ -179,8 +179,8 @@ class Segmentation:
 
     def start_film(
         self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
-    ) -> Film | None:
-        return start_film(run, keys, count_shares(targets, len(classes)), classes, settings.snapshots)
+    ) -> MaskSnapshots | None:
+        return watch_masks(run, keys, count_shares(targets, len(classes)), classes, settings.snapshots)
 
 
 def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
