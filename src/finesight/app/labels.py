@@ -25,7 +25,7 @@ from finesight.app.evaluate import check_split_name, evaluate
 from finesight.app.run_data import RunData
 from finesight.checks.contract import NotApplicable
 from finesight.checks.run.case import NEIGHBOURS, Case
-from finesight.checks.run.labels import align_votes, list_doubtful
+from finesight.checks.run.doubtful_labels import align_votes, list_doubtful
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
@@ -80,7 +80,7 @@ def find_wrong_images(own: RunData, split: str) -> LabelErrors:
     votes = _ask_neighbours(own, case)
     with blame_files(run.path):
         errors = list_doubtful(case, votes)
-    mistakes = sum(answer.is_mistake for answer in case.answers)
+    mistakes = sum(image.is_error for image in case.predictions)
     say(f"Of {count_of(mistakes, 'label')} that the network contradicts, {len(errors):,} doubtful: {RULE}.")
     return LabelErrors(split, len(case.keys), HELD_OUT + AGREED * (votes is not None), tuple(errors))
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from finesight.analysis.label_errors import LabelError, LabelErrors, Region, save_label_errors
 from finesight.checks.contract import NotApplicable
-from finesight.checks.run.borders import find_class_borders
 from finesight.checks.run.case import Case
-from finesight.checks.run.labels import valley_chance
+from finesight.checks.run.two_groups import valley_chance
+from finesight.checks.run.v011_border_errors import find_class_borders
 from finesight.tasks import find_task
 
 TARGETS = np.repeat(np.arange(4), 40)
@@ -30,7 +30,7 @@ def draw_features(classes: np.ndarray, seed: int = 0) -> np.ndarray:
 def test_a_network_that_is_too_sure(tmp_path: Path) -> None:
     guesses = confuse(TARGETS, {(0, 1): 20, (2, 3): 20})
     found = fired("V006", answered(tmp_path, TARGETS, sure_logits(guesses, 4, 6.0)))
-    assert "mean confidence is 99 %, but it is right on 75 % of the images: 24 points too sure" in found.message
+    assert "mean confidence is 99 %, but 75 % of the images are right: 24 points overconfident" in found.message
     assert found.keys[0] == "val/0000.png"
 
 
@@ -45,7 +45,7 @@ def test_a_network_that_is_as_sure_as_it_is_right(tmp_path: Path) -> None:
 
 def test_few_images_do_not_tell_how_sure_it_may_be(tmp_path: Path) -> None:
     few = np.arange(12) % 4
-    with pytest.raises(NotApplicable, match="12 images cannot tell"):
+    with pytest.raises(NotApplicable, match="12 images are too few"):
         judge("V006", answered(tmp_path, few, sure_logits(few, 4, 6.0)))
 
 
@@ -61,7 +61,7 @@ def test_masks_that_are_too_sure(tmp_path: Path) -> None:
         each["confidence"] = 0.99
     case.run.write_json("calibration.json", sure)
     again = Case(case.run, case.evidence.__class__(**{**vars(case.evidence), "calibration": read(case)}))
-    assert re.search(r"right on (49|50|51) % of the pixels: \d\d points too sure", fired("V006", again).message)
+    assert re.search(r"(49|50|51) % of the pixels are right: \d\d points overconfident", fired("V006", again).message)
 
 
 def read(case: Case) -> object:
@@ -111,9 +111,8 @@ def test_regions_of_masks_that_may_be_wrong(tmp_path: Path) -> None:
     from finesight.analysis.evidence import read_evidence
 
     again = Case(case.run, read_evidence(case.run, "val", find_task(case.run)))
-    assert (
-        "1 region in 1 of 12 masks may be of another class: lake that looks like meadow" in fired("V007", again).message
-    )
+    found = fired("V007", again)
+    assert "1 region in 1 of 12 images may be of another class: lake that looks like meadow" in found.message
 
 
 # -- V008, V009 -------------------------------------------------------------------------------------------------------
@@ -141,13 +140,11 @@ def test_copies_across_parts(tmp_path: Path) -> None:
     targets = np.arange(40) % 4
     case = answered(tmp_path, targets, sure_logits(targets, 4, 5.0), files=files, extra=train)
     same = fired("V008", case)
-    assert same.message.startswith(
-        "1 image of part val (2.5 %) is pixel for pixel the same as one of the training part."
-    )
+    assert same.message.startswith("1 image of split val (2.5 %) is pixel for pixel the same as a training image.")
     assert same.keys == ("val/0000.png", "train/same")
     near = fired("V009", case)
     assert near.keys == ("val/0001.png", "train/near")
-    assert near.message.endswith("nearly the same as one of the training part, 1 of them under another label.")
+    assert near.message.endswith("nearly the same as a training image, 1 of them under another label.")
 
 
 def test_no_copies(tmp_path: Path) -> None:
@@ -174,8 +171,8 @@ def test_a_class_of_two_kinds(tmp_path: Path) -> None:
     features[80:95] += 12 * np.eye(12, dtype=np.float32)[7]
     case = answered(tmp_path, TARGETS, sure_logits(TARGETS, 4, 5.0), features=features)
     found = fired("V010", case)
-    assert "1 class of 4 falls apart" in found.message
-    assert "c2 (name 2) into groups of 25 and 15 images" in found.message
+    assert "1 class of 4 splits into two clusters" in found.message
+    assert "c2 (name 2) into 25 and 15 images" in found.message
     other = {f"val/{n:04}.png" for n in range(80, 95)}
     assert len(other & set(found.keys)) == 6, "images of either group"
 
@@ -197,7 +194,7 @@ def split_meadows(folder: Path, far: float) -> Case:
 
 def test_regions_of_two_kinds(tmp_path: Path) -> None:
     found = fired("V010", split_meadows(tmp_path, far=12))
-    assert "meadow into groups of 25 and 15 regions" in found.message
+    assert "meadow into 25 and 15 regions" in found.message
     assert len(found.keys) == len(set(found.keys)) == 12
     assert {int(key[4:8]) < 15 for key in found.keys} == {True, False}
 
@@ -212,7 +209,7 @@ def test_few_images_show_no_groups(tmp_path: Path) -> None:
         judge("V010", answered(tmp_path / "a", few, sure_logits(few, 4, 5.0), features=draw_features(few)))
     mixed = np.random.default_rng(0).normal(size=(160, 12)).astype(np.float32)
     mixed[::3] += 20
-    with pytest.raises(NotApplicable, match="lies apart"):
+    with pytest.raises(NotApplicable, match="is separate"):
         judge("V010", answered(tmp_path / "b", TARGETS, sure_logits(TARGETS, 4, 5.0), features=mixed))
 
 
@@ -251,7 +248,7 @@ def test_errors_on_borders(tmp_path: Path) -> None:
     truths = draw_stripes()
     case = segmented(tmp_path, truths, np.minimum(np.roll(truths, 2, axis=2), 3))
     found = fired("V011", case)
-    assert found.message.startswith("100 % of the wrong pixels lie near a border")
+    assert found.message.startswith("100 % of the wrong pixels are near a border")
     assert len(found.keys) == 12
 
 
@@ -266,7 +263,7 @@ def test_borders_need_masks(tmp_path: Path) -> None:
     with pytest.raises(NotApplicable, match="It judges masks"):
         judge("V011", answered(tmp_path / "a", TARGETS, sure_logits(TARGETS, 4, 5.0)))
     truths = draw_stripes(4)
-    with pytest.raises(NotApplicable, match="at hand of 4 images"):
+    with pytest.raises(NotApplicable, match="masks of 4 images"):
         judge("V011", segmented(tmp_path / "b", truths, np.minimum(truths, 3)))
 
 

@@ -36,7 +36,7 @@ def draw_masks(count: int = 14, size: int = 64) -> np.ndarray:
 def test_guessing_the_largest_class_is_told(tmp_path: Path) -> None:
     targets = np.repeat([0, 1, 2], [60, 25, 15])
     found = fired("V002", classify(tmp_path, targets, np.zeros(100, np.int64)))
-    assert "right on 60 % of images; always answering c0 (name 0) would be right on 60 %" in found.message
+    assert "right on 60 % of images; always predicting c0 (name 0) would be right on 60 %" in found.message
 
 
 def test_a_network_that_is_better_is_not_accused_of_guessing(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_masks_of_nothing_but_the_largest_class_are_guessing(tmp_path: Path) -> 
 def test_a_class_that_is_never_predicted(tmp_path: Path) -> None:
     case = classify(tmp_path, BALANCED, confuse(BALANCED, {(2, 1): 40}))
     found = fired("V003", case)
-    assert found.message == "1 class of 4 is never predicted, though the truth has: c2 (name 2) (40 images)."
+    assert found.message == "1 class of 4 is never predicted, but occur in this split: c2 (name 2) (40 images)."
     assert found.keys == ("val/0080.png",)
 
 
@@ -140,7 +140,7 @@ def test_a_confused_pair(tmp_path: Path) -> None:
     targets = np.repeat(np.arange(6), 40)
     found = fired("V005", classify(tmp_path, targets, confuse(targets, {(1, 4): 16, (4, 1): 2, (0, 2): 2}), classes=6))
     assert found.message == (
-        "40 % of c1 (name 1) is taken for c4 (name 4) (95 % interval 26 % to 55 %), 5.0 % the other way."
+        "40 % of c1 (name 1) is predicted as c4 (name 4) (95 % interval 26 % to 55 %), 5.0 % the other way."
     )
     assert set(found.keys) <= {f"val/{n:04}.png" for n in range(40, 56)}
 
@@ -164,7 +164,7 @@ def test_a_confused_pair_of_masks(tmp_path: Path) -> None:
     guesses = np.minimum(truths, 3)
     guesses[:, 20:, :] = np.where(guesses[:, 20:, :] == 1, 0, guesses[:, 20:, :])
     found = fired("V005", segmented(tmp_path / "a", truths, guesses))
-    assert "of lake is taken for meadow" in found.message
+    assert "of lake is predicted as meadow" in found.message
     assert len(found.keys) == 12
     assert judge("V005", segmented(tmp_path / "b", truths, np.minimum(truths, 3))) is None
 

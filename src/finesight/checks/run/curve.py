@@ -1,0 +1,31 @@
+"""Pieces of the checks that read the training curve."""
+
+import numpy as np
+
+from finesight.checks.contract import NotApplicable
+from finesight.checks.run.case import Case
+
+FEWEST_EPOCHS = 4  # below, a curve has no shape
+LAST_PART = 0.25  # of the epochs: an unfinished training still improves in it, a stuck one no longer
+
+
+def check_length(num_epochs: int) -> None:
+    if num_epochs < FEWEST_EPOCHS:
+        raise NotApplicable(f"A curve of fewer than {FEWEST_EPOCHS} epochs has no shape; this one has {num_epochs}.")
+
+
+def last_part(num_epochs: int) -> int:
+    """Number of epochs in it."""
+    return max(1, round(LAST_PART * num_epochs))
+
+
+def guessing_loss(case: Case) -> float | None:
+    """Cross-entropy of always predicting the classes' frequencies in the training split; None where unknown.
+
+    Also where another loss was trained, or classes were weighted.
+    """
+    loss, counts = case.evidence.settings.loss, case.evidence.class_counts.get("train")
+    if loss.name != "cross_entropy" or loss.class_weights != "none" or not counts or not sum(counts):
+        return None
+    frequencies = np.array(counts)[np.array(counts) > 0] / sum(counts)
+    return float(-(frequencies * np.log(frequencies)).sum())
