@@ -80,8 +80,8 @@ def complete(own: RunData, split: str, is_alone: bool) -> None:
     own.task.prepare_report(run)
     if is_alone and not run.has(schema.findings(split)):
         findings(own, split=split)
-    if is_alone and not own.task.has_masks and split == "val" and not run.has(schema.label_errors(split, "json")):
-        labels(own)  # of masks it would take a pass over all images
+    if is_alone and own.task.quick_label_search and split == "val" and not run.has(schema.label_errors(split, "json")):
+        labels(own)
 
 
 def _embed(own: RunData, split: str, evaluated: bool) -> None:

@@ -3,14 +3,17 @@
 A new task is a package beside these whose object answers both, and a line of the table in tasks/__init__.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from finesight import task
+from finesight.analysis.distance import Floats
 from finesight.analysis.evidence import Evidence
+from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import ClassList
+from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
 from finesight.inference.continuation import Unreadable
 from finesight.inference.predictor import Predictor
@@ -44,9 +47,26 @@ class PredictRequest:
     options: PredictOptions
 
 
+@dataclass(frozen=True)
+class LabelSearch:
+    """A split whose labels are searched for errors, and what can be computed for that.
+
+    evaluate, embed: complete the run folder. compute_features: of the images of `open_split` in order, float32 (n, d).
+    """
+
+    run: RunFolder
+    split: str
+    predictor: Callable[[], Predictor]
+    open_split: Callable[[], ImageDataset]
+    evaluate: Callable[[], object]
+    embed: Callable[[], object]
+    compute_features: Callable[[], Floats]
+
+
 class Task(task.Task, Protocol):
     default_out: str  # of predict
     refused_options: Mapping[str, str]  # of PredictOptions: those that mean nothing here → why, as a sentence or ""
+    quick_label_search: bool  # it takes no pass over the images, so that a report does it on the way
     overlay_side: int  # pixels of the longest side of a saliency map in the page
 
     def list_inputs(self, images: str | Path) -> list[Item]:
@@ -57,6 +77,9 @@ class Task(task.Task, Protocol):
 
         Returns the images that could not be read. Raises ConfigError for options that make no sense.
         """
+
+    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
+        """Labels that are probably wrong, the clearest first."""
 
     def list_colours(self, classes: ClassList) -> list[str]:
         """CSS colours by which people know the classes; empty where a plot chooses its own."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from finesight.analysis.evidence import Evidence
+from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.formats import list_images
@@ -29,11 +30,12 @@ from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
+from finesight.tasks.classification.label_errors import find_wrong_images
 from finesight.tasks.classification.labels import Labels
 from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes, make_page
 from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
-from finesight.tasks.contract import PredictRequest
+from finesight.tasks.contract import LabelSearch, PredictRequest
 from finesight.training.losses import check_takes_shares, class_weights, parse_loss
 
 
@@ -45,6 +47,7 @@ class Classification:
     has_masks = False
     default_out = "predictions.csv"
     refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
+    quick_label_search = True
     overlay_side = OVERLAY_SIDE
     keeps_head = True
     targets: TargetKind = Labels()
@@ -102,6 +105,9 @@ class Classification:
 
     def predict(self, request: PredictRequest) -> Unreadable:
         return predict(request)
+
+    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
+        return find_wrong_images(search, self)
 
     def list_colours(self, classes: ClassList) -> list[str]:
         return []

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from finesight.analysis.evidence import Evidence
+from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
@@ -33,9 +34,10 @@ from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score, TaskName
-from finesight.tasks.contract import PredictRequest
+from finesight.tasks.contract import LabelSearch, PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
+from finesight.tasks.segmentation.label_errors import find_wrong_regions
 from finesight.tasks.segmentation.mask_images import list_colours
 from finesight.tasks.segmentation.mask_targets import MaskFiles
 from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
@@ -61,6 +63,7 @@ class Segmentation:
         "calibrated": "Calibration changes confidence, never which class is the most likely, and masks hold classes "
         "only.",
     }
+    quick_label_search = False
     overlay_side = OVERLAY_SIDE
     keeps_head = False
     targets: TargetKind = MaskFiles()
@@ -153,6 +156,9 @@ class Segmentation:
 
     def predict(self, request: PredictRequest) -> Unreadable:
         return predict(request)
+
+    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
+        return find_wrong_regions(search)
 
     def list_colours(self, classes: ClassList) -> list[str]:
         return list_colours(classes)
