@@ -2,12 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import finesight, train
 from PIL import Image
+
+from finesight import report
+from finesight.data import formats
+from finesight.data.layouts import choice
+from finesight.data.layouts.survey import Survey, survey_folder
+from finesight.data.masks.looks import Look, look_at_masks
+from finesight.data.sample import Item
+from finesight.run.folder import RunFolder
+from finesight.tasks.segmentation import mask_targets
 
 NETWORK = {"model__name": "fcn/timm/test_resnet", "film__count": 0, "epochs": 8, "batch_size": 4, "optim__lr": 0.02}
 
@@ -88,6 +98,30 @@ def test_a_run_of_before_has_the_rule_of_its_training_data(run: Path, command: s
     answer = finesight(command, run)
     assert answer.code == 0, answer.err
     assert "inferred once more from its training data" in answer.err
+
+
+def test_a_report_lists_the_data_once_and_reads_the_masks_of_its_split_only(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for made in ("evaluation", "embedding", "findings", "label_errors"):
+        shutil.rmtree(run / made, ignore_errors=True)
+    surveys: list[object] = []
+    looks: list[list[str]] = []
+
+    def survey_and_count(root: str | Path) -> Survey:
+        surveys.append(root)
+        return survey_folder(root)
+
+    def look_and_count(items: Sequence[Item]) -> list[Look]:
+        looks.append([item.key for item in items])
+        return look_at_masks(items)
+
+    for module in (choice, formats):
+        monkeypatch.setattr(module, "survey_folder", survey_and_count)
+    monkeypatch.setattr(mask_targets, "look_at_masks", look_and_count)
+    report(run)
+    assert len(surveys) == 1
+    assert looks == [[key for key, _ in RunFolder(run).read_splits()["val"]]]
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"colours": [], "values": [[1, 9]], "palette_as": "value"}'])
