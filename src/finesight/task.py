@@ -5,7 +5,7 @@ Nothing outside this package asks which task it is.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -17,12 +17,10 @@ from finesight.data.listing import Listing
 from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
-from finesight.metrics.calibration import Calibration
 from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run.folder import RunFolder
 
-TaskName = Literal["classification", "segmentation"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
 
 
@@ -40,8 +38,11 @@ class Score(Protocol):
 
     def metrics(self) -> Metrics: ...
 
-    def calibrate(self, split: str) -> Calibration | None:
-        """Whether it was right as often as it was sure; None where answers are not kept or no truth is known."""
+    def calibrate(self, split: str) -> "Fitted | None":
+        """What a held-out split teaches about decisions, such as a temperature or thresholds; the score uses it, too.
+
+        None where predictions are not kept or no truth is known.
+        """
 
     def judge_images(self) -> tuple[np.ndarray, np.ndarray]:
         """(true, predicted) class index of each image, int64 (n,), -1 where unknown; of a mask, of most pixels."""
@@ -51,6 +52,16 @@ class Score(Protocol):
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         """Writes metrics.json, confusion.csv and the saved predictions of a run folder's evaluation."""
+
+
+class Fitted(Protocol):
+    """What was fitted on a held-out split for the decisions of a run."""
+
+    def save(self, run: RunFolder, tta: bool = False) -> None:
+        """tta: of test-time augmentation."""
+
+    def describe(self) -> str:
+        """A sentence on what was found."""
 
 
 class Film(Protocol):
@@ -65,7 +76,8 @@ class Film(Protocol):
 
 
 class Task(Protocol):
-    name: TaskName
+    name: str
+    network: str  # the kind of networks that serve it, as `finesight models` lists them
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
@@ -113,8 +125,9 @@ class Task(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Stored images and targets as training sees them; see data.transforms.augment."""
 
-    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
-        """answers: whether the score will be saved, with what was predicted for each image."""
+    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
+        """answers: whether the score will be saved, with what was predicted for each image. run: whose thresholds and
+        the like decide, where it has them."""
 
     def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
         """What was saved of a split. Raises RunError where it is damaged."""

@@ -62,7 +62,7 @@ def embed(
     if onto == split:
         raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
     base = (load_projection(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
-    score = own.task.new_score(classes)
+    score = own.task.new_score(classes, run=own.run)
     seen = compute_features(Predictor.here(model, settings), dataset, score)
     score.save(folder.evaluation(split), dataset.keys)
     features, (targets, predictions) = seen.images, score.judge_images()

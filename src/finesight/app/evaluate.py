@@ -45,15 +45,15 @@ def evaluate(
     with distributed.first_on_machine():
         reading = choose_globs(settings.data, data, images, masks) if data else None
         split, dataset = open_run_split(own, data, split, reading)
-    empty = own.task.new_score(folder.read_classes())
+    empty = own.task.new_score(folder.read_classes(), run=folder)
     score = score_split(Predictor.here(model, settings, tta), dataset, empty)
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"
     if distributed.is_main():
-        score.save(folder.evaluation(split), dataset.keys)
         if held_out and (tta or not folder.has(schema.calibration(tta))):
             keep_calibration(folder, score, split, tta)
+        score.save(folder.evaluation(split), dataset.keys)
     return {"split": split, **score.metrics().to_dict()}
 
 
@@ -66,13 +66,9 @@ def choose_globs(settings: DataSettings, data: str | Path, images: str, masks: s
 
 def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False) -> None:
     """Writes calibration.json, or calibration_tta.json, of a split that was held out, and says what is in it."""
-    found = score.calibrate(split)
-    if found is None:
-        return
-    found.save(run, tta)
-    offered = f"and {found.after.ece:.4f} with temperature {found.temperature:.3f}"
-    refused = f"and no temperature is offered: {found.why_not}"
-    say(f"Calibration: expected calibration error {found.before.ece:.4f}, {refused if found.why_not else offered}.")
+    if found := score.calibrate(split):
+        found.save(run, tta)
+        say(found.describe())
 
 
 def open_run_split(

@@ -52,7 +52,7 @@ def load_model(settings: Settings, task: Task, listing: Listing, pretrained: boo
         if task.keeps_head and start.read_classes().names == listing.classes.names:  # its last layer serves, too
             load_weights(start, "best", model.network)
             model.new_layers = ()
-    if model.task != task.name:
+    if model.task != task.network:
         raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
     return model
 

@@ -185,7 +185,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     frozen = trainer.plan.at(1).modules
     run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen))
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
-    run.write_json(schema.MODEL, describe_model(job.model))
+    run.write_json(schema.MODEL, describe_model(job.model, job.task.name))
     run.remove_leftovers()
 
 
@@ -212,8 +212,8 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
     job.machine.place(model.network)
     score = score_split(Predictor(model, job.machine, job.settings), job.val, job.task.new_score(job.classes))
     if distributed.is_main():
-        score.save(job.run.evaluation("val"), job.val.keys)
         keep_calibration(job.run, score, "val")
+        score.save(job.run.evaluation("val"), job.val.keys)
         of_tta = job.run.path / schema.calibration(tta=True)
         of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
     timings = job.run.read_lines(schema.TIMINGS)

@@ -25,10 +25,11 @@ SELFTEST_TOLERANCE = 2e-3
 MOST_SELFTESTS = 64  # images: a few are written
 
 
-def describe_model(model: Model) -> dict[str, object]:
+def describe_model(model: Model, task: str) -> dict[str, object]:
     """model.json: what `restore_model` needs to build the network again, and where its weights came from."""
     return {
-        "task": model.task,
+        "task": task,
+        "network": model.task,
         "name": model.name,
         "head": model.head,
         "num_classes": model.num_classes,
@@ -48,7 +49,7 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
         raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a network for {len(classes)} classes.")
     with blame_files(run.path):
         model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
-    if model.task != card.get("task"):
+    if model.task != card.get("network", card.get("task")):  # version 0.1 had one name for both
         raise RunError(f"{run.path / schema.MODEL} is damaged: {card['name']} is a network for {model.task}.")
     model.preprocessing = preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)

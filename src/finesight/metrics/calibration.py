@@ -82,6 +82,11 @@ class Calibration:
         """The temperature to divide logits by: 1 where the fitted one is not to be used."""
         return 1.0 if self.why_not else self.temperature
 
+    def describe(self) -> str:
+        offered = f"and {self.after.ece:.4f} with temperature {self.temperature:.3f}"
+        refused = f"and no temperature is offered: {self.why_not}"
+        return f"Calibration: expected calibration error {self.before.ece:.4f}, {refused if self.why_not else offered}."
+
     def save(self, run: RunFolder, tta: bool = False) -> None:
         """Writes calibration.json. tta: of test-time augmentation, calibration_tta.json."""
         said = {"not_offered_because": self.why_not, "definitions": {"ece": DEFINITIONS["ece"]}}

@@ -60,7 +60,7 @@ def test_where_no_epoch_was_finished_the_last_weights_serve(run: RunFolder) -> N
 def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model.preprocessing = Preprocessing(size=(32, 48), stored=(40, 60), fit="stretch", interpolation="bicubic")
-    run.write_json("model.json", describe_model(model))
+    run.write_json("model.json", describe_model(model, model.task))
     run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     save_checkpoint(run, "best", model.network.state_dict())
     restored = restore_model(run)
@@ -157,7 +157,7 @@ def test_writing_a_selftest_leaves_the_network_as_it_was(model: Model, tmp_path:
 def test_a_run_from_before_the_stages_counted_from_0(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model = build_model("vgg16_fcn8s", 3, "none", size=(32, 32))
-    run.write_json("model.json", describe_model(model))
+    run.write_json("model.json", describe_model(model, model.task))
     run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     write_selftest(run, model, torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
     starts = {"pool4": 17, "pool5": 24}

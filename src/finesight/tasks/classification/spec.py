@@ -27,7 +27,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.task import Loss, Score, TaskName
+from finesight.task import Loss, Score
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
 from finesight.tasks.classification.label_errors import find_wrong_images
@@ -40,7 +40,8 @@ from finesight.training.losses import check_takes_shares, class_weights, parse_l
 
 
 class Classification:
-    name: TaskName = "classification"
+    name = "classification"
+    network = "classification"
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
@@ -97,7 +98,7 @@ class Classification:
     ) -> tuple[Tensor, Tensor]:
         return augment(images, settings, preprocessing, draws, size), targets
 
-    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
+    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
         return ClassificationScore(classes)
 
     def list_inputs(self, images: str | Path) -> list[Item]:

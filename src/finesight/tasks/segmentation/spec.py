@@ -33,7 +33,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.task import Loss, Score, TaskName
+from finesight.task import Loss, Score
 from finesight.tasks.contract import LabelSearch, PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
@@ -51,7 +51,8 @@ CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 
 
 class Segmentation:
-    name: TaskName = "segmentation"
+    name = "segmentation"
+    network = "segmentation"
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("native", "stretch")
@@ -147,7 +148,7 @@ class Segmentation:
         counts = torch.from_numpy(class_counts)
         return augment_pairs(images, targets, settings, preprocessing, draws, size, counts)
 
-    def new_score(self, classes: ClassList, answers: bool = True) -> Score:
+    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
         return SegmentationScore(classes, answers)
 
     def list_inputs(self, images: str | Path) -> list[Item]:
