@@ -14,7 +14,7 @@ SIGNIFICANT = 0.05  # p-value below which an agreement with the confusions is re
 OLD_KEYS = {
     "affinity": "similarity", "mistakes": "errors", "mistakes_inside": "errors_inside",
     "mistake_share": "error_fraction", "neighbour_share": "neighbour_fraction", "own_shares": "own_fractions",
-    "own_share": "own_fraction", "chance_share": "chance_fraction",
+    "own_share": "own_fraction", "chance_share": "chance_fraction", "num_pictures": "num_images",
 }  # fmt: skip
 
 
@@ -94,7 +94,8 @@ class ClassSimilarity:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "ClassSimilarity":
         """Reads `to_dict`, in old spellings too. Raises ValueError."""
-        return check(cls, translate_keys(saved))
+        found = translate_keys(saved)
+        return check(cls, found | {"unit": found["unit"].replace("picture", "image")})
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, sentences included."""

@@ -174,7 +174,7 @@ def test_a_run_of_version_0_1_is_read() -> None:
     for old, new in OLD_KEYS.items():
         text = text.replace(f'"{new}":', f'"{old}":')
     assert '"affinity":' in text
-    assert ClassSimilarity.from_dict(json.loads(text)) == found
+    assert ClassSimilarity.from_dict(json.loads(text) | {"unit": "picture"}) == found
 
 
 def test_wording() -> None:
