@@ -6,7 +6,6 @@ rate. Best flags: data.image_cache=off, which decodes them anew in every epoch, 
 
 import os
 import sys
-from typing import Any
 
 from work import Asked, Clock, read_arguments
 
@@ -44,14 +43,13 @@ def training_options(asked: Asked) -> list[str]:
 def watch_steps(clock: Clock) -> None:
     from finesight.training.trainer import Trainer
 
-    step = Trainer._train_step
+    step = Trainer._step
 
-    def timed_step(trainer: Trainer, *batch: Any) -> Any:
-        loss = step(trainer, *batch)
+    def timed_step(trainer: Trainer) -> None:
+        step(trainer)
         clock.tick()
-        return loss
 
-    Trainer._train_step = timed_step  # type: ignore[method-assign]
+    Trainer._step = timed_step  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

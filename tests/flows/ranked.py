@@ -15,7 +15,7 @@ from finesight import distributed, evaluate, predict, train
 from finesight.data.loader import Batch
 from finesight.training.trainer import Trainer
 
-step = Trainer._train_step
+step = Trainer._forward_backward
 
 
 def killed_step(trainer: Trainer, batch: Batch) -> Tensor:
@@ -24,7 +24,7 @@ def killed_step(trainer: Trainer, batch: Batch) -> Tensor:
     return step(trainer, batch)
 
 
-Trainer._train_step = killed_step
+Trainer._forward_backward = killed_step
 data, out, table, settings = sys.argv[1:]
 result = train(data=data, out=out, settings=json.loads(settings))
 scored = evaluate(out, split="val")

@@ -46,7 +46,7 @@ def test_stopped_after_any_step(
 ) -> None:
     """1: before the first validation; 4 and 8: an epoch's last step, its validation still to come."""
     out = tmp_path / "my run"
-    step, done = Trainer._train_step, []
+    step, done = Trainer._forward_backward, []
 
     def interrupted_step(trainer, batch):  # type: ignore[no-untyped-def]
         done.append(batch)
@@ -55,7 +55,7 @@ def test_stopped_after_any_step(
         return step(trainer, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_train_step", interrupted_step)
+        patched.setattr(Trainer, "_forward_backward", interrupted_step)
         answer = train(data, out, **SETTINGS)
     assert answer.code == 130
     assert len(done) == steps
@@ -77,7 +77,13 @@ class PowerCut(BaseException):
 
 @pytest.mark.parametrize(
     ("name", "call", "every"),
-    [("_train_step", 3, 1), ("_finish_epoch", 2, 1), ("_save", 1, 1), ("_save", 2, 1), ("_train_step", 7, 5)],
+    [
+        ("_forward_backward", 3, 1),
+        ("_finish_epoch", 2, 1),
+        ("_save", 1, 1),
+        ("_save", 2, 1),
+        ("_forward_backward", 7, 5),
+    ],
 )
 def test_killed_without_warning(
     name: str, call: int, every: int, data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -144,7 +144,7 @@ def test_killed_before_every_write(data: Path, whole: Path, tmp_path: Path, reli
 @pytest.mark.parametrize(
     ("what", "where", "number"),
     [
-        ("inside a step", "finesight.training.trainer:Trainer._back_propagate", 3),
+        ("inside a step", "finesight.training.trainer:Trainer._accumulate", 3),
         ("inside an evaluation", "finesight.inference.predictor:Predictor._forward", 2),
         ("between the files of a checkpoint", "finesight.training.checkpoint:save_tensors", 6),
         ("between the two renames of a checkpoint", "finesight.run.files:sync_folder", 3),

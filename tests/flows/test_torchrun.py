@@ -98,9 +98,9 @@ def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability:
     changed = {"machine.sync_norm": False, "image.size": [64, 64], "batch_size": 16, "epochs": 1, "augment.cutmix": 1.0}
     done = torchrun(script, data, tmp_path, json.dumps(SETTINGS | changed))
     assert done.returncode == 0, done.stderr
-    told = "From epoch 1, step 1 on a batch of 16 is computed in 2 parts by each rank"
+    told = "From epoch 1, step 1 on a batch is computed in 2 micro-batches by each rank"
     assert done.stderr.count(told) == 1, done.stderr
-    assert Training.load(RunFolder(tmp_path / "starved")).values["halvings"] == 1
+    assert Training.load(RunFolder(tmp_path / "starved")).values["micro_batch_multiplier"] == 2
     different = set(compare_files(tmp_path / "plain", tmp_path / "starved")[1])
     assert different == {"config.toml", "checkpoints/last/training.safetensors"}  # which tell of parts
     reliability("fault", "memory of one of two ranks for 1/2 of its part")

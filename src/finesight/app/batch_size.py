@@ -8,8 +8,8 @@ from finesight.config import Settings
 from finesight.data.loader import order_batches
 from finesight.errors import ConfigError
 from finesight.progress import say
+from finesight.training.microbatch import SMALLEST_SHARD
 from finesight.training.optim import find_warmup
-from finesight.training.trainer import SMALLEST_PART
 
 USUAL = 32
 
@@ -18,7 +18,7 @@ def choose_batch_size(settings: Settings, num_train: int) -> Settings:
     """With a batch_size where none is set: a quarter of the images where there are fewer than USUAL. Said if so."""
     size = settings.batch_size or USUAL
     if not settings.batch_size and num_train < USUAL:
-        least = SMALLEST_PART * settings.optim.accumulate * distributed.num_ranks()
+        least = SMALLEST_SHARD * settings.optim.accumulate * distributed.num_ranks()
         size = max(1, min(num_train, max(num_train // 4, least)))
         steps = count_of(len(order_batches(num_train, size)), "step")
         images = count_of(num_train, "training image")
@@ -28,7 +28,7 @@ def choose_batch_size(settings: Settings, num_train: int) -> Settings:
 
 def check_ranks(settings: Settings) -> None:
     """Raises ConfigError where a batch is too small to be divided."""
-    each = SMALLEST_PART * settings.optim.accumulate
+    each = SMALLEST_SHARD * settings.optim.accumulate
     least = distributed.num_ranks() * each
     if distributed.num_ranks() > 1 and settings.batch_size < least:
         raise ConfigError(

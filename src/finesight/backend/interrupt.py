@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 from finesight.progress import say
 
@@ -17,16 +18,16 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal = 0
         self.process = os.getpid()
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        self._before = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._receive)
+                self._handlers[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,8 @@
 """Exponential moving average of the weights (Polyak & Juditsky 1992): smoother, and usually better, than the last."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -31,18 +34,15 @@ class AveragedWeights:
             tensor.copy_(weights[name])
 
 
-class swapped_weights:  # noqa: N801 - read as a verb: `with swapped_weights(network, average):`
+@contextmanager
+def swapped_weights(network: nn.Module, weights: dict[str, Tensor] | None) -> Iterator[None]:
     """Within the block the network carries the given weights; afterwards its own again. None changes nothing."""
-
-    def __init__(self, network: nn.Module, weights: dict[str, Tensor] | None) -> None:
-        self.network = network
-        self.weights = weights
-
-    def __enter__(self) -> None:
-        if self.weights is not None:
-            self.own = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-            self.network.load_state_dict(self.weights)
-
-    def __exit__(self, *exception: object) -> None:
-        if self.weights is not None:
-            self.network.load_state_dict(self.own)
+    if weights is None:
+        yield
+        return
+    own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(weights)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)

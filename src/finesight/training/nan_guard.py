@@ -1,47 +1,64 @@
-"""The loss of an epoch, and whether it and the weights are still numbers."""
+"""NaN guard: training ends with an error, and keeps nothing, once a loss or a weight is NaN or infinite."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from finesight.errors import FinesightError
 
 NUM_LISTED = 20  # images an error names
 
 
-class LossWatch:
-    """Sum of an epoch's losses, and its first step whose loss is no number.
+class NanGuard:
+    """The sum of an epoch's losses, its first step whose loss is not finite, and a look at the weights.
 
-    Both stay on the device until they are read: reading makes an accelerator wait.
+    What is added stays on the device until it is read: reading makes an accelerator wait. keys: of the training images.
     """
 
-    def __init__(self, device: torch.device, loss_sum: float) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, keys: Sequence[str]) -> None:
+        self.network = network
+        self.keys = keys
+        self.epoch = 0
+        self.batches: Sequence[Sequence[int]] = ()
         precise = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-        self._sum = torch.tensor(loss_sum, dtype=precise, device=device)
+        self._sum = torch.zeros((), dtype=precise, device=device)
         self._broken = torch.full_like(self._sum, -1)
 
+    def begin(self, epoch: int, batches: Sequence[Sequence[int]], loss_sum: float) -> None:
+        """batches: indices of the epoch's images. loss_sum: of the steps that a resumed epoch has done."""
+        self.epoch, self.batches = epoch, batches
+        self._sum.fill_(loss_sum)
+        self._broken.fill_(-1)
+
     def add(self, loss: Tensor, num_images: int, step: int) -> None:
-        """loss: a scalar, the mean over num_images."""
+        """loss: a scalar, the mean over num_images. step: of the epoch, from 0."""
         loss = loss.to(self._sum.dtype)
         self._sum += loss * num_images
         self._broken = self._broken.where(loss.isfinite() | (self._broken >= 0), step)
 
-    def read(self) -> tuple[float, int | None]:
-        """(sum, the first step whose loss is no number)."""
+    def read_loss(self) -> float:
+        """The sum over images. Raises FinesightError that names the images of the first step that was not finite."""
         loss_sum, broken = torch.stack([self._sum, self._broken]).tolist()
-        return loss_sum, None if broken < 0 else int(broken)
+        if broken >= 0:
+            raise self._error("The loss is", int(broken))
+        return float(loss_sum)
+
+    def check_weights(self, step: int) -> None:
+        """Raises FinesightError unless all weights are finite. step: the last that is done."""
+        if not are_finite(self.network.state_dict().values()):
+            raise self._error("The weights are", step)
+
+    def _error(self, what: str, step: int) -> FinesightError:
+        keys = [self.keys[index] for index in self.batches[step]]
+        more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
+        sentence = (
+            f"{what} NaN or infinite in epoch {self.epoch}, step {step + 1}. The last checkpoint is unharmed: train "
+            "again with a lower optim.lr or with optim.clip_norm = 1. Check the images of that step:"
+        )
+        return FinesightError("\n".join([sentence, *(f"  {key!r}" for key in keys[:NUM_LISTED]), *more]))
 
 
 def are_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether all elements of all tensors are numbers."""
     floats = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]
     return not floats or bool(torch.stack(floats).all())
-
-
-def describe_no_number(what: str, epoch: int, step: int, keys: Sequence[str]) -> str:
-    """what: with its verb, `The loss is`. step: of the epoch, from 0. keys: of that step's images."""
-    more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
-    sentence = (
-        f"{what} no longer a number in epoch {epoch}, step {step + 1}. The last checkpoint is unharmed; train "
-        "again with a lower optim.lr or with optim.clip_norm = 1. That step's images, worth a look:"
-    )
-    return "\n".join([sentence, *(f"  {key!r}" for key in keys[:NUM_LISTED]), *more])

@@ -33,7 +33,7 @@ def test_it_learns_and_writes_down_how(make: Make) -> None:
 def test_every_image_is_seen_once_an_epoch_in_another_order(make: Make) -> None:
     trainer = make(num_train=13)
     seen: list[Any] = []
-    watch(trainer, "_train_step", seen, lambda batch, _: (trainer.at.epoch, batch.indices.tolist()))
+    watch(trainer, "_forward_backward", seen, lambda batch, _: (trainer.at.epoch, batch.indices.tolist()))
     trainer.run(StopRequest())
     orders = [[index for epoch, batch in seen if epoch == number for index in batch] for number in (1, 2)]
     assert all(sorted(order) == list(range(13)) for order in orders)
@@ -45,7 +45,7 @@ def test_the_loss_of_the_journal_is_the_mean_over_images(make: Make) -> None:
     """With a last batch of another size: a mean of the batches' means would be another number."""
     trainer = make(num_train=10, epochs=1, optim__lr=1e-12, optim__weight_decay=0.0)
     losses: list[Any] = []
-    watch(trainer, "_train_step", losses, lambda batch, loss: (len(batch.indices), loss.item()))
+    watch(trainer, "_forward_backward", losses, lambda batch, loss: (len(batch.indices), loss.item()))
     trainer.run(StopRequest())
     assert [count for count, _ in losses] == [4, 4, 2]
     expected = sum(count * loss for count, loss in losses) / 10
@@ -53,26 +53,26 @@ def test_the_loss_of_the_journal_is_the_mean_over_images(make: Make) -> None:
     assert line["train/loss"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_loss_that_is_no_number_ends_training(make: Make) -> None:
+def test_a_loss_that_is_nan_ends_training(make: Make) -> None:
     trainer = make(optim__name="sgd", optim__lr=100, optim__momentum=0.99, epochs=40)
     trainer.job.loss = lambda logits, targets: logits.sum() * math.nan
-    with pytest.raises(FinesightError, match=r"no longer a number in epoch 1, step 1\..*lower optim\.lr"):
+    with pytest.raises(FinesightError, match=r"NaN or infinite in epoch 1, step 1\..*lower optim\.lr"):
         trainer.run(StopRequest())
     assert not (trainer.job.run.path / "checkpoints").exists()
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
-def test_the_images_of_a_loss_that_is_no_number_are_named(make: Make, step: int) -> None:
-    """Those of that very step, though the loss is looked at once in ten steps and all later ones are no numbers."""
+def test_the_images_of_a_loss_that_is_nan_are_named(make: Make, step: int) -> None:
+    """Those of that very step, though the loss is looked at once in ten steps and all later ones are NaN, too."""
     trainer = make()
     loss, batches = trainer.job.loss, list[Batch]()
-    learn = trainer._back_propagate
+    accumulate = trainer._accumulate
 
-    def watched(batch: Batch, num_parts: int) -> Tensor:
+    def watched(batch: Batch, *arguments: Any) -> Tensor:
         batches.append(batch)
-        return learn(batch, num_parts)
+        return accumulate(batch, *arguments)
 
-    trainer._back_propagate = watched  # type: ignore[method-assign]
+    trainer._accumulate = watched  # type: ignore[method-assign]
     trainer.job.loss = lambda logits, targets: loss(logits, targets) * (math.nan if len(batches) == step else 1)
     with pytest.raises(FinesightError, match=rf"in epoch 1, step {step}\.") as raised:
         trainer.run(StopRequest())
@@ -80,8 +80,8 @@ def test_the_images_of_a_loss_that_is_no_number_are_named(make: Make, step: int)
     assert named == [trainer.job.train.keys[index] for index in batches[step - 1].indices]
 
 
-def test_weights_that_are_no_numbers_are_not_kept(make: Make) -> None:
-    """The last step's loss may be a number while what it made of the weights is none."""
+def test_weights_that_are_infinite_are_not_kept(make: Make) -> None:
+    """The last step's loss may be finite while what it made of the weights is not."""
     trainer = make(epochs=1)
     step = trainer.optimiser.step
 
@@ -91,7 +91,7 @@ def test_weights_that_are_no_numbers_are_not_kept(make: Make) -> None:
             trainer.optimiser.param_groups[0]["params"][0].data[0] = math.inf
 
     trainer.optimiser.step = broken_step  # type: ignore[method-assign, assignment]
-    with pytest.raises(FinesightError, match="weights are no longer a number in epoch 1, step 3"):
+    with pytest.raises(FinesightError, match="weights are NaN or infinite in epoch 1, step 3"):
         trainer.run(StopRequest())
     assert not (trainer.job.run.path / "checkpoints").exists()
 
@@ -100,13 +100,13 @@ def test_weights_that_are_no_numbers_are_not_kept(make: Make) -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 3, 4, 9])
-def test_a_batch_in_parts_is_the_same_step(make: Make, parts: int) -> None:
+def test_a_batch_in_micro_batches_is_the_same_step(make: Make, parts: int) -> None:
     """For a network without batch norm; nine parts of four images are four."""
     whole = make(name="native", epochs=1, optim__name="sgd")
     apart = make(name="apart", epochs=1, optim__name="sgd", optim__accumulate=parts, num_train=12)
     losses: dict[Trainer, list[Any]] = {whole: [], apart: []}
     for trainer, kept in losses.items():
-        watch(trainer, "_train_step", kept, lambda batch, loss: loss.item())
+        watch(trainer, "_forward_backward", kept, lambda batch, loss: loss.item())
         trainer.run(StopRequest())
     assert losses[apart] == pytest.approx(losses[whole], rel=1e-5)
     for name, tensor in weights_of(whole).items():
@@ -127,7 +127,7 @@ def test_gradients_are_clipped(make: Make) -> None:
 def test_the_learning_rate_follows_the_step(make: Make) -> None:
     trainer = make(epochs=2, optim__warmup_epochs=1.0)
     rates: list[Any] = []
-    watch(trainer, "_train_step", rates, lambda batch, _: trainer.optimiser.param_groups[0]["lr"])
+    watch(trainer, "_step", rates, lambda _: trainer.optimiser.param_groups[0]["lr"])
     trainer.run(StopRequest())
     assert rates[:3] == pytest.approx([0.05 * factor for factor in (0.01, 0.34, 0.67)])
     assert rates[3] == pytest.approx(0.05)
@@ -147,7 +147,7 @@ def test_frozen_layers_stand_still(make: Make) -> None:
 def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
     """Whatever was drawn in between."""
     quiet, noisy = (make(name=name, augment__mixup=0.5, augment__cutmix=0.5) for name in ("quiet", "noisy"))
-    watch(noisy, "_train_step", [], lambda batch, _: torch.randn(7))
+    watch(noisy, "_forward_backward", [], lambda batch, _: torch.randn(7))
     quiet.run(StopRequest())
     noisy.run(StopRequest())
     assert all(torch.equal(tensor, weights_of(noisy)[name]) for name, tensor in weights_of(quiet).items())
@@ -261,17 +261,19 @@ def test_a_resumed_run_keeps_the_same_epoch(make: Make, monkeypatch: pytest.Monk
     assert trainer.at.best_epoch == 2
 
 
-def test_a_checkpoint_without_the_highest_score_is_resumed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_before_is_resumed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(epochs=2, checkpoint__best="accuracy")
     give_answers(trainer, monkeypatch, RISING)
     trainer.run(StopRequest())
     run = trainer.job.run
     training = Training.load(run)
-    for name in ("highest", "highest_epoch"):
+    for name in ("highest", "highest_epoch", "micro_batch_multiplier"):  # as the first versions wrote it
         del training.values[name]
+    training.values["halvings"] = 2
     save_checkpoint(run, "last", weights_of(trainer), training)
     trainer.resume()
     assert (trainer.at.best_epoch, trainer.at.highest, trainer.at.highest_epoch) == (1, 0.5, 1)
+    assert trainer.at.micro_batch_multiplier == 4
 
 
 def test_a_new_highest_score_that_is_not_kept_is_no_reason_to_stop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""Where a training is: what its checkpoint holds beside tensors, and how an epoch is reported."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from finesight.training.best_epoch import is_better, judge
+
+
+@dataclass
+class Position:
+    """Where training is. epoch: from 1; step: batches of it that are done.
+
+    micro_batch_multiplier: doubled whenever memory is too small, so that a batch is computed in optim.accumulate times
+    as many micro-batches.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    loss_sum: float = 0.0
+    num_seen: int = 0
+    best: float = -math.inf  # score of the epoch that is kept
+    best_epoch: int = 0  # the one that is kept
+    metrics: dict[str, float] = field(default_factory=dict)  # of the best epoch
+    highest: float = -math.inf  # score of any epoch; above `best` where a lower log loss was kept instead
+    highest_epoch: int = 0
+    micro_batch_multiplier: int = 1
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Position":
+        """What `asdict` gave, or a version before this one, which kept the highest score and counted `halvings`."""
+        old = {"highest": values["best"], "highest_epoch": values["best_epoch"]}
+        old["micro_batch_multiplier"] = 2 ** values.get("halvings", 0)
+        return cls(**{name: value for name, value in (old | dict(values)).items() if name != "halvings"})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def loss(self) -> float:
+        """The epoch's mean so far."""
+        return self.loss_sum / max(self.num_seen, 1)
+
+    def judge(self, metrics: dict[str, float], name: str, num_images: int, tie: str) -> bool:
+        """Whether this epoch is to be kept as best; remembers that, and the highest score.
+
+        name: of the metric that decides. num_images: of the validation split. tie: checkpoint.tie.
+        """
+        score = judge(metrics, name)
+        if score > self.highest:
+            self.highest, self.highest_epoch = score, self.epoch
+        if not is_better(metrics, self.metrics, name, self.highest, num_images, tie):
+            return False
+        self.best, self.best_epoch, self.metrics = score, self.epoch, metrics
+        return True
+
+    def next_epoch(self) -> "Position":
+        return replace(self, epoch=self.epoch + 1, step=0, loss_sum=0.0, num_seen=0)
+
+    def describe(self, epochs: int, metrics: Mapping[str, float], images_per_second: float, is_best: bool) -> str:
+        """The line that a person reads after an epoch."""
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items() if "/" not in name)
+        loss, rate = f"loss {self.loss:.4f}", f"{images_per_second:.0f} images/s"
+        return f"Epoch {self.epoch}/{epochs}  {loss}  {shown}  {rate}{self._mark(is_best)}"
+
+    def _mark(self, is_best: bool) -> str:
+        """Says why, where the kept epoch is not the one of the highest score."""
+        if is_best and self.highest_epoch != self.epoch:
+            return f"  ★ best: lower log loss, score within one image of epoch {self.highest_epoch}"
+        if not is_best and self.highest_epoch == self.epoch:
+            return f"  (epoch {self.best_epoch} is kept: lower log loss, score within one image of this)"
+        return "  ★ best" if is_best else ""
