@@ -31,6 +31,7 @@ from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.models import build_model
 from finesight.run.folder import RunFolder
+from finesight.tasks import TASKS
 from finesight.tasks.classification.score import ClassificationScore
 
 SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
@@ -144,7 +145,7 @@ def find_otherwise(run: Path) -> dict[str, Any]:
     targets = np.asarray(dataset.targets)
     for name, network in (("own_answers", model), ("label_free_features", free)):
         score = ClassificationScore(classes)
-        features = compute_features(Predictor.here(network, settings), dataset, score).images
+        features = compute_features(Predictor.here(network, settings), dataset, TASKS["classification"], score).images
         own = score.logits.double().softmax(1).numpy()
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}

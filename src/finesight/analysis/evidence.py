@@ -15,24 +15,21 @@ from finesight.config import PixelScale, Settings, parse_preprocessing
 from finesight.errors import RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
-from finesight.metrics.evaluation import Evaluation, ImageResult, find_errors
+from finesight.metrics.evaluation import Evaluation, ImageResult
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
 from finesight.task import Task
-
-Answer = ImageResult  # name until checks and report say ImageResult
-find_mistakes = find_errors
 
 
 @dataclass(frozen=True)
 class Embedding:
     """samples.csv with its projection, one point each. image: the plot as PNG, empty without one.
 
-    nearest: of each image, as indices of `answers`; None where they were never computed.
+    nearest: of each image, as indices of `images`; None where they were never computed.
     """
 
-    answers: tuple[ImageResult, ...]
+    images: tuple[ImageResult, ...]
     projection: Projection
     similarity: ClassSimilarity | None
     image: bytes
@@ -77,7 +74,7 @@ class Evidence:
     @property
     def images(self) -> tuple[ImageResult, ...]:
         """Every image of the split that any file names, with what is known of it; embedded ones first."""
-        known = {image.key: image for image in (self.embedding.answers if self.embedding else ())}
+        known = {image.key: image for image in (self.embedding.images if self.embedding else ())}
         for image in self.evaluation.images if self.evaluation else ():
             known[image.key] = image.add_to(known.get(image.key))
         return tuple(known.values())
@@ -135,21 +132,21 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
         return None
     index = {label: i for i, label in enumerate(classes.ids)}
     rows = read_csv(folder / schema.SAMPLES, ("key", "target", "prediction"))
-    answers = tuple(ImageResult(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
+    images = tuple(ImageResult(key, index.get(truth), index.get(prediction)) for key, truth, prediction in rows)
     projection = load_projection(folder)
-    if projection.points.shape != (len(answers), 2):
+    if projection.points.shape != (len(images), 2):
         raise RunError(
-            f"{folder} has {len(answers)} samples but {len(projection.points)} projected points. "
+            f"{folder} has {len(images)} samples but {len(projection.points)} projected points. "
             "Run `finesight embed` again."
         )
     similarity = _read_optional(run, f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}")
     image = folder / schema.PROJECTION_PLOT
     return Embedding(
-        answers=answers,
+        images=images,
         projection=projection,
         similarity=ClassSimilarity.from_dict(similarity) if similarity else None,
         image=image.read_bytes() if image.exists() else b"",
-        nearest=load_nearest_images(folder, len(answers)),
+        nearest=load_nearest_images(folder, len(images)),
     )
 
 
@@ -159,9 +156,9 @@ def _with_results(embedding: Embedding, evaluation: Evaluation) -> Embedding:
     nothing = ImageResult("")
     images = (
         replace(image, confidence=(found := results.get(image.key, nothing)).confidence, right=found.right)
-        for image in embedding.answers
+        for image in embedding.images
     )
-    return replace(embedding, answers=tuple(images))
+    return replace(embedding, images=tuple(images))
 
 
 def _read_optional(run: RunFolder, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from finesight.analysis.projection import describe_projection, load_projection, 
 from finesight.analysis.projection_history import project_history
 from finesight.analysis.projection_methods import place, project
 from finesight.analysis.projection_plot import draw_projection
-from finesight.analysis.region_features import Regions, average_regions
+from finesight.analysis.region_features import Regions
 from finesight.app.evaluate import open_run_split
 from finesight.app.run_data import RunData
 from finesight.classes import ClassList
@@ -30,6 +30,7 @@ from finesight.models.contract import pool
 from finesight.progress import say
 from finesight.run import schema
 from finesight.task import Score
+from finesight.tasks.contract import Task
 
 
 def embed(
@@ -63,7 +64,7 @@ def embed(
         raise ConfigError(f"--onto names another split's map; {split!r} are the images to place.")
     base = (load_projection(folder.embedding(onto)), load_features(folder.embedding(onto)).features) if onto else None
     score = own.task.new_score(classes, run=own.run)
-    seen = compute_features(Predictor.here(model, settings), dataset, score)
+    seen = compute_features(Predictor.here(model, settings), dataset, own.task, score)
     score.save(folder.evaluation(split), dataset.keys)
     features, (targets, predictions) = seen.images, score.judge_images()
     where = folder.embedding(split)
@@ -113,7 +114,7 @@ class Seen:
 
 
 @torch.inference_mode()
-def compute_features(predictor: Predictor, dataset: ImageDataset, score: Score | None = None) -> Seen:
+def compute_features(predictor: Predictor, dataset: ImageDataset, task: Task, score: Score | None = None) -> Seen:
     """In one pass, in which `score` collects the predictions.
 
     Of images that are predicted in tiles the features are those of a tile at the centre.
@@ -128,9 +129,9 @@ def compute_features(predictor: Predictor, dataset: ImageDataset, score: Score |
             whole = predictor.logits(batch.images) if predictor.tile(batch.images) else logits
             score.update(whole.float().cpu(), batch.targets)
         features.append(pool(seen).float().cpu())
-        if batch.targets.ndim == 3:
-            masks = predictor.centre(batch.targets, batch.images).to(seen.device)
-            regions.append(average_regions(seen, masks, batch.indices, predictor.input_size(batch.images)))
+        targets, size = predictor.centre(batch.targets, batch.images), predictor.input_size(batch.images)
+        if found := task.average_regions(seen, targets, batch.indices, size):
+            regions.append(found)
         order.extend(batch.indices.tolist())
     if score:
         score.arrange(order)

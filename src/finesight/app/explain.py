@@ -20,16 +20,13 @@ from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
-from finesight.metrics.segmentation import predict_masks
 from finesight.progress import progress_bar, say, track
 from finesight.reporting.originals import Looked, Originals
 from finesight.reporting.thumbnails import data_uri
 from finesight.run.files import write_atomically
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
-
-LARGEST_CLASSES = 3  # of a mask, where no class was asked for
-SMALLEST_REGION = 0.01  # of an image: classes with less are not looked at then
+from finesight.tasks.contract import Task
 
 
 def explain(
@@ -61,7 +58,7 @@ def explain(
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for told, heat in look_at(predictor, image, asked):
+            for told, heat in look_at(predictor, image, asked, find_task(folder)):
                 layer = told.pop("layer")
                 label = names.names[told["class"]]
                 file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(image, heat))
@@ -79,22 +76,18 @@ def in_float32(predictor: Predictor) -> Predictor:
 
 
 def look_at(
-    predictor: Predictor, image: np.ndarray, asked: Sequence[int]
+    predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task
 ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """What was seen of each class, and its heat, float32 (h, w) of the image uint8 (h, w, 3)."""
     model, stored = predictor.model, show(image, predictor.model.preprocessing)
     logits, images = predictor.logits(stored).float(), predictor.prepare(stored)
-    for c in asked or _choose(logits):
+    for c in asked or task.choose_explained(logits):
         attention = find_attention(model, images, [c])
         map_ = attention.maps[0].cpu().numpy()
         area, where = find_focus(map_)
         told: dict[str, Any] = {"class": c, "half_area": area, "where": where, "inside": None, "layer": attention.layer}
-        if logits.ndim == 2:
-            told["probability"] = float(logits.softmax(1)[0, c])
-        else:
-            size = images.shape[-2], images.shape[-1]
-            region = (predict_masks(logits, size)[0] == c).cpu().numpy()
-            told["probability"] = float(region.mean())
+        told["probability"], region = task.describe_class(logits, c, (images.shape[-2], images.shape[-1]))
+        if region is not None:
             told["inside"] = _share_inside(map_, region)
         yield told, spread_map(map_, image.shape[:2], model.preprocessing)
 
@@ -106,16 +99,6 @@ def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
         stored = min(stored[0], image.shape[0]), min(stored[1], image.shape[1])
     fitted = fit_image(image, stored, preprocessing.fit, preprocessing.interpolation)
     return torch.from_numpy(fitted).permute(2, 0, 1)[None]
-
-
-def _choose(logits: torch.Tensor) -> list[int]:
-    """The predicted class; of a mask the largest ones."""
-    predicted = logits.argmax(1)
-    if predicted.ndim == 1:
-        return [int(predicted[0])]
-    shares = torch.bincount(predicted.flatten(), minlength=logits.shape[1]) / predicted.numel()
-    order = shares.argsort(descending=True)[:LARGEST_CLASSES].tolist()
-    return [c for c in order if shares[c] >= SMALLEST_REGION]
 
 
 def _share_inside(map_: np.ndarray, region: np.ndarray) -> float | None:
@@ -155,7 +138,7 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
     for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
         try:
             image = read_image(path, key, scale=model.preprocessing.scale)
-            ((_, heat),) = look_at(predictor, image, [sought[key]])
+            ((_, heat),) = look_at(predictor, image, [sought[key]], task)
         except UnreadableImage:
             continue
         except ModelError as error:

@@ -83,7 +83,7 @@ def _start_features(own: RunData, split: str) -> Callable[[], np.ndarray] | None
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
         model.preprocessing = read_preprocessing(run)
         dataset = own.open_split(split)
-        seen = compute_features(Predictor.here(model, settings), dataset)
+        seen = compute_features(Predictor.here(model, settings), dataset, own.task)
         if seen.regions:
             return seen.regions.features  # in the order of the data set, as they were kept
         place = {key: index for index, key in enumerate(dataset.keys)}

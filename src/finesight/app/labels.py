@@ -48,5 +48,5 @@ def _prepare_search(own: RunData, split: str) -> LabelSearch:
         open_split=partial(own.open_split, split),
         evaluate=partial(evaluate, own, split=split),
         embed=partial(embed, own, split=split),
-        compute_features=lambda: compute_features(predictor(), own.open_split(split)).images,
+        compute_features=lambda: compute_features(predictor(), own.open_split(split), own.task).images,
     )

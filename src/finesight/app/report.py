@@ -15,8 +15,6 @@ from finesight.app.explain import look_at_mistakes
 from finesight.app.findings import findings
 from finesight.app.labels import labels
 from finesight.app.run_data import RunData
-from finesight.data.decoders import Masks
-from finesight.data.images.image import UnreadableImage
 from finesight.data.sample import Item
 from finesight.data.targets import Rule
 from finesight.errors import ConfigError, DataError, blame_files
@@ -110,11 +108,6 @@ def find_originals(own: RunData, split: str) -> Originals:
         return items[key].path if key in items else None
 
     def read_truth(key: str, size: tuple[int, int]) -> np.ndarray | None:
-        if rule is None or key not in items or items[key].target is None:
-            return None
-        try:
-            return Masks(size, fit, rule).decode(items[key])
-        except UnreadableImage:
-            return None
+        return own.task.targets.read_mask(items[key], size, fit, rule) if key in items else None
 
     return Originals(find_image, read_truth)

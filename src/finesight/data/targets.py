@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from finesight.classes import ClassList
 from finesight.config import DataSettings, Preprocessing
+from finesight.data.images.image import Fit
 from finesight.data.leftovers import Note
 from finesight.data.sample import Item
 from finesight.data.sufficiency import Amount
@@ -76,6 +79,10 @@ class TargetKind(Protocol):
     def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
         """Notes on items read by a run's rule. Raises DataError where it does not fit them."""
         return ()
+
+    def read_mask(self, item: Item, size: Size, fit: Fit, rule: Rule) -> np.ndarray | None:
+        """The true mask, class indices uint8 of that size; None where an item has none, or it cannot be read."""
+        return None
 
     def choose_size(self, items: Sequence[Item], preprocessing: Preprocessing, to_train: bool) -> Size | None:
         """Size of the targets of a split, and of images that are kept whole; None: each its own."""

@@ -45,8 +45,6 @@ class ImageResult:
     def is_error(self) -> bool:
         return None not in (self.truth, self.prediction) and self.truth != self.prediction
 
-    is_mistake = is_error  # name until checks and report say is_error
-
     def add_to(self, other: "ImageResult | None") -> "ImageResult":
         """Both together; what this one knows counts."""
         known = {name: value for name, value in vars(self).items() if value is not None}

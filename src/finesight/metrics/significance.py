@@ -54,21 +54,6 @@ def score_mean(sums: np.ndarray) -> np.ndarray:
     return np.column_stack([mean, by_class])
 
 
-def mask_rows(counts: np.ndarray, known: Sequence[int]) -> np.ndarray:
-    """float64 (n, 2 k) of confusion counts (n, C + 1, C): intersections, then unions, by known class.
-
-    Pixels whose truth is none of `known` are left out, as of `miou`. For `score_masks`.
-    """
-    chosen = list(known)
-    rows = counts[:, chosen].astype(float)
-    hits = rows[:, range(len(chosen)), chosen]
-    unions = rows.sum(2) + rows.sum(1)[:, chosen] - hits
-    return np.concatenate([hits, unions], axis=1)
-
-
-score_masks = score_mean
-
-
 def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """NaN where the whole is 0."""
     quotient = np.full(np.shape(part), np.nan)

@@ -3,24 +3,25 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from finesight.analysis.evidence import Answer, Embedding, Evidence
+from finesight.analysis.evidence import Embedding, Evidence
+from finesight.metrics.evaluation import ImageResult
 from finesight.reporting.thumbnails import Sprites
 
 
-def list_images(answers: Sequence[Answer], sprites: Sprites, embedding: Embedding | None = None) -> dict[str, Any]:
+def list_images(images: Sequence[ImageResult], sprites: Sprites, embedding: Embedding | None = None) -> dict[str, Any]:
     """Columns key, truth, prediction, confidence, place (in the sprites); with an embedding also near and similarity.
 
-    The images of the embedding are the first of `answers`, in the same order.
+    The images of the embedding are the first of `images`, in the same order.
     """
     columns: dict[str, Any] = {
-        "key": [answer.key for answer in answers],
-        "truth": [answer.truth for answer in answers],
-        "prediction": [answer.prediction for answer in answers],
-        "confidence": [answer.confidence for answer in answers],
-        "place": [sprites.places.get(answer.key) for answer in answers],
+        "key": [image.key for image in images],
+        "truth": [image.truth for image in images],
+        "prediction": [image.prediction for image in images],
+        "confidence": [image.confidence for image in images],
+        "place": [sprites.places.get(image.key) for image in images],
     }
     if embedding and embedding.nearest:
-        rest = [None] * (len(answers) - len(embedding.answers))
+        rest = [None] * (len(images) - len(embedding.images))
         columns["near"] = embedding.nearest.indices.tolist() + rest
         columns["similarity"] = embedding.nearest.similarities.astype(float).round(3).tolist() + rest
     return columns
@@ -30,23 +31,23 @@ def list_nearest(embedding: Embedding | None) -> dict[str, list[str]]:
     """key → keys of its nearest images; empty where they were never computed."""
     if embedding is None or embedding.nearest is None:
         return {}
-    keys = [answer.key for answer in embedding.answers]
+    keys = [image.key for image in embedding.images]
     return {key: [keys[i] for i in near] for key, near in zip(keys, embedding.nearest.indices.tolist(), strict=True)}
 
 
 def list_predictions(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:
     """Columns prediction and confidence of a run, in the order of `keys`."""
-    answers = {answer.key: answer for answer in run.images}
-    rows = [answers.get(key, Answer(key, None, None)) for key in keys]
+    known = {image.key: image for image in run.images}
+    rows = [known.get(key, ImageResult(key)) for key in keys]
     return {"prediction": [row.prediction for row in rows], "confidence": [row.confidence for row in rows]}
 
 
-def list_from_other_splits(evidence: Evidence, keys: Iterable[str]) -> list[Answer]:
+def list_from_other_splits(evidence: Evidence, keys: Iterable[str]) -> list[ImageResult]:
     """Those of `keys` that are not in the split, such as duplicates in the training split."""
     named = set(keys) - {answer.key for answer in evidence.images}
     index = {label: number for number, label in enumerate(evidence.classes.ids)}
     return [
-        Answer(key, index.get(label), None)
+        ImageResult(key, index.get(label))
         for samples in evidence.splits.values()
         for key, label in samples
         if key in named

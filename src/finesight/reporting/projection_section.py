@@ -35,10 +35,10 @@ def describe_projection(evidence: Evidence, styles: Sequence[Style], key: str) -
 
 def plot_projection(embedding: Embedding, styles: Sequence[Style]) -> dict[str, Any]:
     """What projection.js draws; its dots are the first of the page's images."""
-    answers = embedding.answers
-    dots = [UNKNOWN_STYLE if answer.truth is None else styles[answer.truth] for answer in answers]
-    plot = make_plot(embedding.projection.points, dots, [answer.is_error for answer in answers])
-    return {"plot": plot, "image": list(range(len(answers)))}
+    images = embedding.images
+    dots = [UNKNOWN_STYLE if image.truth is None else styles[image.truth] for image in images]
+    plot = make_plot(embedding.projection.points, dots, [image.is_error for image in images])
+    return {"plot": plot, "image": list(range(len(images)))}
 
 
 @dataclass(frozen=True)

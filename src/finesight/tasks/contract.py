@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from torch import Tensor
+
 from finesight import task
 from finesight.analysis.distance import Floats
 from finesight.analysis.evidence import Evidence
 from finesight.analysis.label_errors import LabelErrors
+from finesight.analysis.region_features import Regions
 from finesight.classes import ClassList
 from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
@@ -83,6 +87,20 @@ class Task(task.Task, Protocol):
 
     def list_colours(self, classes: ClassList) -> list[str]:
         """CSS colours by which people know the classes; empty where a plot chooses its own."""
+
+    def average_regions(
+        self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]
+    ) -> Regions | None:
+        """What the head sees of each class within an image; None where an image is of one class.
+
+        seen: (n, d, …), of images of `size` (height, width). images: (n,), their indices in the data set.
+        """
+
+    def choose_explained(self, logits: Tensor) -> list[int]:
+        """The classes of an image's logits (1, C, …) whose saliency is worth a look."""
+
+    def describe_class(self, logits: Tensor, index: int, size: tuple[int, int]) -> tuple[float, np.ndarray | None]:
+        """(probability of a class, None), or (its fraction of the pixels, its region, bool of `size`)."""
 
     def prepare_report(self, run: RunFolder) -> None:
         """Computes what the report shows and no command has saved yet."""

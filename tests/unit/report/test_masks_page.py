@@ -19,7 +19,7 @@ from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 from finesight.tasks.segmentation.mask_images import change_uri, error_uri, read_prediction, shrink
 from finesight.tasks.segmentation.results import find_false_class, list_segments, make_view, rank_images
-from finesight.tasks.segmentation.snapshot_strips import MAX_FRAMES, Strip, screen_films, thin_out
+from finesight.tasks.segmentation.snapshot_strips import MAX_FRAMES, Strip, show_snapshots, thin_out
 
 
 @pytest.fixture(scope="module")
@@ -171,12 +171,12 @@ def test_lost_frame_is_named(made: MaskRun, tmp_path: Path) -> None:
 
 
 def test_table_takes_the_epochs_nearest_to_those_of_the_reference(evidence: Evidence, made: MaskRun) -> None:
-    screening = screen_films([evidence], made.originals)
-    assert screening
-    frame = screening.takes[0].strips[0].frames[0]
+    snapshots = show_snapshots([evidence], made.originals)
+    assert snapshots
+    frame = snapshots.images[0].strips[0].frames[0]
     frames = [type(frame)(epoch, "", "", None) for epoch in (1, 4, 7, 11, 19, 27)]
     assert [each.epoch for each in Strip(0, 0, tuple(frames)).table] == [1, 11, 19, 27]
-    assert [each.epoch for each in screening.takes[0].strips[0].table] == [1, 4]
+    assert [each.epoch for each in snapshots.images[0].strips[0].table] == [1, 4]
 
 
 @pytest.mark.parametrize("count", [1, MAX_FRAMES, 500])

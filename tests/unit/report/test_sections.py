@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from synthetic_run import SyntheticRun
 
-from finesight.analysis.evidence import Evidence, find_mistakes, read_evidence
+from finesight.analysis.evidence import Evidence, read_evidence
+from finesight.metrics.evaluation import find_errors
 from finesight.reporting.sections import (
     count_of,
     find_best_epoch,
@@ -55,11 +56,11 @@ def test_confusions_are_sorted_and_hold_no_hits(evidence: Evidence) -> None:
     assert evidence.evaluation
     counts = [count for truth, prediction, count in list_confusions(evidence.evaluation) if truth != prediction]
     assert counts == sorted(counts, reverse=True)
-    assert sum(counts) == len(find_mistakes(evidence.images))
+    assert sum(counts) == len(find_errors(evidence.images))
 
 
 def test_most_confident_errors_come_first(evidence: Evidence) -> None:
-    sure = [mistake.confidence or 0 for mistake in find_mistakes(evidence.images)]
+    sure = [error.confidence or 0 for error in find_errors(evidence.images)]
     assert sure
     assert sure == sorted(sure, reverse=True)
 

@@ -6,7 +6,6 @@ from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.wording import percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import NUM_EXAMPLES, Case
-from finesight.data.decoders import Masks
 from finesight.data.images.image import UnreadableImage
 from finesight.data.masks.looks import read_mask
 from finesight.metrics.boundary import border_width, near_border
@@ -72,15 +71,15 @@ def _count_errors(case: Case, key: str) -> tuple[int, int, int, int] | None:
 
 def _read_masks(case: Case, key: str) -> tuple[Indices, Indices] | None:
     """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is gone."""
-    if case.rule is None or key not in case.items or case.items[key].target is None:
+    if key not in case.items:
         return None
     try:
         raw = read_mask(case.run.evaluation(case.split) / schema.PREDICTED_MASKS / schema.mask_file(key))
-        height, width = raw.codes.shape
-        truth = Masks((height, width), case.fit, case.rule).decode(case.items[key])
     except UnreadableImage:
         return None
-    return None if raw.kind == "colour" else (truth, raw.codes.astype(np.uint8))
+    height, width = raw.codes.shape
+    truth = case.evidence.task.targets.read_mask(case.items[key], (height, width), case.fit, case.rule)
+    return None if truth is None or raw.kind == "colour" else (truth, raw.codes.astype(np.uint8))
 
 
 def find_class_borders(truth: Indices) -> np.ndarray:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from finesight.analysis.evidence import Answer, Evidence
-from finesight.metrics.evaluation import find_errors
+from finesight.analysis.evidence import Evidence
+from finesight.metrics.evaluation import ImageResult, find_errors
 from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.charts import draw_matrix
 from finesight.reporting.findings import list_keys, show_examples
@@ -26,7 +26,7 @@ from finesight.reporting.sections import (
 )
 from finesight.reporting.thumbnails import Sprites, make_sprites
 
-MISTAKES_SHOWN = 60
+ERRORS_SHOWN = 60
 OVERLAY_SIDE = 96  # pixels of a saliency map
 EXAMPLES_A_CLASS = 3
 PLOT_KEY = "Colour and shape show the true class; a red edge marks an error."
@@ -49,7 +49,7 @@ PARTS = (
 
 
 def make_page(evidence: Evidence, originals: Originals) -> Page:
-    story = _tell(evidence)
+    story = _choose_images(evidence)
     sprites = make_sprites(story.keys_by_need, originals.find_image, evidence.scale)
     return Page(
         title=evidence.run.resolve().name,
@@ -69,28 +69,28 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
 class Story:
     """Which images are shown where. images: all of the split, and those of others that a section names."""
 
-    images: list[Answer]
-    mistakes: list[Answer]
+    images: list[ImageResult]
+    errors: list[ImageResult]
     examples: dict[int, list[str]]  # class index → keys
     keys_by_need: list[str]  # of all images: those shown without a click first
 
 
-def _tell(evidence: Evidence) -> Story:
-    mistakes = find_errors(evidence.images)
+def _choose_images(evidence: Evidence) -> Story:
+    errors = find_errors(evidence.images)
     examples: dict[int, list[str]] = {}
-    for answer in evidence.images:
-        if answer.truth is not None and len(keys := examples.setdefault(answer.truth, [])) < EXAMPLES_A_CLASS:
-            keys.append(answer.key)
+    for image in evidence.images:
+        if image.truth is not None and len(keys := examples.setdefault(image.truth, [])) < EXAMPLES_A_CLASS:
+            keys.append(image.key)
     groups = similarity.groups if (similarity := evidence.embedding and evidence.embedding.similarity) else ()
     shown = list_keys(evidence)
     shown += [key for keys in examples.values() for key in keys]
     shown += [key for group in groups for keys in group.examples for key in keys]
-    shown += [answer.key for answer in mistakes[:MISTAKES_SHOWN]]
+    shown += [error.key for error in errors[:ERRORS_SHOWN]]
     shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
     images = [*evidence.images, *list_from_other_splits(evidence, shown)]
-    known = dict.fromkeys(answer.key for answer in images)
+    known = dict.fromkeys(image.key for image in images)
     everything = dict.fromkeys([*(key for key in shown if key in known), *known])
-    return Story(images, mistakes, examples, list(everything))
+    return Story(images, errors, examples, list(everything))
 
 
 def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Originals) -> dict[str, Any]:
@@ -119,8 +119,8 @@ def _context(evidence: Evidence, story: Story, sprites: Sprites, originals: Orig
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         "story": story,
-        "errors": story.mistakes[:MISTAKES_SHOWN],
-        "num_errors": len(story.mistakes),
+        "errors": story.errors[:ERRORS_SHOWN],
+        "num_errors": len(story.errors),
         "nearest": list_nearest(embedding),
         "num_images": len(story.images),
         **describe_projection(evidence, list_styles(evidence), PLOT_KEY),
@@ -145,5 +145,5 @@ def _page_data(evidence: Evidence, story: Story, sprites: Sprites) -> dict[str, 
 
 def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:
     """The class predicted for each error the page shows, by key."""
-    errors = find_errors(evidence.evaluation.images if evidence.evaluation else ())[:MISTAKES_SHOWN]
+    errors = find_errors(evidence.evaluation.images if evidence.evaluation else ())[:ERRORS_SHOWN]
     return {error.key: error.prediction for error in errors if error.prediction is not None}

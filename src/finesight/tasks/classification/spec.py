@@ -113,6 +113,15 @@ class Classification:
     def list_colours(self, classes: ClassList) -> list[str]:
         return []
 
+    def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> None:
+        """An image is of one class."""
+
+    def choose_explained(self, logits: Tensor) -> list[int]:
+        return [int(logits.argmax(1)[0])]
+
+    def describe_class(self, logits: Tensor, index: int, size: tuple[int, int]) -> tuple[float, None]:
+        return float(logits.softmax(1)[0, index]), None
+
     def prepare_report(self, run: RunFolder) -> None:
         """Everything is there."""
 

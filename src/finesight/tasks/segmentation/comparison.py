@@ -8,7 +8,7 @@ from finesight.reporting.comparison_page import ComparedImages, Gathered
 from finesight.reporting.originals import Originals
 from finesight.tasks.segmentation.mask_images import list_colours
 from finesight.tasks.segmentation.results import make_view
-from finesight.tasks.segmentation.snapshot_strips import masks_scripts, screen_films
+from finesight.tasks.segmentation.snapshot_strips import masks_scripts, show_snapshots
 
 CHANGES_SHOWN = 6  # masks that became better, and as many that became worse
 
@@ -16,14 +16,14 @@ CHANGES_SHOWN = 6  # masks that became better, and as many that became worse
 def gather_masks(runs: Sequence[Evidence], originals: Originals) -> Gathered:
     keys = [[change.after.key for change in side[:CHANGES_SHOWN]] for side in list_changes(runs[0], runs[-1])]
     views = [[view for key in side if (view := make_view(key, runs, originals))] for side in keys]
-    screening = screen_films(runs, originals)
+    snapshots = show_snapshots(runs, originals)
     context = {
-        "screening": screening,
+        "snapshots": snapshots,
         "changed_views": list(zip(("Better", "Worse"), views, strict=True)),
         "colours": list_colours(runs[0].classes),
     }
     return Gathered(
-        context, {"snapshots": screening.to_dict() if screening else None}, scripts=masks_scripts(screening)
+        context, {"snapshots": snapshots.to_dict() if snapshots else None}, scripts=masks_scripts(snapshots)
     )
 
 

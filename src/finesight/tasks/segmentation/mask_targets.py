@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings, Preprocessing
 from finesight.data.class_mapping import describe_merged
-from finesight.data.decoders import row_sizes
+from finesight.data.decoders import Masks, row_sizes
 from finesight.data.image_cache import common_size
+from finesight.data.images.image import Fit, UnreadableImage
 from finesight.data.leftovers import Note
 from finesight.data.masks.looks import look_at_masks
 from finesight.data.masks.rule import MaskRule
@@ -68,6 +71,14 @@ class MaskFiles(TargetKind):
     def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
         """Pixels that the rule does not name, and classes without a pixel."""
         return apply_rule(look_at_masks(items), rule, classes, data)
+
+    def read_mask(self, item: Item, size: Size, fit: Fit, rule: Rule) -> np.ndarray | None:
+        if rule is None or item.target is None:
+            return None
+        try:
+            return Masks(size, fit, rule).decode(item)
+        except UnreadableImage:
+            return None
 
     def choose_size(self, items: Sequence[Item], preprocessing: Preprocessing, to_train: bool) -> Size | None:
         """To train, whole images and their masks are cut or padded to one size.

@@ -30,7 +30,7 @@ from finesight.tasks.segmentation.results import (
     make_view,
     rank_images,
 )
-from finesight.tasks.segmentation.snapshot_strips import Screening, masks_scripts, screen_films
+from finesight.tasks.segmentation.snapshot_strips import SnapshotStrips, masks_scripts, show_snapshots
 
 CONTENTS = (
     ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
@@ -57,33 +57,33 @@ CALIBRATION_EFFECT = "Masks do not change: the same class stays the most probabl
 
 
 def make_page(evidence: Evidence, originals: Originals) -> Page:
-    screening, embedding = screen_films([evidence], originals), evidence.embedding
+    snapshots, embedding = show_snapshots([evidence], originals), evidence.embedding
     sprites = make_sprites(
-        [image.key for image in embedding.answers] if embedding else [], originals.find_image, evidence.scale
+        [image.key for image in embedding.images] if embedding else [], originals.find_image, evidence.scale
     )
     return Page(
         title=evidence.run.resolve().name,
         contents=CONTENTS,
         parts=PARTS,
         sources=[str(evidence.run)],
-        data=_page_data(evidence, screening, sprites),
-        context=_context(evidence, originals, screening),
+        data=_page_data(evidence, snapshots, sprites),
+        context=_context(evidence, originals, snapshots),
         definitions=evaluation.definitions if (evaluation := evidence.evaluation) else {},
-        scripts=(*masks_scripts(screening), *(("projection.js",) if embedding else ())),
+        scripts=(*masks_scripts(snapshots), *(("projection.js",) if embedding else ())),
         library=bokeh_script() if embedding else "",
         sprites=sprites,
     )
 
 
-def _page_data(evidence: Evidence, screening: Screening | None, sprites: Sprites) -> dict[str, Any]:
+def _page_data(evidence: Evidence, snapshots: SnapshotStrips | None, sprites: Sprites) -> dict[str, Any]:
     """What the page's scripts read."""
     names, embedding = evidence.classes.names, evidence.embedding
-    film = screening.to_dict() if screening else None
+    film = snapshots.to_dict() if snapshots else None
     data = {"names": names, "order": list(range(len(names))), "unit": "pixel", "snapshots": film}
     if embedding is None:
         return data
-    images = list_images(embedding.answers, sprites, embedding)
-    images["pixel_accuracy"] = [image.right for image in embedding.answers]
+    images = list_images(embedding.images, sprites, embedding)
+    images["pixel_accuracy"] = [image.right for image in embedding.images]
     return data | {"images": images, "projection": plot_projection(embedding, list_styles(evidence))}
 
 
@@ -91,7 +91,7 @@ def list_styles(evidence: Evidence) -> list[Style]:
     return [mask_style(index, colour) for index, colour in enumerate(list_colours(evidence.classes))]
 
 
-def _context(evidence: Evidence, originals: Originals, screening: Screening | None) -> dict[str, Any]:
+def _context(evidence: Evidence, originals: Originals, snapshots: SnapshotStrips | None) -> dict[str, Any]:
     evaluation, names = evidence.evaluation, evidence.classes.names
     rows = list_segments(evidence)
     ranked = dict(zip(("best", "worst"), rank_images(evidence), strict=True))
@@ -108,7 +108,7 @@ def _context(evidence: Evidence, originals: Originals, screening: Screening | No
         "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
         "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
         "curves_drawn": draw_training(evidence),
-        "screening": screening,
+        "snapshots": snapshots,
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
         "confusions": list_confusions(evaluation) if evaluation else [],
         "galleries": {

@@ -17,7 +17,7 @@ from finesight.run.old_names import find_value
 from finesight.tasks.segmentation.mask_images import SIDE, change_uri, image_uri, mask_uri, read_mask_indices
 
 MAX_FRAMES = 40  # of a strip; of more epochs every n-th
-MAX_TAKES = 12  # images
+MAX_IMAGES = 12  # images
 TABLE_EPOCHS = (1, 10, 20)  # of the reference's printed table, which ends with the last
 
 
@@ -75,7 +75,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Take:
+class WatchedImage:
     """One image. image, truth: images; image is "" where it is gone."""
 
     key: str
@@ -85,16 +85,16 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Screening:
+class SnapshotStrips:
     """epochs: where the slider can stand. left_out: watched images, and thinned: whether frames, are not shown."""
 
-    takes: tuple[Take, ...]
+    images: tuple[WatchedImage, ...]
     epochs: tuple[int, ...]
     left_out: int
     thinned: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """What film.js reads."""
+        """What snapshots.js reads."""
         return {
             "epochs": self.epochs,
             "strips": [
@@ -104,13 +104,13 @@ class Screening:
                     "changed": [frame.changed for frame in strip.frames],
                     "miou": [frame.miou for frame in strip.frames],
                 }
-                for take in self.takes
-                for strip in take.strips
+                for image in self.images
+                for strip in image.strips
             ],
         }
 
 
-def screen_films(runs: Sequence[Evidence], originals: Originals) -> Screening | None:
+def show_snapshots(runs: Sequence[Evidence], originals: Originals) -> SnapshotStrips | None:
     """The images that every run has watched; None where there are none."""
     found = [read_snapshots(RunFolder(run.run)) for run in runs]
     saved = [each for each in found if each and each.epochs]
@@ -120,13 +120,13 @@ def screen_films(runs: Sequence[Evidence], originals: Originals) -> Screening | 
     if not watched:
         return None
     all_epochs = sorted({epoch for snapshots in saved for epoch in thin_out(snapshots.epochs)})
-    takes = tuple(
-        _make_take(key, runs, saved, originals, first_number=place * len(saved))
-        for place, key in enumerate(watched[:MAX_TAKES])
+    images = tuple(
+        _show_image(key, runs, saved, originals, first_number=place * len(saved))
+        for place, key in enumerate(watched[:MAX_IMAGES])
     )
     every_key = {key for snapshots in saved for key in snapshots.frames}
     thinned = any(len(snapshots.epochs) > MAX_FRAMES for snapshots in saved)
-    return Screening(takes, tuple(all_epochs), len(every_key) - len(takes), thinned)
+    return SnapshotStrips(images, tuple(all_epochs), len(every_key) - len(images), thinned)
 
 
 def thin_out(epochs: Sequence[int]) -> list[int]:
@@ -135,12 +135,12 @@ def thin_out(epochs: Sequence[int]) -> list[int]:
     return [epochs[place] for place in places]
 
 
-def _make_take(
+def _show_image(
     key: str, runs: Sequence[Evidence], saved: Sequence[SavedSnapshots], originals: Originals, first_number: int
-) -> Take:
+) -> WatchedImage:
     truth = _read_frame(saved[0], saved[0].truth, key)
     height, width = truth.shape
-    return Take(
+    return WatchedImage(
         key=key,
         image=image_uri(originals.find_image(key), runs[0], (height, width)),
         truth=mask_uri(truth, runs[0].classes),
@@ -173,5 +173,5 @@ def _read_frame(snapshots: SavedSnapshots, folder: str, key: str) -> np.ndarray:
     return mask
 
 
-def masks_scripts(screening: Screening | None) -> tuple[str, ...]:
-    return ("enlarge.js", "snapshots.js") if screening else ("enlarge.js",)
+def masks_scripts(snapshots: SnapshotStrips | None) -> tuple[str, ...]:
+    return ("enlarge.js", "snapshots.js") if snapshots else ("enlarge.js",)

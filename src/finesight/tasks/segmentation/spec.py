@@ -11,6 +11,7 @@ from torch import Tensor
 
 from finesight.analysis.evidence import Evidence
 from finesight.analysis.label_errors import LabelErrors
+from finesight.analysis.region_features import Regions, average_regions
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
@@ -26,7 +27,7 @@ from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import Unreadable
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
-from finesight.metrics.segmentation import segmentation_metrics
+from finesight.metrics.segmentation import predict_masks, segmentation_metrics
 from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
 from finesight.progress import progress_bar
 from finesight.reporting.comparison_page import make_comparison_page
@@ -47,6 +48,8 @@ from finesight.tasks.segmentation.snapshot_scores import score_snapshots
 from finesight.tasks.segmentation.snapshots import MaskSnapshots, watch_masks
 from finesight.training.losses import class_weights, parse_loss
 
+CLASSES_EXPLAINED = 3  # of a mask, where no class was asked for
+SMALLEST_EXPLAINED = 0.01  # of an image: smaller classes are not explained then
 CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 
 
@@ -163,6 +166,20 @@ class Segmentation:
 
     def list_colours(self, classes: ClassList) -> list[str]:
         return list_colours(classes)
+
+    def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> Regions:
+        return average_regions(seen, targets.to(seen.device), images, size)
+
+    def choose_explained(self, logits: Tensor) -> list[int]:
+        """The largest classes."""
+        predicted = logits.argmax(1)
+        fractions = torch.bincount(predicted.flatten(), minlength=logits.shape[1]) / predicted.numel()
+        largest = fractions.argsort(descending=True)[:CLASSES_EXPLAINED].tolist()
+        return [index for index in largest if fractions[index] >= SMALLEST_EXPLAINED]
+
+    def describe_class(self, logits: Tensor, index: int, size: tuple[int, int]) -> tuple[float, np.ndarray]:
+        region = (predict_masks(logits, size)[0] == index).cpu().numpy()
+        return float(region.mean()), region
 
     def prepare_report(self, run: RunFolder) -> None:
         score_snapshots(run)
