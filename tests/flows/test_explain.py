@@ -54,4 +54,4 @@ def test_a_report_shows_where_the_network_looked_in_its_mistakes(trained, tmp_pa
     answers.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
     assert finesight("report", run, "--out", tmp_path / "report.html").code == 0
     page = (tmp_path / "report.html").read_text()
-    assert page.count("Where the network looked in") == len(rows) > 0
+    assert page.count('alt="Grad-CAM of ') == len(rows) > 0
