@@ -1,4 +1,4 @@
-"""How numbers and names become a sentence."""
+"""Numbers and names in a sentence."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ def spell(number: int) -> str:
     return NUMBERS[number] if 0 <= number < len(NUMBERS) else f"{number:,}"
 
 
-def percent(share: float) -> str:
-    """`83 %`; with a decimal place near the ends, `0.9 %`, so that only none is 0 and only all is 100."""
-    if share in (0, 1) or 0.0995 <= share < 0.995:
-        return f"{100 * share:.0f} %"
-    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+def percent(fraction: float) -> str:
+    """`83 %`; near the ends with a decimal place, `0.9 %`, so that only nothing is 0 and only everything is 100."""
+    if fraction in (0, 1) or 0.0995 <= fraction < 0.995:
+        return f"{100 * fraction:.0f} %"
+    return f"{min(max(100 * fraction, 0.1), 99.9):.1f} %"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -23,7 +23,7 @@ def join_words(words: Sequence[str]) -> str:
 
 
 def label_class(class_id: str, name: str) -> str:
-    """`10 (baby)`, or the name alone where the id is no other."""
+    """`10 (baby)`, or the name alone where both are the same."""
     return name if class_id == name else f"{class_id} ({name})"
 
 

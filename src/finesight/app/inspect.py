@@ -70,7 +70,7 @@ def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> 
 
 def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]:
     """Images a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
-    if inspection.task == "none":
+    if not inspection.unit:
         raise DataError(f"{inspection.root} holds no labels and no masks, so there is nothing to train on.")
     parts = inspection.split_apart(seed)
     try:
@@ -83,7 +83,7 @@ def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]
 def summarise(inspection: Inspection) -> dict[str, Any]:
     """What is in it, without a judgement."""
     names = inspection.classes.names if inspection.classes else ()
-    ignored = inspection.classes.ignore if inspection.classes and inspection.task == "segmentation" else None
+    ignored = inspection.classes.ignore if inspection.classes and inspection.unit == "pixels" else None
     read = [portrait for portrait in inspection.portraits.values() if not portrait.fault]
     sizes = Counter(f"{each.size[0]}x{each.size[1]}" for each in read)
     return {

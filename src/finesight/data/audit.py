@@ -62,8 +62,8 @@ class Inspection:
 
     @property
     def unit(self) -> str:
-        """What `class_counts` count: `images` or `pixels`; empty where there are no labels."""
-        return {"classification": "images", "segmentation": "pixels"}.get(self.task, "")
+        """What `class_counts` count: `images` or `pixels`; empty where there are no targets."""
+        return self.targets.unit
 
     def split_apart(self, seed: int) -> dict[str, tuple[Item, ...]]:
         """The splits once more, of which train and val share no scene and no image: neighbouring crops stay on one
@@ -128,7 +128,7 @@ class Inspection:
     @cached_property
     def class_counts(self) -> dict[str, Counter[int]]:
         """Images of each class, or, with masks, pixels, by part. IGNORE_INDEX counts pixels of no known class."""
-        if self.task == "classification":
+        if self.unit == "images":
             return {
                 split: Counter(
                     index
@@ -191,7 +191,7 @@ def audit_data(
         notes=tuple(notes),
         batch_size=batch_size,
     )
-    return _read_masks(inspection) if inspection.task == "segmentation" else _read_labels(inspection)
+    return _read_masks(inspection) if inspection.unit == "pixels" else _read_labels(inspection)
 
 
 def _read_labels(inspection: Inspection) -> Inspection:

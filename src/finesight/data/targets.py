@@ -23,10 +23,11 @@ Rule = Any  # how the targets of a run are read, where class names alone do not 
 class TargetKind(Protocol):
     """One kind of target. What has a body suits any kind that has nothing of its own to say.
 
-    no_val: why no image is left to validate on. no_class: why no image of the split `{split}` holds a class that
-    counts; "" where that cannot be.
+    unit: what class counts count, `images` or `pixels`. no_val: why no image is left to validate on. no_class: why no
+    image of the split `{split}` holds a class that counts; "" where that cannot be.
     """
 
+    unit: str
     no_val: str
     no_class: str = ""
 
@@ -104,6 +105,7 @@ class TargetKind(Protocol):
 class NoTargets(TargetKind):
     """Images alone."""
 
+    unit = ""
     no_val = ""
 
     def read_classes(

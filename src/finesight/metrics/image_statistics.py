@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from finesight.metrics.intervals import Measured, bootstrap, measure_share
+from finesight.metrics.intervals import Measured, bootstrap, measure_fraction
 from finesight.metrics.significance import Score, score_mean, score_pooled
 
 Counts = np.ndarray  # integers
@@ -118,14 +118,14 @@ class ImageStatistics:
         if not self.is_one_unit:
             return bootstrap(self.rows, lambda sums: self.scoring.score(sums)[:, :1])[0]
         total = int(self.support.sum())
-        return measure_share(int(self.hits.sum()), total) if total else None
+        return measure_fraction(int(self.hits.sum()), total) if total else None
 
     def measure_classes(self) -> list[Measured | None]:
         """The score of each of C classes with its interval; None as of `measure`, and where a class is not scored."""
         measured: list[Measured | None] = [None] * self.num_classes
         if self.is_one_unit:
             for index, size in enumerate(self.support.sum(0).tolist()):
-                measured[index] = measure_share(int(self.hits[:, index].sum()), size) if size else None
+                measured[index] = measure_fraction(int(self.hits[:, index].sum()), size) if size else None
             return measured
         for index, found in zip(self.scored, bootstrap(self.rows, self.scoring.score)[1:], strict=True):
             measured[index] = found

@@ -1,4 +1,4 @@
-"""How sure a measured number is. All intervals are of 95 %."""
+"""How certain a measured number is. All intervals are of 95 %."""
 
 import math
 from collections.abc import Callable
@@ -19,15 +19,15 @@ class Measured(NamedTuple):
     high: float
 
 
-def wilson_interval(share: float, total: int) -> tuple[float, float]:
-    """95 % interval of a share of `total` independent trials. Wilson 1927, JASA 22:209."""
+def wilson_interval(fraction: float, total: int) -> tuple[float, float]:
+    """Of a fraction of `total` independent trials. Wilson 1927, JASA 22:209."""
     z = 1.959964
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    reach = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    centre = (fraction + z * z / (2 * total)) / (1 + z * z / total)
+    reach = z / (1 + z * z / total) * math.sqrt(fraction * (1 - fraction) / total + z * z / (4 * total * total))
     return max(0.0, centre - reach), min(1.0, centre + reach)
 
 
-def measure_share(count: int, total: int) -> Measured:
+def measure_fraction(count: int, total: int) -> Measured:
     """count of total > 0 independent trials."""
     return Measured(count / total, *wilson_interval(count / total, total))
 
@@ -45,9 +45,9 @@ def bootstrap(
 ) -> list[Measured | None]:
     """Scores of images, drawn with replacement: percentile intervals.
 
-    None where a score has no value, or on fewer than FEWEST_IMAGES images: no interval can be told from those.
+    None where a score has no value, or has one on fewer than FEWEST_IMAGES images.
 
-    rows: (n, f), an image each. score: sums of rows (r, f) → scores (r, k), NaN where a score has no value.
+    rows: (n, f), one per image. score: sums of rows (r, f) → scores (r, k), NaN where a score has no value.
     """
     num_images, enough = len(rows), count_images([rows], score) >= FEWEST_IMAGES
     weights = np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), resamples)

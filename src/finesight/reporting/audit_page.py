@@ -32,7 +32,7 @@ def make_audit_page(inspection: Inspection, problems: Sequence[Finding], summary
             "tally": {each: sum(problem.severity == each for problem in problems) for each in SEVERITIES},
             "what": "Colour or value" if summary["codes"] else "Class",
             "counts": {"all": summary["codes"]} if summary["codes"] else summary["class_counts"],
-            "unit": "pixels" if inspection.task == "segmentation" else "images",
+            "unit": inspection.unit or "images",
             "examples_shown": EXAMPLES_SHOWN,
             "images_shown": IMAGES_SHOWN,
             "mask": MASK,

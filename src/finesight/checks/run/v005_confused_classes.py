@@ -8,7 +8,7 @@ from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import NUM_EXAMPLES, Case
 from finesight.checks.run.per_class import FEWEST_TO_RESAMPLE, SIGNIFICANT
 from finesight.metrics.image_statistics import ImageStatistics
-from finesight.metrics.intervals import Measured, bootstrap, measure_share
+from finesight.metrics.intervals import Measured, bootstrap, measure_fraction
 from finesight.metrics.significance import divide
 
 CONFUSED = 0.1  # fraction of a class that is predicted as another, lower end of its interval
@@ -55,7 +55,7 @@ def _measure_confusion(
     from scipy.stats import binomtest
 
     even = binomtest(confused, errors, 1 / (num_classes - 1), alternative="greater").pvalue
-    return measure_share(confused, size) if even * num_classes * (num_classes - 1) < SIGNIFICANT else None
+    return measure_fraction(confused, size) if even * num_classes * (num_classes - 1) < SIGNIFICANT else None
 
 
 def _list_confused(case: Case, pairs: Sequence[tuple[int, int]]) -> tuple[str, ...]:

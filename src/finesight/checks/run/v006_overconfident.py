@@ -21,7 +21,7 @@ def overconfident(case: Case) -> Explanation | None:
         f"The mean confidence is {percent(confidence)}, but {percent(accuracy)} of the {case.statistics.unit}s are "
         f"right: {100 * gap:.0f} points overconfident (95 % interval {100 * (gap - reach):.0f} to "
         f"{100 * (gap + reach):.0f}, {len(case.keys):,} images).",
-        case.list_images(),
+        case.list_images() if case.statistics.is_one_unit else (),
     )
 
 

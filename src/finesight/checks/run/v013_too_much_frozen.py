@@ -4,7 +4,7 @@ from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.curve import FEWEST_EPOCHS, guessing_loss, last_part
 from finesight.checks.run.freezing import count_layers
-from finesight.metrics.intervals import measure_share
+from finesight.metrics.intervals import measure_fraction
 
 UNDERFITTED = 0.3  # training loss at the end / that of guessing: the trained layers cannot fit even these images
 FLAT = 0.05  # of the training loss, its fall over the last part of the epochs: more epochs would not change it
@@ -21,7 +21,7 @@ def too_much_frozen(case: Case) -> Explanation | None:
         raise NotApplicable("No layer was frozen.")
     if not case.statistics.is_one_unit:
         raise NotApplicable("The loss of this split is not kept, so overfitting cannot be ruled out.")
-    near = measure_share(int(case.is_vote_right.sum()), len(case.votes))
+    near = measure_fraction(int(case.is_vote_right.sum()), len(case.votes))
     losses = [loss for _, loss in read_curve(case.evidence, "train/loss")]
     guessing = guessing_loss(case)
     if len(losses) < FEWEST_EPOCHS or guessing is None:

@@ -4,7 +4,7 @@ from finesight.checks.run.case import Case
 from finesight.checks.run.freezing import count_layers
 from finesight.checks.run.per_class import SIGNIFICANT
 from finesight.checks.run.v001_overfitting import overfitting
-from finesight.metrics.intervals import measure_share, subtract
+from finesight.metrics.intervals import measure_fraction, subtract
 from finesight.metrics.significance import mcnemar
 
 
@@ -23,7 +23,7 @@ def too_little_frozen(case: Case) -> Explanation | None:
     won, lost = int((right_now & ~right_before).sum()), int((right_before & ~right_now).sum())
     if won > lost and mcnemar(lost, won) < SIGNIFICANT:
         return None
-    after, start = (measure_share(int(right.sum()), len(right)) for right in (right_now, right_before))
+    after, start = (measure_fraction(int(right.sum()), len(right)) for right in (right_now, right_before))
     return Explanation(
         f"{trained} layers were trained, the model overfits (V001), and the features are no better for it: neighbours "
         f"are right on {percent(after.value)} of {case.feature_unit}s ({interval_of(after.low, after.high)}), and on "

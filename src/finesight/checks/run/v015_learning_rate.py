@@ -9,7 +9,7 @@ from finesight.analysis.wording import percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.curve import check_length, guessing_loss
-from finesight.metrics.intervals import measure_share, subtract
+from finesight.metrics.intervals import measure_fraction, subtract
 
 RISE = 0.1  # of the training loss over its lowest before, as a fraction of it; good rates let it fall
 RISE_NATS = 0.05  # and at least so much: a loss near 0 doubles easily
@@ -58,7 +58,7 @@ def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Expl
 
 def _find_lag(case: Case) -> Explanation | None:
     try:
-        near = measure_share(int(case.is_vote_right.sum()), len(case.votes))
+        near = measure_fraction(int(case.is_vote_right.sum()), len(case.votes))
     except NotApplicable:  # the curve may still show something
         return None
     head = case.measure_score()

@@ -6,7 +6,7 @@ from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.per_class import FEWEST_TO_RESAMPLE, SIGNIFICANT
 from finesight.metrics.image_statistics import ImageStatistics
-from finesight.metrics.intervals import Measured, bootstrap, measure_share, subtract
+from finesight.metrics.intervals import Measured, bootstrap, measure_fraction, subtract
 from finesight.metrics.significance import divide, mcnemar
 
 RARE = 0.5  # of an even share of the training split
@@ -35,7 +35,7 @@ def rare_classes(case: Case) -> Explanation | None:
         f"{'is' if len(rare) == 1 else 'are'} found {100 * loss.value:.0f} points less often than the other classes "
         f"(95 % interval {100 * loss.low:.0f} to {100 * loss.high:.0f} points), and predicted {predicted:.2f} times as "
         "often as true: their errors go to the frequent classes.",
-        case.list_images(statistics.count_confused(rare, others)),
+        case.list_images((statistics.support - statistics.hits)[:, rare].sum(1)),
     )
 
 
@@ -51,7 +51,7 @@ def _measure_loss(statistics: ImageStatistics, rare: list[int], others: list[int
     """Recall of the others - recall of the rare; where an image has several units the mean over classes."""
     hits, support = statistics.hits, statistics.support
     if statistics.is_one_unit:
-        recalls = (measure_share(int(hits[:, each].sum()), int(support[:, each].sum())) for each in (others, rare))
+        recalls = (measure_fraction(int(hits[:, each].sum()), int(support[:, each].sum())) for each in (others, rare))
         return subtract(*recalls)
     if len(hits) < FEWEST_TO_RESAMPLE:
         raise NotApplicable(f"{count_of(len(hits), 'image')} are too few; it takes {FEWEST_TO_RESAMPLE}.")

@@ -16,6 +16,7 @@ from finesight.errors import DataError
 
 
 class Labels(TargetKind):
+    unit = "images"
     no_val = "No class has two images, so none is left to validate on; add images or give --val."
 
     def find_stratum(self, item: Item) -> str:

@@ -25,6 +25,7 @@ from finesight.run.folder import RunFolder
 
 
 class MaskFiles(TargetKind):
+    unit = "pixels"
     no_val = "A single pair leaves none to validate on; add pairs or give --val."
     no_class = (
         "No pixel of the {split} masks is of a class that counts, as all are ignored: check data.ignore and the class "
