@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from finesight.config import PixelScale, Preprocessing, Settings
-from finesight.data.image_cache import stored_size
+from finesight.data.decoders import stored_size
 from finesight.data.images.reading import describe_scale
 from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.listing import Listing

@@ -23,7 +23,7 @@ from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics
 from finesight.metrics.segmentation import segmentation_metrics
-from finesight.progress import progress_bar, say
+from finesight.progress import say, track
 from finesight.tasks.segmentation.score import save_counts
 
 Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks
@@ -95,18 +95,12 @@ def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Pa
 
 
 def _look_at_pairs(pairs: Sequence[tuple[str, Path, Path]]) -> list[PairLook]:
-    looks: list[PairLook] = []
-    problems: list[str] = []
-    with progress_bar("Comparing", len(pairs), "masks") as bar:
-        for result in map_in_threads(lambda pair: _look_at_pair(*pair), pairs, chunk=4):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                looks.append(result)
-            bar.advance()
-    if problems:
+    results = list(
+        track(map_in_threads(lambda pair: _look_at_pair(*pair), pairs, chunk=4), "Comparing", len(pairs), "masks")
+    )
+    if problems := [each for each in results if isinstance(each, str)]:
         raise DataError(list_problems(f"{len(problems):,} of {len(pairs):,} pairs cannot be compared:", problems))
-    return looks
+    return [each for each in results if isinstance(each, PairLook)]
 
 
 def _look_at_pair(name: str, truth: Path, prediction: Path) -> PairLook | str:
@@ -150,9 +144,4 @@ def _count_borders(pairs: Sequence[tuple[str, Path, Path]], rules: Rules, classe
         guess[guess == IGNORE_INDEX] = no_class
         return count_boundary(target, guess, len(classes) + 1)[:, :-1]
 
-    with progress_bar("Following borders", len(pairs), "masks") as bar:
-        found = []
-        for counts in map_in_threads(count, pairs, chunk=4):
-            found.append(counts)
-            bar.advance()
-    return torch.stack(found)
+    return torch.stack(list(track(map_in_threads(count, pairs, chunk=4), "Comparing boundaries", len(pairs), "masks")))

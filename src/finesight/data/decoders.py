@@ -59,7 +59,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Masks:
-    """Class indices (h, w) of masks, placed as whole images are, or squashed by nearest neighbour, to `stored`.
+    """Class indices (h, w) of masks, padded, cropped or stretched (by nearest neighbour) to `stored` as `fit` says.
 
     stored: None: the own size of the image that a mask goes with.
     """
@@ -94,10 +94,39 @@ class Masks:
         if self.fit == "native":
             return place_whole(indices, size, fill=IGNORE_INDEX)
         rows, columns = ((np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, size, strict=True))
-        squashed: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
-        return squashed
+        stretched: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
+        return stretched
 
 
 def row_sizes(stored: Size | None, items: Sequence[Item]) -> list[Size]:
     """`stored`, or each image's own size, (0, 0) where it has none."""
     return [stored] * len(items) if stored else [size or (0, 0) for size in image_sizes(items)]
+
+
+def stored_size(items: Sequence[Item], size: Size, fit: Fit, margin: float = 1.15) -> Size:
+    """(height, width) at which images are cached for a model that sees `size`, in the shape that `fit` makes.
+
+    Images of one size up to size × margin keep all their pixels; others are resized to that.
+    native: the largest height and width there are, yet at most twice the median: smaller images are padded, larger
+    ones cropped.
+    """
+    if fit == "native":
+        known = [each for each in image_sizes(items) if each] or [size]
+        height, width = (min(max(sides), 2 * sorted(sides)[len(sides) // 2]) for sides in zip(*known, strict=True))
+        return height, width
+    largest = round(size[0] * margin), round(size[1] * margin)
+    sizes = filter(None, image_sizes(items))
+    first = next(sizes, None)
+    if first is None:
+        return largest
+    native = first
+    if fit == "crop":  # what the centre crop in the shape of `size` leaves
+        native = min(first[0], first[1] * size[0] // size[1]), min(first[1], first[0] * size[1] // size[0])
+    fits = 0 < native[0] <= largest[0] and 0 < native[1] <= largest[1]
+    return native if fits and all(other == first for other in sizes) else largest
+
+
+def common_size(items: Sequence[Item], otherwise: Size | None) -> Size | None:
+    """(height, width) of all images; `otherwise` if they differ, or none can be read."""
+    sizes = {size for size in image_sizes(items) if size}
+    return sizes.pop() if len(sizes) == 1 else otherwise

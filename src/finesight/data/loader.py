@@ -19,8 +19,8 @@ from finesight.data.image_cache import Pixels
 from finesight.errors import DataError, FinesightError
 from finesight.progress import say
 
-MOST_PIXELS = 64 * 512 * 512  # of the images that are evaluated at once
-MAX_DEATHS = 3  # of reading processes in a row, without a batch between them
+MOST_PIXELS = 64 * 512 * 512  # in an evaluation batch
+MAX_DEATHS = 3  # of reading processes without a batch between them
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Targets(Protocol):
 
 
 class MaskTargets:
-    """Masks in a store or decoded at each reading; those that are read together are of one size."""
+    """Masks, cached or decoded at each reading; those that are read together are of one size."""
 
     def __init__(self, masks: Pixels) -> None:
         self.masks = masks
@@ -63,7 +63,7 @@ class MaskTargets:
 class ImageDataset(Dataset[Batch]):
     """One split: its pixels, targets and keys. Read by whole batches.
 
-    sizes: (height, width) of each mask, of a split to evaluate; only samples of one size can be read together.
+    sizes: (height, width) of each target, in evaluation; only samples of one size can be read together.
     """
 
     sizes: tuple[tuple[int, int], ...] | None = None
@@ -108,8 +108,8 @@ def evaluation_batches(dataset: ImageDataset, batch_size: int) -> list[list[int]
 def batch_by_size(sizes: Sequence[tuple[int, int]], batch_size: int) -> list[list[int]]:
     """Indices of images of one size (height, width), at most MOST_PIXELS at once; sizes as they first occur.
 
-    Networks answer in batches of another length with other roundings: what answers the same images in the same
-    batches, as `evaluate` and `predict` do, gets the same numbers to the last bit.
+    Rounding depends on the length of a batch. `evaluate` and `predict` use the same batches, and so get the same
+    numbers to the last bit.
     """
     groups: dict[tuple[int, int], list[int]] = {}
     for index, size in enumerate(sizes):
@@ -122,11 +122,11 @@ def batch_by_size(sizes: Sequence[tuple[int, int]], batch_size: int) -> list[lis
 
 
 class WorkerDied(Exception):
-    """A reading process ended without saying why: killed, as a rule for want of memory."""
+    """A reading process ended without an error: killed, usually because memory ran out."""
 
 
-class Answers(Dataset[Batch | FinesightError]):
-    """A data set whose errors are answers: a DataLoader would pass on the text of their traceback instead."""
+class Results(Dataset[Batch | FinesightError]):
+    """A data set that returns its errors: a DataLoader would pass on the text of their traceback instead."""
 
     def __init__(self, dataset: ImageDataset) -> None:
         self.dataset = dataset
@@ -141,7 +141,7 @@ class Answers(Dataset[Batch | FinesightError]):
 def load_batches(
     dataset: ImageDataset, batches: list[list[int]], workers: int = 0, pin_memory: bool = False
 ) -> Iterator[Batch]:
-    """Reads the batches in order, `workers` processes ahead. A process that dies is replaced, and no batch lost.
+    """Reads the batches in order, `workers` processes ahead. A process that dies is replaced; no batch is lost.
 
     Raises what reading raises, such as UnreadableImage, and DataError where processes die again and again.
     """
@@ -166,7 +166,7 @@ def _read_ahead(dataset: ImageDataset, batches: list[list[int]], workers: int, p
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")  # the user's own number of workers
         loader: DataLoader[Batch | FinesightError] = DataLoader(
-            Answers(dataset),
+            Results(dataset),
             batch_sampler=batches,
             num_workers=min(workers, len(batches)),
             collate_fn=_same,  # __getitems__ has made the batch
@@ -174,19 +174,19 @@ def _read_ahead(dataset: ImageDataset, batches: list[list[int]], workers: int, p
             worker_init_fn=_start_reading,
         )
         with _signals_untouched():
-            answers = iter(loader)
+            results = iter(loader)
     while True:
         try:
-            answer = next(answers)
+            result = next(results)
         except StopIteration:
             return
         except Exception:
-            if all(process.is_alive() for process in getattr(answers, "_workers", ())):
+            if all(process.is_alive() for process in getattr(results, "_workers", ())):
                 raise
             raise WorkerDied from None
-        if isinstance(answer, FinesightError):
-            raise answer
-        yield answer
+        if isinstance(result, FinesightError):
+            raise result
+        yield result
 
 
 @contextmanager

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from finesight.data import decoders
-from finesight.data import image_cache as store
-from finesight.data.image_cache import DecodedPixels, Pixels, StoredPixels, open_pixels, stored_size
+from finesight.data import cache_files
+from finesight.data.cache_files import StoredPixels
+from finesight.data.decoders import stored_size
+from finesight.data.image_cache import DecodedPixels, Pixels, open_pixels
 from finesight.data.images.image import BadImage, UnreadableImage, fit_image, read_image
 from finesight.data.sample import Item
 from finesight.errors import DataError
@@ -60,7 +62,7 @@ def test_pixels_are_the_fitted_images(items: list[Item], mode: str) -> None:
 
 def test_built_once(items: list[Item], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = _open(items)
-    monkeypatch.setattr(store, "_build", None)
+    monkeypatch.setattr(cache_files, "_build", None)
     np.testing.assert_array_equal(_open(items).read([0]), first.read([0]))
     assert len(list(folder.iterdir())) == 1
 
@@ -115,7 +117,7 @@ def test_a_image_that_goes_bad_later_is_named(items: list[Item]) -> None:
 
 
 def test_over_the_limit(items: list[Item], folder: Path) -> None:
-    with pytest.raises(DataError, match=r"cannot be stored: .*over the limit"):
+    with pytest.raises(DataError, match=r"cannot be cached: .*over the limit"):
         _open(items, limit_gb=1e-6, mode="on")
     pixels = _open(items, limit_gb=1e-6)
     assert isinstance(pixels, DecodedPixels)
@@ -150,7 +152,7 @@ def test_a_store_in_use_stays(items: list[Item]) -> None:
 
 
 def test_little_room_on_the_disk(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(cache_files, "SPARE_BYTES", 1 << 60)
     with pytest.raises(DataError, match="GB free"):
         _open(items, mode="on")
     assert "GB free" in _open(items).note
@@ -170,7 +172,7 @@ def full_disk() -> Iterator[None]:
 
 def test_a_disk_that_runs_full(items: list[Item], folder: Path) -> None:
     with full_disk():
-        with pytest.raises(DataError, match="cannot be stored: File too large"):
+        with pytest.raises(DataError, match="cannot be cached: File too large"):
             _open(items, mode="on")
         pixels = _open(items)
     np.testing.assert_array_equal(pixels.read([1]), _expected(items[1:2]))
@@ -193,18 +195,18 @@ BUILDER = """
 import sys, time
 from pathlib import Path
 from finesight.data import decoders
-from finesight.data import image_cache as store
+from finesight.data import image_cache
 from finesight.data.formats import list_images
 if sys.argv[2] == "hang":
-    decode = store.Images.decode
-    store.Images.decode = lambda self, item: time.sleep(60) if item.key == "39.png" else decode(self, item)
-pixels, _, _ = store.open_pixels(list_images(sys.argv[1]), (8, 8), "crop", "bilinear", mode="on")
+    decode = image_cache.Images.decode
+    image_cache.Images.decode = lambda self, item: time.sleep(60) if item.key == "39.png" else decode(self, item)
+pixels, _, _ = image_cache.open_pixels(list_images(sys.argv[1]), (8, 8), "crop", "bilinear", mode="on")
 print(pixels.read(range(40)).sum())
 """
 
 
 def _start(root: Path, how: str) -> "subprocess.Popen[bytes]":
-    source = str(Path(store.__file__).parents[2])
+    source = str(Path(cache_files.__file__).parents[2])
     return subprocess.Popen(
         [sys.executable, "-c", BUILDER, str(root), how],
         env={**os.environ, "PYTHONPATH": source},

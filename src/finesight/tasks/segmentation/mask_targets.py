@@ -8,8 +8,7 @@ import numpy as np
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings, Preprocessing
 from finesight.data.class_mapping import describe_merged
-from finesight.data.decoders import Masks, row_sizes
-from finesight.data.image_cache import common_size
+from finesight.data.decoders import Masks, common_size, row_sizes
 from finesight.data.images.image import Fit, UnreadableImage
 from finesight.data.leftovers import Note
 from finesight.data.masks.looks import look_at_masks
