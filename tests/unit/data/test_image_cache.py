@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finesight.data import decoders
-from finesight.data import cache_files
+from finesight.data import cache_files, decoders
 from finesight.data.cache_files import StoredPixels
 from finesight.data.decoders import stored_size
 from finesight.data.image_cache import DecodedPixels, Pixels, open_pixels
