@@ -1,4 +1,4 @@
-# Each target sets itself up: a fresh machine needs only Python 3.11 or newer.
+# Each target installs what it needs: a fresh machine needs only Python 3.11 or newer.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/
@@ -17,24 +17,24 @@ check: $(VENV)/tested
 	$(RUN)mypy
 	$(RUN)lint-imports
 
-# The site in build/docs; a warning is an error.
+# The documentation, in build/docs. Warnings are errors.
 docs: $(VENV)/documented
 	$(RUN)sphinx-build --quiet --fail-on-warning docs build/docs
 
-# The share of lines that the default tests run.
+# Lines that the default tests run, in percent.
 coverage: $(VENV)/tested
 	$(RUN)pytest --numprocesses auto --maxprocesses 8 --dist loadfile --cov finesight --cov-report term:skip-covered
 
-# On your own images: make bench PEERS="--images FOLDER --pairs FOLDER"
+# With your own images: make bench PEERS="--images FOLDER --pairs FOLDER"
 bench: $(VENV)/installed
 	$(RUN)python benchmarks/peers --minutes 20 $(PEERS)
 	$(RUN)python benchmarks/comparison.py
 
-# Every fault and kill, 10,000 fuzzed inputs a reader: hours. Writes the table of docs/reliability.md
+# Every fault and kill, and 10,000 fuzzed inputs per reader: hours. Writes the table in docs/reliability.md.
 reliability: $(VENV)/tested
 	$(RUN)pytest tests -m "not gpu" --reliability docs/reliability.md
 
-# One environment for all: a second call only looks at the time stamps.
+# One environment for all targets, updated when pyproject.toml changes.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)python -m pip install --quiet --editable .

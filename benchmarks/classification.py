@@ -2,10 +2,10 @@
 
     python benchmarks/classification.py [--data FOLDER] [--rounds 3] [--batches 6]
 
-The plain loop is what a tutorial writes: float32, NCHW, torchvision transforms on Pillow pictures, a DataLoader with
-one worker a core. Both see the same pictures, network, batch (32), size (224 px) and optimiser (SGD, momentum 0.9);
+The plain loop is what a tutorial writes: float32, NCHW, torchvision transforms on Pillow images, a DataLoader with
+one worker a core. Both see the same images, network, batch (32), size (224 px) and optimiser (SGD, momentum 0.9);
 they take turns in one process, after a warm-up, and each ratio is of neighbours in time. Also measured: the share of a
-training step that pixels and augmentation take, peak memory with 1x and 4x the pictures, and `finesight --help`.
+training step that pixels and augmentation take, peak memory with 1x and 4x the images, and `finesight --help`.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from finesight.app.preparation import prepare_job
 from finesight.backend.device import Machine
 from finesight.backend.interrupt import StopRequest
 from finesight.config import load_settings
-from finesight.data.formats import list_pictures
-from finesight.data.image_stream import stream_pictures
+from finesight.data.formats import list_images
+from finesight.data.image_stream import stream_images
 from finesight.data.transforms import prepare
 from finesight.inference.predictor import Predictor, score_split
 from finesight.run.folder import RunFolder
@@ -42,7 +42,7 @@ BATCH, SIZE = 32, 224
 
 
 class Folder(Dataset):
-    """Pictures as a tutorial reads them."""
+    """Images as a tutorial reads them."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.paths = paths
@@ -63,7 +63,7 @@ class Folder(Dataset):
         return self.change(Image.open(path).convert("RGB")), int(path.name.split("_")[0])
 
 
-def write_pictures(folder: Path, count: int) -> Path:
+def write_images(folder: Path, count: int) -> Path:
     """JPEG photographs' stand-ins: smooth noise, 320x256, ten classes."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -142,9 +142,9 @@ class Ours:
     def predict(self) -> int:
         job = self.job
         job.model.eval()
-        items = list_pictures(self.folder)
+        items = list_images(self.folder)
         with torch.inference_mode():
-            for batch in stream_pictures(items, job.model.preprocessing, 64, os.cpu_count() or 1):
+            for batch in stream_images(items, job.model.preprocessing, 64, os.cpu_count() or 1):
                 images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
                 with job.machine.autocast():
                     job.model(prepare(images, job.model.preprocessing)).argmax(1)
@@ -185,20 +185,20 @@ def main() -> None:
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
         os.environ["FINESIGHT_CACHE"] = f"{place}/cache"
-        folder = write_pictures(Path(place) / "pictures", BATCH * chosen.batches)
+        folder = write_images(Path(place) / "images", BATCH * chosen.batches)
         result: dict[str, object] = {
             "date": date.today().isoformat(),
             "machine": Machine.resolve(load_settings().machine).describe() | {"torch": torch.__version__},
             "rounds": chosen.rounds,
-            "pictures": BATCH * chosen.batches,
+            "images": BATCH * chosen.batches,
         }
         plain, ours = Plain(folder), Ours(folder)
         for verb in ("train", "evaluate", "predict"):
             result[verb] = compare(getattr(plain, verb), getattr(ours, verb), chosen.rounds)
             print(verb, result[verb], flush=True)
         result["pipeline_share_of_step"] = round(ours.pipeline_share(), 4)
-        few, many = (write_pictures(Path(place) / f"p{count}", count) for count in (1000, 4000))
-        result["peak_mib_1000_4000_pictures"] = [round(peak_memory(folder)) for folder in (few, many)]
+        few, many = (write_images(Path(place) / f"p{count}", count) for count in (1000, 4000))
+        result["peak_mib_1000_4000_images"] = [round(peak_memory(folder)) for folder in (few, many)]
         ask_help = [sys.executable, "-m", "finesight", "--help"]
         help_times = [1 / rate(lambda: len([subprocess.run(ask_help, capture_output=True)])) for _ in range(5)]
         result["help_seconds"] = round(statistics.median(help_times), 3)

@@ -1,12 +1,12 @@
 """Wrong labels planted in real data, and how many of them `finesight labels` finds: precision and recall.
 
-    python benchmarks/label_errors.py pictures TRAIN VAL WORK    folders of CLASS_ID.png
+    python benchmarks/label_errors.py images TRAIN VAL WORK    folders of CLASS_ID.png
     python benchmarks/label_errors.py masks TRAIN VAL WORK       folders of DeepGlobe's pairs
 
-Of 100 training and 40 validation pictures a class (--per-class), 5 % are put under another name; or in 30 % of masks a
+Of 100 training and 40 validation images a class (--per-class), 5 % are put under another name; or in 30 % of masks a
 piece of a region gets another class, 3 % of all pixels. A small network is trained on the planted labels in WORK, then
-asked. A planted picture is found if it is suspected, a planted piece if half of it is. A suspected region is right if
-half of it was planted: real errors of the masks count as wrong, so precision is a lower bound. For training pictures
+asked. A planted image is found if it is suspected, a planted piece if half of it is. A suspected region is right if
+half of it was planted: real errors of the masks count as wrong, so precision is a lower bound. For training images
 also: what the network's own answers would have found, and features that have seen no label.
 """
 
@@ -34,10 +34,10 @@ from finesight.run.folder import RunFolder
 from finesight.tasks import TASKS
 from finesight.tasks.classification.score import ClassificationScore
 
-SHARE, MASK_SHARE = 0.05, 0.3  # of pictures whose label, or a piece of whose mask, is made wrong
+SHARE, MASK_SHARE = 0.05, 0.3  # of images whose label, or a piece of whose mask, is made wrong
 SEED = 0
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
-PICTURE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "image.interpolation": "bilinear", "seed": 1}
+IMAGE_SETTINGS = {"epochs": 4, "image.size": [96, 96], "image.interpolation": "bilinear", "seed": 1}
 MASK_SETTINGS = {
     "epochs": 8, "data.classes": "deepglobe", "image.size": [192, 192], "image.fit": "stretch",
     "image.interpolation": "bilinear", "seed": 1, "batch_size": 16,
@@ -45,8 +45,8 @@ MASK_SETTINGS = {
 }  # fmt: skip
 
 
-def plant_pictures(source: Path, target: Path, per_class: int) -> None:
-    """Links `per_class` pictures of each class as GIVEN_TRUE-ID, some under another class's name."""
+def plant_images(source: Path, target: Path, per_class: int) -> None:
+    """Links `per_class` images of each class as GIVEN_TRUE-ID, some under another class's name."""
     target.mkdir(parents=True)
     by_class: dict[str, list[Path]] = {}
     for path in sorted(source.iterdir()):
@@ -68,14 +68,14 @@ def plant_masks(source: Path, target: Path) -> None:
         folder.mkdir(parents=True)
     random = np.random.default_rng(SEED)
     for path in sorted(source.glob("*_mask.png")):
-        picture = path.name.replace("_mask.png", "_sat.jpg")
-        os.link(path.with_name(picture), target / picture)
+        image = path.name.replace("_mask.png", "_sat.jpg")
+        os.link(path.with_name(image), target / image)
         mask = np.array(Image.open(path).convert("RGB"))
         changed = np.zeros(mask.shape[:2], bool)
         if random.random() < MASK_SHARE:
             mask, changed = relabel_region(mask, random)
         Image.fromarray(mask).save(target / path.name)
-        Image.fromarray(changed).save(changes / Path(picture).with_suffix(".png"))
+        Image.fromarray(changed).save(changes / Path(image).with_suffix(".png"))
 
 
 def relabel_region(mask: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -97,8 +97,8 @@ def relabel_region(mask: np.ndarray, random: np.random.Generator) -> tuple[np.nd
     return mask, np.zeros(mask.shape[:2], bool)
 
 
-def judge_pictures(suspects: Sequence[tuple[str, str]], keys: Sequence[str]) -> dict[str, Any]:
-    """suspects: (key, suggested) in their order. keys: of all pictures, named by `plant_pictures`."""
+def judge_images(suspects: Sequence[tuple[str, str]], keys: Sequence[str]) -> dict[str, Any]:
+    """suspects: (key, suggested) in their order. keys: of all images, named by `plant_images`."""
     truth = {key: key.rpartition("/")[2].rpartition("_")[2].partition("-")[0] for key in keys}
     planted = {key for key in keys if key.rpartition("/")[2].rpartition("_")[0] != truth[key]}
     hits = [key in planted for key, _ in suspects]
@@ -135,7 +135,7 @@ def judge_regions(run: Path, split: str, errors: Sequence[dict[str, Any]], chang
 
 
 def find_otherwise(run: Path) -> dict[str, Any]:
-    """Training pictures, judged by the network's own answers and by features that have seen no label."""
+    """Training images, judged by the network's own answers and by features that have seen no label."""
     folder = RunFolder.open(run)
     settings, model, classes = folder.read_settings(), restore_model(folder), folder.read_classes()
     _, dataset = open_run_split(folder, settings, model, "", "train")
@@ -150,14 +150,14 @@ def find_otherwise(run: Path) -> dict[str, Any]:
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}
     return {
-        name: judge_pictures([(e.key, classes.ids[e.suggested]) for e in errors], dataset.keys)
+        name: judge_images([(e.key, classes.ids[e.suggested]) for e in errors], dataset.keys)
         for name, errors in found.items()
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("pictures", "masks"))
+    parser.add_argument("what", choices=("images", "masks"))
     for name in ("train", "val", "work"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--per-class", nargs=2, type=int, default=(100, 40), metavar=("TRAIN", "VAL"))
@@ -168,8 +168,8 @@ def main() -> None:
             if of_masks:
                 plant_masks(getattr(chosen, split), chosen.work / split)
             else:
-                plant_pictures(getattr(chosen, split), chosen.work / split, per_class)
-        settings = MASK_SETTINGS if of_masks else PICTURE_SETTINGS
+                plant_images(getattr(chosen, split), chosen.work / split, per_class)
+        settings = MASK_SETTINGS if of_masks else IMAGE_SETTINGS
         train(data=chosen.work / "train", val=chosen.work / "val", out=run, settings=settings)
     score = RunFolder.open(run).read_json("evaluation/val/metrics.json")["metrics"]
     metric = "miou" if of_masks else "accuracy"
@@ -181,7 +181,7 @@ def main() -> None:
             result[split] = judge_regions(run, split, found["errors"], chosen.work / f"{split}-changes")
         else:
             keys = [key for key, _ in RunFolder.open(run).read_splits()[split]]
-            result[split] = judge_pictures([(e["key"], e["suggested"]) for e in found["errors"]], keys)
+            result[split] = judge_images([(e["key"], e["suggested"]) for e in found["errors"]], keys)
     if not of_masks:
         result["train_otherwise"] = find_otherwise(run)
     print(json.dumps(result, indent=1))

@@ -1,10 +1,10 @@
 """t-SNE of real features: scikit-learn's default against `finesight embed`'s.
 
-    python benchmarks/projection.py PICTURES [MORE_PICTURES] [--few 2500] [--many 25000] [--rounds 3]
+    python benchmarks/projection.py IMAGES [MORE_IMAGES] [--few 2500] [--many 25000] [--rounds 3]
 
-PICTURES: folders of pictures, classes in their file names (CLASS_ID.png). Features are real ones of 2,048 dimensions:
+IMAGES: folders of images, classes in their file names (CLASS_ID.png). Features are real ones of 2,048 dimensions:
 what EfficientNet-Lite0 with its ImageNet weights computes at 96 px in bfloat16, the spatial mean of the output of its
-last six stages (24 + 40 + 80 + 112 + 192 + 320) and its last layer's input (1,280), side by side, unscaled. They are
+last six stages (24 + 40 + 80 + 112 + 192 + 320) and its head's input (1,280), side by side, unscaled. They are
 made once and kept in the cache. Both sides get the same matrix, in float32, and all the cores that the process may use.
 """
 
@@ -25,8 +25,8 @@ from finesight.analysis.projection_quality import map_quality
 
 from finesight.analysis.projection import project
 from finesight.cache import cache_folder
-from finesight.data.formats import list_pictures
-from finesight.data.image_stream import stream_pictures
+from finesight.data.formats import list_images
+from finesight.data.image_stream import stream_images
 from finesight.data.sample import Item
 from finesight.data.transforms import prepare
 from finesight.models import build_model
@@ -46,7 +46,7 @@ def compute_features(items: list[Item]) -> np.ndarray:
         block.register_forward_hook(lambda _module, _inputs, output: seen.append(output.float().mean((2, 3))))
     features = []
     preprocessing = replace(model.preprocessing, interpolation="bilinear")
-    for batch in stream_pictures(items, preprocessing, 128):
+    for batch in stream_images(items, preprocessing, 128):
         seen.clear()
         images = prepare(torch.from_numpy(batch.pixels).permute(0, 3, 1, 2), preprocessing)
         with torch.autocast("cpu", torch.bfloat16):
@@ -70,7 +70,7 @@ SIDES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"scikit-learn": by_sciki
 
 
 def compare(features: np.ndarray, labels: np.ndarray, size: int, rounds: int) -> dict[str, Any]:
-    """Both sides in turn, each round of other pictures: seconds, their ratios, and how good each map is."""
+    """Both sides in turn, each round of other images: seconds, their ratios, and how good each map is."""
     wall: dict[str, list[float]] = {side: [] for side in SIDES}
     work: dict[str, list[float]] = {side: [] for side in SIDES}
     quality: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
@@ -100,12 +100,12 @@ def spread(seconds: dict[str, list[float]]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("pictures", nargs="+")
+    parser.add_argument("images", nargs="+")
     parser.add_argument("--few", type=int, default=2500)
     parser.add_argument("--many", type=int, default=25_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    items = [item for folder in arguments.pictures for item in list_pictures(folder)]
+    items = [item for folder in arguments.images for item in list_images(folder)]
     labels = np.unique([Path(item.key).name.rpartition("_")[0] for item in items], return_inverse=True)[1]
     kept = cache_folder() / f"benchmark-features-{len(items)}.npy"
     if not kept.exists():

@@ -1,6 +1,6 @@
 """VGG16-FCN8s at 512 px: training and files-to-masks prediction against a plain PyTorch loop; the cost of scoring.
 
-    python benchmarks/segmentation.py [--rounds 3] [--pictures 8]
+    python benchmarks/segmentation.py [--rounds 3] [--images 8]
 
 The plain loop is float32, NCHW, Pillow and torchvision on a DataLoader with one worker a core; both sides have the same
 network, batch (4), size and optimiser (Adam 5e-4) and take turns in one process, after a warm-up. Also measured: a
@@ -47,7 +47,7 @@ NORMALISE = v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
 def write_pairs(folder: Path, count: int, seed: int = 0) -> Path:
-    """Stand-ins for satellite pictures and their masks: smooth noise over patches of a few classes."""
+    """Stand-ins for satellite images and their masks: smooth noise over patches of a few classes."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     for number in range(count):
@@ -140,8 +140,8 @@ class Ours:
     def __init__(self, folder: Path, place: Path) -> None:
         changes = {"data.root": str(folder), "data.val_fraction": 0.5, "model.weights": "none", "batch_size": BATCH}
         self.folder, self.place = folder, place
-        train("dlcv-fcn8s", data=folder, out=place / "run", settings=changes | {"epochs": 1, "snapshots.pictures": []})
-        settings = load_settings("dlcv-fcn8s", overrides=changes | {"epochs": 1000, "snapshots.pictures": []})
+        train("dlcv-fcn8s", data=folder, out=place / "run", settings=changes | {"epochs": 1, "snapshots.images": []})
+        settings = load_settings("dlcv-fcn8s", overrides=changes | {"epochs": 1000, "snapshots.images": []})
         self.job = prepare_job(settings, RunFolder(place / "unused"))
         self.trainer = Trainer(self.job)
 
@@ -195,7 +195,7 @@ def measure_scoring(place: Path, rounds: int) -> dict[str, object]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--pictures", type=int, default=8, help="that each side trains on in a round")
+    arguments.add_argument("--images", type=int, default=8, help="that each side trains on in a round")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
@@ -204,12 +204,12 @@ def main() -> None:
             "date": date.today().isoformat(),
             "machine": Machine.resolve(load_settings().machine).describe() | {"torch": torch.__version__},
             "rounds": chosen.rounds,
-            "pictures": chosen.pictures,
+            "images": chosen.images,
         }
         result["scoring_257_masks"] = measure_scoring(place, chosen.rounds)
         print("scoring", result["scoring_257_masks"], flush=True)
-        plain = Plain(write_pairs(place / "plain", chosen.pictures), place / "plain_masks")
-        ours = Ours(write_pairs(place / "ours", 2 * chosen.pictures), place)  # half of them for validation
+        plain = Plain(write_pairs(place / "plain", chosen.images), place / "plain_masks")
+        ours = Ours(write_pairs(place / "ours", 2 * chosen.images), place)  # half of them for validation
         for verb in ("train", "predict"):
             result[verb] = compare(getattr(plain, verb), getattr(ours, verb), chosen.rounds)
             print(verb, result[verb], flush=True)

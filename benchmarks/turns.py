@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Pictures a second of a function that returns how many it did."""
+    """Images a second of a function that returns how many it did."""
     started = time.perf_counter()
     return work() / (time.perf_counter() - started)
 

@@ -27,8 +27,8 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 from environments import list_versions, make_environment
 from growth import draw_growth, measure_growth
+from images import make_images
 from limit import measure_elsewhere, share_of_limit
-from pictures import make_pictures
 from table import make_table, spread
 from work import WORKS
 
@@ -65,9 +65,9 @@ PEERS = {
 class Turns:
     """Runs turns, each in a fresh folder, and remembers what finesight did last."""
 
-    def __init__(self, place: Path, pictures: dict[str, Path], options: list[str]) -> None:
+    def __init__(self, place: Path, images: dict[str, Path], options: list[str]) -> None:
         """options: of every peer's script."""
-        self.place, self.pictures, self.options = place, pictures, options
+        self.place, self.images, self.options = place, images, options
         self.last: dict[str, dict[str, Any]] = {}
 
     def compare(self, work: str, peer: str, python: Path) -> list[dict[str, Any]]:
@@ -86,7 +86,7 @@ class Turns:
 
     def take(self, work: str, peer: str, flags: str, python: Path = Path(sys.executable)) -> dict[str, Any]:
         """What the script of a peer printed last, or an `error`."""
-        command = [str(python), str(HERE / f"with_{peer}.py"), work, flags, "--pictures", str(self.pictures[work])]
+        command = [str(python), str(HERE / f"with_{peer}.py"), work, flags, "--images", str(self.images[work])]
         command += self.options
         if WORKS[work].predicts and peer == "finesight":
             command += ["--run", str(self.train_run(work))]
@@ -117,7 +117,7 @@ class Turns:
         """A run of one epoch for `predict`: how good it is does not matter for its speed."""
         run = self.place / f"run-{work}"
         if not run.exists():
-            data = self.pictures["light-256" if WORKS[work].masks else "lite0-128"]
+            data = self.images["light-256" if WORKS[work].masks else "lite0-128"]
             size = 64 if "--tiny" in self.options else WORKS[work].size
             settings = {
                 "image.size": [size, size],
@@ -196,12 +196,12 @@ def main() -> None:
     machine = Machine.resolve(load_settings().machine)
     results["machine"] = machine.describe() | {"torch": torch.__version__}
     results["works"] = {name: vars(work) for name, work in WORKS.items()}
-    results["pictures"] = {"pictures": str(chosen.pictures or "made"), "pairs": str(chosen.pairs or "made")}
+    results["images"] = {"images": str(chosen.images or "made"), "pairs": str(chosen.pairs or "made")}
     options = [*(["--bf16"] if machine.precision == "bf16" else []), *(["--tiny"] if chosen.tiny else [])]
     chosen.place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.place, ignore_cleanup_errors=True) as made:
-        pictures = make_pictures(Path(made), chosen.pictures, chosen.pairs, chosen.tiny)
-        measure(chosen, results, Turns(Path(made), pictures, options))
+        images = make_images(Path(made), chosen.images, chosen.pairs, chosen.tiny)
+        measure(chosen, results, Turns(Path(made), images, options))
     print(make_table(results))
 
 
@@ -212,7 +212,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=25, help="after which no further turn begins")
     parser.add_argument("--only", default="*", metavar="WORK/PEER", help="with * for any")
     parser.add_argument("--again", action="store_true", help="forget what is in the file already")
-    parser.add_argument("--pictures", type=Path, help="folder of CLASS_NUMBER.jpg or .png; made if not given")
+    parser.add_argument("--images", type=Path, help="folder of CLASS_NUMBER.jpg or .png; made if not given")
     parser.add_argument("--pairs", type=Path, help="folder of NAME_sat.jpg and NAME_mask.png; made if not given")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results" / f"peers-{date.today().isoformat()}.json")
     parser.add_argument("--place", type=Path, default=Path.home() / ".cache" / "finesight-peers")

@@ -1,6 +1,6 @@
-"""Seconds and memory of `finesight train` with 1, 4 and 16 times the pictures, and the pixels of a picture.
+"""Seconds and memory of `finesight train` with 1, 4 and 16 times the images, and the pixels of a image.
 
-python benchmarks/peers/growth.py [PICTURE.png]
+python benchmarks/peers/growth.py [IMAGE.png]
 """
 
 import json
@@ -12,32 +12,32 @@ import time
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
-from classification import write_pictures
+from classification import write_images
 
-PICTURES, SIDE = 256, 64
+IMAGES, SIDE = 256, 64
 TIMES = (1, 4, 16)
 
 
 def measure_growth() -> list[dict[str, float]]:
-    """A line a process: pictures, side in pixels, seconds in all and of the epoch, the same a unit, peak MiB.
+    """A line a process: images, side in pixels, seconds in all and of the epoch, the same a unit, peak MiB.
 
-    A unit is 1,000 pictures of 64 x 64 pixels. The network is timm's tiniest, so that what grows is not its own work
+    A unit is 1,000 images of 64 x 64 pixels. The network is timm's tiniest, so that what grows is not its own work
     alone; the epoch holds training and validation, the rest is start-up, decoding and checkpoints.
     """
     lines = []
     with tempfile.TemporaryDirectory() as place:
         for times in TIMES:
-            pictures = write_pictures(Path(place) / f"pictures-{times}", PICTURES * times)
-            lines.append(_measure(pictures, PICTURES * times, SIDE, Path(place) / f"pictures-run-{times}"))
-        few = Path(place) / "pictures-1"
+            images = write_images(Path(place) / f"images-{times}", IMAGES * times)
+            lines.append(_measure(images, IMAGES * times, SIDE, Path(place) / f"images-run-{times}"))
+        few = Path(place) / "images-1"
         for times in TIMES[1:]:
             side = round(SIDE * times**0.5)
-            lines.append(_measure(few, PICTURES, side, Path(place) / f"pixels-run-{times}"))
+            lines.append(_measure(few, IMAGES, side, Path(place) / f"pixels-run-{times}"))
     return lines
 
 
-def _measure(pictures: Path, count: int, side: int, out: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "finesight", "train", "--data", str(pictures), "--out", str(out), "--epochs", "1"]
+def _measure(images: Path, count: int, side: int, out: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "finesight", "train", "--data", str(images), "--out", str(out), "--epochs", "1"]
     command += ["--model", "timm/test_resnet", "--weights", "none", "--set", f"image.size=[{side},{side}]"]
     environment = os.environ | {"FINESIGHT_CACHE": f"{out}-cache"}
     started = time.perf_counter()
@@ -49,7 +49,7 @@ def _measure(pictures: Path, count: int, side: int, out: Path) -> dict[str, floa
     timing = json.loads((out / "timings.jsonl").read_text())
     epoch, units = timing["train_s"] + timing["val_s"], count / 1000 * (side / SIDE) ** 2
     return {
-        "pictures": count,
+        "images": count,
         "side": side,
         "seconds": round(seconds, 2),
         "epoch_s": round(epoch, 2),
@@ -65,7 +65,7 @@ def draw_growth(lines: list[dict[str, float]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    more = {"pictures": lines[: len(TIMES)], "pixels of a picture": [lines[0], *lines[len(TIMES) :]]}
+    more = {"images": lines[: len(TIMES)], "pixels of a image": [lines[0], *lines[len(TIMES) :]]}
     for name, chosen in more.items():
         axes[0].plot(TIMES, [line["epoch_s"] / lines[0]["epoch_s"] for line in chosen], "o-", label=name)
         axes[1].plot(TIMES, [line["peak_mib"] for line in chosen], "o-", label=name)

@@ -60,7 +60,7 @@ def _rate(work: Callable[[], object]) -> float:
 
 
 def count_training_gflop(work: str) -> float:
-    """Of one picture's forward and backward pass, counted without computing; a multiply-add is two operations."""
+    """Of one image's forward and backward pass, counted without computing; a multiply-add is two operations."""
     size = WORKS[work].size
     network = build_model(WORKS[work].network, 10, "none").network.to("meta")
     with FlopCounterMode(display=False) as counter:
@@ -71,13 +71,13 @@ def count_training_gflop(work: str) -> float:
 
 
 def share_of_limit(rates: dict[str, float], limit: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """For works and finesight's pictures a second: the share of the best matrix rate that training reaches."""
+    """For works and finesight's images a second: the share of the best matrix rate that training reaches."""
     most = max(rate for rates in limit["matrix_gflops"].values() for rate in rates.values())
     shares = {}
     for work, rate in rates.items():
         if work in COUNTED:
             gflop = count_training_gflop(work)
-            shares[work] = {"gflop_per_picture": round(gflop, 2), "share": round(gflop * rate / most, 3)}
+            shares[work] = {"gflop_per_image": round(gflop, 2), "share": round(gflop * rate / most, 3)}
     return shares
 
 

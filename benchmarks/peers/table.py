@@ -7,7 +7,7 @@ COLUMNS = ("work", "peer", "its defaults", "finesight ÷ that", "its best flags"
 
 
 def make_table(results: dict[str, Any]) -> str:
-    """Pictures a second and ratios: least, median, most of the rounds; seconds to the first step: theirs, ours."""
+    """Images a second and ratios: least, median, most of the rounds; seconds to the first step: theirs, ours."""
     rows = [COLUMNS, ("---",) * len(COLUMNS)]
     works = list(results["works"])
     pairs = dict.fromkeys((turn["work"], turn["peer"]) for turn in results["turns"])
@@ -37,7 +37,7 @@ def spread(ratios: list[float]) -> list[float]:
 
 
 def _describe(turns: list[dict[str, Any]]) -> tuple[str, str]:
-    """Their median pictures a second, and the ratios."""
+    """Their median images a second, and the ratios."""
     good = [turn for turn in turns if "ratio" in turn]
     if not good:
         return next((turn["theirs"].get("error", "")[:60] for turn in turns), ""), "–"

@@ -1,7 +1,7 @@
 """fastai's ImageDataLoaders and Learner around the same network. Defaults: Adam of its own, float32.
 
 Best: its ChannelsLast callback, and what its to_bf16 does not do on a CPU (it asks for CUDA's autocast) as a callback
-of the same form; torch's fused AdamW through its OptimWrapper; all pictures resized without a crop, as elsewhere.
+of the same form; torch's fused AdamW through its OptimWrapper; all images resized without a crop, as elsewhere.
 """
 
 from functools import partial
@@ -48,10 +48,10 @@ class ProcessorAutocast(Callback):
 def main() -> None:
     asked = read_arguments()
     clock, network = Clock(asked.work), build_network(asked)
-    paths = sorted(asked.pictures.iterdir())
+    paths = sorted(asked.images.iterdir())
     repeated = paths * (1 if asked.work.predicts else EPOCH_REPEATS)
     loaders = ImageDataLoaders.from_lists(
-        asked.pictures,
+        asked.images,
         repeated,
         [class_of(path) for path in repeated],
         item_tfms=Resize(asked.work.size, method=ResizeMethod.Squish if asked.best else ResizeMethod.Crop),

@@ -1,6 +1,6 @@
 """finesight's own commands, with nothing but a clock on their training steps.
 
-Its defaults decode all pictures once, before the first step: that time stands in `first_step_s`, not in the steps'
+Its defaults decode all images once, before the first step: that time stands in `first_step_s`, not in the steps'
 rate. Best flags: data.image_cache=off, which decodes them anew in every epoch, as the peers do.
 """
 
@@ -18,13 +18,13 @@ def main() -> None:
     os.environ["FINESIGHT_CACHE"] = str(asked.out / "cache")  # nothing is there from an earlier turn
     if asked.work.predicts:
         out = asked.out / ("masks" if asked.work.masks else "predictions.csv")
-        sys.argv = ["finesight", "predict", asked.run, str(asked.pictures), "--out", str(out)]
+        sys.argv = ["finesight", "predict", asked.run, str(asked.images), "--out", str(out)]
         try:
             run_command()
         except SystemExit as end:  # so ends every command
             if end.code:
                 raise
-        clock.finish(len(list(asked.pictures.iterdir())))
+        clock.finish(len(list(asked.images.iterdir())))
     watch_steps(clock)
     sys.argv = ["finesight", "train", *training_options(asked), "--out", str(asked.out / "run"), "--epochs", "1000"]
     run_command()
@@ -35,7 +35,7 @@ def training_options(asked: Asked) -> list[str]:
     settings = {"image.size": [work.size, work.size], "image.fit": "stretch", "image.interpolation": "bilinear"}
     settings |= {"data.classes": "deepglobe"} if work.masks else {}
     settings |= {"data.image_cache": "off"} if asked.best else {}
-    options = ["--data", str(asked.pictures), "--model", work.network, "--weights", "none"]
+    options = ["--data", str(asked.images), "--model", work.network, "--weights", "none"]
     options += ["--batch-size", str(work.batch)]
     return options + [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
 

@@ -13,8 +13,8 @@ from work import (
     STD,
     Asked,
     Clock,
+    Images,
     Pairs,
-    Pictures,
     build_network,
     read_arguments,
     write_labels,
@@ -34,13 +34,13 @@ def run(asked: Asked, network: nn.Module) -> None:
     answer(asked, network) if asked.work.predicts else train(asked, network)
 
 
-def open_data(asked: Asked) -> Pictures | Pairs:
+def open_data(asked: Asked) -> Images | Pairs:
     repeats = 1 if asked.work.predicts else EPOCH_REPEATS
     if asked.work.masks:
-        return Pairs(asked.pictures, asked.work.size, repeats)
+        return Pairs(asked.images, asked.work.size, repeats)
     flip = [] if asked.work.predicts else [transforms.RandomHorizontalFlip()]
     change = [transforms.Resize((asked.work.size,) * 2), *flip, transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    return Pictures(asked.pictures, transforms.Compose(change), repeats)
+    return Images(asked.images, transforms.Compose(change), repeats)
 
 
 def train(asked: Asked, network: nn.Module) -> None:

@@ -9,7 +9,7 @@ import torch
 from timm.data import create_loader
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
-from work import EPOCH_REPEATS, MEAN, STD, Clock, Pictures, read_arguments
+from work import EPOCH_REPEATS, MEAN, STD, Clock, Images, read_arguments
 
 NAMES = {"resnet50": "resnet50", "efficientnet_lite0": "tf_efficientnet_lite0"}
 
@@ -19,7 +19,7 @@ def main() -> None:
     clock = Clock(asked.work)
     network = timm.create_model(NAMES[asked.work.network], num_classes=asked.num_classes)
     loader = create_loader(
-        Pictures(asked.pictures, repeats=EPOCH_REPEATS),
+        Images(asked.images, repeats=EPOCH_REPEATS),
         input_size=(3, asked.work.size, asked.work.size),
         batch_size=asked.work.batch,
         is_training=True,

@@ -1,6 +1,6 @@
 """torchvision's reference loop for classification, as its documentation describes it: references/ is not in the wheel.
 
-Defaults: random resized crop and flip of Pillow pictures, SGD 0.1 with momentum and weight decay, and the accuracy of
+Defaults: random resized crop and flip of Pillow images, SGD 0.1 with momentum and weight decay, and the accuracy of
 every batch. Its --amp is CUDA's alone; best adds by hand what CPUs need, bf16 autocast and channels_last, to its
 tensor backend of transforms v2, and fused AdamW.
 """
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
-from work import EPOCH_REPEATS, MEAN, STD, Clock, Pictures, build_network, read_arguments
+from work import EPOCH_REPEATS, MEAN, STD, Clock, Images, build_network, read_arguments
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
             v2.ToPureTensor(),
         ]
     )
-    data = Pictures(asked.pictures, change, EPOCH_REPEATS)
+    data = Images(asked.images, change, EPOCH_REPEATS)
     loader = DataLoader(data, asked.work.batch, shuffle=True, num_workers=asked.workers)
     if asked.best:
         network = network.to(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""What every peer is given alike: the work, the pictures, and the clock that ends its process when it has seen enough.
+"""What every peer is given alike: the work, the images, and the clock that ends its process when it has seen enough.
 
 No peer imports another's code; this file needs torch, numpy and Pillow only.
 """
@@ -23,7 +23,7 @@ from torch.utils.data import Dataset, default_collate
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
 CLASS_OF_CODE = torch.tensor([6, 4, 3, 0, 6, 2, 1, 5])  # of the bits red, green, blue; DeepGlobe's classes
-EPOCH_REPEATS = 8  # times a peer's epoch holds the pictures, so that no timed step is its first
+EPOCH_REPEATS = 8  # times a peer's epoch holds the images, so that no timed step is its first
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,21 @@ class Asked:
     work: Work
     best: bool
     bf16: bool
-    pictures: Path
+    images: Path
     out: Path
     run: str
     workers: int
 
     @property
     def num_classes(self) -> int:
-        return len(COLOURS) if self.work.masks else len({class_of(path) for path in self.pictures.iterdir()})
+        return len(COLOURS) if self.work.masks else len({class_of(path) for path in self.images.iterdir()})
 
 
 def read_arguments() -> Asked:
     parser = argparse.ArgumentParser()
     parser.add_argument("work", choices=WORKS)
     parser.add_argument("flags", choices=("defaults", "best"))
-    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--bf16", action="store_true", help="the best flags have it")
     parser.add_argument("--run", default="", help="finesight's run folder, for its predictions")
@@ -87,7 +87,7 @@ def read_arguments() -> Asked:
         work = replace(work, size=64, batch=4, warmup=min(work.warmup, 1), steps=min(work.steps, 1))
     workers = len(os.sched_getaffinity(0))
     best = chosen.flags == "best"
-    return Asked(work, best, best and chosen.bf16, chosen.pictures, chosen.out, chosen.run, workers)
+    return Asked(work, best, best and chosen.bf16, chosen.images, chosen.out, chosen.run, workers)
 
 
 class Clock:
@@ -105,9 +105,9 @@ class Clock:
             seconds = self.ticks[-1] - self.ticks[self.work.warmup - 1]
             self._end(self.work.batch * self.work.steps / seconds, self.ticks[0] - self.started)
 
-    def finish(self, num_pictures: int) -> None:
-        """All answers are written: pictures a second of the whole process, its start included."""
-        self._end(num_pictures / (time.time() - self.started))
+    def finish(self, num_images: int) -> None:
+        """All answers are written: images a second of the whole process, its start included."""
+        self._end(num_images / (time.time() - self.started))
 
     def _end(self, rate: float, first_step: float | None = None) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -145,8 +145,8 @@ def build_network(asked: Asked) -> nn.Module:
     return timm.create_model("tf_efficientnet_lite0", num_classes=asked.num_classes)
 
 
-class Pictures(Dataset):
-    """(change(picture), class id) of a folder of CLASS_NUMBER.jpg."""
+class Images(Dataset):
+    """(change(image), class id) of a folder of CLASS_NUMBER.jpg."""
 
     def __init__(self, folder: Path, change: Callable[[Image.Image], object] | None = None, repeats: int = 1) -> None:
         self.paths = sorted(folder.iterdir()) * repeats
@@ -158,12 +158,12 @@ class Pictures(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[object, int]:
-        picture = Image.open(self.paths[index]).convert("RGB")
-        return self.transform(picture) if self.transform else picture, self.ids[class_of(self.paths[index])]
+        image = Image.open(self.paths[index]).convert("RGB")
+        return self.transform(image) if self.transform else image, self.ids[class_of(self.paths[index])]
 
 
 class Pairs(Dataset):
-    """(normalised picture, class ids) of a folder of NAME_sat.jpg and NAME_mask.png; -1s where there is no mask."""
+    """(normalised image, class ids) of a folder of NAME_sat.jpg and NAME_mask.png; -1s where there is no mask."""
 
     def __init__(self, folder: Path, size: int, repeats: int = 1) -> None:
         self.paths = sorted(folder.glob("*_sat.jpg")) * repeats
@@ -176,8 +176,8 @@ class Pairs(Dataset):
         from torchvision.transforms.v2 import functional as change
 
         path = self.paths[index]
-        picture = Image.open(path).convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
-        image = change.normalize(change.to_dtype(change.pil_to_tensor(picture), scale=True), MEAN, STD)
+        pixels = Image.open(path).convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR)
+        image = change.normalize(change.to_dtype(change.pil_to_tensor(pixels), scale=True), MEAN, STD)
         mask_path = path.with_name(path.name.replace("_sat.jpg", "_mask.png"))
         if not mask_path.exists():
             return image, torch.full((self.size, self.size), -1)
@@ -192,7 +192,7 @@ def write_labels(out: Path, paths: Iterable[Path], labels: Iterable[int]) -> Non
 
 
 def write_mask(out: Path, path: Path, mask: np.ndarray) -> None:
-    """At the size of the picture, as colours."""
-    with Image.open(path) as picture:
-        image = Image.fromarray(COLOURS[mask].astype(np.uint8)).resize(picture.size, Image.Resampling.NEAREST)
-    image.save(out / f"{path.stem}.png")
+    """At the size of the image, as colours."""
+    with Image.open(path) as image:
+        coloured = Image.fromarray(COLOURS[mask].astype(np.uint8)).resize(image.size, Image.Resampling.NEAREST)
+    coloured.save(out / f"{path.stem}.png")

@@ -8,7 +8,8 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-SOURCE = Path(__file__).parents[2] / "src" / "finesight"
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "finesight"
 MOST_LINES = 380  # of a file
 MOST_BRANCHES = 75  # on the task, outside tasks/
 MOST_SPELLERS = 11  # modules outside run/ that spell names of a run folder's files
@@ -164,6 +165,13 @@ def test_the_task_is_asked_for_in_few_places() -> None:
 
 def test_a_run_folders_files_are_named_in_run() -> None:
     assert len(list_spellers()) <= MOST_SPELLERS, list_spellers()
+
+
+def test_paths_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]*)`", text)) - {"docs/findings/V0NN.md"}
+    assert len(paths) > 10
+    assert not [path for path in paths if not (ROOT / path).exists()]
 
 
 def test_the_table_is_printed() -> None:

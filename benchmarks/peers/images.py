@@ -1,16 +1,16 @@
-"""The pictures of every work: the user's, evenly spread over their folder, or noise that this makes."""
+"""The images of every work: the user's, evenly spread over their folder, or noise that this makes."""
 
 from pathlib import Path
 
-from classification import write_pictures
+from classification import write_images
 from segmentation import write_pairs
 from work import WORKS, class_of
 
-TRAINING = {False: 320, True: 64}  # pictures, pairs
+TRAINING = {False: 320, True: 64}  # images, pairs
 PREDICTION = {False: 2500, True: 257}
 
 
-def make_pictures(place: Path, pictures: Path | None, pairs: Path | None, tiny: bool) -> dict[str, Path]:
+def make_images(place: Path, images: Path | None, pairs: Path | None, tiny: bool) -> dict[str, Path]:
     """A folder a work; works of a kind share it. For prediction of masks there are none in it."""
     folders: dict[tuple[bool, bool], Path] = {}
     for work in WORKS.values():
@@ -18,12 +18,12 @@ def make_pictures(place: Path, pictures: Path | None, pairs: Path | None, tiny: 
         if kind in folders:
             continue
         count = 120 if tiny else (PREDICTION if work.predicts else TRAINING)[work.masks]
-        folders[kind] = place / f"{'pairs' if work.masks else 'pictures'}-{count}{'-many' * work.predicts}"
-        given = pairs if work.masks else pictures
+        folders[kind] = place / f"{'pairs' if work.masks else 'images'}-{count}{'-many' * work.predicts}"
+        given = pairs if work.masks else images
         if given:
             _link(sorted(given.glob("*_sat.jpg")) if work.masks else sorted(given.iterdir()), count, folders[kind])
         else:
-            (write_pairs if work.masks else write_pictures)(folders[kind], count)
+            (write_pairs if work.masks else write_images)(folders[kind], count)
         if kind == (True, True):
             for mask in folders[kind].glob("*_mask.png"):
                 mask.unlink()
@@ -31,7 +31,7 @@ def make_pictures(place: Path, pictures: Path | None, pairs: Path | None, tiny: 
 
 
 def _link(paths: list[Path], count: int, folder: Path) -> None:
-    """So many of the pictures under numbers, again and again if there are fewer; a pair's mask comes along."""
+    """So many of the images under numbers, again and again if there are fewer; a pair's mask comes along."""
     folder.mkdir()
     for number in range(count):
         path = paths[len(paths) * number // count]

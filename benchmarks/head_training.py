@@ -1,9 +1,9 @@
-"""Training the last layer alone: features kept for four views of each picture, against a pass in every epoch.
+"""Training only the head: cached features of four augmentations per image, against a forward pass in every epoch.
 
-    python benchmarks/last_layer.py [--data FOLDER --val FOLDER] [--limit 2500] [--epochs 20] [--rounds 2]
+    python benchmarks/head_training.py [--data FOLDER --val FOLDER] [--limit 2500] [--epochs 20] [--rounds 2]
 
-Both are `finesight train` as a process of its own, with EfficientNet-Lite0 at 96 px: with `augment.views=4`, and with
-another view in every epoch, for which nothing can be kept. They take turns. Without --data, generated pictures.
+Both are `finesight train` as a process of its own, with EfficientNet-Lite0 at 96 px: with `augment.variants=4`, and
+with a new augmentation in every epoch, which cannot be cached. They take turns. Without --data, generated images.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from classification import write_pictures
+from classification import write_images
 
 from finesight.backend.device import Machine
 from finesight.config import load_settings
@@ -39,26 +39,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        folder = chosen.data or write_pictures(Path(place) / "pictures", chosen.limit)
+        folder = chosen.data or write_images(Path(place) / "images", chosen.limit)
         turns = []
         for number in range(chosen.rounds):
             lines = {}
-            for views in (0, 4):
+            for variants in (0, 4):
                 flags = ["--data", str(folder), *(["--val", str(chosen.val)] if chosen.val else [])]
-                out = Path(place) / f"run-{number}-{views}"
-                lines[f"views={views}"] = train([*flags, "--epochs", str(chosen.epochs)], chosen.limit, views, out)
-            lines["ratio"] = round(lines["views=0"]["seconds"] / lines["views=4"]["seconds"], 2)
+                out = Path(place) / f"run-{number}-{variants}"
+                lines[f"variants={variants}"] = train(
+                    [*flags, "--epochs", str(chosen.epochs)], chosen.limit, variants, out
+                )
+            lines["ratio"] = round(lines["variants=0"]["seconds"] / lines["variants=4"]["seconds"], 2)
             turns.append(lines)
     machine = Machine.resolve(load_settings().machine).describe()
     print(json.dumps({"ratios": [turn["ratio"] for turn in turns], "turns": turns, "date": str(date.today()),
-                      "epochs": chosen.epochs, "pictures": chosen.limit, "machine": machine}, indent=1))  # fmt: skip
+                      "epochs": chosen.epochs, "images": chosen.limit, "machine": machine}, indent=1))  # fmt: skip
 
 
-def train(flags: list[str], limit: int, views: int, out: Path) -> dict[str, float]:
+def train(flags: list[str], limit: int, variants: int, out: Path) -> dict[str, float]:
     """Seconds of the whole process, and the best accuracy."""
-    settings = SETTINGS | {"augment.views": views, "data.limit": limit}
-    flags += [word for name, value in settings.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "finesight", "train", *flags, "--out", str(out), "--json"]
+    settings = SETTINGS | {"augment.variants": variants, "data.limit": limit}
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+    command = [sys.executable, "-m", "finesight", "train", *flags, *words, "--out", str(out), "--json"]
     started = time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - started
