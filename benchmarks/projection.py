@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from finesight.analysis.projection_quality import map_quality
 
-from finesight.analysis.projection import project
+from finesight.analysis.projection import measure_quality
+from finesight.analysis.projection_methods import project
 from finesight.cache import cache_folder
 from finesight.data.formats import list_images
 from finesight.data.image_stream import stream_images
@@ -81,7 +81,7 @@ def compare(features: np.ndarray, labels: np.ndarray, size: int, rounds: int) ->
             points = draw(features[chosen])
             wall[side].append(round(time.perf_counter() - began, 2))
             work[side].append(round(time.process_time() - worked, 2))
-            found = map_quality(features[chosen], points, labels[chosen])
+            found = measure_quality(features[chosen], points, labels[chosen])
             quality[side].append({name: round(value, 4) for name, value in found.items()})
     return {
         "ratio_of_wall_seconds": spread(wall),

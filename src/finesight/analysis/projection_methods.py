@@ -14,7 +14,7 @@ from finesight.analysis.distance import Floats, Indices, measure_nearest, measur
 from finesight.analysis.projection import Projection
 from finesight.errors import ConfigError, DataError
 
-# Dimensions in which neighbours are searched; many images need more of them (benchmarks/README.md).
+# Dimensions in which neighbours are searched; many images need more of them (benchmarks/log).
 PCA_DIMENSIONS, LARGE_PCA_DIMENSIONS = 200, 400
 PARALLEL = 1_000  # images from which t-SNE uses all cores
 LARGE = 10_000  # images from which it interpolates its forces
