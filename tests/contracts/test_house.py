@@ -160,7 +160,7 @@ def test_a_run_folders_files_are_named_in_run() -> None:
 
 def test_paths_in_contributing_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    paths = set(re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]*)`", text)) - {"docs/findings/V0NN.md"}
+    paths = set(re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]*)`", text)) - {"docs/findings/CODE.md"}
     assert len(paths) > 10
     assert not [path for path in paths if not (ROOT / path).exists()]
 
