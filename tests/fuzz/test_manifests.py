@@ -8,7 +8,7 @@ from hostility import ESCAPE, MARKUP, WORDS, damaged
 from hypothesis import strategies as st
 from PIL import Image
 
-from finesight.data.layouts.manifest import COLUMNS, MASK_COLUMNS, read_manifest
+from finesight.data.layouts.manifest import read_manifest
 from listings import read_listing
 from reliability import Tally
 
@@ -63,8 +63,7 @@ def test_manifests(count: int, folder: Path, reliability: Tally) -> None:
 
     def read(content: bytes) -> None:
         table.write_bytes(content)
-        columns = MASK_COLUMNS if b"mask" in content[:60] else COLUMNS
-        for items in read_manifest(table, columns).values():
+        for items in read_manifest(table, "masks" if b"mask" in content[:60] else "labels").values():
             for item in items:
                 for path in (path for path in (item.path, item.target) if isinstance(path, Path)):
                     assert path.is_file()

@@ -1,4 +1,4 @@
-"""Images that are more than 8-bit grey or RGB: their values as stored, and which band is transparency.
+"""The bands of an image file: 8-bit RGB where Pillow makes it without loss, else values as stored; and transparency.
 
 What a file holds is read from its first bytes or its tags; pixels are decoded by Pillow, or by `images.tiff`.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from finesight.data.images.image_files import explain, find_orientation, open_image
 from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
@@ -17,6 +17,7 @@ from finesight.errors import DataError
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}  # of colour types without a palette
 MAX_BANDS = 4
+WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 
 # What was left out of an image that was read; each goes on "N of M images hold".
 EMPTY_ALPHA = "an alpha band that is zero everywhere; it is ignored"
@@ -71,7 +72,7 @@ def find_kind(path: Path) -> Kind:
             is_deep = _find_maxval(image) > 255
             return Kind(
                 "uint16" if is_deep else types.get(image.mode, "uint8"),
-                has_extra=image.mode == "RGBA" or is_animated(image),
+                has_extra=image.mode == "RGBA" or _is_animated(image),
             )
     except Exception:  # a broken file can raise anything
         return Kind()
@@ -101,14 +102,63 @@ def read_bands(path: Path) -> Bands | None:
     return _read_tiff(path, tiff)
 
 
-def is_animated(image: Image.Image) -> bool:
+def read_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(uint8 (h, w, 3), upright; what was left out) of an opened file for which `read_bands` is None.
+
+    An alpha that is zero everywhere was never meant: it is ignored.
+    """
+    rgb, remarks = _to_rgb(image)
+    tiff = read_tags(path)
+    remarks += (SPARE_PAGES,) if tiff and tiff.has_pages else ()
+    remarks += (SPARE_FRAMES,) if _is_animated(image) else ()
+    return turn_upright(np.array(rgb), find_orientation(image)), remarks
+
+
+def _is_animated(image: Image.Image) -> bool:
     return image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False)
 
 
-def remark_on_pages(path: Path) -> tuple[str, ...]:
-    """Of a TIFF that Pillow reads."""
-    tiff = read_tags(path)
-    return (SPARE_PAGES,) if tiff and tiff.has_pages else ()
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    _mend_transparency(image)
+    image.load()
+    if image.mode == "LAB":
+        return _from_lab(image), ()
+    if image.mode not in WITH_ALPHA and "transparency" not in image.info:
+        return image if image.mode == "RGB" else image.convert("RGB"), ()
+    rgba = image.convert("RGBA")
+    if remark := _doubt_alpha(image, rgba.getchannel("A").histogram()):
+        image.info.pop("transparency", None)
+        return image.convert("RGBA").convert("RGB"), (remark,)
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB"), ()
+
+
+def _doubt_alpha(image: Image.Image, counts: list[int]) -> str:
+    """Why an alpha band is not transparency, or "". counts: pixels of each of its values."""
+    if image.format == "TIFF":
+        extra = getattr(image, "tag_v2", {}).get(338, (0,))
+        if extra[-1] not in (1, 2):
+            return SPARE_BAND
+        if any(counts[1:255]):
+            return NO_ALPHA
+    return "" if any(counts[1:]) else EMPTY_ALPHA
+
+
+def _mend_transparency(image: Image.Image) -> None:
+    """Of a grey PNG of two or four bits Pillow 13 widens the values, but not the one that is transparent."""
+    key, tiles = image.info.get("transparency"), getattr(image, "tile", ())
+    steps = {"L;2": 85, "L;4": 17}
+    if isinstance(key, int) and tiles and tiles[0].args in steps:
+        image.info["transparency"] = key * steps[tiles[0].args]
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    """CIE L*a*b* as TIFF stores it."""
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    transform = ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
+    rgb = ImageCms.applyTransform(image, transform)
+    assert rgb is not None
+    return Image.fromarray(np.array(rgb))
 
 
 def _read_tiff(path: Path, tiff: Tiff) -> Bands:

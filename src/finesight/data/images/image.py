@@ -9,21 +9,17 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
-from finesight.data.images.bands import SPARE_FRAMES, explain_image, is_animated, read_bands, remark_on_pages
+from finesight.data.images.bands import explain_image, read_bands, read_rgb
 from finesight.data.images.image_files import find_orientation, open_image
-from finesight.data.images.rgb import to_rgb
 from finesight.data.images.scaling import AS_STORED, scale_bands
-from finesight.data.images.tiff import read_tags, turn_upright
+from finesight.data.images.tiff import read_tags
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".dib"),
-        *(".ppm", ".pgm", ".pbm", ".pnm"),
-    )
-)
+ENDINGS = "png apng jpg jpeg jpe jfif mpo webp tif tiff gif bmp dib ppm pgm pbm pnm"
+IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in ENDINGS.split())
+LYING = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 MAX_STRETCH = 16  # how many times longer than the crop an image may be before its ends are cut off
 
 Fit = Literal["crop", "stretch", "native"]
@@ -61,7 +57,7 @@ class BadImage:
 class Decoded:
     """An image as it is seen. pixels: uint8 RGB (h, w, 3), upright. type_name: of its values as stored.
 
-    outside: share of its values that lie beyond the range of the scale. remarks: what was left out, of `data.bands`.
+    outside: fraction of its values beyond the range of the scale. remarks: what was left out, of `images.bands`.
     """
 
     pixels: np.ndarray
@@ -92,9 +88,8 @@ def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | 
         with open_image(path) as image:
             if least:
                 image.draft(None, (least, least))
-            rgb, remarks = to_rgb(image)
-            remarks += remark_on_pages(path) + ((SPARE_FRAMES,) if is_animated(image) else ())
-            return Decoded(turn_upright(np.array(rgb), find_orientation(image)), remarks=remarks)
+            pixels, remarks = read_rgb(image, path)
+            return Decoded(pixels, remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
         raise UnreadableImage(key or str(path), explain_image(error, path)) from error
 
@@ -102,8 +97,8 @@ def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | 
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
     """Brings a uint8 RGB image to `size` (height, width), antialiased; as it is if it has that size.
 
-    crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. squash: both.
-    whole: as `place_whole`.
+    crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. stretch: both
+    sides. native: as `place_whole`.
     """
     if image.shape[:2] == tuple(size):
         return image
@@ -144,18 +139,17 @@ def _trim(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def image_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
     """(height, width) of each image as `read_image` gives it, from headers only; None where there is none."""
 
-    def size(item: Item) -> tuple[int, int] | None:
+    def read_size(item: Item) -> tuple[int, int] | None:
         try:
             tiff = read_tags(item.path)
             if tiff and not tiff.is_pillows:
-                return tiff.size[::-1] if tiff.orientation in (5, 6, 7, 8) else tiff.size
+                return tiff.size[::-1] if tiff.orientation in LYING else tiff.size
             with open_image(item.path) as image:
-                lies_on_side = find_orientation(image) in (5, 6, 7, 8)
-                return (image.width, image.height) if lies_on_side else (image.height, image.width)
+                return image.size if find_orientation(image) in LYING else image.size[::-1]
         except Exception:  # as in read_image; decoding says what is wrong
             return None
 
-    return map_in_threads(size, items)
+    return map_in_threads(read_size, items)
 
 
 def check_images(
@@ -173,10 +167,9 @@ def check_images(
             return BadImage(error.key, error.reason)
         return None
 
-    bad = []
+    bad: list[BadImage] = []
     for result in map_in_threads(check, items, workers):
-        if result:
-            bad.append(result)
+        bad += [result] if result else []
         if progress:
             progress(1)
     return bad

@@ -81,8 +81,7 @@ class Tiff:
         return self.bits in ((8,) if self.photometric == RGB else (1, 2, 4, 8))
 
     def describe(self) -> str:
-        bands = "1 band" if self.num_bands == 1 else f"{self.num_bands} bands"
-        return f"{bands} of {self.type_name}"
+        return f"{self.num_bands} band{'' if self.num_bands == 1 else 's'} of {self.type_name}"
 
 
 def read_tags(path: Path) -> Tiff | None:
@@ -155,21 +154,21 @@ def _read_directory(
     file.seek(8 if is_big else 4)
     (first,) = struct.unpack(order + pointer, file.read(struct.calcsize(order + pointer)))
     file.seek(start or first)
-    (length,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
+    (num_tags,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
     size = struct.calcsize(order + entry)
-    entries = [struct.unpack(order + entry, file.read(size)) for _ in range(min(length, 1 << 16))]
+    entries = [struct.unpack(order + entry, file.read(size)) for _ in range(min(num_tags, 1 << 16))]
     after = file.read(struct.calcsize(order + pointer))
     following = struct.unpack(order + pointer, after)[0] if len(after) == struct.calcsize(order + pointer) else 0
     found: dict[int, tuple[object, ...]] = {}
-    for tag, kind, count, inline in entries:
+    for tag, kind, count, content in entries:
         if kind not in FIELDS or count > MAX_COUNT:
             continue
         form = f"{order}{count}{FIELDS[kind]}"
-        content = inline
-        if struct.calcsize(form) > len(inline):
-            file.seek(struct.unpack(order + pointer, inline)[0])
-            content = file.read(struct.calcsize(form))
-        found[tag] = struct.unpack(form, content[: struct.calcsize(form)])
+        length = struct.calcsize(form)
+        if length > len(content):
+            file.seek(struct.unpack(order + pointer, content)[0])
+            content = file.read(length)
+        found[tag] = struct.unpack(form, content[:length])
     return found, following
 
 
@@ -246,10 +245,7 @@ def _check(tiff: Tiff) -> None:
 
 
 def _holds(dtype: np.dtype, value: float) -> bool:
-    if dtype.kind == "f":
-        return True
-    limits = np.iinfo(dtype)
-    return bool(limits.min <= value <= limits.max)
+    return dtype.kind == "f" or bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 def _decode(content: bytes, tiff: Tiff, rows: int, bands: int, dtype: np.dtype) -> np.ndarray:
@@ -279,18 +275,13 @@ def _decode(content: bytes, tiff: Tiff, rows: int, bands: int, dtype: np.dtype) 
 
 def _decompress(content: bytes, tiff: Tiff, rows: int, row_bytes: int) -> bytes:
     """The bytes of a strip or tile, which Pillow is told are grey pixels."""
-    file = io.BytesIO()
     start = 8 + len(content) + len(content) % 2
     tags = {256: row_bytes, 257: rows, 258: 8, 259: tiff.compression, 262: GREY, 266: tiff.fill_order, 273: 8, 277: 1}
     tags |= {278: rows, 279: len(content)}
-    file.write(b"II*\0" + struct.pack("<I", start) + content + bytes(len(content) % 2))
-    file.write(struct.pack("<H", len(tags)))
-    for tag, value in tags.items():
-        file.write(struct.pack("<HHII", tag, 4, 1, value))
-    file.write(bytes(4))
-    file.seek(0)
+    file = b"II*\0" + struct.pack("<I", start) + content + bytes(len(content) % 2) + struct.pack("<H", len(tags))
+    file += b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()) + bytes(4)
     try:
-        with open_image(file) as image:
+        with open_image(io.BytesIO(file)) as image:
             return image.tobytes()
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"is damaged ({error})") from None

@@ -3,7 +3,6 @@
 import difflib
 import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,20 +46,14 @@ def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple
         raise DataError(f"{describe(survey)} It can be read as {' or '.join(names)}: say which with --format.")
     if names or format != "auto":
         name = (names or [format])[0]
-        survey.notes.extend(_note_tables(survey, name))
+        if FORMATS[name].task == "classification" and name != "manifest":
+            for table in (table for table in survey.tables if guess_manifest(table) == "labels"):
+                text = f"Passed over: {table.name!r}, which gives images labels, too; --format manifest reads it."
+                survey.notes.append(Note(text, (table.name,)))
         return survey, name
     if not survey.images:
         raise DataError(_explain(survey))
     return survey, preferred or "unlabelled"
-
-
-def _note_tables(survey: Survey, name: str) -> Iterator[Note]:
-    """What CSV files say that are not read."""
-    if FORMATS[name].task == "classification" and name != "manifest":
-        for table in survey.tables:
-            if guess_manifest(table) == "labels":
-                text = f"Passed over: {table.name!r}, which gives images labels, too; --format manifest reads it."
-                yield Note(text, (table.name,))
 
 
 def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
@@ -79,21 +72,17 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
         return paired
     if unclear:
         raise unclear
-    hidden = {name: reason for name in names if (reason := _find_hidden_pairs(survey, name))}
-    if hidden and len(hidden) == len(names):
-        raise DataError(next(iter(hidden.values())))
-    names = [name for name in names if name not in hidden]
-    if names:
+    hidden = {
+        name: find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))
+        for name in names
+        if name in ("class_folders", "name_prefix")
+    }
+    if names and all(map(hidden.get, names)):
+        raise DataError(hidden[names[0]])
+    if names := [name for name in names if not hidden.get(name)]:
         return names
     kinds = [kind for kind in map(guess_manifest, survey.tables) if kind]
     return ["mask_manifest" if "masks" in kinds else "manifest"] if len(kinds) == 1 else []
-
-
-def _find_hidden_pairs(survey: Survey, name: str) -> str:
-    """Why files that could be read as classes are not; "" where they can."""
-    if name not in ("class_folders", "name_prefix"):
-        return ""
-    return find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))
 
 
 def _can_be_read(survey: Survey, name: str) -> bool:

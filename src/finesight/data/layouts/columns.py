@@ -1,15 +1,18 @@
 """What the columns of a table mean: which one names the image, which its label or mask, and which its split."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.leftovers import quote_some
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 
+Kind = Literal["labels", "masks"]  # what a table gives images
+PLAIN: dict[Kind, tuple[str, str]] = {"labels": ("path", "label"), "masks": ("image", "mask")}
 # Without case, blanks, hyphens and underscores. Each row is as good as the others in it and better than those below.
 IMAGE_NAMES = (
     "path paths filepath filepaths imagepath imagepaths imgpath satimagepath",
@@ -41,14 +44,11 @@ YES, NO = frozenset(("true", "1", "1.0", "yes", "t", "y")), frozenset(("false", 
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions. splits: what `name_split` reads; empty: all rows are for training. has_masks: target is a file.
-
-    notes: sentences on what was not plain.
-    """
+    """Positions. splits: what `name_split` reads; empty: all rows are for training. notes: on what was not plain."""
 
     image: int
     target: int
-    has_masks: bool
+    kind: Kind
     splits: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -65,8 +65,8 @@ class Columns:
         return chosen[0] if chosen else "val" if set(flags) == {"train"} else "train"
 
 
-def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> Columns:
-    """kind: `labels` or `masks` where that is known. Raises DataError: the end of a sentence about the table."""
+def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: Kind | None = None) -> Columns:
+    """kind: where it is known. Raises DataError: the end of a sentence about the table."""
     if any(PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES for cell in header):
         raise DataError(f"has no header: its first row reads {','.join(header)!r}; put path,label above it.")
     for name in ("path", "label", "image", "mask", "split"):
@@ -80,27 +80,19 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str
         raise DataError(f"has no column 'path' with the images' files; its first row reads {','.join(header)!r}.")
     splits, notes = _find_splits(header, plain, rows, (image, mask, label))
     used = {image, *(position for _, position in splits)}
-    if (
-        mask is None
-        and label is None
-        and len(left := [each for each in range(len(header)) if each not in used and _is_named(plain[each])]) == 1
-    ):
+    # pandas writes row numbers into a column without a name, or `Unnamed: 0`
+    left = [each for each, name in enumerate(plain) if each not in used and name and not name.startswith("unnamed")]
+    if mask is None and label is None and len(left) == 1:
         label = left[0]
     target = label if mask is None or kind == "labels" else mask
     if target is None:
         what = "'mask' with the masks' files" if kind == "masks" else "'label' with the classes"
         raise DataError(f"has no column {what}; its first row reads {','.join(header)!r}.")
-    has_masks = target == mask or (kind != "labels" and _names_images(rows, target))
-    told = (header[image], header[target])
-    if told != (("image", "mask") if has_masks else ("path", "label")):
-        what = "masks" if has_masks else "labels"
-        notes.insert(0, f"Images are taken from column {told[0]!r}, {what} from column {told[1]!r}.")
-    return Columns(image, target, has_masks, splits, tuple(notes))
-
-
-def _is_named(plain: str) -> bool:
-    """Not the column of row numbers that pandas writes."""
-    return plain != "" and not plain.startswith("unnamed")
+    found: Kind = "masks" if target == mask or (kind != "labels" and _names_images(rows, target)) else "labels"
+    if (header[image], header[target]) != PLAIN[found]:
+        columns = f"from column {header[image]!r}, {found} from column {header[target]!r}"
+        notes.insert(0, f"Images are taken {columns}.")
+    return Columns(image, target, found, splits, tuple(notes))
 
 
 def _find(
@@ -118,8 +110,8 @@ def _find(
 
 
 def _names_images(rows: Sequence[Sequence[str]], column: int) -> bool:
-    cells = [row[column] for row in rows if len(row) > column and row[column].strip()]
-    return bool(cells) and all(PurePosixPath(cell.strip()).suffix.lower() in IMAGE_SUFFIXES for cell in cells)
+    cells = _values(rows, column) - {""}
+    return bool(cells) and all(PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES for cell in cells)
 
 
 def _find_splits(
@@ -144,16 +136,11 @@ def _find_splits(
         )
     taken = [position for _, position in chosen]
     notes = [f"The split is read from column {header[each]!r}." for each in taken if header[each] != "split"]
-    return chosen, [*notes, *_list_passed_over(header, plain, rows, [each for each in free if each not in taken])]
-
-
-def _list_passed_over(
-    header: Sequence[str], plain: Sequence[str], rows: Sequence[Sequence[str]], free: Sequence[int]
-) -> Iterator[str]:
     for each in free:
-        if plain[each] in SPLIT_NAMES or any(plain[each] in names for names in FLAGS.values()):
+        if each not in taken and (plain[each] in SPLIT_NAMES or any(plain[each] in names for names in FLAGS.values())):
             values = quote_some(sorted(_values(rows, each)), 3)
-            yield f"Column {header[each]!r} ({values}) is not used: what it says of the split is not plain."
+            notes.append(f"Column {header[each]!r} ({values}) is not used: what it says of the split is not plain.")
+    return chosen, notes
 
 
 def _values(rows: Sequence[Sequence[str]], column: int) -> set[str]:

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.leftovers import Note, count_of, quote_some
@@ -31,31 +31,32 @@ class Placed:
     split: str
     key: str
     folders: tuple[str, ...]
-    stem: str
+
+    @property
+    def stem(self) -> str:
+        return self.key.rpartition("/")[2].rpartition(".")[0]
+
+
+def _place_in_train(survey: Survey) -> list[Placed]:
+    return [Placed("train", key, tuple(key.split("/")[:-1])) for key in survey.images]
 
 
 def place(survey: Survey) -> list[Placed]:
     """Folders are splits only if all images, but for a few, lie in folders called like them, one a split."""
-    images = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.images]
+    images = _place_in_train(survey)
     splits = name_splits(survey)
     inside = [each for each in images if each.folders and each.folders[0] in splits]
     labelled = {folder: split for folder, split in splits.items() if split != UNLABELLED}
     if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(images) - len(inside), len(images)):
         return images
     placed = [
-        Placed(labelled[each.folders[0]], each.key, each.folders[1:], each.stem)
+        replace(each, split=labelled[each.folders[0]], folders=each.folders[1:])
         for each in inside
         if each.folders[0] in labelled
     ]
-    return _strip_doubled(placed)
-
-
-def _strip_doubled(placed: list[Placed]) -> list[Placed]:
-    """Archives often hold `train/train/fox`: the second `train` says nothing."""
+    # Archives often hold `train/train/fox`: the second `train` says nothing.
     single = {each.split for each in placed if each.folders[:1] != (each.key.split("/")[0],)}
-    return [
-        each if each.split in single else Placed(each.split, each.key, each.folders[1:], each.stem) for each in placed
-    ]
+    return [each if each.split in single else replace(each, folders=each.folders[1:]) for each in placed]
 
 
 def name_splits(survey: Survey) -> dict[str, str]:
@@ -83,38 +84,32 @@ def is_few(number: int, total: int) -> bool:
 def fits_class_folders(survey: Survey) -> bool:
     """Every image in one folder below its split; two folders called like splits are not classes."""
     placed = place(survey)
-    inside, strays = _sort_strays(placed, lambda each: len(each.folders) == 1)
+    inside = [each for each in placed if len(each.folders) == 1]
+    outside = [each for each in placed if len(each.folders) != 1]
     labels = {each.folders[0] for each in inside}
     looks_like_splits = sum(bool(split_name(label)) for label in labels) > 1
-    fits = is_few(len(strays) - len(_unlabelled_test(inside, strays)), len(placed))
+    fits = is_few(len(outside) - len(_unlabelled_test(inside, outside)), len(placed))
     fits = fits and not any(len(each.folders) > 1 for each in placed)
     return fits and len(labels) > 1 and not looks_like_splits
 
 
 def read_class_folders(survey: Survey) -> Splits:
     """The first folder below the split is the class, however deep an image lies in it."""
-    placed = place(survey)
-    inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
-    left_out = _unlabelled_test(inside, strays)
-    if not is_few(len(strays) - len(left_out), len(placed)):  # folders called like splits that are classes
-        placed = [Placed("train", key, tuple(key.split("/")[:-1]), _stem(key)) for key in survey.images]
-        inside, strays = _sort_strays(placed, lambda each: len(each.folders) > 0)
-        left_out = []
-        if not is_few(len(strays), len(placed)):
-            raise DataError(
-                f"Image {strays[0].key!r} in {str(survey.root)!r} should lie in a folder named after its class."
-            )
-    _refuse_splits_as_classes(survey, inside)
-    _note_strays(survey, {each.key for each in inside}, left_out, "in no folder of a class")
-    _note_empty(survey, inside)
-    return _collect(survey, inside, lambda each: each.folders[0])
-
-
-def _refuse_splits_as_classes(survey: Survey, inside: list[Placed]) -> None:
-    """Folders called like splits, with folders of their own, that `place` could not take for splits."""
+    for placed in (place(survey), _place_in_train(survey)):  # the latter: folders called like splits that are classes
+        inside = [each for each in placed if each.folders]
+        outside = [each for each in placed if not each.folders]
+        tests = _unlabelled_test(inside, outside)
+        if is_few(len(outside) - len(tests), len(placed)):
+            break
+    else:
+        key = outside[0].key
+        raise DataError(f"Image {key!r} in {str(survey.root)!r} should lie in a folder named after its class.")
     nested = {each.folders[0] for each in inside if len(each.folders) > 1}
     if len(called := sorted(folder for folder in nested if split_name(folder))) > 1:
         raise DataError(describe_splits(survey, called))
+    _note_unused(survey, inside, tests, "in no folder of a class")
+    _note_empty(survey, inside)
+    return _collect(survey, inside, lambda each: each.folders[0])
 
 
 def describe_splits(survey: Survey, called: list[str]) -> str:
@@ -154,17 +149,15 @@ def read_name_prefix(survey: Survey) -> Splits:
     placed = place(survey)
     pattern = next((pattern for pattern in NAMES if _is_clear(survey, pattern)), NAMES[0])
     labels = {label for each in placed if each.split != "test" and (label := _label(each, pattern))}
-    inside, strays = _sort_strays(placed, lambda each: not each.folders and bool(_label(each, pattern)))
     tests = [each for each in placed if each.split == "test"]
-    if tests and labels and not labels & {_label(each, pattern) for each in tests}:
-        strays = [each for each in strays if each.split != "test"]
-        inside = [each for each in inside if each.split != "test"]
-    else:
+    if not labels or labels & {_label(each, pattern) for each in tests}:
         tests = []
-    if strays:
-        key = strays[0].key
-        raise DataError(f"Image {key!r} in {str(survey.root)!r} should be called CLASS_ID and lie in no folder.")
-    _note_strays(survey, {each.key for each in inside}, tests, "not called CLASS_ID")
+    inside = [each for each in placed if each.split != "test"] if tests else placed
+    for each in inside:
+        if each.folders or not _label(each, pattern):
+            where = f"Image {each.key!r} in {str(survey.root)!r}"
+            raise DataError(f"{where} should be called CLASS_ID and lie in no folder.")
+    _note_unused(survey, inside, tests, "not called CLASS_ID")
     return _collect(survey, inside, lambda each: _label(each, pattern))
 
 
@@ -174,28 +167,19 @@ def _label(each: Placed, pattern: re.Pattern[str]) -> str:
     return match[1] if match else ""
 
 
-def _stem(key: str) -> str:
-    return key.rpartition("/")[2].rpartition(".")[0]
-
-
-def _sort_strays(placed: list[Placed], is_inside: Callable[[Placed], bool]) -> tuple[list[Placed], list[Placed]]:
-    inside = [each for each in placed if is_inside(each)]
-    return inside, [each for each in placed if not is_inside(each)]
-
-
-def _unlabelled_test(inside: list[Placed], strays: list[Placed]) -> list[Placed]:
+def _unlabelled_test(inside: list[Placed], outside: list[Placed]) -> list[Placed]:
     """The images of a split `test` of which none has a label while those of train have."""
     if any(each.split == "test" for each in inside) or not any(each.split == "train" for each in inside):
         return []
-    return [each for each in strays if each.split == "test"]
+    return [each for each in outside if each.split == "test"]
 
 
-def _note_strays(survey: Survey, used: set[str], tests: list[Placed], where: str) -> None:
-    known = {each.key for each in tests}
-    strays = tuple(key for key in survey.images if key not in used and key not in known)
-    if strays:
-        text = f"Passed over: {count_of(len(strays), 'image')} {where} ({quote_some(strays, 2)})."
-        survey.notes.append(Note(text, strays))
+def _note_unused(survey: Survey, inside: list[Placed], tests: list[Placed], where: str) -> None:
+    known = {each.key for each in (*inside, *tests)}
+    outside = tuple(key for key in survey.images if key not in known)
+    if outside:
+        text = f"Passed over: {count_of(len(outside), 'image')} {where} ({quote_some(outside, 2)})."
+        survey.notes.append(Note(text, outside))
     if tests:
         keys = tuple(each.key for each in tests)
         text = f"Passed over: {count_of(len(keys), 'image')} of test without a label ({quote_some(keys, 1)})."

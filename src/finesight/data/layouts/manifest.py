@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from finesight.data.layouts.columns import Columns, find_columns
+from finesight.data.layouts.columns import PLAIN, Columns, Kind, find_columns
 from finesight.data.layouts.named_files import NamedFiles
+from finesight.data.layouts.survey import Splits, Survey, describe
 from finesight.data.leftovers import Note, count_of, quote_some
-from finesight.data.sample import Item
+from finesight.data.sample import Item, Target
 from finesight.errors import DataError
 from finesight.run.files import write_csv
 
-COLUMNS = ("path", "label")
-MASK_COLUMNS = ("image", "mask")
-ROWS_LOOKED_AT = 20  # to tell what a table is
+ROWS_SAMPLED = 20  # to decide what a table is
 DELIMITERS = ",;\t|"
 
 
@@ -28,7 +27,7 @@ class UnusableRows(DataError):
     """Rows that cannot be used. reasons: what there is to say in one sentence, and if that is not all, a sentence for
     each row; splits: the items of all other rows."""
 
-    def __init__(self, message: str, rows: list[str], splits: dict[str, list[Item]]) -> None:
+    def __init__(self, message: str, rows: list[str], splits: Splits) -> None:
         super().__init__(message)
         self.reasons = [message, *rows] if len(rows) > 1 else [message]
         self.splits = splits
@@ -36,6 +35,81 @@ class UnusableRows(DataError):
 
 class _Missing(DataError):
     """There is no file of the name that it holds."""
+
+
+def is_manifest(table: Path, kind: Kind = "labels") -> bool:
+    """Whether a CSV file's first row has the very columns of a manifest."""
+    try:
+        return set(PLAIN[kind]) <= set(_read_rows(table, limit=1)[0])
+    except DataError:
+        return False
+
+
+def guess_manifest(table: Path) -> Kind | None:
+    """What a table gives to images that exist; None where it gives nothing."""
+    try:
+        header, *rows = _read_rows(table, limit=ROWS_SAMPLED)
+        columns = find_columns(header, rows)
+        cells = [row[columns.image] for row in rows if len(row) == len(header)]
+        files = NamedFiles(table.parent)
+        return columns.kind if any(map(files.find, cells)) or any(map(files.locate, cells[:1])) else None
+    except DataError:
+        return None
+
+
+def fits_manifest(survey: Survey, kind: Kind) -> bool:
+    """Beside other layouts only plain columns make a manifest. A CSV file alone can be nothing else."""
+    if survey.images or len(survey.tables) != 1:
+        return sum(is_manifest(table, kind) for table in survey.tables) == 1
+    (table,) = survey.tables
+    return (guess_manifest(table) or ("masks" if is_manifest(table, "masks") else "labels")) == kind
+
+
+def read_manifest_of(survey: Survey, kind: Kind) -> Splits:
+    """The one table with the plain columns, else the one that can be understood."""
+    tables = [table for table in survey.tables if is_manifest(table, kind)]
+    tables = tables or [table for table in survey.tables if guess_manifest(table) == kind] or [*survey.tables]
+    if len(tables) != 1:
+        raise DataError(f"{describe(survey)} Name the one CSV file that gives images their {kind}, with --data.")
+    return read_manifest(tables[0], kind, survey.is_named, survey.notes)
+
+
+def read_manifest(
+    table: Path, kind: Kind = "labels", may_leave: bool = False, notes: list[Note] | None = None
+) -> Splits:
+    """Items by split; all are `train` where no column tells it.
+
+    kind: what the table gives images. may_leave: whether paths may lead out of the file's folder. notes: takes what
+    was guessed.
+    Raises DataError: not UTF-8, no such column; UnusableRows: too few or many fields, an empty label, an unknown split,
+    an image that does not exist, that two rows name, or that lies outside the file's folder.
+    """
+    header, *rows = _read_rows(table)
+    try:
+        columns = find_columns(header, [row for row in rows if row], kind)
+    except DataError as error:
+        raise DataError(f"Manifest {str(table)!r} {error}") from None
+    found = [Note(note) for note in columns.notes]
+    reading = _Reading(table, columns, NamedFiles(table.parent), may_leave).read(header, rows)
+    places = (columns.image, columns.target) if columns.kind == "masks" else (columns.image,)
+    cells = [row[each] for row in rows if len(row) == len(header) for each in places if row[each].strip()]
+    if len(reading.missing) == sum(map(bool, rows)) and len(folders := reading.files.find_folder(cells)) == 1:
+        found.append(Note(f"Its paths are relative to the folder {folders[0].relative_to(table.parent).as_posix()!r}."))
+        reading = _Reading(table, columns, NamedFiles(folders[0]), may_leave).read(header, rows)
+    if reading.unlabelled:
+        some = f"{count_of(len(reading.unlabelled), 'row')} of test without a label"
+        found.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
+    if near := reading.files.near:
+        where = f"such as {_key(near[0][1], table)!r} for {near[0][0]!r}"
+        found.append(Note(f"{count_of(len(near), 'file')} found nearly as written, {where}."))
+    if notes is not None:
+        notes += found
+    if reading.reasons:
+        message = _describe_missing(reading, sum(map(bool, rows))) if reading.missing else reading.reasons[0]
+        if len(reading.reasons) > max(1, len(reading.missing)):
+            message = f"{len(reading.reasons):,} rows of {str(table)!r} cannot be used, for example: {message}"
+        raise UnusableRows(message, reading.reasons, reading.splits)
+    return reading.splits
 
 
 @dataclass
@@ -46,76 +120,67 @@ class _Reading:
     columns: Columns
     files: NamedFiles
     may_leave: bool
-    splits: dict[str, list[Item]] = field(default_factory=dict)
+    splits: Splits = field(default_factory=dict)
     lines: dict[Path, int] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     missing: list[tuple[int, str]] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
 
+    def read(self, header: list[str], rows: Sequence[list[str]]) -> "_Reading":
+        for number, fields in enumerate(rows, start=2):
+            start = f"Manifest {str(self.table)!r}, row {number}:"
+            try:
+                if fields:
+                    self._read_row(header, fields, number)
+            except _Missing as error:
+                self.missing.append((number, str(error)))
+                self.reasons.append(f"{start} there is no image {str(error)!r}.")
+            except DataError as error:
+                self.reasons.append(f"{start} {error}")
+        return self
 
-def is_manifest(table: Path, columns: tuple[str, str] = COLUMNS) -> bool:
-    """Whether a CSV file's first row has the very columns of a manifest."""
-    try:
-        return set(columns) <= set(_read_rows(table, limit=1)[0])
-    except DataError:
-        return False
+    def _read_row(self, header: list[str], fields: list[str], number: int) -> None:
+        """Adds the row's item, or raises DataError with what is wrong with it."""
+        if len(fields) != len(header):
+            raise DataError(f"{len(fields)} fields where the first row has {len(header)}; quote names with commas.")
+        columns, has_masks = self.columns, self.columns.kind == "masks"
+        cell, target = fields[columns.image], fields[columns.target].strip()
+        split = columns.name_split(fields)
+        if not split:
+            named = " and ".join(repr(fields[position]) for _, position in columns.splits)
+            raise DataError(f"split {named} should be train, val or test.")
+        if not target and split == "test":
+            self.unlabelled.append(cell)
+            return
+        path = self._find(cell)
+        mask = self._find(target) if has_masks and target else None
+        key = _key(path, self.table)
+        if not target:
+            raise DataError(f"{key!r} has no {'mask' if has_masks else 'label'}; add one or remove the row.")
+        if self.lines.setdefault(path, number) != number:
+            raise DataError(f"{key!r} already stands in row {self.lines[path]}; remove one of them.")
+        self.splits.setdefault(split, []).append(Item(key, path, mask or target))
 
-
-def guess_manifest(table: Path) -> str:
-    """`labels` or `masks`, whichever a table gives to images that are there; "" where it does not."""
-    try:
-        header, *rows = _read_rows(table, limit=ROWS_LOOKED_AT)
-        columns = find_columns(header, rows)
-        cells = [row[columns.image] for row in rows if len(row) == len(header)]
-        files = NamedFiles(table.parent)
-        is_there = any(map(files.find, cells)) or any(map(files.locate, cells[:1]))
-    except DataError:
-        return ""
-    return ("masks" if columns.has_masks else "labels") if is_there else ""
-
-
-def read_manifest(
-    table: Path, columns: tuple[str, str] = COLUMNS, may_leave: bool = False, notes: list[Note] | None = None
-) -> dict[str, list[Item]]:
-    """Items by split; all are `train` where no column tells it.
-
-    columns: COLUMNS or MASK_COLUMNS, the kind of the table; others of the same meaning do as well. may_leave: whether
-    paths may lead out of the file's folder. notes: takes what was guessed.
-    Raises DataError: not UTF-8, no such column; UnusableRows: too few or many fields, an empty label, an unknown split,
-    an image that does not exist, that two rows name, or that lies outside the file's folder.
-    """
-    header, *rows = _read_rows(table)
-    rows = [*rows]
-    try:
-        found = find_columns(header, [row for row in rows if row], "masks" if columns == MASK_COLUMNS else "labels")
-    except DataError as error:
-        raise DataError(f"Manifest {str(table)!r} {error}") from None
-    told = [Note(note) for note in found.notes]
-    reading = _read_all(_Reading(table, found, NamedFiles(table.parent), may_leave), header, rows)
-    cells = [row[each] for row in rows if len(row) == len(header) for each in _file_columns(found) if row[each].strip()]
-    if len(reading.missing) == sum(map(bool, rows)) and len(folders := reading.files.find_folder(cells)) == 1:
-        told.append(Note(f"Its paths are relative to the folder {folders[0].relative_to(table.parent).as_posix()!r}."))
-        reading = _read_all(_Reading(table, found, NamedFiles(folders[0]), may_leave), header, rows)
-    if reading.unlabelled:
-        some = f"{count_of(len(reading.unlabelled), 'row')} of test without a label"
-        told.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
-    if near := reading.files.near:
-        where = os.path.relpath(near[0][1], table.parent).replace(os.sep, "/")
-        told.append(
-            Note(f"{count_of(len(near), 'file')} found nearly as written, such as {where!r} for {near[0][0]!r}.")
-        )
-    if notes is not None:
-        notes += told
-    if reading.reasons:
-        message = _describe_missing(reading, sum(map(bool, rows))) if reading.missing else reading.reasons[0]
-        if len(reading.reasons) > max(1, len(reading.missing)):
-            message = f"{len(reading.reasons):,} rows of {str(table)!r} cannot be used, for example: {message}"
-        raise UnusableRows(message, reading.reasons, reading.splits)
-    return reading.splits
+    def _find(self, cell: str) -> Path:
+        """The file. Raises _Missing where there is none, and DataError for what leads out."""
+        if not self.may_leave and _is_outside(self.table.parent / cell, self.table):
+            raise DataError(
+                f"{cell!r} leads out of the folder in which the manifest was found; to read it all the same, name the "
+                "CSV file itself with --data."
+            )
+        path = self.files.find(cell)
+        if path is None:
+            raise _Missing(cell)
+        return path
 
 
-def _file_columns(columns: Columns) -> tuple[int, ...]:
-    return (columns.image, columns.target) if columns.has_masks else (columns.image,)
+def _key(path: Path, table: Path) -> str:
+    """The path from the table's folder, `/`-separated."""
+    return os.path.relpath(path, table.absolute().parent).replace(os.sep, "/")
+
+
+def _is_outside(path: Path, table: Path) -> bool:
+    return _key(path, table).split("/")[0] == ".."
 
 
 def _describe_missing(reading: _Reading, total: int) -> str:
@@ -131,74 +196,17 @@ def _describe_missing(reading: _Reading, total: int) -> str:
 
 def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
     """Writes what `read_manifest` reads back. Raises DataError where an image is not below the file's folder."""
-    rows = []
-    for split, items in splits.items():
-        for item in items:
-            target = _from_folder(item.target, table) if isinstance(item.target, Path) else str(item.target)
-            rows.append((_from_folder(item.path, table), target, split))
+    rows = [
+        (_cell(item.path, table), _cell(item.target, table), split) for split, items in splits.items() for item in items
+    ]
     has_masks = any(isinstance(item.target, Path) for items in splits.values() for item in items)
-    write_csv(table, (*(MASK_COLUMNS if has_masks else COLUMNS), "split"), rows)
+    write_csv(table, (*PLAIN["masks" if has_masks else "labels"], "split"), rows)
 
 
-def _from_folder(path: Path, table: Path) -> str:
-    relative = os.path.relpath(path, table.absolute().parent)
-    if Path(relative).parts[:1] == ("..",):
-        raise DataError(f"A manifest must lie above all its images: {str(table)!r} does not lie above {str(path)!r}.")
-    return relative.replace(os.sep, "/")
-
-
-def _read_all(reading: _Reading, header: list[str], rows: Sequence[list[str]]) -> _Reading:
-    for number, fields in enumerate(rows, start=2):
-        if not fields:
-            continue
-        try:
-            _read_row(reading, header, fields, number)
-        except _Missing as error:
-            reading.missing.append((number, str(error)))
-            reading.reasons.append(f"Manifest {str(reading.table)!r}, row {number}: there is no image {str(error)!r}.")
-        except DataError as error:
-            reading.reasons.append(f"Manifest {str(reading.table)!r}, row {number}: {error}")
-    return reading
-
-
-def _read_row(reading: _Reading, header: list[str], fields: list[str], number: int) -> None:
-    """Adds the row's item, or raises DataError with what is wrong with it."""
-    if len(fields) != len(header):
-        raise DataError(f"{len(fields)} fields where the first row has {len(header)}; quote names with commas.")
-    columns = reading.columns
-    cell, target = fields[columns.image], fields[columns.target].strip()
-    split = columns.name_split(fields)
-    if not split:
-        named = " and ".join(repr(fields[position]) for _, position in columns.splits)
-        raise DataError(f"split {named} should be train, val or test.")
-    if not target and split == "test":
-        reading.unlabelled.append(cell)
-        return
-    path, *masks = (
-        _find(reading, written) for written in ((cell, target) if columns.has_masks and target else (cell,))
-    )
-    key = os.path.relpath(path, reading.table.parent).replace(os.sep, "/")
-    if not target:
-        raise DataError(f"{key!r} has no {'mask' if columns.has_masks else 'label'}; add one or remove the row.")
-    if reading.lines.setdefault(path, number) != number:
-        raise DataError(f"{key!r} already stands in row {reading.lines[path]}; remove one of them.")
-    item = Item(key, path, masks[0] if columns.has_masks else target)
-    reading.splits.setdefault(split, []).append(item)
-
-
-def _find(reading: _Reading, cell: str) -> Path:
-    """The file. Raises _Missing where there is none, and DataError for what leads out."""
-    folder = reading.table.parent
-    leaves = Path(os.path.relpath(os.path.normpath(folder / cell), folder)).parts[:1] == ("..",)
-    if leaves and not reading.may_leave:
-        raise DataError(
-            f"{cell!r} leads out of the folder in which the manifest was found; to read it all the same, name the CSV "
-            "file itself with --data."
-        )
-    path = reading.files.find(cell)
-    if path is None:
-        raise _Missing(cell)
-    return path
+def _cell(value: Target, table: Path) -> str:
+    if isinstance(value, Path) and _is_outside(value, table):
+        raise DataError(f"A manifest must lie above all its images: {str(table)!r} does not lie above {str(value)!r}.")
+    return _key(value, table) if isinstance(value, Path) else str(value)
 
 
 def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
@@ -207,7 +215,8 @@ def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
-            rows = list(islice(csv.reader(file, strict=True, delimiter=_guess_delimiter(first)), limit))
+            delimiter = max(DELIMITERS, key=first.count)  # the comma, where there is none
+            rows = list(islice(csv.reader(file, strict=True, delimiter=delimiter), limit))
     except UnicodeDecodeError:
         raise DataError(f"Manifest {str(table)!r} is not in UTF-8; save it as such.") from None
     except (OSError, csv.Error) as error:
@@ -217,8 +226,3 @@ def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
     if rows[0] and rows[0][0].startswith("version https://git-lfs"):
         raise DataError(f"Manifest {str(table)!r} is a Git LFS pointer, not the file: run `git lfs pull`.")
     return [[name.strip() for name in rows[0]], *rows[1:]]
-
-
-def _guess_delimiter(first: str) -> str:
-    """The one that makes most fields of the first row; a comma in doubt."""
-    return max(DELIMITERS, key=first.count) if any(map(first.count, DELIMITERS)) else ","

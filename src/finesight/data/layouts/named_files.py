@@ -28,9 +28,9 @@ class NamedFiles:
         None where there is none. Raises DataError, the end of a sentence, where two files would do.
         """
         for written in dict.fromkeys((cell, cell.strip(), cell.strip().replace("\\", "/"))):
-            path = Path(os.path.normpath(self.folder / written)) if written and "\0" not in written else None
-            if path is None:
+            if not written or "\0" in written:
                 continue
+            path = Path(os.path.normpath(self.folder / written))
             found = path if _is_file(path) else self._find_near(path)
             if found is not None:
                 if found != path or written != cell:
@@ -65,36 +65,26 @@ class NamedFiles:
 
     def find_folder(self, cells: Sequence[str]) -> list[Path]:
         """Folders below in which every cell names a file."""
-        if not cells or (first := self._tail(cells[0])) is None:
+        if not cells or not (first := _split(cells[0])):
             return []
         candidates = []
-        for path in self._search(first[-1]):
+        for path in self._index.get(compose(first[-1]), []):
             parts = path.relative_to(self.folder).parts
             if len(parts) > len(first) and parts[-len(first) : -1] == first[:-1]:
                 candidates.append(self.folder.joinpath(*parts[: -len(first)]))
         return [folder for folder in dict.fromkeys(candidates) if all(map(NamedFiles(folder).find, cells))]
 
     def locate(self, cell: str) -> str:
-        """Where below the folder a file of that name lies, such as `'in/a.png'`; ""."""
-        parts = self._tail(cell)
-        found = self._search(parts[-1]) if parts else []
-        if not found or not parts:
-            return ""
+        """Where below the folder a file of that name lies, such as `in/a.png`; ""."""
+        parts = _split(cell)
 
         def count_same(path: Path) -> int:
-            """Names that both paths end in."""
+            """Folders that both paths end in."""
             pairs = zip(path.parts[-2::-1], parts[-2::-1], strict=False)
             return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
-        best = max(found, key=count_same)
-        return best.relative_to(self.folder).as_posix()
-
-    def _tail(self, cell: str) -> tuple[str, ...] | None:
-        parts = tuple(part for part in cell.replace("\\", "/").split("/") if part not in ("", "."))
-        return parts if parts and ".." not in parts else None
-
-    def _search(self, name: str) -> list[Path]:
-        return self._index.get(compose(name), [])
+        found = self._index.get(compose(parts[-1]), []) if parts else []
+        return max(found, key=count_same).relative_to(self.folder).as_posix() if found else ""
 
     @cached_property
     def _index(self) -> dict[str, list[Path]]:
@@ -105,6 +95,12 @@ class NamedFiles:
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 index[compose(path.stem)].append(path)
         return index
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    """Names of a relative path; () where it leads out."""
+    parts = tuple(part for part in cell.replace("\\", "/").split("/") if part not in ("", "."))
+    return parts if ".." not in parts else ()
 
 
 def _walk_files(folder: Path) -> Iterator[Path]:

@@ -21,8 +21,8 @@ class Survey:
     """images: keys of all image files, relative to root; tables: CSV files directly in root.
 
     is_named: the one table is the file that was named as the data. folders: keys of all folders, also of empty ones.
-    others: keys of all other files. never_data: folders that were not looked
-    into. notes: what is passed over or guessed; whoever reads the survey adds to them.
+    others: keys of all other files. never_data: folders that were skipped. notes: what is passed over or guessed;
+    whoever reads the survey adds to them.
     """
 
     root: Path
@@ -63,10 +63,9 @@ def survey_folder(root: str | Path) -> Survey:
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
     images, tables, others = [], [], []
     for key in keys:
-        ending = PurePosixPath(key).suffix.lower()
-        if ending in IMAGE_SUFFIXES and not PurePosixPath(key).name.startswith("."):
+        if _is_image(key) and not PurePosixPath(key).name.startswith("."):
             images.append(key)
-        elif "/" not in key and ending in TABLE_SUFFIXES:
+        elif "/" not in key and PurePosixPath(key).suffix.lower() in TABLE_SUFFIXES:
             tables.append(path / key)
         else:
             others.append(key)
@@ -105,24 +104,23 @@ def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -
     visited = set()
     for folder, folders, files in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
-        below = os.path.relpath(folder, root).replace(os.sep, "/")
-        is_root = below == "."
-        reason = "" if is_root else never_data(Path(folder), files)
-        if reason:
-            passed_over[below] = reason
-        if reason or real in visited:
+        below = os.path.relpath(folder, root).replace(os.sep, "/") + "/"
+        below = "" if below == "./" else below
+        if below and (reason := never_data(Path(folder), files)):
+            passed_over[below[:-1]] = reason
+            folders.clear()
+            continue
+        if real in visited:
             folders.clear()
             continue
         visited.add(real)
-        if not is_root:
-            visited_folders.append(below)
+        if below:
+            visited_folders.append(below[:-1])
         for name in [name for name in folders if name.startswith(".")]:
             if _holds_images(Path(folder, name)):
-                passed_over[name if is_root else f"{below}/{name}"] = "hidden"
+                passed_over[f"{below}{name}"] = "hidden"
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (
-            name if is_root else f"{below}/{name}" for name in files if not name.startswith(".") or _is_image(name)
-        )
+        yield from (f"{below}{name}" for name in files if not name.startswith(".") or _is_image(name))
 
 
 def _holds_images(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finesight.data.formats import detect_format
-from finesight.data.layouts.manifest import MASK_COLUMNS, UnusableRows, guess_manifest, is_manifest, read_manifest
+from finesight.data.layouts.manifest import UnusableRows, guess_manifest, is_manifest, read_manifest
 from finesight.errors import DataError
 from listings import read_listing
 
@@ -245,7 +245,7 @@ def test_labels_that_are_images_are_masks(folder: Path) -> None:
     table = _manifest(folder, "image,label\nfox/0.png,wolf/0.png\nfox/1.png,wolf/1.png\n")
     assert guess_manifest(table) == "masks"
     assert detect_format(table) == "mask_manifest"
-    assert [item.target for item in read_manifest(table, MASK_COLUMNS)["train"]] == [
+    assert [item.target for item in read_manifest(table, "masks")["train"]] == [
         folder / "wolf/0.png",
         folder / "wolf/1.png",
     ]
