@@ -42,3 +42,8 @@ def join_some(words: Sequence[str], limit: int = 5) -> str:
 def interval_of(low: float, high: float) -> str:
     """`95 % interval 41 % to 63 %`."""
     return f"95 % interval {percent(low)} to {percent(high)}"
+
+
+def spell_size(size: tuple[int, int]) -> str:
+    """`height x width`."""
+    return f"{size[0]}x{size[1]}"

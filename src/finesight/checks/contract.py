@@ -1,11 +1,12 @@
 """What a check is, what it may say, and how a table of checks is run over a run (V…) or a data set (D…)."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError
 
 Subject = TypeVar("Subject")
@@ -38,6 +39,11 @@ class Explanation:
     message: str
     keys: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+
+
+def explain_if_any(examples: Sequence[Example], noun: str, message: str) -> Explanation | None:
+    """None without examples; else "3 images" and the message."""
+    return Explanation(f"{count_of(len(examples), noun)} {message}", examples=tuple(examples)) if examples else None
 
 
 @dataclass(frozen=True)

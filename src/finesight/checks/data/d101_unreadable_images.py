@@ -1,5 +1,4 @@
-from finesight.checks.contract import Example, Explanation, check
-from finesight.checks.data.examples import explain_if_any
+from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.data.audit import Inspection
 
 

@@ -1,5 +1,5 @@
-from finesight.checks.contract import Example, Explanation, check
-from finesight.checks.data.examples import explain_if_any, mask_name, spell_size
+from finesight.analysis.wording import spell_size
+from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.data.audit import Inspection
 
 
@@ -7,8 +7,8 @@ from finesight.data.audit import Inspection
 def mask_sizes(audit: Inspection) -> Explanation | None:
     examples = []
     for key, portrait in audit.portraits.items():
-        mask = portrait.mask
-        if mask and not portrait.fault and not mask.fault and portrait.size != mask.size:
-            sizes = f"{key} is {spell_size(portrait.size)}, its mask {mask_name(audit, key)} {spell_size(mask.size)}"
-            examples.append(Example((key,), sizes))
+        path, mask = audit.mask_of(key), portrait.mask
+        if path and mask and not portrait.fault and not mask.fault and portrait.size != mask.size:
+            text = f"{key} is {spell_size(portrait.size)}, its mask {path.name} {spell_size(mask.size)}"
+            examples.append(Example((key,), text))
     return explain_if_any(examples, "mask", "of another size (height x width) than the image. Make them again.")

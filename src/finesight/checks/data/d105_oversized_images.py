@@ -1,7 +1,7 @@
 import numpy as np
 
-from finesight.checks.contract import Example, Explanation, check
-from finesight.checks.data.examples import explain_if_any, spell_size
+from finesight.analysis.wording import spell_size
+from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.data.audit import Inspection
 
 OVERSIZED = 16  # times the median number of pixels

@@ -1,7 +1,6 @@
 import numpy as np
 
-from finesight.checks.contract import Example, Explanation, check
-from finesight.checks.data.examples import explain_if_any
+from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.data.audit import Inspection
 
 

@@ -1,6 +1,5 @@
-from finesight.checks.contract import Explanation, check
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.checks.data.copies import have_two_labels, list_examples
-from finesight.checks.data.examples import explain_if_any
 from finesight.data.audit import Inspection
 
 

@@ -1,6 +1,5 @@
 from finesight.analysis.wording import join_words
-from finesight.checks.contract import Example, Explanation, check
-from finesight.checks.data.examples import explain_if_any
+from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.data.audit import Inspection
 
 

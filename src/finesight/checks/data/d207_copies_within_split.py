@@ -1,6 +1,5 @@
-from finesight.checks.contract import Explanation, check
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.checks.data.copies import list_examples, within_split
-from finesight.checks.data.examples import explain_if_any
 from finesight.data.audit import Inspection
 
 

@@ -1,5 +1,4 @@
-from finesight.checks.contract import Explanation, check
-from finesight.checks.data.examples import explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.checks.data.mask_values import list_holders, list_values
 from finesight.data.audit import Inspection
 

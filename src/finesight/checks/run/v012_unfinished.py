@@ -3,7 +3,7 @@ import math
 from finesight.analysis.evidence import judged_metric, read_curve
 from finesight.checks.contract import Explanation, check
 from finesight.checks.run.case import Case
-from finesight.checks.run.curve import check_length, last_part
+from finesight.checks.run.history import check_length, last_part
 from finesight.metrics.confusion import LOWER_IS_BETTER
 
 LEAST_GAIN = 0.01  # of the metric in the last part; less is not worth an epoch

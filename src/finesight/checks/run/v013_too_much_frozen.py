@@ -2,8 +2,7 @@ from finesight.analysis.evidence import read_curve
 from finesight.analysis.wording import percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
-from finesight.checks.run.curve import FEWEST_EPOCHS, guessing_loss, last_part
-from finesight.checks.run.freezing import count_layers
+from finesight.checks.run.history import FEWEST_EPOCHS, count_layers, guessing_loss, last_part
 from finesight.metrics.intervals import measure_fraction
 
 UNDERFITTED = 0.3  # training loss at the end / that of guessing: the trained layers cannot fit even these images

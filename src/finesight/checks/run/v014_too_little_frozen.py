@@ -1,7 +1,7 @@
 from finesight.analysis.wording import interval_of, percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
-from finesight.checks.run.freezing import count_layers
+from finesight.checks.run.history import count_layers
 from finesight.checks.run.per_class import SIGNIFICANT
 from finesight.checks.run.v001_overfitting import overfitting
 from finesight.metrics.intervals import measure_fraction, subtract

@@ -8,7 +8,7 @@ from finesight.analysis.evidence import read_curve
 from finesight.analysis.wording import percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
-from finesight.checks.run.curve import check_length, guessing_loss
+from finesight.checks.run.history import check_length, guessing_loss
 from finesight.metrics.intervals import measure_fraction, subtract
 
 RISE = 0.1  # of the training loss over its lowest before, as a fraction of it; good rates let it fall

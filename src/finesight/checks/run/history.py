@@ -1,4 +1,4 @@
-"""Pieces of the checks that read the training curve."""
+"""Pieces of the checks that read how training went: its curve and its freeze ledger."""
 
 import numpy as np
 
@@ -29,3 +29,11 @@ def guessing_loss(case: Case) -> float | None:
         return None
     frequencies = np.array(counts)[np.array(counts) > 0] / sum(counts)
     return float(-(frequencies * np.log(frequencies)).sum())
+
+
+def count_layers(case: Case) -> tuple[int, int]:
+    """(frozen, trained) layers with weights in the last epoch."""
+    if not case.evidence.freezing:
+        raise NotApplicable("The run has no freeze ledger: no epoch was finished.")
+    states = [layer["state"] for layer in case.evidence.freezing[-1]["layers"]]
+    return states.count("frozen"), len(states) - states.count("frozen")
