@@ -159,7 +159,7 @@ class Ours:
         job = self.job
         started = time.perf_counter()
         predictor = Predictor(job.model, job.machine, job.settings)
-        score_split(predictor, job.val, job.task.new_score(job.classes, answers=False))
+        score_split(predictor, job.val, job.task.new_score(job.classes, to_save=False))
         return time.perf_counter() - started
 
     @torch.inference_mode()

@@ -14,7 +14,7 @@ from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
-from finesight.data.loader import Targets
+from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.metrics.evaluation import Evaluation, Metrics
@@ -64,15 +64,28 @@ class Fitted(Protocol):
         """A sentence on what was found."""
 
 
-class Film(Protocol):
-    """Predictions of a few validation images that are kept every epoch."""
+Predict = Callable[[Sequence[int]], Mapping[int, tuple[Tensor, Tensor]]]  # indices → (prediction, target) of each
 
-    @property
-    def indices(self) -> tuple[int, ...]:
-        """Of the images in their data set."""
 
-    def add(self, epoch: int, answers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
-        """What the network answers to them after `epoch`. answers: predicted and true mask (h, w) of each index."""
+class Callback(Protocol):
+    """Watches a training after each epoch. What has a body suits a callback that has nothing to do there.
+
+    observes: whether it wants logits and features of the validation split.
+    """
+
+    observes: bool = False
+
+    def observe(self, logits: Tensor, seen: Tensor) -> None:
+        """A validation batch of this rank, in order. logits: (n, C, …). seen: what the head sees, n×d or n×d×h×w."""
+        return
+
+    def end_validation(self, epoch: int, predict: Predict) -> None:
+        """predict: samples of the validation split, with the weights that were validated; any rank may ask alone."""
+        return
+
+    def end_epoch(self, epoch: int, is_last: bool) -> None:
+        """On every rank, after the journal was written."""
+        return
 
 
 class Task(Protocol):
@@ -81,7 +94,7 @@ class Task(Protocol):
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
-    has_masks: bool  # an image is of several classes
+    has_head_rows: bool  # the head sees one row of features an image, so that they can be cached
     keeps_head: bool  # of a run to start from, where the classes are the same
     targets: TargetKind
     unit: str  # what has a class: `image`, or `pixel`
@@ -125,8 +138,8 @@ class Task(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Stored images and targets as training sees them; see data.transforms.augment."""
 
-    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
-        """answers: whether the score will be saved, with what was predicted for each image. run: whose thresholds and
+    def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
+        """to_save: whether the score will be saved, with what was predicted for each image. run: whose thresholds and
         the like decide, where it has them."""
 
     def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
@@ -135,7 +148,7 @@ class Task(Protocol):
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         """What an evaluation counted of each image, in the order of its keys. Raises RunError where it is damaged."""
 
-    def start_film(
-        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
-    ) -> Film | None:
-        """None where there is nothing to watch."""
+    def watch_training(
+        self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
+    ) -> list[Callback]:
+        """What is kept of the validation split after each epoch, as settings.snapshots says."""

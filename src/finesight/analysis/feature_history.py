@@ -17,6 +17,7 @@ from finesight.models.contract import pool
 from finesight.run import schema
 from finesight.run.files import write_atomically, write_csv
 from finesight.run.folder import RunFolder
+from finesight.task import Callback
 
 MOST_IMAGES = 2000  # of them, evenly spaced; half precision keeps an epoch of 2,048 features at 8 MB
 COLUMNS = ("key", "target")
@@ -24,23 +25,23 @@ LARGEST = float(torch.finfo(torch.float16).max)
 
 
 @dataclass
-class FeatureHistory:
+class FeatureHistory(Callback):
     """rows: of the kept images in the validation split. middle: the epoch between first and last that is kept."""
 
     run: RunFolder
     rows: Tensor
     samples: list[tuple[str, str]]  # (key, class id) of each row
     middle: int
+    observes: bool = True
     _features: list[Tensor] = field(default_factory=list)
     _predictions: list[Tensor] = field(default_factory=list)
 
-    def add(self, logits: Tensor, seen: Tensor) -> None:
-        """A validation batch of this rank, in order. logits: (n, C). seen: what the head sees, n×d or n×d×h×w."""
+    def observe(self, logits: Tensor, seen: Tensor) -> None:
         self._features.append(pool(seen).float().cpu())
         self._predictions.append(logits.argmax(1).cpu())
 
-    def keep(self, epoch: int, is_last: bool) -> None:
-        """Ends an epoch: if it is one to keep, writes its features, and which samples they are of."""
+    def end_epoch(self, epoch: int, is_last: bool) -> None:
+        """If the epoch is one to keep, writes its features, and which samples they are of."""
         from safetensors.torch import save
 
         if is_last or epoch in (1, self.middle):

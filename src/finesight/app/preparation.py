@@ -6,7 +6,6 @@ import difflib
 import numpy as np
 
 from finesight import distributed
-from finesight.analysis.feature_history import start_history
 from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
 from finesight.app.datasets import open_splits
 from finesight.app.initial_model import start_model
@@ -55,8 +54,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         val=val,
         class_counts=class_counts,
         rule=listing.rule,
-        film=task.start_film(run, val.keys, val.targets, classes, settings),
-        feature_history=start_history(run, val, classes, settings) if not task.has_masks else None,
+        callbacks=task.watch_training(run, val, classes, settings),
     )
 
 

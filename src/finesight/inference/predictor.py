@@ -23,6 +23,7 @@ from finesight.progress import progress_bar
 from finesight.task import Score
 
 T = TypeVar("T")
+Observe = Callable[[Tensor, Tensor], None]
 
 
 class Predictor:
@@ -138,20 +139,19 @@ class Predictor:
 
 
 @torch.inference_mode()
-def score_split(
-    predictor: Predictor, dataset: ImageDataset, score: Score, observe: Callable[[Tensor, Tensor], None] | None = None
-) -> Score:
+def score_split(predictor: Predictor, dataset: ImageDataset, score: Score, observers: Sequence[Observe] = ()) -> Score:
     """Fills an empty score with a split's predictions, in order. Of several ranks each computes a shard.
 
-    observe: is given logits and what the head sees, of each batch of this rank. Returns the score of the whole split,
-    on every rank.
+    observers: are given logits and what the head sees, of each batch of this rank. Returns the score of the whole
+    split, on every rank.
     """
 
     def predict(batch: Batch) -> Tensor:
-        if observe is None:
+        if not observers:
             return predictor.logits(batch.images)
         logits, seen = predictor.features(batch.images)
-        observe(logits, seen)
+        for observe in observers:
+            observe(logits, seen)
         return logits
 
     order = predictor.batches(dataset)

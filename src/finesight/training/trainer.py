@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -232,8 +233,8 @@ class Trainer:
         is_last = self.is_done
         if is_best:
             save_checkpoint(job.run, "best", weights or self.network.state_dict())
-        if job.feature_history:
-            job.feature_history.keep(at.epoch, is_last)
+        for callback in job.callbacks:
+            callback.end_epoch(at.epoch, is_last)
         if at.epoch % rule.every == 0 or is_last:
             self._save(twin="best" if is_best else "")
         return distributed.all_reduce_max(stop.signal)
@@ -241,10 +242,10 @@ class Trainer:
     def _validate(self, val: ImageDataset) -> dict[str, float]:
         """Metrics of the validation split; what is kept of its images goes to the run on the way."""
         job = self.job
-        observe = job.feature_history.add if job.feature_history else None
-        score = score_split(self.predictor, val, job.task.new_score(job.classes, answers=False), observe)
-        if job.film and distributed.is_main():
-            job.film.add(self.at.epoch, predict_samples(self.predictor, job.val, job.film.indices))
+        observers = [callback.observe for callback in job.callbacks if callback.observes]
+        score = score_split(self.predictor, val, job.task.new_score(job.classes, to_save=False), observers)
+        for callback in job.callbacks:
+            callback.end_validation(self.at.epoch, partial(predict_samples, self.predictor, job.val))
         return score.metrics().values
 
     # -- checkpoints

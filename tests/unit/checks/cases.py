@@ -125,7 +125,7 @@ def _write_regions(
 def write_masks(
     run: RunFolder, split: str, keys: Sequence[str], truths: np.ndarray, predictions: np.ndarray, classes: ClassList
 ) -> None:
-    score = SegmentationScore(classes, answers=True)
+    score = SegmentationScore(classes, to_save=True)
     logits = torch.nn.functional.one_hot(torch.from_numpy(predictions).long(), len(classes)).permute(0, 3, 1, 2)
     known = torch.from_numpy(np.where(truths == 4, 255, truths).astype(np.uint8))
     score.update(logits.float(), known)

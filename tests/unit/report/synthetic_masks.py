@@ -60,7 +60,7 @@ def write_mask_run(
     made = MaskRun(RunFolder(folder / name), folder / "images", truths)
     write_description(made, keys, epochs, network)
     masks = torch.from_numpy(np.stack(list(truths.values())))
-    score = SegmentationScore(CLASSES, answers=True)
+    score = SegmentationScore(CLASSES, to_save=True)
     score.update(guess(masks, np.linspace(skill / 2, skill, count), epochs), masks)
     score.save(made.run.evaluation("val"), keys)
     calibration = score.calibrate("val")

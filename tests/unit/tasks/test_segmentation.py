@@ -29,7 +29,7 @@ def logits_of(masks: torch.Tensor, num_classes: int = 3) -> torch.Tensor:
 
 
 def score() -> SegmentationScore:
-    made = SegmentationScore(CLASSES, answers=True)
+    made = SegmentationScore(CLASSES, to_save=True)
     for image in range(2):
         made.update(logits_of(GUESS[image : image + 1]), TRUTH[image : image + 1])
     return made
@@ -64,7 +64,7 @@ def test_counts_are_kept_a_image_with_a_row_for_unknown_truth() -> None:
 def test_smaller_logits_are_judged_at_the_masks_size() -> None:
     truth = torch.zeros(1, 8, 8, dtype=torch.uint8)
     truth[:, :, 4:] = 1
-    made = SegmentationScore(CLASSES, answers=False)
+    made = SegmentationScore(CLASSES, to_save=False)
     made.update(logits_of(truth[:, ::4, ::4].long()), truth)
     assert made.counts.sum() == 64
     assert made.metrics().values["miou"] == 1.0
@@ -90,7 +90,7 @@ def test_what_is_saved(tmp_path: Path) -> None:
 
 
 def test_nothing_known_and_numbers_that_are_none() -> None:
-    made = SegmentationScore(CLASSES, answers=False)
+    made = SegmentationScore(CLASSES, to_save=False)
     made.update(logits_of(GUESS), torch.full_like(TRUTH, IGNORE_INDEX))
     with pytest.raises(DataError, match="nothing to score"):
         made.metrics()
@@ -169,7 +169,7 @@ def test_the_film_shows_pure_and_mixed_images(tmp_path: Path) -> None:
 def test_a_image_is_of_the_class_of_most_of_its_known_pixels() -> None:
     truths = torch.tensor([[[1, 1, 255, 255, 255, 2]], [[2, 2, 0, 0, 255, 255]], [[255] * 6]], dtype=torch.uint8)
     predictions = torch.tensor([[[1, 2, 0, 0, 0, 2]], [[1, 1, 1, 0, 2, 2]], [[1] * 6]])
-    made = SegmentationScore(ClassList(("a", "b", "c"), ("a", "b", "c")), answers=True)
+    made = SegmentationScore(ClassList(("a", "b", "c"), ("a", "b", "c")), to_save=True)
     made.update(logits_of(predictions), truths)
     targets, told = made.judge_images()
     assert targets.tolist() == [1, 0, -1]  # of two with as many, the first

@@ -17,7 +17,7 @@ from finesight.training.trainer import Trainer
 
 def with_history(trainer: Trainer) -> Trainer:
     job = trainer.job
-    job.feature_history = start_history(job.run, job.val, job.classes, job.settings)
+    job.callbacks = job.task.watch_training(job.run, job.val, job.classes, job.settings)
     return trainer
 
 

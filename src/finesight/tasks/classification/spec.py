@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from finesight.analysis.evidence import Evidence
+from finesight.analysis.feature_history import start_history
 from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.formats import list_images
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
-from finesight.data.loader import Targets
+from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
@@ -27,7 +28,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.task import Loss, Score
+from finesight.task import Callback, Loss, Score
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
 from finesight.tasks.classification.label_errors import find_wrong_images
@@ -45,7 +46,7 @@ class Classification:
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
-    has_masks = False
+    has_head_rows = True
     default_out = "predictions.csv"
     refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
     quick_label_search = True
@@ -98,7 +99,7 @@ class Classification:
     ) -> tuple[Tensor, Tensor]:
         return augment(images, settings, preprocessing, draws, size), targets
 
-    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
+    def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         return ClassificationScore(classes)
 
     def list_inputs(self, images: str | Path) -> list[Item]:
@@ -142,7 +143,8 @@ class Classification:
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         return read_statistics(run, split, classes)
 
-    def start_film(
-        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
-    ) -> None:
-        """One class an image leaves nothing to watch."""
+    def watch_training(
+        self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
+    ) -> list[Callback]:
+        history = start_history(run, val, classes, settings)
+        return [history] if history else []

@@ -23,11 +23,11 @@ from finesight.run.files import write_atomically, write_csv
 
 
 class SegmentationScore:
-    """Counts of each image; where answers are wanted also of its borders, and its predicted mask as a PNG file."""
+    """Counts of each image; if it is to be saved also of its borders, and its predicted mask as a PNG file."""
 
-    def __init__(self, classes: ClassList, answers: bool) -> None:
+    def __init__(self, classes: ClassList, to_save: bool) -> None:
         self.classes = classes
-        self.answers = answers
+        self.to_save = to_save
         self._counts: list[Tensor] = []
         self._boundary: list[Tensor] = []
         self._masks: list[bytes] = []
@@ -41,21 +41,21 @@ class SegmentationScore:
         self._finite.append(logits.sum().isfinite())
         counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
         self._counts.append(counts)
-        if self.answers:
+        if self.to_save:
             pairs = zip(targets, predictions.to(targets.device), strict=True)
             self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
             self._sample.add(logits, targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
     def extend(self, other: "SegmentationScore") -> None:
-        for name, answers in vars(self).items():
-            if isinstance(answers, list):
-                answers += getattr(other, name)
+        for name, values in vars(self).items():
+            if isinstance(values, list):
+                values += getattr(other, name)
 
     def arrange(self, indices: Sequence[int]) -> None:
         order = np.argsort(indices)
         self._counts = [torch.cat([counts.cpu() for counts in self._counts])[order]]
-        if self.answers:
+        if self.to_save:
             self._boundary = [self._boundary[place] for place in order]
             self._masks = [self._masks[place] for place in order]
 
@@ -75,7 +75,7 @@ class SegmentationScore:
     @property
     def boundary(self) -> Tensor | None:
         """int64 (n, 3, C), of `count_boundary`."""
-        return torch.stack(self._boundary) if self.answers else None
+        return torch.stack(self._boundary) if self.to_save else None
 
     def metrics(self) -> Metrics:
         if not all(self._finite):

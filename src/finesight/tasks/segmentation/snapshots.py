@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from torch import Tensor
 
+from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import SnapshotSettings
 from finesight.data.masks.files import encode_mask
@@ -14,18 +15,23 @@ from finesight.errors import ConfigError
 from finesight.run import schema
 from finesight.run.files import write_atomically
 from finesight.run.folder import RunFolder
+from finesight.task import Callback, Predict
 
 FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
 
 
 @dataclass(frozen=True)
-class MaskSnapshots:
+class MaskSnapshots(Callback):
     """indices: of the watched images in the validation split, in the order they are shown."""
 
     run: RunFolder
     classes: ClassList
     keys: tuple[str, ...]
     indices: tuple[int, ...]
+
+    def end_validation(self, epoch: int, predict: Predict) -> None:
+        if distributed.is_main():
+            self.add(epoch, predict(self.indices))
 
     def add(self, epoch: int, masks: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         """Writes film/EPOCH/KEY.png, and with the first epoch film/truth/KEY.png.

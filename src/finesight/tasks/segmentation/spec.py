@@ -19,7 +19,7 @@ from finesight.data.formats import list_unmasked
 from finesight.data.image_cache import open_rows
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
-from finesight.data.loader import MaskTargets, Targets
+from finesight.data.loader import ImageDataset, MaskTargets, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment_pairs
@@ -34,7 +34,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.task import Loss, Score
+from finesight.task import Callback, Loss, Score
 from finesight.tasks.contract import LabelSearch, PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
@@ -45,7 +45,7 @@ from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, 
 from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_snapshots
-from finesight.tasks.segmentation.snapshots import MaskSnapshots, watch_masks
+from finesight.tasks.segmentation.snapshots import watch_masks
 from finesight.training.losses import class_weights, parse_loss
 
 CLASSES_EXPLAINED = 3  # of a mask, where no class was asked for
@@ -59,7 +59,7 @@ class Segmentation:
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
     fits: tuple[Fit, ...] = ("native", "stretch")
-    has_masks = True
+    has_head_rows = False
     default_out = "masks"
     refused_options: Mapping[str, str] = {
         "header": "",
@@ -151,8 +151,8 @@ class Segmentation:
         counts = torch.from_numpy(class_counts)
         return augment_pairs(images, targets, settings, preprocessing, draws, size, counts)
 
-    def new_score(self, classes: ClassList, answers: bool = True, run: RunFolder | None = None) -> Score:
-        return SegmentationScore(classes, answers)
+    def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
+        return SegmentationScore(classes, to_save)
 
     def list_inputs(self, images: str | Path) -> list[Item]:
         """Without the masks that lie beside the images."""
@@ -201,10 +201,12 @@ class Segmentation:
     def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
         return read_statistics(run, split, classes)
 
-    def start_film(
-        self, run: RunFolder, keys: Sequence[str], targets: Targets, classes: ClassList, settings: Settings
-    ) -> MaskSnapshots | None:
-        return watch_masks(run, keys, count_shares(targets, len(classes)), classes, settings.snapshots)
+    def watch_training(
+        self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
+    ) -> list[Callback]:
+        counts = count_shares(val.targets, len(classes))
+        snapshots = watch_masks(run, val.keys, counts, classes, settings.snapshots)
+        return [snapshots] if snapshots else []
 
 
 def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
