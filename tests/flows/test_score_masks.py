@@ -10,7 +10,7 @@ from PIL import Image
 
 from finesight.app.score_masks import score_masks
 from finesight.classes import ClassList
-from finesight.data.masks.files import encode_colours, encode_mask
+from finesight.data.masks.encoding import encode_colours, encode_mask
 from finesight.errors import DataError
 
 COLOURS = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)], np.uint8)

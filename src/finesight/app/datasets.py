@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from finesight.config import Preprocessing, Settings
 from finesight.data.image_cache import open_pixels
-from finesight.data.images.reading import describe_reading
+from finesight.data.images.reading_notes import describe_reading
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item

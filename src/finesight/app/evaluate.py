@@ -7,7 +7,7 @@ from typing import Any
 from finesight import distributed
 from finesight.app.run_data import RunData
 from finesight.config import DataSettings
-from finesight.data.layouts.globs import can_be_read
+from finesight.data.layouts.patterns import can_be_read
 from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
 from finesight.inference.predictor import Predictor, score_split

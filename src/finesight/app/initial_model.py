@@ -8,7 +8,7 @@ import torch
 
 from finesight.config import PixelScale, Preprocessing, Settings
 from finesight.data.decoders import stored_size
-from finesight.data.images.reading import describe_scale
+from finesight.data.images.reading_notes import describe_scale
 from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.listing import Listing
 from finesight.data.sample import Item

@@ -14,7 +14,7 @@ from finesight.data.audit import Inspection, audit_data
 from finesight.data.formats import FORMATS
 from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
-from finesight.data.masks.rules import MAX_INFERRED
+from finesight.data.masks.rule_choice import MAX_INFERRED
 from finesight.errors import DataError
 from finesight.tasks import TARGETS
 

@@ -18,7 +18,7 @@ from finesight.data.images.scaling import ValueStats, choose_scale, measure_valu
 from finesight.data.leftovers import Note
 from finesight.data.masks.looks import Look
 from finesight.data.masks.rule import MaskRule
-from finesight.data.masks.rules import choose_rule
+from finesight.data.masks.rule_choice import choose_rule
 from finesight.data.masks.values import UnknownValues
 from finesight.data.sample import Item
 from finesight.data.splits import split_train_val

@@ -10,11 +10,11 @@ from finesight.classes import natural_key
 from finesight.config import DataSettings
 from finesight.data.images.content import UNREAD_IMAGES
 from finesight.data.images.image import IMAGE_SUFFIXES
-from finesight.data.layouts.choice import find_fitting, read_survey, settle
-from finesight.data.layouts.globs import read_globs
+from finesight.data.layouts.detection import find_fitting, read_survey, settle
 from finesight.data.layouts.names import is_mask
 from finesight.data.layouts.pair_layouts import find_layout, leave_unmasked
 from finesight.data.layouts.pairing import UnclearPairs
+from finesight.data.layouts.patterns import read_globs
 from finesight.data.layouts.survey import Splits as Found
 from finesight.data.layouts.survey import Survey, locate, survey_folder
 from finesight.data.layouts.table import FORMATS

@@ -12,7 +12,7 @@ from PIL import Image
 from finesight.app.inspect import inspect
 from finesight.data.formats import list_images
 from finesight.data.images.content import explain_content, recognise
-from finesight.data.layouts.globs import read_globs
+from finesight.data.layouts.patterns import read_globs
 from finesight.data.leftovers import CLAIM, Note
 from finesight.errors import DataError
 from listings import read_listing

@@ -1,6 +1,6 @@
 from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Inspection
-from finesight.data.images.reading import describe_loss
+from finesight.data.images.reading_notes import describe_loss
 
 
 @check("D121", "Pixel values that scaling loses", "warning")

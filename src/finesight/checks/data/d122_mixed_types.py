@@ -2,7 +2,7 @@ from collections import Counter
 
 from finesight.checks.contract import Example, Explanation, check
 from finesight.data.audit import Inspection
-from finesight.data.images.reading import describe_mixture
+from finesight.data.images.reading_notes import describe_mixture
 
 
 @check("D122", "Images of different pixel types", "warning")

@@ -52,7 +52,7 @@ class Kind:
 
 
 def find_kind(path: Path) -> Kind:
-    """uint8 for what cannot be told: decoding says what is wrong with it."""
+    """uint8 for a file that cannot be read: decoding says what is wrong with it."""
     try:
         with path.open("rb") as file:
             start = file.read(26)
@@ -216,7 +216,7 @@ def _read_png(path: Path, num_bands: int) -> Bands:
 
 
 def _decode(path: Path, raw_mode: str) -> np.ndarray:
-    """uint16 pixels of a PNG; raw_mode: what Pillow is told its bytes are, where that is not what they are."""
+    """uint16 pixels of a PNG; raw_mode: as what Pillow decodes its bytes, where it differs from what they are."""
     with open_image(path) as image:
         if raw_mode:
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]  # type: ignore[attr-defined]

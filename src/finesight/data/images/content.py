@@ -73,7 +73,7 @@ def recognise(path: Path) -> str:
 
 
 def explain_content(path: Path) -> str:
-    """Why a file is not an image that finesight reads, as far as it can be told: the rest of a sentence, or ""."""
+    """Why a file is not an image that finesight reads: the rest of a sentence; "" where nothing is recognised."""
     found = recognise(path)
     if found == "Git LFS pointer":
         return "is a Git LFS pointer, not the image: run `git lfs pull`"

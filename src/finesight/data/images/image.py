@@ -24,7 +24,7 @@ MAX_STRETCH = 16  # how many times longer than the crop an image may be before i
 
 Fit = Literal["crop", "stretch", "native"]
 Interpolation = Literal["bilinear", "bicubic"]
-Progress = Callable[[int], object]  # told how many images have been done since it was last called
+Progress = Callable[[int], object]  # receives the number of images done since its last call
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 

@@ -1,4 +1,4 @@
-"""How values that are not uint8 become uint8: one range for each type, found once for a data set and kept in its run.
+"""How values that are not uint8 become uint8: one range for each type, found once for a data set and stored in its run.
 
 Values are scaled by the type's own range where they use at least half of it (0-4095 of 12-bit values, 0-1 of
 fractions), else by a range that holds all but the lowest and highest thousandth. What is outside is clipped.
@@ -17,14 +17,14 @@ from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 
 AS_STORED: PixelScale = {}  # of data sets that are uint8 throughout: anything else is refused
-NUM_SAMPLED = 64  # images of each type that are looked at
+NUM_SAMPLED = 64  # images of each type that are sampled
 PIXELS_SAMPLED = 1 << 15  # of each of them
 TAILS = (0.1, 99.9)  # percentiles
 MISSING = (-9999, -99999, -32768, -32767, -(2**31))  # "not measured", without a tag that says so: never in a range
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
 ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64
-FAR_OUTSIDE = 0.1  # share of an image's values outside the range
+FAR_OUTSIDE = 0.1  # fraction of an image's values outside the range
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ValueStats:
     """The values of one type in a data set, by a sample. lowest, highest: that occur; low, high: the range used.
 
     levels: of 0-255 that hold the middle 98 % of the values; distinct: different values among those.
-    missing: share of pixels without a value.
+    missing: fraction of pixels without a value.
     """
 
     type_name: str
@@ -55,8 +55,8 @@ class ValueStats:
             f"{self.type_name}, {self.lowest:g} to {self.highest:g}; {self.low:g} to {self.high:g} becomes 0-255 "
             f"({self.levels} grey levels used, {self.num_sampled} images sampled)"
         )
-        share = f"{100 * self.missing:.3g}" if self.missing >= 0.0001 else "less than 0.01"
-        return f"{text}; {share} % of pixels hold no value and are black" if self.missing else text
+        percent = f"{100 * self.missing:.3g}" if self.missing >= 0.0001 else "less than 0.01"
+        return f"{text}; {percent} % of pixels hold no value and are black" if self.missing else text
 
 
 def measure_values(items: Sequence[Item]) -> tuple[ValueStats, ...]:
@@ -87,7 +87,7 @@ def spread(items: Sequence[Item], count: int = NUM_SAMPLED) -> list[Item]:
 
 
 def scale_bands(bands: Bands, scale: PixelScale | None) -> tuple[np.ndarray, float]:
-    """(uint8 RGB (h, w, 3), share of the values that lie outside the range).
+    """(uint8 RGB (h, w, 3), fraction of the values that lie outside the range).
 
     Pixels without a value are black, transparent ones white. scale: None as before runs kept one, each image by its
     own highest value. Raises DataError for a type that the scale has no range for.
@@ -149,7 +149,7 @@ def _measure(type_name: str, items: Sequence[Item]) -> ValueStats | None:
     values = np.concatenate([values for values, _ in samples]) if samples else np.empty(0)
     if not len(values):
         return None
-    missing = float(np.mean([share for _, share in samples]))
+    missing = float(np.mean([fraction for _, fraction in samples]))
     used = _drop_fill(values, dtype)
     low, high = find_range(used, dtype.kind)
     first, last = np.percentile(used, (1, 99))
@@ -169,7 +169,7 @@ def _measure(type_name: str, items: Sequence[Item]) -> ValueStats | None:
 
 
 def _sample(path: Path) -> tuple[np.ndarray, float] | None:
-    """(some values float64 (n,), share of pixels without one) of a file; None of one that cannot be read."""
+    """(some values float64 (n,), fraction of pixels without one) of a file; None of one that cannot be read."""
     try:
         bands = read_bands(path)
     except Exception:  # decoding says what is wrong with it

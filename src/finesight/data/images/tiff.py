@@ -26,7 +26,7 @@ BLACK_IS_HIGH, GREY, RGB = 0, 1, 2  # photometric interpretations that are read 
 COMPRESSIONS = {  # that leave the bytes as they are; the names are GDAL's
     1: "none", 5: "LZW", 8: "DEFLATE", 32946: "DEFLATE", 32773: "PACKBITS", 34925: "LZMA", 50000: "ZSTD",
 }  # fmt: skip
-PILLOWS = (2, 3, 4, 6, 7, 32771, 32809, 34676, 34677)  # fax, JPEG and their like: what is stored is no row of values
+PILLOWS = (2, 3, 4, 6, 7, 32771, 32809, 34676, 34677)  # fax, JPEG and the like: bytes are not values
 OTHERS = {34887: "LERC", 34712: "JPEG 2000", 50001: "WebP", 50002: "JPEG XL"}
 
 
@@ -274,7 +274,7 @@ def _decode(content: bytes, tiff: Tiff, rows: int, bands: int, dtype: np.dtype) 
 
 
 def _decompress(content: bytes, tiff: Tiff, rows: int, row_bytes: int) -> bytes:
-    """The bytes of a strip or tile, which Pillow is told are grey pixels."""
+    """The bytes of a strip or tile, decoded as grey pixels."""
     start = 8 + len(content) + len(content) % 2
     tags = {256: row_bytes, 257: rows, 258: 8, 259: tiff.compression, 262: GREY, 266: tiff.fill_order, 273: 8, 277: 1}
     tags |= {278: rows, 279: len(content)}

@@ -117,7 +117,7 @@ def _names_images(rows: Sequence[Sequence[str]], column: int) -> bool:
 def _find_splits(
     header: Sequence[str], plain: Sequence[str], rows: Sequence[Sequence[str]], used: Sequence[int | None]
 ) -> tuple[tuple[tuple[str, int], ...], list[str]]:
-    """(kind of flag or "", position) of the columns that tell the split, and notes on those taken or passed over."""
+    """(kind of flag or "", position) of the columns that hold the split, and notes on those taken or passed over."""
     free = [each for each in range(len(header)) if each not in used]
     chosen: tuple[tuple[str, int], ...] = ()
     if called := [each for each in free if plain[each] == "split"]:
@@ -125,7 +125,7 @@ def _find_splits(
     elif words := [each for each in free if _tells_splits(rows, each)]:
         if len({tuple(split_name(row[each]) for row in rows if len(row) == len(header)) for each in words}) > 1:
             some = " and ".join(repr(header[each]) for each in words)
-            raise DataError(f"has columns {some}, which tell different splits: call the right one split.")
+            raise DataError(f"has columns {some}, which hold different splits: name the right one 'split'.")
         chosen = (("", words[0]),)
     else:
         chosen = tuple(
@@ -139,7 +139,7 @@ def _find_splits(
     for each in free:
         if each not in taken and (plain[each] in SPLIT_NAMES or any(plain[each] in names for names in FLAGS.values())):
             values = quote_some(sorted(_values(rows, each)), 3)
-            notes.append(f"Column {header[each]!r} ({values}) is not used: what it says of the split is not plain.")
+            notes.append(f"Column {header[each]!r} ({values}) is not used: it does not name a split in every row.")
     return chosen, notes
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, permutations
 from pathlib import Path
 
-from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
+from finesight.data.layouts.mask_detection import have_equal_sizes, look_like_masks
 from finesight.data.layouts.names import folder_kind, stem_of, stem_words, take_apart
 from finesight.data.layouts.pairing import glob_of, match
 from finesight.data.sample import Item

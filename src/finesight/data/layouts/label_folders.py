@@ -15,7 +15,7 @@ from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 
-# How a name's label and its number are told apart. Only the first is so usual that few names need to prove it.
+# How a name divides into label and number. Only the first is so usual that few names need to prove it.
 NAMES = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (r"(.*)_([^_]*[0-9][^_]*)", r"(.*)\.([0-9]+)", r"(.*)-([0-9]+)", r"(.*?) ?\(([0-9]+)\)")
@@ -162,7 +162,7 @@ def read_name_prefix(survey: Survey) -> Splits:
 
 
 def _label(each: Placed, pattern: re.Pattern[str]) -> str:
-    """`willow_tree` of willow_tree_7.png; "" where the name tells none."""
+    """`willow_tree` of willow_tree_7.png; "" where the name has none."""
     match = pattern.fullmatch(each.stem)
     return match[1] if match else ""
 

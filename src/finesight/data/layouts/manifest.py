@@ -34,7 +34,7 @@ class UnusableRows(DataError):
 
 
 class _Missing(DataError):
-    """There is no file of the name that it holds."""
+    """No file has the name that the message holds."""
 
 
 def is_manifest(table: Path, kind: Kind = "labels") -> bool:
@@ -77,7 +77,7 @@ def read_manifest_of(survey: Survey, kind: Kind) -> Splits:
 def read_manifest(
     table: Path, kind: Kind = "labels", may_leave: bool = False, notes: list[Note] | None = None
 ) -> Splits:
-    """Items by split; all are `train` where no column tells it.
+    """Items by split; all are `train` where no column names it.
 
     kind: what the table gives images. may_leave: whether paths may lead out of the file's folder. notes: takes what
     was guessed.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
+from finesight.data.layouts.mask_detection import have_equal_sizes, look_like_masks
 from finesight.data.layouts.names import Name, kind_of, take_apart
 from finesight.data.layouts.pairing import Pairing, Way, find_pairs, glob_of
 from finesight.data.layouts.split_lists import read_split_lists
@@ -17,13 +17,13 @@ from finesight.errors import DataError
 
 
 def fits_pairs(survey: Survey, way: Way) -> bool:
-    """Whether names, and pixels where names do not tell, say that images and masks lie here in this way."""
+    """Whether names, or pixels where names do not decide, show images and masks in this layout."""
     layout = find_layout(survey)
     return layout is not None and layout.way == way
 
 
 def find_layout(survey: Survey) -> Pairing | None:
-    """Images and masks as names and pixels tell them. Raises UnclearPairs."""
+    """Images and masks, by names and, where these do not decide, by pixels. Raises UnclearPairs."""
     found = find_pairs(survey.images)
     return found if found is None or found.is_certain else _confirm(found, survey.root)
 

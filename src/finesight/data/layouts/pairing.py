@@ -17,7 +17,7 @@ Way = Literal["mask_folders", "mask_suffix"]
 Group = Sequence[Name]
 Words = tuple[str, ...]
 LONGEST_CUT = 6  # words that one side's names may have more than the other's
-PROBE = 200  # names that tell which cut fits
+PROBE = 200  # names on which cuts are tried
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class UnclearPairs(DataError):
 
 @lru_cache(maxsize=4)
 def find_pairs(keys: tuple[str, ...], way: Way | Literal[""] = "") -> Pairing | None:
-    """Images and masks among these files; None where names do not tell. way: the only one to try.
+    """Images and masks among these files; None where names do not decide. way: the only one to try.
 
     Raises UnclearPairs where two kinds of masks, or of images, would do as well.
     """
@@ -117,7 +117,7 @@ def _unclear(images: Sequence[Group], masks: Sequence[Group]) -> UnclearPairs:
 
 
 def _find_by_ending(names: Group) -> Pairing | None:
-    """`7.jpg` and `7.png` side by side; only pixels can tell that one of them is a mask."""
+    """`7.jpg` and `7.png` side by side; only pixels show which of them is the mask."""
     endings = sorted({name.ending.lower() for name in names})
     if len(endings) != 2:
         return None

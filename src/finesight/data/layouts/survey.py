@@ -1,4 +1,4 @@
-"""What lies under a data root, walked once, and told in a sentence."""
+"""The files below a data folder, listed once, and described in a sentence."""
 
 import os
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def locate(path: str | Path) -> Path:
 def _walk(root: Path, visited_folders: list[str], passed_over: dict[str, str]) -> Iterator[str]:
     """Keys of all files; links to folders are followed, each folder is visited once.
 
-    Of hidden files and folders only those are told that hold images. visited_folders: takes the folders;
+    Hidden files and folders are reported only where they hold images. visited_folders: takes the folders;
     passed_over: takes those that are not looked into, with the reason.
     """
 

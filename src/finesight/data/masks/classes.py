@@ -1,4 +1,4 @@
-"""The classes that masks themselves tell: their colours, or else their values."""
+"""The classes of masks without a class list: their colours, or else their values."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -98,8 +98,6 @@ def _check(looks: Sequence[Look], count: int, what: str, settings: DataSettings,
     if count < 2:
         negative = {code for look in looks for code in look.counts if code < 0 and code != NODATA}
         values = name_some(map(str, sorted({*tagged, *negative})))
-        why = (
-            f" Those that are negative or nodata ({values}) count nowhere; if one is a class, list all in data.classes"
-        )
+        why = f" Those that are negative or nodata ({values}) are ignored; if one is a class, list all in data.classes"
         why = f"{why}, with their values as ids." if values else ""
         raise DataError(f"The masks hold {count} class; two at least are needed, in {what} that differ.{why}")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
 from finesight.data.masks.codes import grey_of, pack_one
-from finesight.data.masks.files import mask_colours
+from finesight.data.masks.encoding import mask_colours
 from finesight.data.masks.looks import Look
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.palettes import find_conflict, find_moved
 from finesight.data.masks.rule import MaskRule
-from finesight.data.masks.rules import choose_rule
+from finesight.data.masks.rule_choice import choose_rule
 from finesight.data.masks.values import MixedScales, name_some
 from finesight.errors import DataError
 

@@ -1,6 +1,6 @@
 """What each mask file holds: its colours or values, and how many pixels have each.
 
-All masks of a data set are looked at before any is read as classes: what they hold decides the rule (`masks.rules`).
+All masks of a data set are decoded once before any is read as classes: what they hold decides `masks.rule_choice`.
 """
 
 from collections import Counter

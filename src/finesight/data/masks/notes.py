@@ -36,7 +36,7 @@ def note_unmapped(looks: Sequence[Look], rule: MaskRule, limit: float) -> list[s
     if sum(codes.total() for _, codes in found) / _count_pixels(looks) > limit:
         advice = "add the class, or allow as much with data.unmapped_fraction, or data.colour_tolerance:"
         raise DataError(list_problems(f"{what}: {advice}", lines))
-    return [list_problems(f"{what}; they count nowhere:", lines)]
+    return [list_problems(f"{what}; they are ignored:", lines)]
 
 
 def note_reading(looks: Sequence[Look], rule: MaskRule) -> list[str]:
@@ -67,7 +67,7 @@ def _note_missing(looks: Sequence[Look], rule: MaskRule) -> list[str]:
     notes = []
     if found := _collect(looks, rule, is_ignored):
         what = f"hold no class (negative, nodata, NaN or transparent: {_name_all(found)})"
-        notes.append(f"{_count(looks, found)} {what}; they count nowhere. If one is a class, list it in data.classes.")
+        notes.append(f"{_count(looks, found)} {what}; they are ignored. If one is a class, list it in data.classes.")
     named = Counter(
         spell_code(look, look.nodata, rule)
         for look in looks

@@ -75,7 +75,7 @@ def are_colours(
 ) -> bool:
     """Whether palettes are read by colour where the class list has colours.
 
-    unknown: fraction of their pixels whose colours are no class. Where that is more than `limit`, the palette may be
+    unknown: fraction of their pixels whose colours are not a class. Where that is more than `limit`, the palette may be
     for show: values are read, unless a colour that is a class contradicts them. ignored: values that are ignored; if
     one has the colour of a class, values are read, too.
     """

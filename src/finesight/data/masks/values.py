@@ -1,4 +1,4 @@
-"""What values of masks mean: which class each is, and what is wrong where they do not tell."""
+"""What values of masks mean: which class each is, and what is wrong where they do not say."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ INTEGER = re.compile("-?[0-9]{1,8}")
 
 
 class UnknownValues(DataError):
-    """Values of masks that are no class. advice: what to do, a sentence or two. is_border: they look like an ignored
+    """Values of masks that are not a class. advice: what to do, a sentence or two. is_border: they look like an ignored
     border."""
 
     def __init__(self, message: str, advice: str, values: Collection[int], is_border: bool = False) -> None:
@@ -116,7 +116,7 @@ def _explain_border(looks: Sequence[Look], found: Counter[int], unknown: Sequenc
     ignore = values if is_one else list(unknown)
     listed = "it in data.classes, with its value as id" if is_one else "them in data.classes, with their values as ids"
     advice = (
-        f"usually a border that counts nowhere. Set data.ignore = {ignore}, or list it as a class in data.classes."
+        f"usually a border to be ignored. Set data.ignore = {ignore}, or list it as a class in data.classes."
         if is_border
         else f"{fraction:.0%} of the pixels. If a class, list {listed}; if unlabelled, set data.ignore = {ignore}."
     )

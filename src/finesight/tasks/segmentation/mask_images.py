@@ -9,7 +9,7 @@ from PIL import Image
 from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.images.image import Fit, UnreadableImage, place_whole, read_image
-from finesight.data.masks.files import encode_mask, mask_colours
+from finesight.data.masks.encoding import encode_mask, mask_colours
 from finesight.data.masks.looks import read_mask
 from finesight.reporting.originals import Size
 from finesight.reporting.thumbnails import data_uri

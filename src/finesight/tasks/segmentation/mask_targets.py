@@ -13,7 +13,7 @@ from finesight.data.images.image import Fit, UnreadableImage
 from finesight.data.leftovers import Note
 from finesight.data.masks.looks import look_at_masks
 from finesight.data.masks.rule import MaskRule
-from finesight.data.masks.rules import apply_rule, choose_rule
+from finesight.data.masks.rule_choice import apply_rule, choose_rule
 from finesight.data.sample import Item
 from finesight.data.sufficiency import Amount, compare_classes
 from finesight.data.targets import Rule, Size, Splits, TargetKind

@@ -16,7 +16,7 @@ from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, image_s
 from finesight.data.layouts.names import mask_name
 from finesight.data.leftovers import CLAIM
 from finesight.data.loader import batch_by_size
-from finesight.data.masks.files import encode_colours, encode_overlay, encode_values
+from finesight.data.masks.encoding import encode_colours, encode_overlay, encode_values
 from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.data.masks.files import encode_mask
+from finesight.data.masks.encoding import encode_mask
 from finesight.errors import DataError, ModelError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.calibration import Calibration

@@ -10,7 +10,7 @@ from torch import Tensor
 from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import SnapshotSettings
-from finesight.data.masks.files import encode_mask
+from finesight.data.masks.encoding import encode_mask
 from finesight.errors import ConfigError
 from finesight.run import schema
 from finesight.run.files import write_atomically

@@ -106,7 +106,7 @@ def test_nearly_plain_class_folders(
         ),
         (_flat("dev") + _flat("test") + _flat("prod"), r"'dev', 'test' .* give --format class_folders"),
         (_under("train") + _under("val") + _under("dev"), r"'dev', 'val' .* both called like the split val"),
-        ([f"2021-0{month}-0{day}.png" for month in range(1, 5) for day in range(1, 5)], "None tells its class"),
+        ([f"2021-0{month}-0{day}.png" for month in range(1, 5) for day in range(1, 5)], "No image has a label"),
     ],
 )
 def test_the_culprit_is_named_in_one_line(draw: Draw, tmp_path: Path, names: list[str], says: str) -> None:

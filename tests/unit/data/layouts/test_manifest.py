@@ -49,7 +49,7 @@ def test_splits_blanks_and_other_columns(tmp_path: Path) -> None:
         ("colour,label\nred,x\n", "no column 'path'"),
         ("path,class,category\na.png,x,y\n", "'class' and 'category', of which each could be the class"),
         ("a.png,x\na.png,y\n", "no header: its first row reads 'a.png,x'"),
-        ("path,label,set,phase\na.png,x,train,val\na.png,x,val,train\n", "'set' and 'phase', which tell different"),
+        ("path,label,set,phase\na.png,x,train,val\na.png,x,val,train\n", "'set' and 'phase', which hold different"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
         ("path,label\nb.png,x\n", "row 2: there is no image 'b.png'"),
         ("path,label\n,x\n", "row 2: there is no image ''"),

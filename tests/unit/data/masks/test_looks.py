@@ -11,10 +11,10 @@ from PIL import Image
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import DataSettings
 from finesight.data.class_files import PRESETS
-from finesight.data.masks.files import encode_colours, encode_mask, encode_overlay, encode_values, mask_colours
+from finesight.data.masks.encoding import encode_colours, encode_mask, encode_overlay, encode_values, mask_colours
 from finesight.data.masks.looks import Look, UnreadableMask, count_codes, look_at_masks, read_mask
 from finesight.data.masks.rule import MaskRule
-from finesight.data.masks.rules import apply_rule, choose_rule
+from finesight.data.masks.rule_choice import apply_rule, choose_rule
 from finesight.data.sample import Item
 from finesight.errors import DataError
 

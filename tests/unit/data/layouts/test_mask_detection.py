@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data.layouts.mask_signs import have_equal_sizes, look_like_masks
+from finesight.data.layouts.mask_detection import have_equal_sizes, look_like_masks
 
 
 def draw(folder: Path, kind: str, ending: str = "png") -> list[Path]:

@@ -22,7 +22,7 @@ from finesight.errors import DataError
 def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
     """(what to read, name of its format). A single folder that holds everything is gone into, which is noted.
 
-    preferred: the format of what cannot be told by itself, such as images of a single class.
+    preferred: the format where the files alone do not decide, such as images of a single class.
     """
     survey = survey_folder(root)
     if format != "auto":
@@ -139,7 +139,7 @@ def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
 
 
 def _explain(survey: Survey) -> str:
-    """Why images tell no class, and the nearest layout that would."""
+    """Why the images have no labels, and the nearest layout that would give them some."""
     while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.images):
         survey = survey_folder(survey.root / only)
     if tables := [table.name for table in survey.tables if guess_manifest(table)]:
@@ -156,8 +156,8 @@ def _explain(survey: Survey) -> str:
             )
     if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.images):
         return reason
-    told = "None tells its class. " if survey.images else ""
-    return next(explain_misfit(survey), "") or f"{describe(survey)} {told}{_expected()}"
+    unlabelled = "No image has a label. " if survey.images else ""
+    return next(explain_misfit(survey), "") or f"{describe(survey)} {unlabelled}{_expected()}"
 
 
 def _expected() -> str:

@@ -10,7 +10,7 @@ from finesight.classes import IGNORE_INDEX, ClassList, Colour
 from finesight.data.masks.rule import MaskRule
 
 RUNS = 3  # zlib's Z_RLE
-GOLDEN = 0.618034  # turning the hue by this share keeps any number of colours apart
+GOLDEN = 0.618034  # turning the hue by this fraction keeps any number of colours distinct
 
 
 def mask_colours(classes: ClassList) -> tuple[Colour, ...]:
@@ -37,16 +37,16 @@ def encode_colours(indices: np.ndarray, classes: ClassList) -> bytes:
 def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None = None) -> bytes:
     """Grey PNG bytes: class ids where those are numbers up to 255, as in masks of values, else indices.
 
-    rule: of the masks that were learned from; where they hold a value up to 255 for every class, it is that.
+    rule: of the training masks; where they hold a value up to 255 for every class, it is that.
     """
     ids = [int(id_) if id_.isascii() and id_.isdigit() else 256 for id_ in classes.ids]
     values = list(ids) if max(ids) < 256 else list(range(len(classes)))
     if rule is not None and rule.palette_as == "value":
-        learned = {index: value for value, index in reversed(rule.values) if 0 <= value < 256}
-        if classes.ignore is not None and IGNORE_INDEX in learned:
-            learned.setdefault(classes.ignore, learned[IGNORE_INDEX])
-        if set(range(len(classes))) <= learned.keys():
-            values = [learned[index] for index in range(len(classes))]
+        trained = {index: value for value, index in reversed(rule.values) if 0 <= value < 256}
+        if classes.ignore is not None and IGNORE_INDEX in trained:
+            trained.setdefault(classes.ignore, trained[IGNORE_INDEX])
+        if set(range(len(classes))) <= trained.keys():
+            values = [trained[index] for index in range(len(classes))]
     return _png(Image.fromarray(np.array(values, np.uint8)[indices]))
 
 

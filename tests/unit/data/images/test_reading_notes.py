@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finesight.data.images.reading import describe_reading, describe_scale
+from finesight.data.images.reading_notes import describe_reading, describe_scale
 from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.sample import Item
 from tiffs import write_tiff
@@ -24,7 +24,7 @@ def test_nothing_to_say_of_what_is_alike(tmp_path: Path) -> None:
 def test_values_in_another_unit(tmp_path: Path) -> None:
     items = [write(tmp_path, str(i), (NOISE / 255).astype(np.float32)) for i in range(3)]
     (note,) = describe_reading(items, {"float32": (0.0, 255.0)})
-    assert note.startswith("3 of 3 images looked at use next to nothing of the range")
+    assert note.startswith("3 of 3 images looked at use almost none of the range")
     (note,) = describe_reading(items, {"float32": (0.0, 0.5)})
     assert note.startswith("3 of 3 images looked at have more than 10% of their values outside the range")
 

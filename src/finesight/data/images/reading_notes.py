@@ -1,4 +1,4 @@
-"""What there is to say about reading a set of images: told once for all of them, from headers and a sample."""
+"""Notes on how a set of images is read: once for all of them, from headers and a sample."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -65,8 +65,8 @@ def describe_reading(items: Sequence[Item], scale: PixelScale | None) -> tuple[s
     dull = sum(each.type_name != "uint8" and int(np.ptp(each.pixels)) <= DULL for each in decoded)
     if scale is not None and 2 * dull > len(decoded):
         notes.append(
-            f"{dull:,} of {len(decoded):,} images looked at use next to nothing of the range of the training images "
-            "and are all but one grey: are their values in another unit?"
+            f"{dull:,} of {len(decoded):,} images looked at use almost none of the range of the training images "
+            "and are nearly one grey: are their values in another unit?"
         )
     remarks = Counter(remark for each in decoded for remark in each.remarks)
     notes += [f"{count:,} of {len(decoded):,} images looked at hold {remark}." for remark, count in remarks.items()]

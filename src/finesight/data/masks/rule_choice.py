@@ -140,7 +140,7 @@ def _make_rule(looks: Sequence[Look], classes: ClassList, ignored: Ignored, sett
         _refuse_colours(looks, limit)
         values = _value_table(looks, classes, ignored, tolerance)
         palette = {pair for look in looks for pair in look.palette.items()}
-        shown = tuple(sorted(palette)) if not find_moved(looks) else ()  # a palette of one colour tells nothing
+        shown = tuple(sorted(palette)) if not find_moved(looks) else ()  # a palette of one colour says nothing
         return MaskRule(_as_greys(values), tuple(values.items()), "value", tolerance, shown)
     greys = {value: colours[colour_of(value)] for value in range(256) if colour_of(value) in colours}
     by_colour = MaskRule(tuple(colours.items()), tuple(greys.items()), "colour", tolerance)
@@ -174,7 +174,7 @@ def _refuse_joined(looks: Sequence[Look], rule: MaskRule) -> None:
 
 
 def _refuse_colours(looks: Sequence[Look], limit: float) -> None:
-    """Raises DataError for masks whose classes only colours can tell, where the class list has none."""
+    """Raises DataError for masks whose classes only colours distinguish, where the class list has none."""
     lacking = f"but the class list has no colours: {GIVE_COLOURS}."
     for look in looks:
         colours = [code for code in look.codes if look.kind == "colour" and grey_of(code) is None]
