@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
 
 from finesight.classes import ClassList
 from finesight.config import DataSettings, PixelScale
@@ -57,7 +56,7 @@ class Inspection:
     unknown_values: UnknownValues | None = None
 
     @property
-    def task(self) -> Literal["classification", "segmentation", "none"]:
+    def task(self) -> str:
         return FORMATS[self.format].task
 
     @property

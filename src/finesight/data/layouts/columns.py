@@ -8,6 +8,7 @@ from typing import Literal
 
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.leftovers import quote_some
+from finesight.data.sample import Target
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 
@@ -52,6 +53,10 @@ class Columns:
     splits: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
+    def read_target(self, row: Sequence[str]) -> Target:
+        """The target as it is written; None where the row has none."""
+        return row[self.target].strip() or None
+
     def name_split(self, row: Sequence[str]) -> str:
         """train, val or test; "" where the row's cell names none."""
         if not self.splits:
@@ -73,12 +78,12 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: Kin
         if header.count(name) > 1:
             raise DataError(f"has a column twice; its first row reads {','.join(header)!r}.")
     plain = [re.sub(r"[\s_.-]+", "", name.lower()) for name in header]
-    mask = None if kind == "labels" else _find(header, plain, MASK_NAMES, ())
-    image = _find(header, plain, IMAGE_NAMES, ())
-    label = None if kind == "masks" and mask is not None else _find(header, plain, LABEL_NAMES, (image,))
+    mask = None if kind == "labels" else find_column(header, plain, MASK_NAMES, ())
+    image = find_column(header, plain, IMAGE_NAMES, ())
+    label = None if kind == "masks" and mask is not None else find_column(header, plain, LABEL_NAMES, (image,))
     if image is None:
         raise DataError(f"has no column 'path' with the images' files; its first row reads {','.join(header)!r}.")
-    splits, notes = _find_splits(header, plain, rows, (image, mask, label))
+    splits, notes = find_splits(header, plain, rows, (image, mask, label))
     used = {image, *(position for _, position in splits)}
     # pandas writes row numbers into a column without a name, or `Unnamed: 0`
     left = [each for each, name in enumerate(plain) if each not in used and name and not name.startswith("unnamed")]
@@ -95,9 +100,10 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: Kin
     return Columns(image, target, found, splits, tuple(notes))
 
 
-def _find(
+def find_column(
     header: Sequence[str], plain: Sequence[str], names: Sequence[str], not_these: Sequence[int | None]
 ) -> int | None:
+    """Position of the one column with a name of the best row of `names`; None where no row has one."""
     for row in names:
         found = [each for each, name in enumerate(plain) if name in row.split() and each not in not_these]
         exact = [each for each in found if header[each] in ("path", "label", "image", "mask")]
@@ -114,7 +120,7 @@ def _names_images(rows: Sequence[Sequence[str]], column: int) -> bool:
     return bool(cells) and all(PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES for cell in cells)
 
 
-def _find_splits(
+def find_splits(
     header: Sequence[str], plain: Sequence[str], rows: Sequence[Sequence[str]], used: Sequence[int | None]
 ) -> tuple[tuple[tuple[str, int], ...], list[str]]:
     """(kind of flag or "", position) of the columns that hold the split, and notes on those taken or passed over."""

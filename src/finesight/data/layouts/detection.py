@@ -67,9 +67,9 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
             names += [name] if each.task != "none" and each.fits(survey) else []
         except UnclearPairs as error:
             unclear = error
-    # pairs are the more special layout: images/ and masks/ would also do as two classes
-    if paired := [name for name in names if FORMATS[name].task == "segmentation"]:
-        return paired
+    # images/ and masks/ would also do as two classes, several labels in a cell as one
+    if special := [name for name in names if FORMATS[name].task != "classification"]:
+        return special
     if unclear:
         raise unclear
     hidden = {

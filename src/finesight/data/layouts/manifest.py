@@ -40,7 +40,7 @@ class _Missing(DataError):
 def is_manifest(table: Path, kind: Kind = "labels") -> bool:
     """Whether a CSV file's first row has the very columns of a manifest."""
     try:
-        return set(PLAIN[kind]) <= set(_read_rows(table, limit=1)[0])
+        return set(PLAIN[kind]) <= set(read_rows(table, limit=1)[0])
     except DataError:
         return False
 
@@ -48,7 +48,7 @@ def is_manifest(table: Path, kind: Kind = "labels") -> bool:
 def guess_manifest(table: Path) -> Kind | None:
     """What a table gives to images that exist; None where it gives nothing."""
     try:
-        header, *rows = _read_rows(table, limit=ROWS_SAMPLED)
+        header, *rows = read_rows(table, limit=ROWS_SAMPLED)
         columns = find_columns(header, rows)
         cells = [row[columns.image] for row in rows if len(row) == len(header)]
         files = NamedFiles(table.parent)
@@ -84,26 +84,32 @@ def read_manifest(
     Raises DataError: not UTF-8, no such column; UnusableRows: too few or many fields, an empty label, an unknown split,
     an image that does not exist, that two rows name, or that lies outside the file's folder.
     """
-    header, *rows = _read_rows(table)
+    header, *rows = read_rows(table)
     try:
         columns = find_columns(header, [row for row in rows if row], kind)
     except DataError as error:
         raise DataError(f"Manifest {str(table)!r} {error}") from None
-    found = [Note(note) for note in columns.notes]
+    found = [] if notes is None else notes
+    found += [Note(note) for note in columns.notes]
+    return read_items(table, header, rows, columns, may_leave, found)
+
+
+def read_items(
+    table: Path, header: list[str], rows: Sequence[list[str]], columns: Columns, may_leave: bool, notes: list[Note]
+) -> Splits:
+    """Items by split of rows whose columns are known. Raises UnusableRows."""
     reading = _Reading(table, columns, NamedFiles(table.parent), may_leave).read(header, rows)
     places = (columns.image, columns.target) if columns.kind == "masks" else (columns.image,)
     cells = [row[each] for row in rows if len(row) == len(header) for each in places if row[each].strip()]
     if len(reading.missing) == sum(map(bool, rows)) and len(folders := reading.files.find_folder(cells)) == 1:
-        found.append(Note(f"Its paths are relative to the folder {folders[0].relative_to(table.parent).as_posix()!r}."))
+        notes.append(Note(f"Its paths are relative to the folder {folders[0].relative_to(table.parent).as_posix()!r}."))
         reading = _Reading(table, columns, NamedFiles(folders[0]), may_leave).read(header, rows)
     if reading.unlabelled:
         some = f"{count_of(len(reading.unlabelled), 'row')} of test without a label"
-        found.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
+        notes.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
     if near := reading.files.near:
         where = f"such as {_key(near[0][1], table)!r} for {near[0][0]!r}"
-        found.append(Note(f"{count_of(len(near), 'file')} found nearly as written, {where}."))
-    if notes is not None:
-        notes += found
+        notes.append(Note(f"{count_of(len(near), 'file')} found nearly as written, {where}."))
     if reading.reasons:
         message = _describe_missing(reading, sum(map(bool, rows))) if reading.missing else reading.reasons[0]
         if len(reading.reasons) > max(1, len(reading.missing)):
@@ -143,23 +149,24 @@ class _Reading:
         """Adds the row's item, or raises DataError with what is wrong with it."""
         if len(fields) != len(header):
             raise DataError(f"{len(fields)} fields where the first row has {len(header)}; quote names with commas.")
-        columns, has_masks = self.columns, self.columns.kind == "masks"
-        cell, target = fields[columns.image], fields[columns.target].strip()
+        columns = self.columns
+        cell, target = fields[columns.image], columns.read_target(fields)
         split = columns.name_split(fields)
         if not split:
             named = " and ".join(repr(fields[position]) for _, position in columns.splits)
             raise DataError(f"split {named} should be train, val or test.")
-        if not target and split == "test":
+        if target is None and split == "test":
             self.unlabelled.append(cell)
             return
         path = self._find(cell)
-        mask = self._find(target) if has_masks and target else None
+        if columns.kind == "masks" and isinstance(target, str):
+            target = self._find(target)
         key = _key(path, self.table)
-        if not target:
-            raise DataError(f"{key!r} has no {'mask' if has_masks else 'label'}; add one or remove the row.")
+        if target is None:
+            raise DataError(f"{key!r} has no {columns.kind.removesuffix('s')}; add one or remove the row.")
         if self.lines.setdefault(path, number) != number:
             raise DataError(f"{key!r} already stands in row {self.lines[path]}; remove one of them.")
-        self.splits.setdefault(split, []).append(Item(key, path, mask or target))
+        self.splits.setdefault(split, []).append(Item(key, path, target))
 
     def _find(self, cell: str) -> Path:
         """The file. Raises _Missing where there is none, and DataError for what leads out."""
@@ -209,7 +216,7 @@ def _cell(value: Target, table: Path) -> str:
     return _key(value, table) if isinstance(value, Path) else str(value)
 
 
-def _read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
+def read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
     """The first rows, or all; the first of them is the header, without blanks around its names."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:

@@ -6,7 +6,6 @@ A new layout is one Format in FORMATS; one of image-mask pairs gives masks' file
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from finesight.data.layouts.label_folders import (
     fits_class_folders,
@@ -25,7 +24,7 @@ class Format:
     """One layout. fits: whether a survey looks like it; read: its items, or a DataError that says what is wrong."""
 
     title: str
-    task: Literal["classification", "segmentation", "none"]
+    task: str  # a name of tasks.TASKS; none: images without targets
     fits: Callable[[Survey], bool]
     read: Callable[[Survey], Splits]
 
