@@ -12,7 +12,7 @@ from finesight.errors import ConfigError
 Subject = TypeVar("Subject")
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-Cost = Literal["fast", "slow"]  # slow: reads the images again
+Cost = Literal["fast", "slow"]  # slow: reads all images again
 
 PAGES = Path(__file__).parent / "pages"  # docs/findings, which every wheel carries
 

@@ -30,11 +30,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Found:
-    """silent: code → title of a check that found nothing. not_applicable: code → why it could not be checked."""
+    """silent, ignored: code → title of a check that found nothing, that --ignore left out. not_applicable: code → why."""
 
     findings: tuple[Shown, ...]
     silent: dict[str, str]
     not_applicable: dict[str, str]
+    ignored: dict[str, str]
 
 
 def show_findings(evidence: Evidence, illustrate: Callable[[Sequence[str]], Mapping[str, Any]]) -> Found | None:
@@ -46,7 +47,7 @@ def show_findings(evidence: Evidence, illustrate: Callable[[Sequence[str]], Mapp
         Shown(**{name: each[name] for name in SAVED}, page=read_page(each["code"]), **illustrate(each["keys"]))
         for each in saved["findings"]
     )
-    return Found(tuple(findings), saved.get("silent", {}), saved.get("not_applicable", {}))
+    return Found(tuple(findings), *(saved.get(name, {}) for name in ("silent", "not_applicable", "ignored")))
 
 
 def show_examples(evidence: Evidence) -> Found | None:

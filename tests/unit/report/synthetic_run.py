@@ -146,7 +146,7 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
 
 
 def write_findings(run: RunFolder, keys: Sequence[str]) -> None:
-    """Two that fired, one that did not, one that did not apply."""
+    """Two that fired, one each that did not, that did not apply, and that was ignored."""
     found = [
         ("V003", "error", "A class is never predicted", f"No image is taken for {HOSTILE}.", keys[30:33]),
         ("V012", "note", "Still improving when training ended", "The last epoch was the best.", []),
@@ -157,7 +157,8 @@ def write_findings(run: RunFolder, keys: Sequence[str]) -> None:
         {
             "split": "val",
             "findings": [dict(zip(names, row, strict=True)) for row in found],
-            "silent": {"V002": "No better than always guessing the largest class"},
+            "silent": {"V002": "No better than always predicting the largest class"},
             "not_applicable": {"V011": "It judges masks."},
+            "ignored": {"V004": "Too few images to score a class"},
         },
     )

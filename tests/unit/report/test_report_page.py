@@ -211,3 +211,9 @@ def test_static_parts_need_no_script(page: str) -> None:
     assert 'class="tile sheet-0"' in static
     assert "Most confident errors" in static
     assert '<tr>\n        <th scope="row" data-value="wolf">' in static
+
+
+def test_checks_that_found_nothing_are_accounted_for(page: str) -> None:
+    static = without_scripts(page)
+    assert "1 check passed, 1 not applicable, 1 ignored" in static
+    assert 'V004 <span class="soft">ignored</span></dt><dd>Too few images to score a class' in static
