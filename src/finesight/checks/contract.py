@@ -11,7 +11,7 @@ from finesight.errors import ConfigError
 
 Subject = TypeVar("Subject")
 Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # of data: training stops, suffers, is not affected
 Cost = Literal["fast", "slow"]  # slow: reads all images again
 
 PAGES = Path(__file__).parent / "pages"  # docs/findings, which every wheel carries
@@ -46,6 +46,9 @@ def explain_if_any(examples: Sequence[Example], noun: str, message: str) -> Expl
     return Explanation(f"{count_of(len(examples), noun)} {message}", examples=tuple(examples)) if examples else None
 
 
+Judge = Callable[[Subject], Explanation | None]
+
+
 @dataclass(frozen=True)
 class Check(Generic[Subject]):
     """title: what is wrong where it fires. judge: returns None where all is well. Raises NotApplicable."""
@@ -54,10 +57,7 @@ class Check(Generic[Subject]):
     title: str
     severity: Severity
     cost: Cost
-    judge: Callable[[Subject], Explanation | None]
-
-
-Judge = Callable[[Subject], Explanation | None]
+    judge: Judge[Subject]
 
 
 def check(code: str, title: str, severity: Severity, cost: Cost = "fast") -> Callable[[Judge[Subject]], Check[Subject]]:
@@ -100,7 +100,7 @@ class Findings:
 def run_checks(
     checks: Mapping[str, Check[Subject]], subject: Subject, ignore: Collection[str] = (), fast: bool = False
 ) -> Findings:
-    """Makes every check but those in `ignore`, and but the slow ones if `fast`."""
+    """Makes all checks except those in `ignore` and, if `fast`, the slow ones."""
     found = Findings((), {}, {}, {code: checks[code].title for code in sorted(set(ignore))})
     findings = []
     for code, each in checks.items():

@@ -30,7 +30,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Found:
-    """silent, ignored: code → title of a check that found nothing, that --ignore left out. not_applicable: code → why."""
+    """silent, ignored: code → title of checks that found nothing, or were left out. not_applicable: code → why."""
 
     findings: tuple[Shown, ...]
     silent: dict[str, str]
