@@ -1,4 +1,4 @@
-"""Boundary IoU: how well the borders of segments are met (Cheng, Girshick, Dollár, Berg & Kirillov, CVPR 2021)."""
+"""Boundary IoU, of the pixels near the borders of segments (Cheng et al., CVPR 2021, arXiv:2103.16562)."""
 
 import math
 
@@ -13,15 +13,15 @@ WIDTH = 0.02  # of the image's diagonal, as in the paper
 
 
 def border_width(height: int, width: int) -> int:
-    """Pixels from a border that count as near it, at least 1: 14 of 512 x 512."""
+    """Pixels from a border that count as near it, at least 1; 14 for 512 x 512."""
     return max(1, round(WIDTH * math.hypot(height, width)))
 
 
 def near_border(mask: Tensor, distance: int) -> Tensor:
     """Whether a pixel of mask (h, w) is within `distance` of another class or of the image's edge, bool (h, w).
 
-    Within: the square of 2 distance + 1 pixels around it, the paper's erosion by as many 3 x 3 steps. Such a square is
-    of one class where no two of its neighbouring pixels differ, which sums over the square tell at once.
+    Within: in the square of 2 distance + 1 pixels around it, the paper's erosion by as many 3 x 3 steps. A square has
+    one class if no two of its neighbouring pixels differ, which sums over the square show.
     """
     framed = F.pad(mask.to(torch.int16), (1, 1, 1, 1), value=-1)
     across = (framed[1:-1, 1:] != framed[1:-1, :-1]).int()  # (h, w + 1): left of each pixel, and right of the last
@@ -58,6 +58,6 @@ def count_boundary(target: Tensor, prediction: Tensor, num_classes: int) -> Tens
 
 
 def boundary_iou(counts: Tensor, classes: list[int]) -> ClassScores:
-    """Of pooled counts (3, C), for `classes` in their order; None where neither mask has the class near a border."""
+    """Of pooled counts (3, C), for `classes` in their order; None if neither mask has the class near a border."""
     both, truth, prediction = counts[:, classes].tolist()
     return tuple(b / (t + p - b) if t + p else None for b, t, p in zip(both, truth, prediction, strict=True))

@@ -1,7 +1,7 @@
-"""Whether a network is right as often as it is sure: reliability, its error, and the temperature that mends it.
+"""Calibration: reliability, expected calibration error, and temperature scaling.
 
-Confidence is the softmax probability of the predicted class. Of all answers given with a confidence of about 80 %, a
-calibrated network has 80 % right.
+Confidence is the softmax probability of the predicted class. Of the predictions with a confidence of about 80 %, a
+calibrated model has 80 % correct.
 """
 
 import math
@@ -16,12 +16,12 @@ from finesight.run import schema
 from finesight.run.folder import RunFolder
 
 NUM_BINS = 15  # as in Guo et al.
-COLDEST, HOTTEST = 0.05, 20.0  # between these a temperature is looked for
+COLDEST, HOTTEST = 0.05, 20.0  # range of the temperature
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers with a confidence in one fifteenth of 0-1. confidence, accuracy: their means; 0 where there are none."""
+    """Predictions with a confidence in one fifteenth of 0-1. confidence, accuracy: their means; 0 if there are none."""
 
     count: int
     confidence: float
@@ -37,7 +37,7 @@ class Reliability:
 
     @property
     def confidence(self) -> float:
-        """Mean over all answers."""
+        """Mean over all predictions."""
         return sum(each.count * each.confidence for each in self.bins) / sum(each.count for each in self.bins)
 
     @property
@@ -47,11 +47,10 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What dividing logits by `temperature` does to the confidences of a split.
+    """Effect on a split's confidences of dividing logits by `temperature`.
 
-    after: each half of the images with the temperature that was fitted on the other half, so that nothing is
-    measured on what it was fitted to. split: of the data. unit: what was counted, `image` or `pixel`; num_samples:
-    how many of them.
+    after: each half of the images with the temperature fitted on the other half, so that nothing is measured on what
+    it was fitted to. unit: what is counted, `image` or `pixel`; num_samples: how many.
     """
 
     temperature: float
@@ -63,23 +62,23 @@ class Calibration:
 
     @property
     def all_right(self) -> bool:
-        """Then there is nothing to fit a temperature to: see `fit_temperature`."""
+        """Then no temperature can be fitted: see `fit_temperature`."""
         return self.before.accuracy == 1
 
     @property
     def why_not(self) -> str:
-        """Why the temperature is not to be used; empty where it is."""
+        """Why the temperature cannot be used; empty if it can."""
         if self.all_right:
-            return "every answer is right, so how confident to be is unknown"
+            return "all predictions are correct, so the right confidence is unknown"
         if not COLDEST < self.temperature < HOTTEST:
-            return f"none between {COLDEST} and {HOTTEST:g} is the best, so the likelihood has no optimum there"
+            return f"the likelihood has no optimum between {COLDEST} and {HOTTEST:g}"
         if self.after.ece > self.before.ece:
-            return f"it makes the expected calibration error worse, {self.after.ece:.4f} after {self.before.ece:.4f}"
+            return f"it makes the expected calibration error worse, from {self.before.ece:.4f} to {self.after.ece:.4f}"
         return ""
 
     @property
     def usable(self) -> float:
-        """The temperature to divide logits by: 1 where the fitted one is not to be used."""
+        """The temperature to divide logits by: 1 if the fitted one cannot be used."""
         return 1.0 if self.why_not else self.temperature
 
     def describe(self) -> str:
@@ -94,7 +93,7 @@ class Calibration:
 
     @classmethod
     def load(cls, run: RunFolder, tta: bool = False) -> "Calibration | None":
-        """None where the run was not calibrated yet. Raises RunError where the file is damaged."""
+        """None if the run is not calibrated yet. Raises RunError if the file is damaged."""
         path = run.path / schema.calibration(tta)
         if not path.exists():
             return None
@@ -115,7 +114,7 @@ class Calibration:
 def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split: str) -> Calibration:
     """Temperature and reliability of logits (n, C) with class indices (n,), n > 0.
 
-    groups: int (n,), the number of the image each sample is from; images are what the halves are made of.
+    groups: int (n,), the number of the image of each sample; the halves are of whole images.
     """
     logits, targets = logits.float(), targets.long()
     even = groups % 2 == 0
@@ -134,10 +133,10 @@ def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split:
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """The T for which softmax(logits / T) makes the targets most likely. Guo et al. 2017, arXiv:1706.04599, 4.2.
+    """The T that maximises the likelihood of the targets under softmax(logits / T). Guo et al. 2017, arXiv:1706.04599.
 
-    Above 1 the network was too sure. Likelihood has one optimum in 1 / T, where its slope is 0. It has none where
-    every target has the highest logit: confidences can only be too low then, by how much is unknown, and T is 1.
+    Above 1 the model is over-confident. The likelihood has one optimum in 1 / T, where its slope is 0. It has none if
+    every target has the highest logit: confidences are then too low by an unknown amount, and T is 1.
     """
     from scipy.optimize import brentq
 
@@ -161,8 +160,7 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
 def measure_reliability(logits: Tensor, targets: Tensor) -> Reliability:
     """Expected calibration error over bins of confidence. Naeini et al. 2015, AAAI 29; Guo et al. 2017, eq. 3.
 
-    ECE = sum over bins of (answers in the bin / all answers) · |accuracy - mean confidence of the bin|, with 15 bins of
-    equal width.
+    ECE = sum over 15 bins of equal width of (predictions in the bin / all predictions) · |accuracy - mean confidence|.
     """
     confidence, prediction = logits.softmax(1).max(1)
     place = (confidence * NUM_BINS).ceil().long().sub(1).clamp(0, NUM_BINS - 1)  # a bin holds its upper end

@@ -1,4 +1,4 @@
-"""What a classifier's logits are worth."""
+"""Classification metrics."""
 
 from collections.abc import Sequence
 
@@ -25,15 +25,14 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     """Every metric of a set of images, by its path (`accuracy`, `f1/wolf`); confusion.DEFINITIONS says what each is.
 
     logits: float32 (n, C); the prediction is the highest, the first of equals. targets: class indices, (n,).
-    `top5`, by the same order, is there from six classes on; a class score without meaning is left out (see
-    `absent_classes`).
-    Raises DataError where there is no image, ModelError where logits are not finite.
+    `top5`, by the same order, needs six classes or more; undefined class scores are left out (see `absent_classes`).
+    Raises DataError if there is no image, ModelError if logits are not finite.
     """
     broken = int((~logits.isfinite()).any(1).sum())
     if broken:
         raise ModelError(
-            f"The network's logits of {broken} of {len(logits)} images are not finite: training went astray. "
-            "A lower optim.lr, or optim.clip_norm = 1, helps."
+            f"The model's logits of {broken} of {len(logits)} images are NaN or infinite: training diverged. "
+            "Lower optim.lr, or set optim.clip_norm = 1."
         )
     targets = targets.long()
     num_classes = len(names)
@@ -51,12 +50,12 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
 
 
 def places(logits: Tensor, targets: Tensor) -> Tensor:
-    """How many classes come before the true one, int64 (n,): those of higher logits, and the first of equals."""
+    """Rank of the true class from 0, int64 (n,): classes with higher logits, or with equal ones and a lower index."""
     own = logits.gather(1, targets[:, None])
     earlier = torch.arange(logits.shape[1], device=logits.device) < targets[:, None]
     return ((logits > own) | ((logits == own) & earlier)).sum(1)
 
 
 def name_scores(metric: str, scores: ClassScores, names: Sequence[str]) -> dict[str, float]:
-    """{"f1/wolf": 0.71, …} of the classes whose score has a value."""
+    """{"f1/wolf": 0.71, …} of the classes with a defined score."""
     return {f"{metric}/{name}": score for name, score in zip(names, scores, strict=True) if score is not None}

@@ -1,8 +1,7 @@
 """Confusion counts, and every score that follows from them.
 
-Counts are exact integers, so the counts of two batches, tiles or machines merge by addition. In all of them a row is
-the truth and a column the prediction. A score of a class that has no value (a recall without one true sample) is None:
-never NaN, never a silent 0.
+Counts are exact integers, so those of two batches, tiles or machines merge by addition. A row is the truth, a column
+the prediction. An undefined score, such as recall without a true sample, is None: never NaN, never a silent 0.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,36 +12,35 @@ from torch import Tensor
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import DataError
 
-ClassScores = tuple[float | None, ...]  # one a class, None where the class gives it no meaning
+ClassScores = tuple[float | None, ...]  # one per class, None if undefined
 
-NOTHING = "There is nothing to score: no target is of a known class."
+NOTHING = "There is nothing to score: no target has a known class."
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 DEFINITIONS = {
     "accuracy": "correct predictions / all predictions",
-    "top5": "share of samples whose true class is among the five highest logits",
+    "top5": "fraction of samples whose true class is among the five highest logits",
     "balanced_accuracy": "mean recall of the classes that occur in the truth, each class counting alike",
-    "log_loss": "mean of -ln(probability given to the true class), probabilities being the softmax of the logits; "
-    "0 is perfect",
+    "log_loss": "mean of -ln(softmax probability of the true class); 0 is perfect",
     "ece": "expected calibration error: |accuracy - mean confidence| of the samples in each fifteenth of confidence, "
     "mean weighted by their number; confidence is the prediction's softmax probability, 0 is perfect (Naeini et al., "
     "2015; Guo et al., 2017)",
     "macro_f1": "mean F1 of the classes that occur in truth or prediction, each class counting alike",
-    "precision": "TP / (TP + FP): the share of the predictions of this class that are right; 0 where it is never "
+    "precision": "TP / (TP + FP): the fraction of the predictions of this class that are correct; 0 if it is never "
     "predicted",
-    "recall": "TP / (TP + FN): the share of this class that is found; left out where the truth has none of it",
-    "f1": "2 TP / (2 TP + FP + FN): harmonic mean of precision and recall; left out where neither truth nor prediction "
+    "recall": "TP / (TP + FN): the fraction of this class that is found; left out if the truth has none of it",
+    "f1": "2 TP / (2 TP + FP + FN): harmonic mean of precision and recall; left out if neither truth nor prediction "
     "has the class",
-    "iou": "TP / (TP + FP + FN) over all pixels pooled, pixels of unknown truth left out; left out where neither truth "
+    "iou": "TP / (TP + FP + FN) over all pixels pooled, pixels of unknown truth left out; left out if neither truth "
     "nor prediction has the class",
-    "boundary_iou": "IoU of only those pixels that lie within 2 % of the image's diagonal of the edge of their "
-    "segment, each mask seen for itself; over all pixels pooled, mean over the known classes (Cheng et al., 2021)",
+    "boundary_iou": "IoU of the pixels within 2 % of the image's diagonal of the edge of their segment, in each mask; "
+    "over all pixels pooled, mean over the known classes (Cheng et al., 2021)",
     "class_accuracy": "mean recall of the known classes that occur in the truth, each class counting alike",
     "miou": "mean IoU of the known classes that occur, over all pixels pooled; pixels of unknown truth are left out",
     "miou_unmasked": "mean IoU of the known classes that occur, over all pixels pooled; a known class predicted on a "
     "pixel of unknown truth counts as a false positive",
-    "frequency_weighted_iou": "sum of (share of a class among the true pixels x its IoU); pixels of unknown truth are "
-    "left out",
+    "frequency_weighted_iou": "sum of (fraction of a class among the true pixels x its IoU); pixels of unknown truth "
+    "are left out",
     "pixel_accuracy": "correct pixels / all pixels of known truth",
 }
 
@@ -59,12 +57,12 @@ def count_confusion(
     ignore_index: int | None = IGNORE_INDEX,
     unknown: int | None = None,
 ) -> Tensor:
-    """How often class i was taken for class j: int64 (num_classes, num_classes), on the targets' device.
+    """How often class i was predicted as class j: int64 (num_classes, num_classes), on the targets' device.
 
     targets, predictions: class indices, any integer type, of one shape.
     ignore_index: targets of this value are not counted; None counts all.
     unknown: row that receives the ignored targets instead, as `mean_iou(masked=False)` needs it.
-    Raises DataError where shapes differ or a value is no class.
+    Raises DataError if shapes differ or a value is not a class.
     """
     if targets.shape != predictions.shape:
         raise DataError(f"Targets are {tuple(targets.shape)} but predictions {tuple(predictions.shape)}.")
@@ -78,7 +76,7 @@ def count_confusion(
         ignored = truth == ignore_index
         _check_classes("Target", truth.masked_fill(ignored, 0), num_classes)
         truth = truth.masked_fill(ignored, num_classes if unknown is None else unknown)
-    # Row num_classes holds what is ignored and is cut off: many times faster than picking the other samples out.
+    # Row num_classes collects what is ignored and is dropped: many times faster than selecting the other samples.
     counts = torch.bincount(truth * num_classes + guess, minlength=(num_classes + 1) * num_classes)
     return counts.reshape(num_classes + 1, num_classes)[:num_classes]
 
@@ -92,9 +90,9 @@ def _check_classes(what: str, values: Tensor, num_classes: int) -> None:
 
 
 def accuracy(counts: Tensor, classes: Sequence[int] | None = None) -> float:
-    """Share of the samples of true `classes` (default: all) that are right; of pixels it is `pixel_accuracy`.
+    """Fraction of the samples of true `classes` (default: all) that are correct; of pixels, `pixel_accuracy`.
 
-    Raises DataError, as every mean here, where there is nothing to score.
+    Raises DataError, like every mean here, if there is nothing to score.
     """
     chosen = list(range(len(counts)) if classes is None else classes)
     total = int(counts[chosen].sum())
@@ -155,12 +153,12 @@ def frequency_weighted_iou(counts: Tensor, classes: Sequence[int]) -> float:
 
 
 def absent_classes(counts: Tensor, names: Sequence[str]) -> tuple[str, ...]:
-    """Names of the classes that the truth does not hold; reports say them beside every mean."""
+    """Names of the classes without a true sample; reports list them beside every mean."""
     return tuple(name for name, size in zip(names, counts.sum(1).tolist(), strict=True) if not size)
 
 
 def mean_score(scores: ClassScores) -> float:
-    """Mean of the scores that have a value."""
+    """Mean of the defined scores."""
     values = [score for score in scores if score is not None]
     if not values:
         raise DataError(NOTHING)
@@ -172,7 +170,7 @@ def _occurs(counts: Tensor) -> Tensor:
 
 
 def _ratios(part: Tensor, whole: Tensor, occurs: Tensor) -> ClassScores:
-    """part / whole a class; 0 where a class that occurs has an empty whole, None where it does not occur."""
+    """part / whole per class; 0 if a class that occurs has an empty whole, None if it does not occur."""
     return tuple(
         (p / w if w else 0.0) if there else None
         for p, w, there in zip(part.tolist(), whole.tolist(), occurs.tolist(), strict=True)

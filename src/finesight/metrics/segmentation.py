@@ -1,4 +1,4 @@
-"""What predicted masks are worth: pixels counted an image, and every metric from the counts."""
+"""Segmentation metrics: pixels counted per image, and every metric from the counts."""
 
 from collections.abc import Sequence
 
@@ -18,12 +18,12 @@ def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def most_likely(scores: Tensor, dim: int = 1) -> Tensor:
-    """Class indices int64 (n, h, w) of scores (n, C, h, w): argmax, which takes five times as long on a CPU."""
+    """Class indices int64 (n, h, w) of scores (n, C, h, w): as argmax, which takes five times as long on a CPU."""
     return scores.max(dim).indices
 
 
 def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear interpolation of logits (n, C, h, w) to `size`; as they are if they have it."""
+    """Bilinear interpolation of logits (n, C, h, w) to `size`, unless they have it."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     return F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
@@ -35,7 +35,7 @@ def count_pixels(targets: Tensor, predictions: Tensor, num_classes: int) -> Tens
     targets, predictions: class indices (n, h, w). The last row holds pixels of unknown truth (IGNORE_INDEX).
     """
     cells = (num_classes + 1) * num_classes
-    small = torch.uint8 if cells <= 256 else torch.int32  # counting reads memory: the less, the faster
+    small = torch.uint8 if cells <= 256 else torch.int32  # counting is bound by memory
     truth = torch.where(targets == IGNORE_INDEX, num_classes, targets).to(small)
     codes = (truth * num_classes + predictions.to(small)).flatten(1)
     counts = torch.stack([torch.bincount(code, minlength=cells) for code in codes])
@@ -55,8 +55,8 @@ def segmentation_metrics(
 ) -> dict[str, float]:
     """Every metric of pooled counts (C + 1, C), by its path; confusion.DEFINITIONS says what each is.
 
-    unknown: class that is left out of all means. boundary: pooled `count_boundary`, where it was counted.
-    Raises DataError where no pixel has a known truth.
+    unknown: class that is left out of all means. boundary: pooled `count_boundary`, if it was counted.
+    Raises DataError if no pixel has a known truth.
     """
     known = [index for index in range(len(names)) if index != unknown]
     known_names = [names[index] for index in known]

@@ -76,7 +76,7 @@ def test_a_temperature_at_its_bound_is_not_offered(tmp_path: Path) -> None:
     wrong = (torch.arange(40) + 1) % 4
     found = calibrate(5 * torch.eye(4)[torch.arange(40) % 4], wrong, torch.arange(40), "image", "val")
     assert found.temperature == HOTTEST
-    assert "none between 0.05 and 20 is the best" in found.why_not
+    assert "no optimum between 0.05 and 20" in found.why_not
     assert found.usable == 1
     found.save(RunFolder(tmp_path))
     assert json.loads((tmp_path / "calibration.json").read_text())["not_offered_because"] == found.why_not

@@ -28,7 +28,7 @@ from finesight.inference.continuation import Unreadable
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.segmentation import predict_masks, segmentation_metrics
-from finesight.metrics.stride_ceiling import STRIDES, stride_ceiling
+from finesight.metrics.stride_bounds import STRIDES, bound_miou
 from finesight.progress import progress_bar
 from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
@@ -122,7 +122,7 @@ class Segmentation:
         masks = [torch.from_numpy(targets[[index]][0]) for index in range(0, len(targets), step)]
         known = [index for index in range(len(classes)) if index != classes.ignore]
         try:
-            return {str(stride): stride_ceiling(masks, len(classes), known, stride) for stride in STRIDES}
+            return {str(stride): bound_miou(masks, len(classes), known, stride) for stride in STRIDES}
         except DataError:  # none of these masks has a known pixel
             return {}
 
