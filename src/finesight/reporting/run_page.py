@@ -1,0 +1,74 @@
+"""The page of one run: what the reports of all tasks share, around what a task shows of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from finesight.analysis.evidence import Evidence
+from finesight.reporting.calibration import describe_calibration
+from finesight.reporting.html import NO_SPRITES, Page, name_split
+from finesight.reporting.interactive_plot import Style, bokeh_script
+from finesight.reporting.originals import Originals
+from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
+from finesight.reporting.sections import describe_training, draw_training, list_commands, list_freeze_phases
+from finesight.reporting.thumbnails import Sprites
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A task's page. contents, parts: as of Page. The others are sentences in shared sections.
+
+    plot_key: what colour and shape mean in the projection. label_rule: when a label is suspected, and its score.
+    calibration_effect: what scaled probabilities change.
+    """
+
+    contents: Sequence[tuple[str, str]]
+    parts: Sequence[str]
+    plot_key: str
+    label_rule: str
+    calibration_effect: str
+
+
+def make_run_page(
+    evidence: Evidence,
+    originals: Originals,
+    outline: Outline,
+    styles: Sequence[Style],
+    context: Mapping[str, Any],
+    data: Mapping[str, Any],
+    sprites: Sprites = NO_SPRITES,
+    scripts: Sequence[str] = (),
+) -> Page:
+    """styles: of each class's dots. context, data, scripts: what the task's own parts need."""
+    evaluation, embedding, history = evidence.evaluation, evidence.embedding, evidence.projection_history
+    shared = {
+        "evidence": evidence,
+        "split_name": name_split(evidence.split),
+        "names": evidence.classes.names,
+        "training": describe_training(evidence),
+        "curves_drawn": draw_training(evidence),
+        "calibration": describe_calibration(evidence, outline.calibration_effect),
+        "label_rule": outline.label_rule,
+        "history_panels": draw_history(evidence),
+        "history_paragraph": history.paragraph if history else "",
+        "saliency": originals.attention,
+        "phases": list_freeze_phases(evidence),
+        "commands": list_commands(evidence),
+        **describe_projection(evidence, styles, outline.plot_key),
+    }
+    return Page(
+        title=evidence.run.resolve().name,
+        contents=outline.contents,
+        parts=outline.parts,
+        sources=[str(evidence.run)],
+        data={
+            "names": evidence.classes.names,
+            **data,
+            "projection": plot_projection(embedding, styles) if embedding else None,
+        },
+        context=shared | {**context},
+        definitions=evaluation.definitions if evaluation else {},
+        scripts=(*scripts, *(("projection.js",) if embedding else ())),
+        library=bokeh_script() if embedding else "",
+        sprites=sprites,
+    )
