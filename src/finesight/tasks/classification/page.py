@@ -32,8 +32,8 @@ OUTLINE = Outline(
         "training.html.j2", "record.html.j2",
     ),
     plot_key="Colour and shape show the true class; a red edge marks an error.",
-    label_rule="The suggested class is at least ten times as probable, and the nearest images agree. A score of 3 means "
-    "a thousand times as probable as the label.",
+    label_rule="The suggested class is at least ten times as probable, and the nearest images agree. A score of 3 "
+    "means a thousand times as probable as the label.",
     calibration_effect="Predictions do not change. `finesight predict --calibrated` writes the scaled probabilities.",
 )  # fmt: skip
 
