@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.app.inspect import inspect_data
+from finesight.app.inspect import audit_data
 from finesight.checks.contract import SEVERITIES, Finding, run_checks
 from finesight.checks.data import CHECKS
 from finesight.config import DataSettings
@@ -257,7 +257,7 @@ def rare(root: Path) -> Settings:
     return {}
 
 
-def stray(root: Path) -> Settings:
+def unmapped(root: Path) -> Settings:
     change(make_pairs(root, side=64) / "train" / "1_mask.png", 20, 9, (255, 255, 0))
     return {"classes": write_text(root.parent / "classes.csv", CLASS_FILE)}
 
@@ -334,7 +334,7 @@ PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
     "D306": (twins, set()),
     "D307": (single_images, {"D305"}),
     "D308": (untrained_masks, set()),
-    "D401": (stray, set()),
+    "D401": (unmapped, set()),
     "D402": (border, set()),
     "D403": (off_by_one, set()),
     "D404": (shifted, {"D304"}),
@@ -345,10 +345,10 @@ PLANTS: dict[str, tuple[Callable[[Path], Settings], set[str]]] = {
 
 
 def judge(root: Path, settings: Settings) -> dict[str, Finding]:
-    inspection = inspect_data(DataSettings(**{"root": str(root), **settings}))  # type: ignore[arg-type]
-    problems = run_checks(CHECKS, inspection).findings
-    passed_over = {key for note in inspection.notes for key in note.keys}
-    assert all(set(problem.keys) <= set(inspection.items) | passed_over for problem in problems)
+    audit = audit_data(DataSettings(**{"root": str(root), **settings}))  # type: ignore[arg-type]
+    problems = run_checks(CHECKS, audit).findings
+    passed_over = {key for note in audit.notes for key in note.keys}
+    assert all(set(problem.keys) <= set(audit.items) | passed_over for problem in problems)
     return {problem.code: problem for problem in problems}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from finesight.app.inspect import inspect_data
+from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked
 from finesight.errors import DataError
@@ -109,15 +109,15 @@ def test_is_detected_as_itself(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_is_inspected_as_itself(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
-    inspection = inspect_data(DataSettings(root=str(tmp_path / "data")))
-    assert (inspection.format, inspection.task) == (name, FORMATS[name].task)
-    assert not inspection.split_is_made
-    assert not [key for key, portrait in inspection.portraits.items() if portrait.fault]
+    audit = audit_data(DataSettings(root=str(tmp_path / "data")))
+    assert audit.format == name
+    assert not audit.split_is_made
+    assert not [key for key, file in audit.files.items() if file.fault]
     if name != "unlabelled":
         listing = read_listing(tmp_path / "data")
-        assert inspection.splits == listing.splits
-        assert inspection.classes == listing.classes
-        assert inspection.rule == listing.rule
+        assert audit.splits == listing.splits
+        assert audit.classes == listing.classes
+        assert audit.found.rule == listing.rule
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)

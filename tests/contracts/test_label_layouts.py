@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from finesight.app.inspect import inspect_data
+from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from listings import read_listing
 
@@ -119,4 +119,4 @@ def test_a_layout_of_labels_is_read(name: str, tmp_path: Path) -> None:
     assert listing.classes.ids == LABELS
     assert {split: len(items) for split, items in listing.splits.items()} == counts
     assert all(isinstance(item.target, str) and item.target in item.key for item in listing.splits["train"])
-    assert inspect_data(DataSettings(root=str(tmp_path / data))).format == format
+    assert audit_data(DataSettings(root=str(tmp_path / data))).format == format

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from finesight import inspect
-from finesight.app.inspect import inspect_data
+from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from finesight.data.formats import detect_format, list_unmasked
 from finesight.errors import DataError
@@ -55,7 +55,7 @@ def test_pairs_that_are_not_clear_are_an_error_that_says_how_to_name_them(name: 
         detect_format(tmp_path / "data")
     assert "\n" not in str(error.value)
     with pytest.raises(DataError, match=r"--images"):
-        inspect_data(DataSettings(root=str(tmp_path / "data")))
+        audit_data(DataSettings(root=str(tmp_path / "data")))
 
 
 @pytest.mark.parametrize("name", [name for name, layout in UNCLEAR.items() if layout.pairs])

@@ -14,7 +14,7 @@ from synthetic_masks import write_mask_run
 
 from finesight.analysis.evidence import read_evidence
 from finesight.checks.run.case import Case
-from finesight.data.file_statistics import take_portrait
+from finesight.data.file_statistics import read_statistics
 from finesight.data.images.image import UnreadableImage, image_sizes, read_image
 from finesight.data.images.image_files import DECODERS
 from finesight.data.masks.looks import UnreadableMask, read_mask
@@ -89,9 +89,9 @@ def test_formats_under_a_image_s_name(kind: str, tmp_path: Path, reliability: Ta
     path.write_bytes(write(kind))
     item = Item("a.png", path, path)
     list(image_sizes([item]))
-    portrait = take_portrait(item)
+    file = read_statistics(item)
     if kind in DECODERS or kind == "MPO":
-        assert not portrait.fault
+        assert not file.fault
     for read, error in ((read_image, UnreadableImage), (read_mask, UnreadableMask)):
         with suppress(error):
             read(path)

@@ -10,7 +10,7 @@ from finesight.checks.contract import refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
 from finesight.config import DataSettings, load_settings
-from finesight.data.audit import Inspection, audit_data
+from finesight.data.audit import Audit, audit_files
 from finesight.data.formats import FORMATS
 from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
@@ -47,15 +47,15 @@ def inspect(
     refuse_unknown(ignore, CHECKS)
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
-    inspection = inspect_data(chosen.data, chosen.seed, chosen.batch_size)
-    found = run_checks(CHECKS, inspection, ignore)
-    summary = summarise(inspection)
+    audit = audit_data(chosen.data, chosen.seed, chosen.batch_size)
+    found = run_checks(CHECKS, audit, ignore)
+    summary = summarise(audit)
     if split:
-        summary["split"] = write_split(inspection, Path(split), chosen.seed)
+        summary["split"] = write_split(audit, Path(split), chosen.seed)
     if html:
         from finesight.reporting import make_audit_page, write_page  # and with them torch
 
-        write_page(make_audit_page(inspection, found.findings, summary), Path(html))
+        write_page(make_audit_page(audit, found.findings, summary), Path(html))
     return summary | {
         "problems": [problem.to_dict() for problem in found.findings],
         "ignored": found.ignored,
@@ -63,16 +63,16 @@ def inspect(
     }
 
 
-def inspect_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Inspection:
+def audit_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Audit:
     """Decodes every image and mask once. seed: of the split that is made where the data bring none."""
-    return audit_data(settings, lambda format: TARGETS[FORMATS[format].task], seed, batch_size)
+    return audit_files(settings, lambda format: TARGETS[FORMATS[format].task], seed, batch_size)
 
 
-def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]:
+def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
     """Images a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
-    if not inspection.unit:
-        raise DataError(f"{inspection.root} holds no labels and no masks, so there is nothing to train on.")
-    parts = inspection.split_apart(seed)
+    if not audit.unit:
+        raise DataError(f"{audit.root} holds no labels and no masks, so there is nothing to train on.")
+    parts = audit.split_apart(seed)
     try:
         write_manifest(path, parts)
     except OSError as error:
@@ -80,37 +80,37 @@ def write_split(inspection: Inspection, path: Path, seed: int) -> dict[str, int]
     return {name: len(items) for name, items in parts.items()}
 
 
-def summarise(inspection: Inspection) -> dict[str, Any]:
+def summarise(audit: Audit) -> dict[str, Any]:
     """What is in it, without a judgement."""
-    names = inspection.classes.names if inspection.classes else ()
-    ignored = inspection.classes.ignore if inspection.classes and inspection.unit == "pixels" else None
-    read = [portrait for portrait in inspection.portraits.values() if not portrait.fault]
+    names = audit.classes.names if audit.classes else ()
+    scored = audit.targets.list_scored(audit.classes) if audit.classes else []
+    read = [file for file in audit.files.values() if not file.fault]
     sizes = Counter(f"{each.size[0]}x{each.size[1]}" for each in read)
     return {
-        "data": str(inspection.root),
-        "format": inspection.format,
-        "task": inspection.task,
-        "num_samples": len(inspection.portraits),
-        "splits": {split: len(items) for split, items in inspection.splits.items()},
-        "split_is_made": inspection.split_is_made,
+        "data": str(audit.root),
+        "format": audit.format,
+        "task": FORMATS[audit.format].task,
+        "num_samples": len(audit.files),
+        "splits": {split: len(items) for split, items in audit.splits.items()},
+        "split_is_made": audit.split_is_made,
         "classes": list(names),
         "class_counts": {
-            split: {name: counts[IGNORE_INDEX if index == ignored else index] for index, name in enumerate(names)}
-            for split, counts in inspection.class_counts.items()
+            split: {name: counts[index if index in scored else IGNORE_INDEX] for index, name in enumerate(names)}
+            for split, counts in audit.class_counts.items()
         },
-        "unknown_pixels": sum(counts[IGNORE_INDEX] for counts in inspection.class_counts.values()),
+        "unknown_pixels": sum(counts[IGNORE_INDEX] for counts in audit.class_counts.values()),
         "sizes": dict(sizes.most_common()),
         "modes": dict(Counter(each.mode for each in read).most_common()),
-        "values": [asdict(each) | {"text": each.describe()} for each in inspection.stats],
-        "mask_kinds": dict(Counter(look.kind for look in inspection.looks.values()).most_common()),
-        "codes": dict(_count_codes(inspection).most_common(MAX_INFERRED)) if inspection.rule is None else {},
-        "num_bytes": sum(each.num_bytes for each in inspection.portraits.values()),
+        "values": [asdict(each) | {"text": each.describe()} for each in audit.stats],
+        "mask_kinds": dict(Counter(look.kind for look in audit.looks.values()).most_common()),
+        "codes": dict(_count_codes(audit).most_common(MAX_INFERRED)) if audit.found.rule is None else {},
+        "num_bytes": sum(each.num_bytes for each in audit.files.values()),
     }
 
 
-def _count_codes(inspection: Inspection) -> Counter[str]:
+def _count_codes(audit: Audit) -> Counter[str]:
     total: Counter[str] = Counter()
-    for look in inspection.looks.values():
+    for look in audit.looks.values():
         for code, count in look.counts.items():
             total[spell_code(look, code)] += count
     return total

@@ -1,8 +1,8 @@
 """Crops of one scene, told by their edges: where two adjoin, the last row of one goes on in the first row of the other.
 
-An edge is 256 grey values, of which a moving mean is taken off, so that only its texture counts; likeness is the
-correlation of two edges. Whether a likeness says anything, the data themselves tell: the same edges, one of a pair
-read backwards, cannot go on in each other, however alike their textures are. As many of those as are above a likeness
+An edge is 256 grey values, of which a moving mean is taken off, so that only its texture counts; similarity is the
+correlation of two edges. Whether a similarity says anything, the data themselves tell: the same edges, one of a pair
+read backwards, cannot go on in each other, however alike their textures are. As many of those as are above a similarity
 are by chance above it among the real pairs as well (target and decoy: Elias and Gygi 2007, doi:10.1038/nmeth1019).
 
 Seen are crops of one size that adjoin without gap or overlap, unturned and unscaled. Measured on 2,000 crops of 512 px:
@@ -19,18 +19,18 @@ SAMPLES = 256  # grey values of an edge
 TEXTURE = 17  # samples of the moving mean
 MIN_SIDE = 64  # pixels; shorter edges hold too little texture to tell
 MIN_CONTRAST = 2.0  # standard deviation in levels; below is the noise of flat water and of JPEG
-CHANCE = 0.05  # share of the reported seams that may be chance
+CHANCE = 0.05  # share of the reported pairs that may be chance
 MAX_IMAGES = 20_000  # compared, each with each; of more, as many are drawn
 
 
 @dataclass(frozen=True)
-class Seam:
+class AdjacentTiles:
     """first lies left of second, or above it."""
 
     first: str
     second: str
     is_above: bool
-    likeness: float
+    similarity: float
 
 
 def take_edges(image: np.ndarray) -> np.ndarray | None:
@@ -42,8 +42,8 @@ def take_edges(image: np.ndarray) -> np.ndarray | None:
     return np.concatenate([np.asarray(line.resize((SAMPLES, 1), Image.Resampling.BOX)) for line in lines])
 
 
-def find_seams(edges: Mapping[str, np.ndarray], seed: int = 0) -> list[Seam]:
-    """edges: by key, of images of one size. The surest seams first; none where chance would do as well."""
+def find_adjacent(edges: Mapping[str, np.ndarray], seed: int = 0) -> list[AdjacentTiles]:
+    """edges: by key, of images of one size. The surest pairs first; none where chance would do as well."""
     keys = list(edges)
     if len(keys) > MAX_IMAGES:
         keys = [keys[i] for i in np.sort(np.random.default_rng(seed).choice(len(keys), MAX_IMAGES, replace=False))]
@@ -53,11 +53,11 @@ def find_seams(edges: Mapping[str, np.ndarray], seed: int = 0) -> list[Seam]:
     top, bottom, left, right = (_texture(lines[:, side]) for side in range(4))
     real, chance = [], []
     for first, second, is_above in ((bottom, top, True), (right, left, False)):
-        real += [(likeness, one, other, is_above) for likeness, one, other in _match(first, second)]
-        chance += [likeness for likeness, _, _ in _match(first, second[:, ::-1])]
+        real += [(similarity, one, other, is_above) for similarity, one, other in _match(first, second)]
+        chance += [similarity for similarity, _, _ in _match(first, second[:, ::-1])]
     real.sort(reverse=True)
     count = _count_sure(np.array([pair[0] for pair in real]), np.array(chance))
-    return [Seam(keys[one], keys[other], above, likeness) for likeness, one, other, above in real[:count]]
+    return [AdjacentTiles(keys[one], keys[other], above, similarity) for similarity, one, other, above in real[:count]]
 
 
 def _texture(lines: np.ndarray) -> np.ndarray:
@@ -71,21 +71,21 @@ def _texture(lines: np.ndarray) -> np.ndarray:
 
 
 def _match(firsts: np.ndarray, seconds: np.ndarray, block: int = 512) -> list[tuple[float, int, int]]:
-    """(likeness, one, other) where each is what the other likes most; no image goes on in itself."""
+    """(similarity, one, other) where each is what the other likes most; no image goes on in itself."""
     num = len(firsts)
     best_second, best_first = np.zeros(num, np.int64), np.zeros(num, np.int64)
-    likeness, most = np.zeros(num, np.float32), np.full(num, -2, np.float32)
+    similarity, most = np.zeros(num, np.float32), np.full(num, -2, np.float32)
     for start in range(0, num, block):
         table = firsts[start : start + block] @ seconds.T
         rows = np.arange(len(table))
         table[rows, start + rows] = -2
         best_second[start : start + block] = table.argmax(1)
-        likeness[start : start + block] = table.max(1)
+        similarity[start : start + block] = table.max(1)
         better = table.max(0) > most
         best_first[better] = start + table.argmax(0)[better]
         most = np.maximum(most, table.max(0))
     mutual = np.flatnonzero(best_first[best_second] == np.arange(num))
-    return [(float(likeness[one]), int(one), int(best_second[one])) for one in mutual]
+    return [(float(similarity[one]), int(one), int(best_second[one])) for one in mutual]
 
 
 def _count_sure(real: np.ndarray, chance: np.ndarray) -> int:

@@ -2,39 +2,35 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from finesight.classes import ClassList
 from finesight.config import DataSettings, PixelScale
-from finesight.data.adjacent_tiles import Seam, find_seams
+from finesight.data.adjacent_tiles import AdjacentTiles, find_adjacent
 from finesight.data.class_files import load_classes
 from finesight.data.duplicates import Duplicates, match_fingerprints
-from finesight.data.file_statistics import Portrait, take_portrait
+from finesight.data.file_statistics import FileStatistics, read_statistics
 from finesight.data.formats import FORMATS, read_splits
 from finesight.data.images.scaling import ValueStats, choose_scale, measure_values
 from finesight.data.leftovers import Note
 from finesight.data.masks.looks import Look
-from finesight.data.masks.rule import MaskRule
-from finesight.data.masks.rule_choice import choose_rule
-from finesight.data.masks.values import UnknownValues
+from finesight.data.matching import index_labels
 from finesight.data.sample import Item
 from finesight.data.splits import split_train_val
-from finesight.data.targets import TargetKind
+from finesight.data.targets import TargetAudit, TargetKind, list_labels
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.progress import progress_bar, track
 
 
 @dataclass(frozen=True)
-class Inspection:
-    """splits: as they come, or, if split_is_made, as `train` would make them. portraits: by key, of every item.
+class Audit:
+    """splits: as they come, or, if split_is_made, as `train` would make them. files: by key, of every item.
 
-    classes: None where none can be told. stats: of values that are not uint8, from the training part.
-    rule: how masks are read; None of images without, or with rule_fault, the sentence that says why they cannot be;
-    unknown_values: where the reason is values that are no class.
-    faults: what is wrong with the layout, a sentence each. batch_size: that is asked for, 0 where it will be chosen.
+    stats: of values that are not uint8, from the training split. found: what the task finds in the targets.
+    faults: what is wrong with the layout, a sentence each. batch_size: of the settings, 0 where it will be chosen.
     """
 
     format: str
@@ -44,20 +40,17 @@ class Inspection:
     split_is_made: bool
     settings: DataSettings
     stats: tuple[ValueStats, ...]
-    classes: ClassList | None
-    rule: MaskRule | None
-    rule_fault: str
+    found: TargetAudit
     faults: tuple[str, ...]
-    portraits: Mapping[str, Portrait]
+    files: Mapping[str, FileStatistics]
     duplicates: tuple[Duplicates, ...]
-    seams: tuple[Seam, ...]
+    adjacent: tuple[AdjacentTiles, ...]
     notes: tuple[Note, ...] = ()
     batch_size: int = 0
-    unknown_values: UnknownValues | None = None
 
     @property
-    def task(self) -> str:
-        return FORMATS[self.format].task
+    def classes(self) -> ClassList | None:
+        return self.found.classes
 
     @property
     def unit(self) -> str:
@@ -68,7 +61,7 @@ class Inspection:
         """The splits once more, of which train and val share no scene and no image: neighbouring crops stay on one
         side, and so do copies and near copies. What is called test stays as it is. Raises DataError."""
         both = {item.key: item for name in ("train", "val") for item in self.splits.get(name, ())}
-        links = [each.keys for each in self.duplicates] + [(seam.first, seam.second) for seam in self.seams]
+        links = [each.keys for each in self.duplicates] + [(pair.first, pair.second) for pair in self.adjacent]
         train, val = split_train_val(both.values(), self.settings.val_fraction, seed, self.targets.find_stratum, links)
         if not val:
             raise DataError(
@@ -99,14 +92,11 @@ class Inspection:
 
     @cached_property
     def looks(self) -> dict[str, Look]:
-        """What the masks hold that can be read, by key of their images."""
-        pairs = ((key, portrait.mask) for key, portrait in self.portraits.items())
-        return {key: mask.look for key, mask in pairs if mask and mask.look}
+        return list_looks(self.files)
 
     def labels_of(self, key: str) -> tuple[str, ...]:
         """The labels of an image as they stand on disk; none of one with a mask, or without labels."""
-        target = self.items[key].target
-        return (target,) if isinstance(target, str) else target if isinstance(target, tuple) else ()
+        return list_labels(self.items[key])
 
     def mask_of(self, key: str) -> Path | None:
         target = self.items[key].target
@@ -118,37 +108,21 @@ class Inspection:
 
     @cached_property
     def _indices(self) -> dict[str, int]:
-        """By label; as ClassList.index finds them."""
-        if self.classes is None:
-            return {}
-        indices = {label: i for labels in (self.classes.names, self.classes.ids) for i, label in enumerate(labels)}
-        return indices | {label: self.classes.ids.index(target) for label, target in self.classes.mapping if target}
+        return index_labels(self.classes) if self.classes else {}
 
     @cached_property
     def class_counts(self) -> dict[str, Counter[int]]:
-        """Images of each class, or, with masks, pixels, by part. IGNORE_INDEX counts pixels of no known class."""
-        if self.unit == "images":
-            return {
-                split: Counter(
-                    index
-                    for item in items
-                    for label in self.labels_of(item.key)
-                    if (index := self.index_of(label)) is not None
-                )
-                for split, items in self.splits.items()
-            }
-        counts: dict[str, Counter[int]] = {split: Counter() for split in self.splits}
-        if self.rule is None:
-            return counts
-        for key, look in self.looks.items():
-            for split in self.splits_of[key]:
-                counts[split].update(self.rule.count(look))
-        return counts
+        """Images, or pixels, of each class by split. IGNORE_INDEX counts pixels of no known class."""
+        total: dict[str, Counter[int]] = {split: Counter() for split in self.splits}
+        for split, items in self.splits.items():
+            for item in items:
+                total[split].update(self.found.counts.get(item.key, {}))
+        return total
 
 
-def audit_data(
+def audit_files(
     settings: DataSettings, find_targets: Callable[[str], TargetKind], seed: int = 0, batch_size: int = 0
-) -> Inspection:
+) -> Audit:
     """Decodes every image and mask once. Raises DataError only where there is nothing to look at.
 
     find_targets: of a format. seed: of the split that is made where the data bring none. About 2 kB an image.
@@ -167,12 +141,12 @@ def audit_data(
     items = list({item.key: item for items in splits.values() for item in items}.values())
     training = splits.get("train") or items
     stats = measure_values(training)
-    taken = map_in_threads(partial(take_portrait, scale=choose_scale(stats, len(training))), items)
-    portraits = {
-        item.key: portrait
-        for item, portrait in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)
+    taken = map_in_threads(partial(read_statistics, scale=choose_scale(stats, len(training))), items)
+    files = {
+        item.key: file for item, file in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)
     }
-    inspection = Inspection(
+    by_key = {item.key: item for item in items}
+    return Audit(
         format=name,
         targets=targets,
         root=root,
@@ -180,50 +154,33 @@ def audit_data(
         split_is_made=split_is_made,
         settings=settings,
         stats=stats,
-        classes=known,
-        rule=None,
-        rule_fault="",
+        found=targets.audit(by_key, list_looks(files), known, settings),
         faults=tuple(faults),
-        portraits=portraits,
-        duplicates=tuple(_match(portraits)),
-        seams=tuple(_find_seams(portraits)),
+        files=files,
+        duplicates=tuple(_match(files)),
+        adjacent=tuple(_find_adjacent(files)),
         notes=tuple(notes),
         batch_size=batch_size,
     )
-    return _read_masks(inspection) if inspection.unit == "pixels" else _read_labels(inspection)
 
 
-def _read_labels(inspection: Inspection) -> Inspection:
-    labels = {label for key in inspection.items for label in inspection.labels_of(key)}
-    if inspection.classes is None and labels:
-        return replace(inspection, classes=ClassList.from_labels(labels))
-    return inspection
+def list_looks(files: Mapping[str, FileStatistics]) -> dict[str, Look]:
+    """What the masks hold that can be read, by key of their images."""
+    masks = ((key, file.mask) for key, file in files.items())
+    return {key: mask.look for key, mask in masks if mask and mask.look}
 
 
-def _read_masks(inspection: Inspection) -> Inspection:
-    """With the rule that training would choose, or the reason why it would stop."""
-    looks = list(inspection.looks.values())
-    if not looks:
-        return replace(inspection, rule_fault="No mask can be read.")
-    try:
-        rule, classes, _ = choose_rule(looks, inspection.classes, inspection.settings)
-    except DataError as error:
-        unknown = error if isinstance(error, UnknownValues) else None
-        return replace(inspection, rule_fault=str(error), unknown_values=unknown)
-    return replace(inspection, rule=rule, classes=classes)
-
-
-def _match(portraits: Mapping[str, Portrait]) -> Iterable[Duplicates]:
+def _match(files: Mapping[str, FileStatistics]) -> Iterable[Duplicates]:
     with progress_bar("Comparing images", 1):
-        return match_fingerprints({key: each.fingerprint for key, each in portraits.items() if each.fingerprint})
+        return match_fingerprints({key: each.fingerprint for key, each in files.items() if each.fingerprint})
 
 
-def _find_seams(portraits: Mapping[str, Portrait]) -> list[Seam]:
+def _find_adjacent(files: Mapping[str, FileStatistics]) -> list[AdjacentTiles]:
     """Among the images of the most common size."""
-    sizes = Counter(portrait.size for portrait in portraits.values() if portrait.edges is not None)
+    sizes = Counter(file.size for file in files.values() if file.edges is not None)
     if not sizes:
         return []
     ((size, _),) = sizes.most_common(1)
-    return find_seams(
-        {key: each.edges for key, each in portraits.items() if each.edges is not None and each.size == size}
+    return find_adjacent(
+        {key: each.edges for key, each in files.items() if each.edges is not None and each.size == size}
     )

@@ -1,7 +1,7 @@
 """Images that are the same, pixel for pixel, or nearly so: saved anew, rescaled, brightened, or the next of a series.
 
 Alike is what has nearly the same thumbnail: 16x16 colours, of which each channel's mean is taken off (a common
-background makes no likeness) and that are scaled to length one; likeness is their scalar product. Not found are
+background makes no similarity) and that are scaled to length one; similarity is their scalar product. Not found are
 images that were mirrored, turned, or cut by more than a few pixels in a hundred.
 """
 
@@ -42,12 +42,12 @@ class Fingerprint:
 class Duplicates:
     """Keys of images that are the same pixel for pixel, two or more; or of two that are nearly the same.
 
-    likeness: 1.0 for the same pixels, from NEAR for nearly the same.
+    similarity: 1.0 for the same pixels, from NEAR for nearly the same.
     """
 
     keys: tuple[str, ...]
     identical: bool
-    likeness: float
+    similarity: float
 
 
 def find_duplicates(
@@ -90,14 +90,14 @@ def match_fingerprints(prints: dict[str, Fingerprint]) -> list[Duplicates]:
     found = [Duplicates(tuple(keys), True, 1.0) for keys in by_digest.values() if len(keys) > 1]
     firsts = [keys[0] for keys in by_digest.values()]
     near = [
-        Duplicates((firsts[one], firsts[other]), False, likeness)
-        for one, other, likeness in _find_near([prints[key].thumbnail for key in firsts])
+        Duplicates((firsts[one], firsts[other]), False, similarity)
+        for one, other, similarity in _find_near([prints[key].thumbnail for key in firsts])
     ]
-    return [*found, *sorted(near, key=lambda pair: -pair.likeness)]
+    return [*found, *sorted(near, key=lambda pair: -pair.similarity)]
 
 
 def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
-    """(one, other, likeness) of all pairs that are near.
+    """(one, other, similarity) of all pairs that are near.
 
     Shrinking is a projection, which can only bring two closer: what is far apart when coarse is far apart. So all pairs
     are compared by 48 numbers, and few by 768; none is lost.
@@ -108,9 +108,9 @@ def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]
     coarse = np.concatenate([_shrink(_normalise(packed[i : i + BLOCK])) for i in range(0, len(packed), BLOCK)])
     pairs: list[tuple[int, int, float]] = []
     for one, other in _candidates(coarse):
-        likeness = np.einsum("ij,ij->i", _normalise(packed[one]), _normalise(packed[other]))
-        for place in np.flatnonzero(likeness >= NEAR):
-            pairs.append((int(one[place]), int(other[place]), float(likeness[place])))
+        similarity = np.einsum("ij,ij->i", _normalise(packed[one]), _normalise(packed[other]))
+        for place in np.flatnonzero(similarity >= NEAR):
+            pairs.append((int(one[place]), int(other[place]), float(similarity[place])))
         if len(pairs) >= MAX_PAIRS:
             break
     return pairs

@@ -23,7 +23,7 @@ NUM_POSITIONS = 5  # and of each of them
 
 
 @dataclass(frozen=True)
-class MaskPortrait:
+class MaskStatistics:
     """fault: why it cannot be read, or "". digest: of all codes."""
 
     fault: str
@@ -33,7 +33,7 @@ class MaskPortrait:
 
 
 @dataclass(frozen=True)
-class Portrait:
+class FileStatistics:
     """fault: why the image cannot be read, or "". size: (height, width), upright. mode: Pillow's, or the type of its
     values where that is not uint8. outside, remarks: as in data.images.Decoded.
 
@@ -50,11 +50,11 @@ class Portrait:
     num_bytes: int = 0
     fingerprint: Fingerprint | None = None
     edges: np.ndarray | None = None
-    mask: MaskPortrait | None = None
+    mask: MaskStatistics | None = None
 
 
 @dataclass(frozen=True)
-class Stray:
+class UnmappedPixels:
     """Pixels of one code in one mask that are no class. positions: (row, column) of the first of them."""
 
     code: int
@@ -62,17 +62,17 @@ class Stray:
     positions: tuple[tuple[int, int], ...]
 
 
-def take_portrait(item: Item, scale: PixelScale | None = AS_STORED) -> Portrait:
+def read_statistics(item: Item, scale: PixelScale | None = AS_STORED) -> FileStatistics:
     """Never raises on account of a file. scale: as in Preprocessing."""
     mask = _take_mask(item.target) if isinstance(item.target, Path) and item.target.is_file() else None
     if not item.path.is_file():
-        return Portrait("does not exist", is_missing=True, mask=mask)
+        return FileStatistics("does not exist", is_missing=True, mask=mask)
     try:
         decoded = decode_image(item.path, item.key, scale=scale)
     except UnreadableImage as error:
-        return Portrait(error.reason, num_bytes=item.path.stat().st_size, mask=mask)
+        return FileStatistics(error.reason, num_bytes=item.path.stat().st_size, mask=mask)
     image = decoded.pixels
-    return Portrait(
+    return FileStatistics(
         fault="",
         size=(image.shape[0], image.shape[1]),
         mode=_find_mode(item.path, decoded.type_name),
@@ -96,18 +96,18 @@ def _find_mode(path: Path, type_name: str) -> str:
         return type_name
 
 
-def _take_mask(path: Path) -> MaskPortrait:
+def _take_mask(path: Path) -> MaskStatistics:
     try:
         raw = read_mask(path, path.name)
     except UnreadableMask as error:
-        return MaskPortrait(error.reason)
+        return MaskStatistics(error.reason)
     digest = blake2b(f"{raw.kind}{raw.codes.shape}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(raw.codes).data)
     look = summarise(raw, path.name, count_codes(raw.codes))
-    return MaskPortrait("", (raw.codes.shape[0], raw.codes.shape[1]), look, digest.digest())
+    return MaskStatistics("", (raw.codes.shape[0], raw.codes.shape[1]), look, digest.digest())
 
 
-def find_strays(path: Path, codes: Mapping[int, int]) -> list[Stray]:
+def find_unmapped(path: Path, codes: Mapping[int, int]) -> list[UnmappedPixels]:
     """Where a mask holds the most frequent of `codes` (to their pixels). Reads it again; empty if that fails."""
     try:
         raw = read_mask(path)
@@ -117,7 +117,7 @@ def find_strays(path: Path, codes: Mapping[int, int]) -> list[Stray]:
     return [_locate(raw, code) for code in most]
 
 
-def _locate(raw: RawMask, code: int) -> Stray:
+def _locate(raw: RawMask, code: int) -> UnmappedPixels:
     rows, columns = np.nonzero(raw.codes == code)
     positions = zip(rows[:NUM_POSITIONS].tolist(), columns[:NUM_POSITIONS].tolist(), strict=True)
-    return Stray(code, len(rows), tuple(positions))
+    return UnmappedPixels(code, len(rows), tuple(positions))

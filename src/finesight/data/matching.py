@@ -21,6 +21,12 @@ def find_class(label: str, classes: ClassList) -> int | None:
     return near.pop() if len(near) == 1 else None
 
 
+def index_labels(classes: ClassList) -> dict[str, int]:
+    """Class index by label, as ClassList.index finds it: of merged labels, ids and names."""
+    indices = {label: i for labels in (classes.names, classes.ids) for i, label in enumerate(labels)}
+    return indices | {label: classes.ids.index(target) for label, target in classes.mapping if target}
+
+
 def _is_near(value: str, label: str) -> bool:
     return _fold(value) == _fold(label)
 

@@ -1,6 +1,8 @@
 """The targets of a data set before they are tensors: what listing, splitting and checking ask of a task."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +12,9 @@ from finesight.classes import ClassList
 from finesight.config import DataSettings, Preprocessing
 from finesight.data.images.image import Fit
 from finesight.data.leftovers import Note
+from finesight.data.masks.looks import Look
+from finesight.data.masks.values import UnknownValues
+from finesight.data.matching import index_labels
 from finesight.data.sample import Item
 from finesight.data.sufficiency import Amount
 from finesight.errors import DataError
@@ -18,6 +23,22 @@ from finesight.run.folder import RunFolder
 Splits = dict[str, tuple[Item, ...]]
 Size = tuple[int, int]  # (height, width)
 Rule = Any  # how the targets of a run are read, where class names alone do not say it; only its kind looks inside
+
+
+@dataclass(frozen=True)
+class TargetAudit:
+    """What is found in the targets of a data set, whatever is wrong with them.
+
+    classes: None where none can be told. counts: images or pixels of each class index by key; IGNORE_INDEX: of no known
+    class. rule: the one that training would choose, else rule_fault says why it would stop; unknown_values: where the
+    reason is values that are not a class.
+    """
+
+    classes: ClassList | None
+    counts: Mapping[str, Counter[int]]
+    rule: Rule = None
+    rule_fault: str = ""
+    unknown_values: UnknownValues | None = None
 
 
 class TargetKind(Protocol):
@@ -100,6 +121,23 @@ class TargetKind(Protocol):
     def compare_amounts(self, train: Amount, val: Amount, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         """(sentence, names it is about) on classes that only one split has, if `compare_splits` cannot know them."""
         return iter(())
+
+    def audit(
+        self, items: Mapping[str, Item], looks: Mapping[str, Look], known: ClassList | None, data: DataSettings
+    ) -> TargetAudit:
+        """items: by key. looks: what their masks hold. known: the user's own class list. What is here suits labels."""
+        labels = {key: list_labels(item) for key, item in items.items()}
+        everything = {label for some in labels.values() for label in some}
+        classes = ClassList.from_labels(everything) if known is None and everything else known
+        indices = index_labels(classes) if classes else {}
+        counts = {key: Counter(indices[label] for label in some if label in indices) for key, some in labels.items()}
+        return TargetAudit(classes, counts)
+
+
+def list_labels(item: Item) -> tuple[str, ...]:
+    """The labels of an image as they stand on disk; none of one with a mask, or without labels."""
+    target = item.target
+    return (target,) if isinstance(target, str) else target if isinstance(target, tuple) else ()
 
 
 class NoTargets(TargetKind):

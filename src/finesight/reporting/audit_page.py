@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.checks.contract import SEVERITIES, Finding
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.reporting.html import Page
 from finesight.reporting.thumbnails import make_sprites
 
@@ -14,37 +14,37 @@ IMAGES_SHOWN = 12  # per example
 MASK = "mask of "  # prefix of the thumbnail key of a mask
 
 
-def make_audit_page(inspection: Inspection, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
+def make_audit_page(audit: Audit, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
     """summary: as `finesight inspect --json` has it."""
     examples = [example for problem in problems for example in problem.examples[:EXAMPLES_SHOWN]]
     keys = dict.fromkeys(key for example in examples for key in example.keys[:IMAGES_SHOWN])
-    tiles = [tile for key in keys for tile in (key, MASK + key) if _find(inspection, tile)]
+    tiles = [tile for key in keys for tile in (key, MASK + key) if _find(audit, tile)]
     return Page(
-        title=inspection.root.name,
+        title=audit.root.name,
         contents=[("verdict", "Verdict"), ("data", "Data"), *((each.code, each.title) for each in problems)],
         parts=("audit.html.j2",),
-        sources=[str(inspection.root)],
+        sources=[str(audit.root)],
         data={},
         context={
-            "inspection": inspection,
+            "audit": audit,
             "summary": summary,
             "problems": problems,
             "tally": {each: sum(problem.severity == each for problem in problems) for each in SEVERITIES},
             "what": "Colour or value" if summary["codes"] else "Class",
             "counts": {"all": summary["codes"]} if summary["codes"] else summary["class_counts"],
-            "unit": inspection.unit or "images",
+            "unit": audit.unit or "images",
             "examples_shown": EXAMPLES_SHOWN,
             "images_shown": IMAGES_SHOWN,
             "mask": MASK,
         },
-        sprites=make_sprites(tiles, lambda tile: _find(inspection, tile), inspection.scale),
+        sprites=make_sprites(tiles, lambda tile: _find(audit, tile), audit.scale),
     )
 
 
-def _find(inspection: Inspection, tile: str) -> Path | None:
+def _find(audit: Audit, tile: str) -> Path | None:
     """The file a thumbnail is made of: that of the image, or of its mask."""
     key = tile.removeprefix(MASK)
-    if key in inspection.items and tile != key:
-        mask = inspection.items[key].target
+    if key in audit.items and tile != key:
+        mask = audit.items[key].target
         return mask if isinstance(mask, Path) else None
-    return inspection.items[tile].path if tile in inspection.items else None
+    return audit.items[tile].path if tile in audit.items else None

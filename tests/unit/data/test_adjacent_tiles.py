@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data import adjacent_tiles as seams
-from finesight.data.adjacent_tiles import MIN_SIDE, find_seams, take_edges
+from finesight.data import adjacent_tiles as pairs
+from finesight.data.adjacent_tiles import MIN_SIDE, find_adjacent, take_edges
 
 ROWS, COLUMNS, SIDE = 6, 7, 64
 RIGHT = {(f"{row},{column}", f"{row},{column + 1}", False) for row in range(ROWS) for column in range(COLUMNS - 1)}
@@ -31,17 +31,17 @@ def cut(scene: np.ndarray, step: int = SIDE, offset: int = 0) -> dict[str, np.nd
 
 
 def find(edges: dict[str, np.ndarray]) -> set[tuple[str, str, bool]]:
-    return {(seam.first, seam.second, seam.is_above) for seam in find_seams(edges)}
+    return {(pair.first, pair.second, pair.is_above) for pair in find_adjacent(edges)}
 
 
 def test_neighbours_are_found_on_their_side() -> None:
     """Most of them: edges of 64 pixels hold little texture."""
-    found = find_seams(cut(make_scene(ROWS * SIDE, COLUMNS * SIDE)))
-    pairs = {(seam.first, seam.second, seam.is_above) for seam in found}
+    found = find_adjacent(cut(make_scene(ROWS * SIDE, COLUMNS * SIDE)))
+    pairs = {(pair.first, pair.second, pair.is_above) for pair in found}
     assert len(pairs & (RIGHT | BELOW)) > 0.7 * len(RIGHT | BELOW)
-    assert len(pairs - RIGHT - BELOW) <= seams.CHANCE * len(pairs)
-    likeness = [seam.likeness for seam in found]
-    assert likeness == sorted(likeness, reverse=True)
+    assert len(pairs - RIGHT - BELOW) <= pairs.CHANCE * len(pairs)
+    similarity = [pair.similarity for pair in found]
+    assert similarity == sorted(similarity, reverse=True)
 
 
 def test_the_order_of_images_does_not_matter() -> None:
@@ -72,20 +72,20 @@ def test_too_short_edges_tell_nothing() -> None:
     assert take_edges(np.zeros((MIN_SIDE, MIN_SIDE - 1, 3), np.uint8)) is None
     edges = take_edges(np.zeros((MIN_SIDE, 3 * MIN_SIDE, 3), np.uint8))
     assert edges is not None
-    assert edges.shape == (4, seams.SAMPLES)
+    assert edges.shape == (4, pairs.SAMPLES)
 
 
 def test_blocks_and_a_limit_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     edges = cut(make_scene(ROWS * SIDE, COLUMNS * SIDE))
-    lines = seams._texture(np.stack(list(edges.values()))[:, 0])
-    at_once, in_blocks = seams._match(lines, lines[::-1]), seams._match(lines, lines[::-1], block=5)
+    lines = pairs._texture(np.stack(list(edges.values()))[:, 0])
+    at_once, in_blocks = pairs._match(lines, lines[::-1]), pairs._match(lines, lines[::-1], block=5)
     assert [pair[1:] for pair in in_blocks] == [pair[1:] for pair in at_once]
-    monkeypatch.setattr(seams, "MAX_IMAGES", 30)
-    drawn = {key for seam in find_seams(edges) for key in (seam.first, seam.second)}
+    monkeypatch.setattr(pairs, "MAX_IMAGES", 30)
+    drawn = {key for pair in find_adjacent(edges) for key in (pair.first, pair.second)}
     assert len(drawn) <= 30
 
 
 def test_few_images() -> None:
-    assert find_seams({}) == []
+    assert find_adjacent({}) == []
     edges = cut(make_scene(ROWS * SIDE, COLUMNS * SIDE))
     assert find({key: edges[key] for key in list(edges)[:3]}) == set()

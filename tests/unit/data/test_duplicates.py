@@ -80,7 +80,7 @@ def test_the_same_bytes_in_another_shape_are_another_image() -> None:
 
 
 def test_comparing_coarsely_first_loses_no_pair() -> None:
-    """All pairs, compared directly; enough of them to fill several blocks, at every likeness."""
+    """All pairs, compared directly; enough of them to fill several blocks, at every similarity."""
     random = np.random.default_rng(0)
     images = []
     for seed in range(80):
@@ -88,13 +88,15 @@ def test_comparing_coarsely_first_loses_no_pair() -> None:
         images += [image + random.normal(0, noise, image.shape) for noise in (0, 5, 15, 25, 40)]
     small = [np.clip(image, 0, 255).astype(np.uint8) for image in images]
     prints = {str(index): take_fingerprint(image) for index, image in enumerate(small)}
-    found = {each.keys: each.likeness for each in match_fingerprints(prints)}
+    found = {each.keys: each.similarity for each in match_fingerprints(prints)}
     values = np.stack(small).astype(np.float64)
     values -= values.mean((1, 2), keepdims=True)
     flat = values.reshape(len(values), -1)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    likeness = flat @ flat.T
-    near = {(str(a), str(b)): likeness[a, b] for a, b in zip(*np.nonzero(np.triu(likeness, 1) >= NEAR), strict=True)}
+    similarity = flat @ flat.T
+    near = {
+        (str(a), str(b)): similarity[a, b] for a, b in zip(*np.nonzero(np.triu(similarity, 1) >= NEAR), strict=True)
+    }
     assert len(near) > 100
     assert found == pytest.approx(near, abs=1e-5)
     assert len(small) > duplicates.BLOCK
@@ -120,6 +122,6 @@ def test_files_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
     told: list[int] = []
     found = find_duplicates([Item(name, tmp_path / name) for name in names], told.append)
     assert [(each.keys, each.identical) for each in found] == [(("a.png", "b.bmp"), True), (("a.png", "c.png"), False)]
-    assert NEAR <= found[1].likeness < 1
+    assert NEAR <= found[1].similarity < 1
     assert sum(told) == len(names)
     assert find_duplicates([]) == []

@@ -37,9 +37,9 @@ from finesight.checks.data.d404_shifted_values import shifted_values
 from finesight.checks.data.d405_undecided_masks import undecided_masks
 from finesight.checks.data.d406_unlabelled_masks import unlabelled_masks
 from finesight.checks.data.d407_mask_reading import mask_reading
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
-CHECKS: dict[str, Check[Inspection]] = {
+CHECKS: dict[str, Check[Audit]] = {
     check.code: check
     for check in (
         unusable_layout,

@@ -4,17 +4,17 @@ from collections.abc import Hashable, Iterable, Iterator
 
 from finesight.analysis.wording import label_class
 from finesight.checks.contract import Example
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.duplicates import Duplicates
 
 SPLIT = "as `finesight inspect --split` does"
 
 
-def list_examples(audit: Inspection, groups: Iterable[Duplicates], identical: bool) -> list[Example]:
+def list_examples(audit: Audit, groups: Iterable[Duplicates], identical: bool) -> list[Example]:
     return [_describe(audit, each) for each in groups if each.identical == identical]
 
 
-def across_splits(audit: Inspection) -> Iterator[Duplicates]:
+def across_splits(audit: Audit) -> Iterator[Duplicates]:
     """Copies that are both in the training split and in a held-out one."""
     for each in audit.duplicates:
         splits = {audit.splits_of[key][0] for key in each.keys}
@@ -22,13 +22,13 @@ def across_splits(audit: Inspection) -> Iterator[Duplicates]:
             yield each
 
 
-def within_split(audit: Inspection) -> Iterator[Duplicates]:
+def within_split(audit: Audit) -> Iterator[Duplicates]:
     """Copies that no warning is about."""
     across = set(map(id, across_splits(audit)))
     return (each for each in audit.duplicates if id(each) not in across and not have_two_labels(audit, each))
 
 
-def have_two_labels(audit: Inspection, each: Duplicates) -> bool:
+def have_two_labels(audit: Audit, each: Duplicates) -> bool:
     """Whether the images have different labels, or, if they are the same in every pixel, different masks.
 
     The mask of an image that was changed may well have been changed with it.
@@ -37,30 +37,30 @@ def have_two_labels(audit: Inspection, each: Duplicates) -> bool:
     return len(targets - {frozenset(), ""}) > 1
 
 
-def describe_score(audit: Inspection) -> str:
+def describe_score(audit: Audit) -> str:
     made = " This split is the one that training would make; the data bring none." if audit.split_is_made else ""
     return f"The score will be too high.{made}"
 
 
-def _find_target(audit: Inspection, key: str) -> Hashable:
-    mask = audit.portraits[key].mask
+def _find_target(audit: Audit, key: str) -> Hashable:
+    mask = audit.files[key].mask
     return mask.digest if mask else _find_labels(audit, key)
 
 
-def _find_labels(audit: Inspection, key: str) -> Hashable:
+def _find_labels(audit: Audit, key: str) -> Hashable:
     """Class indices, and labels without a class."""
     indices = ((label, audit.index_of(label)) for label in audit.labels_of(key))
     return frozenset(label if index is None else index for label, index in indices)
 
 
-def _describe(audit: Inspection, each: Duplicates) -> Example:
+def _describe(audit: Audit, each: Duplicates) -> Example:
     """`a.png (train, cat) = b.png (val, dog)`."""
     sign = " = " if each.identical else " ~ "
-    likeness = "" if each.identical else f"; similarity {each.likeness:.3f}"
-    return Example(each.keys, sign.join(_name(audit, key) for key in each.keys) + likeness)
+    similarity = "" if each.identical else f"; similarity {each.similarity:.3f}"
+    return Example(each.keys, sign.join(_name(audit, key) for key in each.keys) + similarity)
 
 
-def _name(audit: Inspection, key: str) -> str:
+def _name(audit: Audit, key: str) -> str:
     words = [audit.splits_of[key][0]] if len(audit.splits) > 1 else []
     for label in audit.labels_of(key):
         index, classes = audit.index_of(label), audit.classes

@@ -1,9 +1,9 @@
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D001", "The layout cannot be read as it is", "error")
-def unusable_layout(audit: Inspection) -> Explanation | None:
+def unusable_layout(audit: Audit) -> Explanation | None:
     if not audit.faults:
         return None
     first, *others = audit.faults

@@ -1,13 +1,13 @@
 from finesight.checks.contract import Example, Explanation, check, explain_if_any
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D101", "Images that cannot be read", "error")
-def unreadable_images(audit: Inspection) -> Explanation | None:
+def unreadable_images(audit: Audit) -> Explanation | None:
     examples = [
-        Example((key,), f"{key} {portrait.fault}")
-        for key, portrait in audit.portraits.items()
-        if portrait.fault and not (portrait.is_missing and audit.mask_of(key))  # D102 says it better
+        Example((key,), f"{key} {file.fault}")
+        for key, file in audit.files.items()
+        if file.fault and not (file.is_missing and audit.mask_of(key))  # D102 says it better
     ]
     message = "cannot be read. Repair or remove them; `--on-bad-image skip` trains on the rest."
     return explain_if_any(examples, "image", message)

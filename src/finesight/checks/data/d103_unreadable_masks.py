@@ -1,12 +1,12 @@
 from finesight.checks.contract import Example, Explanation, check, explain_if_any
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D103", "Masks that cannot be read", "error")
-def unreadable_masks(audit: Inspection) -> Explanation | None:
+def unreadable_masks(audit: Audit) -> Explanation | None:
     examples = [
-        Example((key,), f"{path.name} {portrait.mask.fault}")
-        for key, portrait in audit.portraits.items()
-        if (path := audit.mask_of(key)) and portrait.mask and portrait.mask.fault
+        Example((key,), f"{path.name} {file.mask.fault}")
+        for key, file in audit.files.items()
+        if (path := audit.mask_of(key)) and file.mask and file.mask.fault
     ]
     return explain_if_any(examples, "mask", "cannot be read. Repair them, or remove them with their images.")

@@ -1,9 +1,9 @@
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D108", "How the data were read", "note")
-def layout_notes(audit: Inspection) -> Explanation | None:
+def layout_notes(audit: Audit) -> Explanation | None:
     examples = tuple(Example(note.keys, note.text) for note in audit.notes if not note.hurts)
     remarks = "remark" if len(examples) == 1 else "remarks"
     message = f"{len(examples)} {remarks} on what was skipped and on how names were understood."

@@ -1,13 +1,13 @@
 from collections import Counter
 
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.images.reading_notes import describe_mixture
 
 
 @check("D122", "Images of different pixel types", "warning")
-def mixed_types(audit: Inspection) -> Explanation | None:
-    types = {key: portrait.type_name for key, portrait in audit.portraits.items() if not portrait.fault}
+def mixed_types(audit: Audit) -> Explanation | None:
+    types = {key: file.type_name for key, file in audit.files.items() if not file.fault}
     counts = Counter(types.values()).most_common()
     if len(counts) < 2:
         return None

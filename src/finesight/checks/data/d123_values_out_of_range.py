@@ -1,13 +1,13 @@
 from finesight.checks.contract import Example, Explanation, check, explain_if_any
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.images.scaling import FAR_OUTSIDE
 
 
 @check("D123", "Values outside the range of the training images", "note")
-def values_out_of_range(audit: Inspection) -> Explanation | None:
+def values_out_of_range(audit: Audit) -> Explanation | None:
     examples = [
         Example((key,), f"{key}: {each.outside:.0%} of its values")
-        for key, each in sorted(audit.portraits.items(), key=lambda pair: -pair[1].outside)
+        for key, each in sorted(audit.files.items(), key=lambda pair: -pair[1].outside)
         if each.outside > FAR_OUTSIDE
     ]
     message = "with many values outside the range of the training images; they are clipped to black or white."

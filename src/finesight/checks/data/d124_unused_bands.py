@@ -1,14 +1,14 @@
 from collections import Counter
 
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D124", "Bands or pages that are not used", "note")
-def unused_bands(audit: Inspection) -> Explanation | None:
-    remarks = [(key, remark) for key, portrait in audit.portraits.items() for remark in portrait.remarks]
+def unused_bands(audit: Audit) -> Explanation | None:
+    remarks = [(key, remark) for key, file in audit.files.items() for remark in file.remarks]
     if not remarks:
         return None
-    counts, total = Counter(remark for _, remark in remarks), len(audit.portraits)
+    counts, total = Counter(remark for _, remark in remarks), len(audit.files)
     lines = [f"{count:,} of {total:,} images hold {remark}." for remark, count in counts.items()]
     return Explanation(" ".join(lines), examples=tuple(Example((key,), f"{key} holds {text}") for key, text in remarks))

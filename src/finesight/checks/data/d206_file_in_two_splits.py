@@ -1,10 +1,10 @@
 from finesight.analysis.wording import join_words
 from finesight.checks.contract import Example, Explanation, check, explain_if_any
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D206", "A file in two splits", "error")
-def file_in_two_splits(audit: Inspection) -> Explanation | None:
+def file_in_two_splits(audit: Audit) -> Explanation | None:
     examples = [
         Example((key,), f"{key} is in {join_words(splits)}")
         for key, splits in audit.splits_of.items()

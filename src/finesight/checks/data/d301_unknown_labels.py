@@ -2,12 +2,12 @@ from collections import defaultdict
 
 from finesight.analysis.wording import count_of
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
 
 
 @check("D301", "Labels that are not in the class list", "error")
-def unknown_labels(audit: Inspection) -> Explanation | None:
+def unknown_labels(audit: Audit) -> Explanation | None:
     keys: dict[str, list[str]] = defaultdict(list)
     for key in audit.items:
         for label in audit.labels_of(key):

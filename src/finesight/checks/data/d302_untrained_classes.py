@@ -1,10 +1,10 @@
 from finesight.checks.contract import Explanation, check
 from finesight.checks.data.presence import explain_untrained, present_classes
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D302", "Classes without training images", "error")
-def untrained_classes(audit: Inspection) -> Explanation | None:
+def untrained_classes(audit: Audit) -> Explanation | None:
     """Also a single class. Of pixels D308 speaks: training does not stop at it."""
     if audit.unit != "images" or audit.classes is None or "train" not in audit.splits:
         return None

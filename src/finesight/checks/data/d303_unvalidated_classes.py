@@ -1,10 +1,10 @@
 from finesight.checks.contract import Explanation, check
 from finesight.checks.data.presence import name_classes, present_classes
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D303", "Training classes that a held-out split lacks", "warning")
-def unvalidated_classes(audit: Inspection) -> Explanation | None:
+def unvalidated_classes(audit: Audit) -> Explanation | None:
     present = present_classes(audit)
     lines = [
         f"{split} has no {name_classes(audit, missing)}"

@@ -1,7 +1,7 @@
 from finesight.analysis.wording import count_of, percent
 from finesight.checks.contract import Example, Explanation, check
 from finesight.classes import IGNORE_INDEX
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
 
 FEW_IMAGES = 10  # of a class to train on
@@ -9,7 +9,7 @@ RARE = 0.001  # fraction of the training pixels
 
 
 @check("D305", "Rare classes", "note")
-def rare_classes(audit: Inspection) -> Explanation | None:
+def rare_classes(audit: Audit) -> Explanation | None:
     classes = audit.classes
     if classes is None or "train" not in audit.splits:
         return None

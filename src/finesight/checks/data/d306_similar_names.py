@@ -1,11 +1,11 @@
 from finesight.checks.contract import Example, Explanation, check
 from finesight.classes import list_twins
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
 
 
 @check("D306", "Classes of nearly the same name", "warning")
-def similar_names(audit: Inspection) -> Explanation | None:
+def similar_names(audit: Audit) -> Explanation | None:
     """Of labels only: the names of mask classes are in a class file, where somebody chose them."""
     if audit.unit != "images" or audit.classes is None:
         return None

@@ -1,17 +1,17 @@
 from finesight.checks.contract import Explanation, check
 from finesight.checks.data.presence import present_classes
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.sufficiency import Amount, find_shortage
 
 
 @check("D307", "Too little to train or to validate on", "error")
-def too_little_data(audit: Inspection) -> Explanation | None:
+def too_little_data(audit: Audit) -> Explanation | None:
     """Where `train` would stop before its first epoch, by the same rule."""
     if not audit.unit or audit.classes is None:
         return None
     if "train" not in audit.splits:
         return Explanation(f"There is no training split, only {', '.join(audit.splits)}.")
-    if audit.rule_fault:
+    if audit.found.rule_fault:
         return None  # another check says why
     present, limit = present_classes(audit), audit.settings.limit
     train, val = (

@@ -1,7 +1,7 @@
 from finesight.analysis.wording import count_of
 from finesight.checks.contract import Example, Explanation, check
-from finesight.data.audit import Inspection
-from finesight.data.file_statistics import Stray, find_strays
+from finesight.data.audit import Audit
+from finesight.data.file_statistics import UnmappedPixels, find_unmapped
 from finesight.data.masks.looks import Look
 from finesight.data.masks.notes import spell_code, unknown_codes
 from finesight.data.masks.rule import MaskRule
@@ -10,9 +10,9 @@ MASKS_READ_AGAIN = 100  # to say where their unmapped pixels are
 
 
 @check("D401", "Unmapped colours or values", "note")
-def unmapped_colours(audit: Inspection) -> Explanation | None:
+def unmapped_colours(audit: Audit) -> Explanation | None:
     """Where there are too many, no rule can be chosen, and D405 speaks."""
-    rule = audit.rule
+    rule = audit.found.rule
     if rule is None:
         return None
     found = {key: codes for key, look in audit.looks.items() if (codes := unknown_codes(look, rule))}
@@ -25,7 +25,7 @@ def unmapped_colours(audit: Inspection) -> Explanation | None:
     for key in sorted(unmapped, key=lambda key: -unmapped[key])[:MASKS_READ_AGAIN]:
         mask = audit.mask_of(key)
         assert mask is not None
-        places = [_describe(stray, audit.looks[key], rule) for stray in find_strays(mask, found[key])]
+        places = [_describe(unmapped, audit.looks[key], rule) for unmapped in find_unmapped(mask, found[key])]
         examples.append(Example((key,), f"{mask.name}: {'; '.join(places)}"))
     return Explanation(
         f"{count_of(total, 'pixel')} ({total / pixels:.2g} of all) in {count_of(len(unmapped), 'mask')} of a colour "
@@ -34,7 +34,7 @@ def unmapped_colours(audit: Inspection) -> Explanation | None:
     )
 
 
-def _describe(stray: Stray, look: Look, rule: MaskRule) -> str:
-    places = ", ".join(f"({row}, {column})" for row, column in stray.positions)
-    more = ", …" if stray.count > len(stray.positions) else ""
-    return f"{count_of(stray.count, 'pixel')} of {spell_code(look, stray.code, rule)} at (row, column) {places}{more}"
+def _describe(unmapped: UnmappedPixels, look: Look, rule: MaskRule) -> str:
+    places = ", ".join(f"({row}, {column})" for row, column in unmapped.positions)
+    more = ", …" if unmapped.count > len(unmapped.positions) else ""
+    return f"{count_of(unmapped.count, 'pixel')} of {spell_code(look, unmapped.code, rule)} at (row, column) {places}{more}"

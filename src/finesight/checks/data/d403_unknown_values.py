@@ -1,12 +1,12 @@
 from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.checks.data.mask_values import list_holders, list_values
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D403", "Mask values that are not in the class list", "error")
-def unknown_values(audit: Inspection) -> Explanation | None:
+def unknown_values(audit: Audit) -> Explanation | None:
     """One beyond the end of the list: masks that count from one, or a background that the list lacks."""
-    fault, classes = audit.unknown_values, audit.classes
+    fault, classes = audit.found.unknown_values, audit.classes
     if fault is None or fault.is_border or classes is None:
         return None
     examples = list_holders(audit, fault.values)

@@ -1,15 +1,15 @@
 from finesight.checks.contract import Example, Explanation, check
 from finesight.checks.data.d402_border_value import border_value
 from finesight.checks.data.d403_unknown_values import unknown_values
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D405", "Masks whose classes cannot be determined", "error")
-def undecided_masks(audit: Inspection) -> Explanation | None:
+def undecided_masks(audit: Audit) -> Explanation | None:
     """Whatever else than D402 and D403 keeps masks from being read."""
-    if not audit.rule_fault or border_value.judge(audit) or unknown_values.judge(audit):
+    if not audit.found.rule_fault or border_value.judge(audit) or unknown_values.judge(audit):
         return None
-    first, *lines = (line.strip() for line in audit.rule_fault.split("\n"))
+    first, *lines = (line.strip() for line in audit.found.rule_fault.split("\n"))
     keys: dict[str, tuple[str, ...]] = {}
     for key, look in audit.looks.items():
         keys[look.name] = (*keys.get(look.name, ()), key)

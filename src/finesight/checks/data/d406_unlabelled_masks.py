@@ -1,11 +1,11 @@
 from finesight.checks.contract import Example, Explanation, check, explain_if_any
 from finesight.classes import IGNORE_INDEX
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
 @check("D406", "Masks without a known class", "note")
-def unlabelled_masks(audit: Inspection) -> Explanation | None:
-    rule = audit.rule
+def unlabelled_masks(audit: Audit) -> Explanation | None:
+    rule = audit.found.rule
     if rule is None:
         return None
     examples = [

@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 from finesight.analysis.wording import count_of
 from finesight.checks.contract import Example
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 
 
-def list_holders(audit: Inspection, values: Collection[int]) -> list[Example]:
+def list_holders(audit: Audit, values: Collection[int]) -> list[Example]:
     examples = []
     for key, look in audit.looks.items():
         found = {code: count for code, count in look.counts.items() if look.kind != "colour" and code in values}

@@ -2,21 +2,21 @@
 
 from finesight.checks.contract import Explanation
 from finesight.classes import IGNORE_INDEX
-from finesight.data.audit import Inspection
+from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
 
 
-def present_classes(audit: Inspection) -> dict[str, set[int]]:
+def present_classes(audit: Audit) -> dict[str, set[int]]:
     """Indices of the classes that occur, by split."""
     return {split: set(counts) - {IGNORE_INDEX} for split, counts in audit.class_counts.items()}
 
 
-def name_classes(audit: Inspection, indices: set[int]) -> str:
+def name_classes(audit: Audit, indices: set[int]) -> str:
     names = audit.classes.names if audit.classes else ()
     return quote_some([names[index] for index in sorted(indices)])
 
 
-def explain_untrained(audit: Inspection) -> Explanation | None:
+def explain_untrained(audit: Audit) -> Explanation | None:
     """Classes that a held-out split has and the training split has not."""
     present = present_classes(audit)
     lines = [

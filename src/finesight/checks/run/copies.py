@@ -7,7 +7,7 @@ from finesight.checks.run.case import NUM_EXAMPLES, Case
 FEWEST_COMPARED = 20  # copies; the accuracy on fewer says nothing
 
 
-def explain_copies(case: Case, identical: bool, likeness: str) -> Explanation | None:
+def explain_copies(case: Case, identical: bool, similarity: str) -> Explanation | None:
     splits = case.evidence.splits
     train, here = ({key for key, _ in splits.get(split, ())} for split in ("train", case.split))
     if case.split == "train" or not train or not here:
@@ -23,7 +23,7 @@ def explain_copies(case: Case, identical: bool, likeness: str) -> Explanation | 
     differing = sum(labels[key] != labels[original] for key, original in copies.items())
     text = (
         f"{count_of(len(copies), 'image')} of split {case.split} ({percent(len(copies) / len(here))}) "
-        f"{'is' if len(copies) == 1 else 'are'} {likeness} a training image"
+        f"{'is' if len(copies) == 1 else 'are'} {similarity} a training image"
     )
     text += f", {differing} of them under another label." if differing else "."
     examples = [key for pair in copies.items() for key in pair]

@@ -1,6 +1,7 @@
 """Masks on disk, and the rule by which a run reads them: found before training, kept in masks.json, used ever after."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from finesight.data.class_mapping import describe_merged
 from finesight.data.decoders import Masks, common_size, row_sizes
 from finesight.data.images.image import Fit, UnreadableImage
 from finesight.data.leftovers import Note
-from finesight.data.masks.looks import look_at_masks
+from finesight.data.masks.looks import Look, look_at_masks
 from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.rule_choice import apply_rule, choose_rule
+from finesight.data.masks.values import UnknownValues
 from finesight.data.sample import Item
 from finesight.data.sufficiency import Amount, compare_classes
-from finesight.data.targets import Rule, Size, Splits, TargetKind
+from finesight.data.targets import Rule, Size, Splits, TargetAudit, TargetKind
 from finesight.errors import DataError, RunError
 from finesight.progress import say
 from finesight.run import schema
@@ -96,6 +98,18 @@ class MaskFiles(TargetKind):
 
     def list_scored(self, classes: ClassList) -> list[int]:
         return [index for index in range(len(classes)) if index != classes.ignore]
+
+    def audit(
+        self, items: Mapping[str, Item], looks: Mapping[str, Look], known: ClassList | None, data: DataSettings
+    ) -> TargetAudit:
+        if not looks:
+            return TargetAudit(known, {}, rule_fault="No mask can be read.")
+        try:
+            rule, classes, _ = choose_rule(list(looks.values()), known, data)
+        except DataError as error:
+            unknown = error if isinstance(error, UnknownValues) else None
+            return TargetAudit(known, {}, rule_fault=str(error), unknown_values=unknown)
+        return TargetAudit(classes, {key: Counter(rule.count(look)) for key, look in looks.items()}, rule)
 
     def compare_amounts(self, train: Amount, val: Amount, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         return compare_classes(train, val, names, "mask")
