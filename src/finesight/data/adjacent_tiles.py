@@ -1,12 +1,11 @@
-"""Crops of one scene, told by their edges: where two adjoin, the last row of one goes on in the first row of the other.
+"""Adjacent tiles of one scene, found by their edges: the last row of one continues in the first row of the other.
 
-An edge is 256 grey values, of which a moving mean is taken off, so that only its texture counts; similarity is the
-correlation of two edges. Whether a similarity says anything, the data themselves tell: the same edges, one of a pair
-read backwards, cannot go on in each other, however alike their textures are. As many of those as are above a similarity
-are by chance above it among the real pairs as well (target and decoy: Elias and Gygi 2007, doi:10.1038/nmeth1019).
+An edge is 256 grey values minus their moving mean, so that only texture counts. Similarity is the correlation of two
+edges. The threshold comes from the data: reversed edges cannot continue each other, so their similarities show how many
+real pairs exceed a value by chance (target and decoy: Elias and Gygi 2007, doi:10.1038/nmeth1019).
 
-Seen are crops of one size that adjoin without gap or overlap, unturned and unscaled. Measured on 2,000 crops of 512 px:
-neighbours correlate at 0.7, a gap of four pixels halves it, one of eight leaves nothing.
+Found are tiles of one size without gap or overlap, not rotated or rescaled. On 2,000 tiles of 512 px adjacent ones
+correlate at 0.7; a gap of four pixels halves that, one of eight leaves nothing.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ SAMPLES = 256  # grey values of an edge
 TEXTURE = 17  # samples of the moving mean
 MIN_SIDE = 64  # pixels; shorter edges hold too little texture to tell
 MIN_CONTRAST = 2.0  # standard deviation in levels; below is the noise of flat water and of JPEG
-CHANCE = 0.05  # share of the reported pairs that may be chance
+CHANCE = 0.05  # fraction of the reported pairs that may be chance
 MAX_IMAGES = 20_000  # compared, each with each; of more, as many are drawn
 
 
@@ -43,7 +42,7 @@ def take_edges(image: np.ndarray) -> np.ndarray | None:
 
 
 def find_adjacent(edges: Mapping[str, np.ndarray], seed: int = 0) -> list[AdjacentTiles]:
-    """edges: by key, of images of one size. The surest pairs first; none where chance would do as well."""
+    """edges: by key, of images of one size. The most similar pairs first; none where chance explains them."""
     keys = list(edges)
     if len(keys) > MAX_IMAGES:
         keys = [keys[i] for i in np.sort(np.random.default_rng(seed).choice(len(keys), MAX_IMAGES, replace=False))]
@@ -56,7 +55,7 @@ def find_adjacent(edges: Mapping[str, np.ndarray], seed: int = 0) -> list[Adjace
         real += [(similarity, one, other, is_above) for similarity, one, other in _match(first, second)]
         chance += [similarity for similarity, _, _ in _match(first, second[:, ::-1])]
     real.sort(reverse=True)
-    count = _count_sure(np.array([pair[0] for pair in real]), np.array(chance))
+    count = _count_reliable(np.array([pair[0] for pair in real]), np.array(chance))
     return [AdjacentTiles(keys[one], keys[other], above, similarity) for similarity, one, other, above in real[:count]]
 
 
@@ -71,7 +70,7 @@ def _texture(lines: np.ndarray) -> np.ndarray:
 
 
 def _match(firsts: np.ndarray, seconds: np.ndarray, block: int = 512) -> list[tuple[float, int, int]]:
-    """(similarity, one, other) where each is what the other likes most; no image goes on in itself."""
+    """(similarity, one, other) where each is the most similar to the other; no image continues itself."""
     num = len(firsts)
     best_second, best_first = np.zeros(num, np.int64), np.zeros(num, np.int64)
     similarity, most = np.zeros(num, np.float32), np.full(num, -2, np.float32)
@@ -88,8 +87,8 @@ def _match(firsts: np.ndarray, seconds: np.ndarray, block: int = 512) -> list[tu
     return [(float(similarity[one]), int(one), int(best_second[one])) for one in mutual]
 
 
-def _count_sure(real: np.ndarray, chance: np.ndarray) -> int:
-    """How many of the highest `real` (descending) may be believed, if no more than CHANCE of them may be chance."""
+def _count_reliable(real: np.ndarray, chance: np.ndarray) -> int:
+    """How many of the highest `real` (descending) are reliable: at most CHANCE of them are chance."""
     by_chance = len(chance) - np.searchsorted(np.sort(chance), real, side="left")
-    sure = np.flatnonzero((1 + by_chance) <= CHANCE * np.arange(1, len(real) + 1))
-    return int(sure[-1]) + 1 if len(sure) else 0
+    reliable = np.flatnonzero((1 + by_chance) <= CHANCE * np.arange(1, len(real) + 1))
+    return int(reliable[-1]) + 1 if len(reliable) else 0

@@ -1,4 +1,4 @@
-"""A data set looked at from all sides in one pass, whatever is wrong with it: what the checks of the doctor judge."""
+"""A data set read in one pass, whatever is wrong with it: what the checks of data judge."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -58,14 +58,14 @@ class Audit:
         return self.targets.unit
 
     def split_apart(self, seed: int) -> dict[str, tuple[Item, ...]]:
-        """The splits once more, of which train and val share no scene and no image: neighbouring crops stay on one
-        side, and so do copies and near copies. What is called test stays as it is. Raises DataError."""
+        """Splits of which train and val share no scene and no image: adjacent tiles, copies and near copies are in one
+        of them. The test split stays as it is. Raises DataError."""
         both = {item.key: item for name in ("train", "val") for item in self.splits.get(name, ())}
         links = [each.keys for each in self.duplicates] + [(pair.first, pair.second) for pair in self.adjacent]
         train, val = split_train_val(both.values(), self.settings.val_fraction, seed, self.targets.find_stratum, links)
         if not val:
             raise DataError(
-                f"No image can be held out: the {len(both):,} that there are hang together as copies or as crops of "
+                f"No image can be held out: the {len(both):,} that there are are linked as copies or as tiles of "
                 "one scene. Add images from elsewhere."
             )
         return {"train": train, "val": val} | {

@@ -1,8 +1,8 @@
-"""Images that are the same, pixel for pixel, or nearly so: saved anew, rescaled, brightened, or the next of a series.
+"""Images that are the same in every pixel, or nearly: saved again, rescaled, brightened, or the next of a series.
 
-Alike is what has nearly the same thumbnail: 16x16 colours, of which each channel's mean is taken off (a common
-background makes no similarity) and that are scaled to length one; similarity is their scalar product. Not found are
-images that were mirrored, turned, or cut by more than a few pixels in a hundred.
+Similarity is the scalar product of thumbnails: 16x16 colours minus each channel's mean (so that a common background
+does not count), scaled to length one. Not found are images that were mirrored, rotated, or cropped by more than a few
+percent.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""All that the doctor needs to know of an image and its mask, in about two kilobytes, from decoding each once."""
+"""What an audit keeps of an image and its mask: about two kilobytes, from decoding each once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from finesight.data.masks.looks import Look, UnreadableMask, read_mask, summaris
 from finesight.data.masks.pixels import RawMask
 from finesight.data.sample import Item
 
-NUM_COLOURS = 6  # that are told of a mask, the most frequent ones
-NUM_POSITIONS = 5  # and of each of them
+NUM_COLOURS = 6  # of a mask that are located, the most frequent ones
+NUM_POSITIONS = 5  # of each of them
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class FileStatistics:
 
 @dataclass(frozen=True)
 class UnmappedPixels:
-    """Pixels of one code in one mask that are no class. positions: (row, column) of the first of them."""
+    """Pixels of one code in one mask that is not a class. positions: (row, column) of the first of them."""
 
     code: int
     count: int

@@ -37,4 +37,5 @@ def unmapped_colours(audit: Audit) -> Explanation | None:
 def _describe(unmapped: UnmappedPixels, look: Look, rule: MaskRule) -> str:
     places = ", ".join(f"({row}, {column})" for row, column in unmapped.positions)
     more = ", …" if unmapped.count > len(unmapped.positions) else ""
-    return f"{count_of(unmapped.count, 'pixel')} of {spell_code(look, unmapped.code, rule)} at (row, column) {places}{more}"
+    what = f"{count_of(unmapped.count, 'pixel')} of {spell_code(look, unmapped.code, rule)}"
+    return f"{what} at (row, column) {places}{more}"
