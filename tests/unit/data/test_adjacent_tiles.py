@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data import adjacent_tiles as pairs
+from finesight.data import adjacent_tiles as tiles
 from finesight.data.adjacent_tiles import MIN_SIDE, find_adjacent, take_edges
 
 ROWS, COLUMNS, SIDE = 6, 7, 64
@@ -39,7 +39,7 @@ def test_neighbours_are_found_on_their_side() -> None:
     found = find_adjacent(cut(make_scene(ROWS * SIDE, COLUMNS * SIDE)))
     pairs = {(pair.first, pair.second, pair.is_above) for pair in found}
     assert len(pairs & (RIGHT | BELOW)) > 0.7 * len(RIGHT | BELOW)
-    assert len(pairs - RIGHT - BELOW) <= pairs.CHANCE * len(pairs)
+    assert len(pairs - RIGHT - BELOW) <= tiles.CHANCE * len(pairs)
     similarity = [pair.similarity for pair in found]
     assert similarity == sorted(similarity, reverse=True)
 
@@ -72,7 +72,7 @@ def test_too_short_edges_tell_nothing() -> None:
     assert take_edges(np.zeros((MIN_SIDE, MIN_SIDE - 1, 3), np.uint8)) is None
     edges = take_edges(np.zeros((MIN_SIDE, 3 * MIN_SIDE, 3), np.uint8))
     assert edges is not None
-    assert edges.shape == (4, pairs.SAMPLES)
+    assert edges.shape == (4, tiles.SAMPLES)
 
 
 def test_blocks_and_a_limit_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_blocks_and_a_limit_change_no_answer(monkeypatch: pytest.MonkeyPatch) ->
     lines = pairs._texture(np.stack(list(edges.values()))[:, 0])
     at_once, in_blocks = pairs._match(lines, lines[::-1]), pairs._match(lines, lines[::-1], block=5)
     assert [pair[1:] for pair in in_blocks] == [pair[1:] for pair in at_once]
-    monkeypatch.setattr(pairs, "MAX_IMAGES", 30)
+    monkeypatch.setattr(tiles, "MAX_IMAGES", 30)
     drawn = {key for pair in find_adjacent(edges) for key in (pair.first, pair.second)}
     assert len(drawn) <= 30
 
