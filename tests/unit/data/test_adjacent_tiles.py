@@ -77,8 +77,8 @@ def test_too_short_edges_tell_nothing() -> None:
 
 def test_blocks_and_a_limit_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     edges = cut(make_scene(ROWS * SIDE, COLUMNS * SIDE))
-    lines = pairs._texture(np.stack(list(edges.values()))[:, 0])
-    at_once, in_blocks = pairs._match(lines, lines[::-1]), pairs._match(lines, lines[::-1], block=5)
+    lines = tiles._texture(np.stack(list(edges.values()))[:, 0])
+    at_once, in_blocks = tiles._match(lines, lines[::-1]), tiles._match(lines, lines[::-1], block=5)
     assert [pair[1:] for pair in in_blocks] == [pair[1:] for pair in at_once]
     monkeypatch.setattr(tiles, "MAX_IMAGES", 30)
     drawn = {key for pair in find_adjacent(edges) for key in (pair.first, pair.second)}
