@@ -12,7 +12,7 @@ from PIL import Image
 
 from finesight import report
 from finesight.data import formats
-from finesight.data.layouts import choice
+from finesight.data.layouts import detection
 from finesight.data.layouts.survey import Survey, survey_folder
 from finesight.data.masks.looks import Look, look_at_masks
 from finesight.data.sample import Item
@@ -116,7 +116,7 @@ def test_a_report_lists_the_data_once_and_reads_the_masks_of_its_split_only(
         looks.append([item.key for item in items])
         return look_at_masks(items)
 
-    for module in (choice, formats):
+    for module in (detection, formats):
         monkeypatch.setattr(module, "survey_folder", survey_and_count)
     monkeypatch.setattr(mask_targets, "look_at_masks", look_and_count)
     report(run)

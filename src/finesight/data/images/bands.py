@@ -44,38 +44,38 @@ class Bands:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Header:
     """What a file holds, from its header. type_name: as NumPy calls it; has_extra: a band that may be left out."""
 
     type_name: str = "uint8"
     has_extra: bool = False
 
 
-def find_kind(path: Path) -> Kind:
+def read_header(path: Path) -> Header:
     """uint8 for a file that cannot be read: decoding says what is wrong with it."""
     try:
         with path.open("rb") as file:
             start = file.read(26)
         if start.startswith(PNG):
             is_extra = start[25] in (4, 6) or path.suffix.lower() == ".apng"
-            return Kind("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
+            return Header("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
         if start.startswith(b"\xff\xd8"):
-            return Kind()
+            return Header()
         if start.startswith(b"GIF8"):
-            return Kind(has_extra=True)
+            return Header(has_extra=True)
         if tiff := read_tags(path):
-            return Kind(
+            return Header(
                 "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
             )
         with open_image(path) as image:
             types = {"I": "uint16", "F": "float32"}
             is_deep = _find_maxval(image) > 255
-            return Kind(
+            return Header(
                 "uint16" if is_deep else types.get(image.mode, "uint8"),
                 has_extra=image.mode == "RGBA" or _is_animated(image),
             )
     except Exception:  # a broken file can raise anything
-        return Kind()
+        return Header()
 
 
 def explain_image(error: Exception, path: Path) -> str:

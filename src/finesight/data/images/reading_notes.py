@@ -7,7 +7,7 @@ import numpy as np
 
 from finesight.config import PixelScale
 from finesight.data.images.image import Decoded, UnreadableImage, decode_image
-from finesight.data.images.scaling import FAR_OUTSIDE, ValueStats, find_kinds, spread
+from finesight.data.images.scaling import FAR_OUTSIDE, ValueStats, read_headers, spread
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 
@@ -44,9 +44,9 @@ def describe_reading(items: Sequence[Item], scale: PixelScale | None) -> tuple[s
 
     scale: as in Preprocessing. Opens every header, and decodes a sample of the files that need it.
     """
-    kinds = find_kinds(items)
+    headers = read_headers(items)
     notes: list[str] = []
-    deep = [item for item, kind in zip(items, kinds, strict=True) if kind.type_name != "uint8"]
+    deep = [item for item, header in zip(items, headers, strict=True) if header.type_name != "uint8"]
     if scale is None and deep:
         notes.append(
             f"{len(deep):,} of {len(items):,} images are not uint8, and this run does not say how to scale them: "
@@ -57,7 +57,7 @@ def describe_reading(items: Sequence[Item], scale: PixelScale | None) -> tuple[s
             f"{plain:,} of {len(items):,} images are uint8, where the training images are {' and '.join(scale)}; "
             "they are taken as they are. Give them in the type that the run was trained on."
         )
-    chosen = spread(deep) + spread([i for i, k in zip(items, kinds, strict=True) if k.has_extra])
+    chosen = spread(deep) + spread([i for i, h in zip(items, headers, strict=True) if h.has_extra])
     decoded = [each for each in map_in_threads(lambda item: _decode(item, scale), set(chosen)) if each]
     outside = sum(each.outside > FAR_OUTSIDE for each in decoded)
     if outside:

@@ -7,11 +7,12 @@ fractions), else by a range that holds all but the lowest and highest thousandth
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from finesight.config import PixelScale
-from finesight.data.images.bands import Bands, Kind, find_kind, read_bands
+from finesight.data.images.bands import Bands, Header, read_bands, read_header
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
@@ -24,6 +25,7 @@ MISSING = (-9999, -99999, -32768, -32767, -(2**31))  # "not measured", without a
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
 ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64
+T = TypeVar("T")
 FAR_OUTSIDE = 0.1  # fraction of an image's values outside the range
 
 
@@ -62,9 +64,9 @@ class ValueStats:
 def measure_values(items: Sequence[Item]) -> tuple[ValueStats, ...]:
     """Of each type but uint8 among the images, those that can be read. Reads every header and some of the files."""
     by_type: dict[str, list[Item]] = {}
-    for item, kind in zip(items, find_kinds(items), strict=True):
-        if kind.type_name != "uint8":
-            by_type.setdefault(kind.type_name, []).append(item)
+    for item, header in zip(items, read_headers(items), strict=True):
+        if header.type_name != "uint8":
+            by_type.setdefault(header.type_name, []).append(item)
     stats = (_measure(name, some) for name, some in sorted(by_type.items()))
     return tuple(each for each in stats if each)
 
@@ -77,11 +79,11 @@ def choose_scale(stats: Sequence[ValueStats], num_images: int) -> PixelScale:
     return scale
 
 
-def find_kinds(items: Sequence[Item]) -> list[Kind]:
-    return list(map_in_threads(lambda item: find_kind(item.path), items))
+def read_headers(items: Sequence[Item]) -> list[Header]:
+    return list(map_in_threads(lambda item: read_header(item.path), items))
 
 
-def spread(items: Sequence[Item], count: int = NUM_SAMPLED) -> list[Item]:
+def spread(items: Sequence[T], count: int = NUM_SAMPLED) -> list[T]:
     """At most `count`, evenly spread."""
     return [items[len(items) * i // count] for i in range(count)] if len(items) > count else list(items)
 

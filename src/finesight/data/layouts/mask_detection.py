@@ -4,11 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from finesight.data.images.image_files import open_image
+from finesight.data.images.scaling import spread
 from finesight.data.masks.codes import unpack
 from finesight.data.masks.looks import read_mask
 from finesight.errors import DataError
@@ -20,12 +20,10 @@ MOST_PIXELS = 500_000  # of a file that are counted
 FLAT = 0.85
 COARSE = {"colour": (16, 12), "palette": (1, 12), "value": (4, 6)}  # width of a level, number of frequent ones
 
-T = TypeVar("T")
-
 
 def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None:
     """None where no file can be read. lenient: masks that were blurred or saved as JPEG, too."""
-    found = [counted for path in _sample(paths) if (counted := _count_values(path))]
+    found = [counted for path in spread(paths, SAMPLE) if (counted := _count_values(path))]
     if not found:
         return None
     values = set().union(*(codes for codes, _, _ in found))
@@ -36,13 +34,9 @@ def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None
 
 def have_equal_sizes(pairs: Sequence[tuple[Path, Path]]) -> bool:
     """Whether the files of most pairs have one size, as far as their headers can be read."""
-    sizes = [(_read_size(one), _read_size(other)) for one, other in _sample(pairs)]
+    sizes = [(_read_size(one), _read_size(other)) for one, other in spread(pairs, SAMPLE)]
     known = [one == other for one, other in sizes if one and other]
     return not known or 2 * sum(known) > len(known)
-
-
-def _sample(files: Sequence[T]) -> list[T]:
-    return [files[len(files) * number // SAMPLE] for number in range(SAMPLE)] if len(files) > SAMPLE else list(files)
 
 
 def _count_values(path: Path) -> tuple[set[int], float, int] | None:

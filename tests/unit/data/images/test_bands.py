@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finesight.data.images.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND, SPARE_GREY_BAND, SPARE_PAGES, find_kind
+from finesight.data.images.bands import EMPTY_ALPHA, NO_ALPHA, SPARE_BAND, SPARE_GREY_BAND, SPARE_PAGES, read_header
 from finesight.data.images.image import UnreadableImage, decode_image, image_sizes, read_image
 from finesight.data.sample import Item
 from tiffs import write_tiff
@@ -167,7 +167,7 @@ def test_ppm_of_sixteen_bits(tmp_path: Path, maxval: int) -> None:
     values = np.rint(RGB.astype(float) * maxval / 255).astype(">u2")
     (tmp_path / "a.ppm").write_bytes(b"P6 # a word\n13 9\n%d\n" % maxval + values.tobytes())
     np.testing.assert_array_equal(read_image(tmp_path / "a.ppm", scale=SCALE), RGB)
-    assert find_kind(tmp_path / "a.ppm").type_name == "uint16"
+    assert read_header(tmp_path / "a.ppm").type_name == "uint16"
     (tmp_path / "a.pgm").write_bytes(b"P5 13 9 %d\n" % maxval + values[..., 0].tobytes())
     np.testing.assert_array_equal(read_image(tmp_path / "a.pgm", scale=SCALE)[..., 0], RGB[..., 0])
     (tmp_path / "a.ppm").write_bytes(b"P6 13 9 65535\n" + bytes(100))
@@ -193,7 +193,7 @@ def test_alpha_that_is_zero_everywhere_is_ignored(tmp_path: Path, suffix: str) -
     decoded = decode_image(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(decoded.pixels, RGB)
     assert decoded.remarks == (EMPTY_ALPHA,)
-    assert find_kind(tmp_path / f"a.{suffix}").has_extra
+    assert read_header(tmp_path / f"a.{suffix}").has_extra
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 5, 7])
@@ -262,4 +262,4 @@ def test_more_than_one_page_is_said(tmp_path: Path) -> None:
         first.save(tmp_path / name, save_all=True, append_images=[first, first])
         decoded = decode_image(tmp_path / name, scale=scale)
         assert decoded.remarks == (SPARE_PAGES,)
-        assert find_kind(tmp_path / name).has_extra
+        assert read_header(tmp_path / name).has_extra
