@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from finesight.app.inspect import audit_data
-from finesight.checks.contract import SEVERITIES, Finding, run_checks
+from finesight.checks.contract import SEVERITIES, run_checks
 from finesight.checks.data import CHECKS
 from finesight.config import DataSettings
+from finesight.run.results import Finding
 from tiffs import write_tiff
 
 Settings = dict[str, object]

@@ -26,6 +26,7 @@ from finesight.classes import ClassList
 from finesight.run import schema
 from finesight.run.files import write_csv
 from finesight.run.folder import RunFolder
+from finesight.run.results import SuspectedLabel
 
 MAJORITY = 0.5
 LEAST = 1e-12  # probability that is told from none
@@ -78,7 +79,7 @@ class LabelErrors:
 
 def save_label_errors(run: RunFolder, found: LabelErrors, classes: ClassList) -> Path:
     """Writes label_errors/SPLIT.csv and .json, with class ids. Returns the path of the CSV file."""
-    rows = [_to_row(error, classes) for error in found.errors]
+    rows = [name_classes(error, classes).to_dict() for error in found.errors]
     path = run.path / schema.label_errors(found.split, "csv")
     header = REGION_COLUMNS if rows and "share" in rows[0] else COLUMNS
     write_csv(path, header, ([row[column] for column in header] for row in rows))
@@ -97,17 +98,12 @@ def load_label_errors(run: RunFolder, split: str, classes: ClassList) -> LabelEr
     return LabelErrors(value["split"], value["num_samples"], value["source"], errors)
 
 
-def _to_row(error: LabelError, classes: ClassList) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "key": error.key,
-        "given": classes.ids[error.given],
-        "suggested": classes.ids[error.suggested],
-    }
-    row["score"] = round(error.score, 6)
-    if (region := error.region) is not None:
-        row |= {"region": region.number, "share": round(region.share, 6), "confidence": round(region.confidence, 6)}
-        row |= dict(zip(BOX, region.box, strict=True))
-    return row
+def name_classes(error: LabelError, classes: ClassList) -> SuspectedLabel:
+    """The error with class ids in the place of indices."""
+    named = (error.key, classes.ids[error.given], classes.ids[error.suggested], round(error.score, 6))
+    if (region := error.region) is None:
+        return SuspectedLabel(*named)
+    return SuspectedLabel(*named, region.number, round(region.share, 6), round(region.confidence, 6), *region.box)
 
 
 def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,23 +13,18 @@ from finesight.metrics.significance import Difference, compare_paired, mcnemar
 from finesight.reporting.comparison import check_comparable, compare_architectures, list_changes, list_settings
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.run.results import ClassDifference, Compared, McNemar
 from finesight.tasks import find_task
 
 IMAGES_LISTED = 20  # on which a side wins
+NEVER_SAID = ("data.root", "data.val")  # settings that differ from machine to machine
 Runs = str | Path | Sequence[str | Path]
 
 
-def compare(
-    baseline: Runs, improved: Runs, *, split: str = "val", resamples: int = 10_000, seed: int = 0
-) -> dict[str, Any]:
+def compare(baseline: Runs, improved: Runs, *, split: str = "val", resamples: int = 10_000, seed: int = 0) -> Compared:
     """Compares two runs on the same images, or two groups of runs that differ in their seed only.
 
-    Returns `verdict`, `metric`, `baseline`, `improved`, `difference`, `interval` (95 %), `p_value` (McNemar's of two
-    single classifiers, else the bootstrap's), `num_images`, `num_samples`, `resamples`, `classes` (the same a class;
-    recall for classification, IoU for segmentation; no interval where too few images have it), `settings` and
-    `architecture` that differ, `better` and `worse` (keys); of two single classifiers also `mcnemar`. Saved as
-    comparison.json in the last run.
-    Raises ConfigError for runs of other data or classes.
+    The result is saved as comparison.json in the last run. Raises ConfigError for runs of other data or classes.
     """
     if resamples < 100:
         raise ConfigError(f"{resamples} resamples give no interval; take 1,000 or more.")
@@ -46,31 +40,33 @@ def compare(
     if whole is None:
         raise ConfigError(f"The images of split {split!r} have no known class; there is nothing to compare.")
     metric = first.scoring.metric
-    result = {
-        "verdict": give_verdict(metric, whole, len(keys)),
-        "metric": metric,
-        **_to_dict(whole),
-        "num_samples": len(keys),
-        "resamples": resamples,
-        "runs": {"baseline": [str(run.run) for run in sides[0]], "improved": [str(run.run) for run in sides[1]]},
-        "class_metric": first.scoring.class_metric,
-        "classes": {
-            runs[0].classes.names[index]: {
-                **_to_dict(each),
-                "interval": list(each.interval) if each.is_enough else None,
-            }
+    better, worse = ([change.after.key for change in side] for side in list_changes(sides[0][0], sides[1][-1]))
+    test = None
+    if first.is_one_unit and len(runs) == 2:
+        test = McNemar(len(worse), len(better), mcnemar(len(worse), len(better)))
+    names = runs[0].classes.names
+    result = Compared(
+        verdict=give_verdict(metric, whole, len(keys)),
+        metric=metric,
+        **whole._replace(p_value=test.p if test else whole.p_value)._asdict(),
+        num_samples=len(keys),
+        resamples=resamples,
+        runs={"baseline": [str(run.run) for run in sides[0]], "improved": [str(run.run) for run in sides[1]]},
+        class_metric=first.scoring.class_metric,
+        classes={
+            names[index]: ClassDifference(**each._asdict() | {"interval": each.interval if each.is_enough else None})
             for index, each in zip(first.scored, by_class, strict=True)
             if each is not None
         },
-        **_say_what_differs(sides[0][0], sides[1][-1]),
-    }
-    if first.is_one_unit and len(runs) == 2:
-        won, lost = (len(result[side]) for side in ("better", "worse"))
-        result["p_value"] = mcnemar(lost, won)
-        result["mcnemar"] = {"only_baseline": lost, "only_improved": won, "p": result["p_value"]}
-    for side in ("better", "worse"):
-        result[side] = result[side][:IMAGES_LISTED]
-    RunFolder(runs[-1].run).write_json(schema.COMPARISON, result)
+        settings={
+            name: list(values) for name, values in list_settings([sides[0][0], sides[1][-1]]) if name not in NEVER_SAID
+        },
+        architecture=compare_architectures([sides[0][0], sides[1][-1]])[0],
+        better=better[:IMAGES_LISTED],
+        worse=worse[:IMAGES_LISTED],
+        mcnemar=test,
+    )
+    RunFolder(runs[-1].run).write_json(schema.COMPARISON, result.to_dict())
     return result
 
 
@@ -105,19 +101,3 @@ def _check_truth(runs: Sequence[Evidence], keys: Sequence[str], counted: Sequenc
                 f"{runs[0].run} and {run.run} cannot be compared: {len(differing)} images have another label or "
                 f"mask, first {keys[differing[0]]!r}."
             )
-
-
-def _say_what_differs(first: Evidence, last: Evidence) -> dict[str, Any]:
-    """`settings`, `architecture`, and the keys of the images on which a side wins: `better` and `worse`."""
-    better, worse = ([change.after.key for change in side] for side in list_changes(first, last))
-    ignored = ("data.root", "data.val")
-    return {
-        "settings": {name: list(values) for name, values in list_settings([first, last]) if name not in ignored},
-        "architecture": compare_architectures([first, last])[0],
-        "better": better,
-        "worse": worse,
-    }
-
-
-def _to_dict(found: Difference) -> dict[str, Any]:
-    return {**found._asdict(), "interval": list(found.interval)}

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from finesight.app.demo_scene import write_scene
 from finesight.app.report import report_chapters
@@ -11,14 +10,15 @@ from finesight.cache import cache_folder
 from finesight.errors import RunError
 from finesight.progress import say
 from finesight.run.folder import RunFolder
+from finesight.run.results import Demonstrated
 
 LAND = ("fcn32s", "fcn8s", "light")  # recipes demo-NAME: the baseline, what improves on it, what a laptop should use
 
 
-def demo(out: str | Path = "runs/demo") -> dict[str, Any]:
+def demo(out: str | Path = "runs/demo") -> Demonstrated:
     """Trains on handwritten digits and on a Landsat scene, and writes one report on both.
 
-    out: folder for the four runs and the report; made anew. Returns `report`, and `runs`: name → train's result.
+    out: folder for the four runs and the report; made anew.
     """
     folder = Path(out)
     if folder.exists() and not RunFolder(folder / "digits").is_run():
@@ -39,7 +39,8 @@ def demo(out: str | Path = "runs/demo") -> dict[str, Any]:
         "Land cover: FCN32s, FCN8s, a light network": [folder / name for name in LAND],
         "Land cover: the light network": [folder / LAND[-1]],
     }
-    return {"runs": results, **report_chapters(chapters, folder / "report.html", f"Landsat scene: {note}")}
+    book = report_chapters(chapters, folder / "report.html", f"Landsat scene: {note}")
+    return Demonstrated(results, book.report)
 
 
 def write_digits(folder: Path) -> Path:

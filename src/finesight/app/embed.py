@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from finesight.metrics.confusion import count_confusion
 from finesight.models.contract import pool
 from finesight.progress import say
 from finesight.run import schema
+from finesight.run.results import Embedded
 from finesight.task import Score
 from finesight.tasks.contract import Task
 
@@ -44,7 +44,7 @@ def embed(
     seed: int | None = None,
     onto: str = "",
     stability: bool = False,
-) -> dict[str, Any]:
+) -> Embedded:
     """Saves features and a two-dimensional map of a split under embedding/SPLIT, and its evaluation with them.
 
     An image with a mask is of the class of most of its pixels. Close classes are told by its regions, what the last
@@ -53,9 +53,6 @@ def embed(
     method, engine: of insight.projection.PROJECTIONS. perplexity, seed: None takes the engine's defaults.
     onto: a split whose map is there already: the images are placed on it, and it does not move.
     stability: draw six more maps, and say on how many of them each group of close classes is still one.
-    Returns `split`, `num_samples`, `dimensions`, `map` (settings), `map_in_words`, `quality` (how far the map can be
-    trusted), `close_classes`, `through_training` (how classes drew apart, None where training did not keep it) and
-    `image` (the drawn map).
     """
     own = RunData.of(run)
     folder, settings, model, classes = own.run, own.settings, restore_model(own.run), own.run.read_classes()
@@ -92,17 +89,17 @@ def embed(
     )
     close = find_close(seen, score, dataset.keys, classes, where, stability)
     folder.write_json(f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}", close)
-    return {
-        "split": split,
-        "num_samples": len(dataset),
-        "dimensions": features.shape[1],
-        "map": drawn.settings,
-        "map_in_words": describe_projection(drawn),
-        "quality": drawn.quality,
-        "close_classes": close,
-        "through_training": project_history(folder, classes) if split == "val" and not data else None,
-        "image": str(plot),
-    }
+    return Embedded(
+        split=split,
+        num_samples=len(dataset),
+        dimensions=features.shape[1],
+        map=drawn.settings,
+        map_in_words=describe_projection(drawn),
+        quality=drawn.quality,
+        close_classes=close,
+        through_training=project_history(folder, classes) if split == "val" and not data else None,
+        image=plot,
+    )
 
 
 @dataclass(frozen=True, eq=False)

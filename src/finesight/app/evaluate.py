@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from finesight import distributed
 from finesight.app.run_data import RunData
@@ -15,6 +14,7 @@ from finesight.inference.restore import restore_model
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.run.results import Evaluated
 from finesight.task import Score
 
 
@@ -26,7 +26,7 @@ def evaluate(
     tta: bool = False,
     images: str = "",
     masks: str = "",
-) -> dict[str, Any]:
+) -> Evaluated:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
     A run that has no calibration.json gets it from its own validation part, with tta calibration_tta.json.
@@ -36,7 +36,6 @@ def evaluate(
     read by the run's rule; images of other classes are left out and counted. split is then which part of them, or, for
     data that come in one part, a name for the result, `test` by default. tta: the mean over the flips and turns of
     training, saved as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
-    Returns `metrics`, `num_samples`, `split`, `definitions`.
     """
     own = RunData.of(run)
     folder, settings, model = own.run, own.settings, restore_model(own.run)
@@ -54,7 +53,8 @@ def evaluate(
         if held_out and (tta or not folder.has(schema.calibration(tta))):
             keep_calibration(folder, score, split, tta)
         score.save(folder.evaluation(split), dataset.keys)
-    return {"split": split, **score.metrics().to_dict()}
+    found = score.metrics()
+    return Evaluated(split, found.num_samples, found.values, found.definitions)
 
 
 def choose_globs(settings: DataSettings, data: str | Path, images: str, masks: str) -> DataSettings:

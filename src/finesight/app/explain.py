@@ -1,9 +1,8 @@
 """Explain: where a run's network looks in images, as heat over them and in words."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,20 +24,18 @@ from finesight.reporting.originals import Looked, Originals
 from finesight.reporting.thumbnails import data_uri
 from finesight.run.files import write_atomically
 from finesight.run.folder import RunFolder
+from finesight.run.results import Explained, Focus, Unreadable
 from finesight.tasks import find_task
 from finesight.tasks.contract import Task
 
 
 def explain(
     run: str | Path, *images: str | Path, out: str | Path = "explained", classes: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> Explained:
     """Writes each image under the heat of where the network looks: Grad-CAM, at the image's size.
 
     images: files or folders. classes: ids or names to look for; by default the predicted class, of masks the largest.
-    Returns `out`, `layer` (where the gradient was taken), `unreadable` and `images`: `key`, `class`, `probability`
-    (of masks the share of pixels), `half_area` (share of the image that holds half of the attention, None where
-    nothing speaks for the class), `where`, `inside` (of masks: share of the attention inside the class's region) and
-    `file`. Raises ModelError for a network that keeps no height and width, as many transformers do not.
+    Raises ModelError for a network that keeps no height and width, as many transformers do not.
     """
     folder = RunFolder.open(run)
     settings, model, names = folder.read_settings(), restore_model(folder), folder.read_classes()
@@ -48,8 +45,8 @@ def explain(
         raise ConfigError("Name an image, or a folder of images, to explain.")
     say_reading(items, model.preprocessing)
     predictor = in_float32(Predictor.here(model, settings))
-    found: list[dict[str, Any]] = []
-    unreadable: list[tuple[str, str]] = []
+    found: list[Focus] = []
+    unreadable: Unreadable = []
     layer = ""
     with progress_bar("Explaining", len(items), "images") as bar:
         for item in items:
@@ -58,16 +55,16 @@ def explain(
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for told, heat in look_at(predictor, image, asked, find_task(folder)):
-                layer = told.pop("layer")
-                label = names.names[told["class"]]
-                file = _write(Path(out), item, names.ids[told["class"]], len(found), lay_heat(image, heat))
-                found.append({"key": item.key, **told, "class": label, "file": str(file)})
+            for look in look_at(predictor, image, asked, find_task(folder)):
+                layer, c = look.layer, look.class_index
+                file = _write(Path(out), item, names.ids[c], lay_heat(image, look.heat))
+                focus = (look.half_area, look.where, look.inside, look.probability)
+                found.append(Focus(item.key, names.names[c], *focus, file))
             bar.advance()
     if not found:
         key, reason = unreadable[0]
         raise DataError(f"None of the {len(items)} images could be read: {key!r} {reason}.")
-    return {"out": str(out), "layer": layer, "images": found, "unreadable": unreadable}
+    return Explained(Path(out), layer, tuple(found), unreadable)
 
 
 def in_float32(predictor: Predictor) -> Predictor:
@@ -75,21 +72,31 @@ def in_float32(predictor: Predictor) -> Predictor:
     return Predictor(predictor.model, replace(predictor.machine, precision="fp32"), predictor.settings)
 
 
-def look_at(
-    predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task
-) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """What was seen of each class, and its heat, float32 (h, w) of the image uint8 (h, w, 3)."""
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the model sees of a class in an image: as Focus. heat: float32 (h, w) of the image."""
+
+    class_index: int
+    half_area: float | None
+    where: str
+    inside: float | None
+    probability: float
+    layer: str
+    heat: np.ndarray
+
+
+def look_at(predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task) -> Iterator[Look]:
+    """A look for each class in `asked`, by default those the task chooses. image: uint8 (h, w, 3)."""
     model, stored = predictor.model, show(image, predictor.model.preprocessing)
     logits, images = predictor.logits(stored).float(), predictor.prepare(stored)
     for c in asked or task.choose_explained(logits):
         attention = find_attention(model, images, [c])
         map_ = attention.maps[0].cpu().numpy()
         area, where = find_focus(map_)
-        told: dict[str, Any] = {"class": c, "half_area": area, "where": where, "inside": None, "layer": attention.layer}
-        told["probability"], region = task.describe_class(logits, c, (images.shape[-2], images.shape[-1]))
-        if region is not None:
-            told["inside"] = _share_inside(map_, region)
-        yield told, spread_map(map_, image.shape[:2], model.preprocessing)
+        probability, region = task.describe_class(logits, c, (images.shape[-2], images.shape[-1]))
+        inside = None if region is None else _share_inside(map_, region)
+        heat = spread_map(map_, image.shape[:2], model.preprocessing)
+        yield Look(c, area, where, inside, probability, attention.layer, heat)
 
 
 def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
@@ -106,7 +113,7 @@ def _share_inside(map_: np.ndarray, region: np.ndarray) -> float | None:
     return float(heat[region].sum() / heat.sum()) if heat.sum() > 0 else None
 
 
-def _write(out: Path, item: Item, class_id: str, number: int, image: np.ndarray) -> Path:
+def _write(out: Path, item: Item, class_id: str, image: np.ndarray) -> Path:
     """OUT/IMAGE-CLASS.png; a class's id may hold what a file's name cannot."""
     safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in class_id)[:40]
     path = out / PurePosixPath(item.key).with_suffix("")
@@ -138,12 +145,12 @@ def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[s
     for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
         try:
             image = read_image(path, key, scale=model.preprocessing.scale)
-            ((_, heat),) = look_at(predictor, image, [sought[key]], task)
+            (look,) = look_at(predictor, image, [sought[key]], task)
         except UnreadableImage:
             continue
         except ModelError as error:
             say(f"Note: the report does not show where the network looks: {error}")
             break
-        overlay = data_uri("image/webp", encode_webp(lay_heat(image, heat), task.overlay_side))
+        overlay = data_uri("image/webp", encode_webp(lay_heat(image, look.heat), task.overlay_side))
         looked[key] = Looked(overlay, classes.names[sought[key]])
     return looked

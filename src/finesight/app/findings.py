@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,17 +24,16 @@ from finesight.models.pypi_weights import PYPI_WEIGHTS, cached_weights
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.run.results import Findings
 
 
 def findings(
     run: str | Path | RunData, *, split: str = "val", ignore: Sequence[str] = (), fast: bool = False
-) -> dict[str, Any]:
+) -> Findings:
     """Checks a run by everything its folder holds, and saves what was found as findings/SPLIT.json.
 
     The evaluation and the features that checks need are computed first where they are missing.
     ignore: codes of checks to leave out, such as `V003`. fast: leaves out those that read the images again.
-    Returns `split`, `findings` (each `code`, `title`, `severity`, `message`, `keys` of example images, `examples`; the
-    most severe first), `silent` and `ignored` (code → title) and `not_applicable` (code → why it was not checked).
     """
     refuse_unknown(ignore, CHECKS)
     own = RunData.of(run)
@@ -53,8 +51,8 @@ def findings(
     start = _start_features(own, split) if items else None
     with blame_files(folder.path):
         found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast)
-    result = {"split": split, **found.to_dict()}
-    folder.write_json(schema.findings(split), result)
+    result = Findings(split, found.findings, found.silent, found.not_applicable, found.ignored)
+    folder.write_json(schema.findings(split), result.to_dict())
     return result
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finesight.checks.contract import refuse_unknown, run_checks
+from finesight.checks.contract import Checked, refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
 from finesight.config import DataSettings, load_settings
@@ -16,6 +16,7 @@ from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.rule_choice import MAX_INFERRED
 from finesight.errors import DataError
+from finesight.run.results import Audited
 from finesight.tasks import TARGETS
 
 
@@ -29,7 +30,7 @@ def inspect(
     split: str | Path = "",
     settings: Mapping[str, Any] | None = None,
     ignore: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Audited:
     """Looks at every image and mask of a data set once; writes nothing but `html` and `split`.
 
     html: a page with the images. split: a CSV manifest to train on, in which neighbouring crops, copies and near
@@ -37,30 +38,20 @@ def inspect(
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, seed and batch_size are heeded. ignore: codes of checks to leave out, such as `D305`.
-    Returns `format`, `task`, `num_samples`, `splits`, `classes`, `class_counts`
-    (images of each class, or pixels), `codes` (pixels of each colour or value, of masks whose classes cannot be
-    told), `sizes`, `modes`, `values` (of each type beside uint8: what occurs, what becomes 0 and 255),
-    `num_bytes`, `split` (images of each part, where one is written), `problems` (`code`, `severity`, `title`,
-    `message`, `keys`, `examples`), `ignored` (code → title of checks left out) and `is_fit`: no problem is worse than
-    a note. Raises DataError where there is nothing to inspect.
+    Raises DataError where there is nothing to inspect.
     """
     refuse_unknown(ignore, CHECKS)
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
     audit = audit_data(chosen.data, chosen.seed, chosen.batch_size)
     found = run_checks(CHECKS, audit, ignore)
-    summary = summarise(audit)
-    if split:
-        summary["split"] = write_split(audit, Path(split), chosen.seed)
+    written = write_split(audit, Path(split), chosen.seed) if split else None
+    result = summarise(audit, found, written)
     if html:
         from finesight.reporting import make_audit_page, write_page  # and with them torch
 
-        write_page(make_audit_page(audit, found.findings, summary), Path(html))
-    return summary | {
-        "problems": [problem.to_dict() for problem in found.findings],
-        "ignored": found.ignored,
-        "is_fit": all(problem.severity == "note" for problem in found.findings),
-    }
+        write_page(make_audit_page(audit, result), Path(html))
+    return result
 
 
 def audit_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Audit:
@@ -80,32 +71,35 @@ def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
     return {name: len(items) for name, items in parts.items()}
 
 
-def summarise(audit: Audit) -> dict[str, Any]:
-    """What is in it, without a judgement."""
+def summarise(audit: Audit, checked: Checked, split: dict[str, int] | None) -> Audited:
     names = audit.classes.names if audit.classes else ()
     scored = audit.targets.list_scored(audit.classes) if audit.classes else []
     read = [file for file in audit.files.values() if not file.fault]
     sizes = Counter(f"{each.size[0]}x{each.size[1]}" for each in read)
-    return {
-        "data": str(audit.root),
-        "format": audit.format,
-        "task": FORMATS[audit.format].task,
-        "num_samples": len(audit.files),
-        "splits": {split: len(items) for split, items in audit.splits.items()},
-        "split_is_made": audit.split_is_made,
-        "classes": list(names),
-        "class_counts": {
+    return Audited(
+        data=str(audit.root),
+        format=audit.format,
+        task=FORMATS[audit.format].task,
+        num_samples=len(audit.files),
+        splits={split: len(items) for split, items in audit.splits.items()},
+        split_is_made=audit.split_is_made,
+        classes=tuple(names),
+        class_counts={
             split: {name: counts[index if index in scored else IGNORE_INDEX] for index, name in enumerate(names)}
             for split, counts in audit.class_counts.items()
         },
-        "unknown_pixels": sum(counts[IGNORE_INDEX] for counts in audit.class_counts.values()),
-        "sizes": dict(sizes.most_common()),
-        "modes": dict(Counter(each.mode for each in read).most_common()),
-        "values": [asdict(each) | {"text": each.describe()} for each in audit.stats],
-        "mask_kinds": dict(Counter(look.kind for look in audit.looks.values()).most_common()),
-        "codes": dict(_count_codes(audit).most_common(MAX_INFERRED)) if audit.found.rule is None else {},
-        "num_bytes": sum(each.num_bytes for each in audit.files.values()),
-    }
+        unknown_pixels=sum(counts[IGNORE_INDEX] for counts in audit.class_counts.values()),
+        sizes=dict(sizes.most_common()),
+        modes=dict(Counter(each.mode for each in read).most_common()),
+        values=[asdict(each) | {"text": each.describe()} for each in audit.stats],
+        mask_kinds=dict(Counter(look.kind for look in audit.looks.values()).most_common()),
+        codes=dict(_count_codes(audit).most_common(MAX_INFERRED)) if audit.found.rule is None else {},
+        num_bytes=sum(each.num_bytes for each in audit.files.values()),
+        split=split,
+        problems=checked.findings,
+        ignored=checked.ignored,
+        is_fit=all(problem.severity == "note" for problem in checked.findings),
+    )
 
 
 def _count_codes(audit: Audit) -> Counter[str]:

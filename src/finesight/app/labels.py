@@ -2,26 +2,23 @@
 
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
-from finesight.analysis.label_errors import save_label_errors
+from finesight.analysis.label_errors import name_classes, save_label_errors
 from finesight.app.embed import compute_features, embed
 from finesight.app.evaluate import check_split_name, evaluate
 from finesight.app.run_data import RunData
 from finesight.errors import ConfigError
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
-from finesight.run import schema
 from finesight.run.files import write_atomically
+from finesight.run.results import FoundLabels
 from finesight.tasks.contract import LabelSearch
 
 
-def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "") -> dict[str, Any]:
+def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "") -> FoundLabels:
     """Finds labels that are probably wrong in a split, and saves them as label_errors/SPLIT.csv and .json in the run.
 
     Labels of images are judged one by one, masks by connected regions. out: a copy of the CSV file.
-    Returns `split`, `num_samples`, `source` (whose probabilities contradict the labels), `num_errors`, `errors` (`key`,
-    `given`, `suggested` as class ids, `score`; of masks also the region's place), `names` of the class ids, and `csv`.
     """
     own = RunData.of(run)
     folder = own.run
@@ -34,9 +31,15 @@ def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "
             write_atomically(Path(out), path.read_bytes())
         except OSError as error:
             raise ConfigError(f"{out} cannot be written: {error.strerror}. Name another --out.") from None
-    saved = folder.read_json(schema.label_errors(split, "json"))
-    names = dict(zip(classes.ids, classes.names, strict=True))
-    return {**saved, "num_errors": len(found.errors), "names": names, "csv": str(out or path)}
+    return FoundLabels(
+        split=split,
+        num_samples=found.num_samples,
+        source=found.source,
+        errors=tuple(name_classes(error, classes) for error in found.errors),
+        num_errors=len(found.errors),
+        names=dict(zip(classes.ids, classes.names, strict=True)),
+        csv=Path(out or path),
+    )
 
 
 def _prepare_search(own: RunData, split: str) -> LabelSearch:

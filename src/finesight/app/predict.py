@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from finesight.app.datasets import say_reading
 from finesight.errors import ConfigError
@@ -10,6 +9,7 @@ from finesight.inference.continuation import refuse_nothing
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.run.folder import RunFolder
+from finesight.run.results import Predicted
 from finesight.tasks import find_task
 from finesight.tasks.contract import PredictOptions, PredictRequest, Task
 
@@ -25,7 +25,7 @@ def predict(
     overlay: str | Path = "",
     tta: bool = False,
     calibrated: bool = False,
-) -> dict[str, Any]:
+) -> Predicted:
     """Predicts every image under a folder: classes into a CSV file, or masks into a folder, as the run was trained for.
 
     Predictions are kept as they are made: called again after a stop it goes on, with any number of ranks.
@@ -38,8 +38,7 @@ def predict(
     Of masks: index: grey masks of class values as in the run's own masks, not colours. overlay: folder for images
     under their masks.
 
-    Returns `out`, `num_samples` and `unreadable`: the images that could not be read, as [key, reason]. Raises
-    ConfigError for an option that the run's task does not have.
+    Raises ConfigError for an option that the run's task does not have.
     """
     folder = RunFolder.open(run)
     task = find_task(folder)
@@ -51,7 +50,7 @@ def predict(
     where = Path(out or task.default_out)
     unreadable = task.predict(PredictRequest(folder, predictor, images, items, where, options))
     refuse_nothing(images, items, unreadable)
-    return {"out": str(where), "num_samples": len(items) - len(unreadable), "unreadable": unreadable}
+    return Predicted(where, len(items) - len(unreadable), unreadable)
 
 
 def _refuse_options(task: Task, options: PredictOptions) -> None:

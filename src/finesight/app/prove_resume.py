@@ -16,6 +16,7 @@ from finesight.errors import FinesightError
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.run.results import Kill, ResumeProof
 from finesight.training.checkpoint import Training
 
 NOT_COMPARED = {schema.TIMINGS, schema.ENVIRONMENT}  # seconds, and the command line
@@ -30,11 +31,10 @@ def prove_resume(
     val: str | Path = "",
     model: str = "",
     settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> ResumeProof:
     """Trains a short version of a run twice, once undisturbed and once killed and resumed, and compares every file.
 
     Takes what `train` takes; the runs are made in a temporary folder, in processes of their own, and deleted.
-    Returns `same`, `different` (files), `num_files`, and `kills`: epoch and step of the checkpoint each went back to.
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model}
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value}}
@@ -52,8 +52,7 @@ def prove_resume(
         ]
         _finish(broken, "--resume")
         names, different = compare_files(whole.path, broken.path)
-    survived = [kill for kill in kills if kill]
-    return {"same": not different, "different": different, "num_files": len(names), "kills": survived}
+    return ResumeProof(not different, different, len(names), tuple(kill for kill in kills if kill))
 
 
 def shorten(settings: Settings) -> Settings:
@@ -98,7 +97,7 @@ def _finish(run: RunFolder, *arguments: object) -> None:
     _check(process, said)
 
 
-def _kill(run: RunFolder, is_time: Callable[[], bool], *arguments: object) -> dict[str, int] | None:
+def _kill(run: RunFolder, is_time: Callable[[], bool], *arguments: object) -> Kill | None:
     """Trains until it is time and a moment more, then kills. Returns the place it goes back to; None if it was done."""
     process = _start(run, *arguments)
     while process.poll() is None and not is_time():
@@ -111,7 +110,7 @@ def _kill(run: RunFolder, is_time: Callable[[], bool], *arguments: object) -> di
         return None
     values = Training.load(run).values
     say(f"Killed; the last checkpoint is of epoch {values['epoch']}, step {values['step']}.")
-    return {"epoch": values["epoch"], "step": values["step"]}
+    return Kill(values["epoch"], values["step"])
 
 
 def _check(process: "subprocess.Popen[str]", said: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,30 +23,30 @@ from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.originals import Originals
 from finesight.run import schema
+from finesight.run.results import Reported
 from finesight.tasks import make_page
 
 
-def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> dict[str, Any]:
+def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> Reported:
     """Writes the report of a run, or of two and more side by side; what it needs and is not there yet is made first.
 
     out: RUN/report.html by default, of several runs comparison.html in the last of them.
-    Returns `report`, the path of the HTML file. Raises ConfigError for runs that cannot be compared.
+    Raises ConfigError for runs that cannot be compared.
     """
     if not runs:
         raise ConfigError("Name a run folder to report on.")
     last = Path(runs[-1])
     where = Path(out) if out else last / (schema.REPORT if len(runs) == 1 else schema.COMPARISON_REPORT)
-    return {"report": str(write_page(_make_page(runs, split), where))}
+    return Reported(write_page(_make_page(runs, split), where))
 
 
-def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path, note: str = "") -> dict[str, Any]:
+def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path, note: str = "") -> Reported:
     """Writes reports that have little in common into one HTML file, to be leafed through.
 
     chapters: title → run folders, as `report` takes them. note: a sentence below the titles.
-    Returns `report`, the path of the file.
     """
     pages = {title: _make_page(runs, "val") for title, runs in chapters.items()}
-    return {"report": str(write_book(pages, Path(out), note))}
+    return Reported(write_book(pages, Path(out), note))
 
 
 def _make_page(runs: Sequence[str | Path], split: str) -> Page:

@@ -24,6 +24,7 @@ from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics
 from finesight.metrics.segmentation import segmentation_metrics
 from finesight.progress import say, track
+from finesight.run.results import ScoredMasks
 from finesight.tasks.segmentation.score import save_counts
 
 Rules = tuple[MaskRule, MaskRule]  # of true and of predicted masks
@@ -46,15 +47,15 @@ def score_masks(
     boundary: bool = False,
     out: str | Path = "",
     settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> ScoredMasks:
     """Scores a folder of predicted masks against one of true masks, paired by name.
 
     classes: a class file or a preset; without it the colours or values of both folders are the classes.
     boundary: also boundary IoU, which takes a second look at every pair.
     out: folder for metrics.json, confusion.csv, images.csv and counts.safetensors; empty: nothing is written.
     settings: how masks are read, such as `{"data.ignore": 255}`; only those of `data`.
-    Returns `metrics`, `num_samples`, `definitions` and `classes`. Raises DataError for masks without partner, of
-    different size, or that hold what is no class, and where truth and predictions do not mean the same classes.
+    Raises DataError for masks without partner, of different size or with values that no class has, and where truth and
+    predictions do not mean the same classes.
     """
     chosen = _read_settings(settings or {})
     known = load_classes(classes or chosen.classes) if classes or chosen.classes else None
@@ -72,7 +73,7 @@ def score_masks(
     metrics = Metrics(len(looks), values, definitions(values))
     if out:
         save_counts(Path(out), [name for name, _, _ in pairs], counts[:, :, :-1], class_list, metrics, borders)
-    return {**metrics.to_dict(), "classes": list(class_list.names)}
+    return ScoredMasks(metrics.num_samples, values, metrics.definitions, class_list.names)
 
 
 def _read_settings(settings: Mapping[str, Any]) -> DataSettings:

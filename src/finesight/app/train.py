@@ -28,6 +28,7 @@ from finesight.progress import say
 from finesight.run import schema
 from finesight.run.files import write_atomically
 from finesight.run.folder import FORMAT_VERSION, RunFolder
+from finesight.run.results import Trained
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
 
@@ -46,12 +47,11 @@ def train(
     out: str | Path = "",
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
-) -> dict[str, Any]:
+) -> Trained:
     """Fine-tunes a network on images and leaves a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
     Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
-    Returns `run`, `best_epoch`, `metrics` of that epoch on the validation part, `images_per_second` of training.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
@@ -201,7 +201,7 @@ def describe_environment(job: Job) -> dict[str, object]:
     }
 
 
-def _finish(trainer: Trainer) -> dict[str, Any]:
+def _finish(trainer: Trainer) -> Trained:
     """Best weights: self-test kept, validation answers saved, confidences calibrated."""
     job = trainer.job
     distributed.barrier()  # until the main rank has written the last checkpoint
@@ -218,9 +218,4 @@ def _finish(trainer: Trainer) -> dict[str, Any]:
         of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
     timings = job.run.read_lines(schema.TIMINGS)
     rates = sorted(line["images_per_second"] for line in timings)
-    return {
-        "run": str(job.run.path),
-        "best_epoch": trainer.at.best_epoch,
-        "metrics": score.metrics().values,
-        "images_per_second": rates[len(rates) // 2],
-    }
+    return Trained(job.run.path, trainer.at.best_epoch, score.metrics().values, rates[len(rates) // 2])

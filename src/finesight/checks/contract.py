@@ -2,15 +2,15 @@
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError
+from finesight.run.results import Example, Finding, Result, Severity
 
 Subject = TypeVar("Subject")
-Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # of data: training stops, suffers, is not affected
 Cost = Literal["fast", "slow"]  # slow: reads all images again
 
@@ -19,14 +19,6 @@ PAGES = Path(__file__).parent / "pages"  # docs/findings, which every wheel carr
 
 class NotApplicable(Exception):
     """A check cannot be made on this subject. Its text says why, and what to do where something can be done."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One case: the images it is about, which are shown together, and what there is to say of them."""
-
-    keys: tuple[str, ...]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -66,23 +58,7 @@ def check(code: str, title: str, severity: Severity, cost: Cost = "fast") -> Cal
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A check that fired."""
-
-    code: str
-    title: str
-    severity: Severity
-    message: str
-    keys: tuple[str, ...]
-    examples: tuple[Example, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        examples = [{"keys": list(example.keys), "text": example.text} for example in self.examples]
-        return {**asdict(self), "keys": list(self.keys), "examples": examples}
-
-
-@dataclass(frozen=True)
-class Findings:
+class Checked(Result):
     """What a table of checks says about a subject. findings: the most severe first.
 
     silent, ignored: code → title. not_applicable: code → why it was not checked.
@@ -93,15 +69,12 @@ class Findings:
     not_applicable: dict[str, str]
     ignored: dict[str, str]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "findings": [finding.to_dict() for finding in self.findings]}
-
 
 def run_checks(
     checks: Mapping[str, Check[Subject]], subject: Subject, ignore: Collection[str] = (), fast: bool = False
-) -> Findings:
+) -> Checked:
     """Makes all checks except those in `ignore` and, if `fast`, the slow ones."""
-    found = Findings((), {}, {}, {code: checks[code].title for code in sorted(set(ignore))})
+    found = Checked((), {}, {}, {code: checks[code].title for code in sorted(set(ignore))})
     findings = []
     for code, each in checks.items():
         if code in ignore:

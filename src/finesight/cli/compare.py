@@ -32,28 +32,25 @@ def compare(
     if json_output:
         print_json(result)
         return
-    print_line(result["verdict"])
-    if "mcnemar" in result:
-        test = result["mcnemar"]
+    print_line(result.verdict)
+    if test := result.mcnemar:
         print_line(
-            f"McNemar's exact test: {test['only_baseline']} images only the baseline gets right, "
-            f"{test['only_improved']} only the other; p = {test['p']:.2g}"
+            f"McNemar's exact test: {test.only_baseline} images only the baseline gets right, "
+            f"{test.only_improved} only the other; p = {test.p:.2g}"
         )
     else:
-        print_line(f"Paired bootstrap over images: p = {result['p_value']:.2g}")
-    width = max(map(len, result["classes"]), default=0)
+        print_line(f"Paired bootstrap over images: p = {result.p_value:.2g}")
+    width = max(map(len, result.classes), default=0)
     print_line()
-    print_line(f"{result['class_metric']:{width}}  baseline  improved  difference  95 % interval")
-    for name, row in result["classes"].items():
+    print_line(f"{result.class_metric:{width}}  baseline  improved  difference  95 % interval")
+    for name, row in result.classes.items():
         interval = "too few images"
-        if row["interval"]:
-            low, high = row["interval"]
+        if row.interval:
+            low, high = row.interval
             interval = f"{low:+.3f} to {high:+.3f}{'' if low <= 0 <= high else '  *'}"
-        print_line(
-            f"{name:{width}}  {row['baseline']:8.3f}  {row['improved']:8.3f}  {row['difference']:+10.3f}  {interval}"
-        )
-    for name, (before, after) in result["settings"].items():
+        print_line(f"{name:{width}}  {row.baseline:8.3f}  {row.improved:8.3f}  {row.difference:+10.3f}  {interval}")
+    for name, (before, after) in result.settings.items():
         print_line(f"{name}: {before!r} → {after!r}")
     for title in ("better", "worse"):
-        if result[title]:
-            print_line(f"Most {title}: {', '.join(result[title][:6])}")
+        if keys := getattr(result, title):
+            print_line(f"Most {title}: {', '.join(keys[:6])}")

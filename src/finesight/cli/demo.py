@@ -23,4 +23,4 @@ def demo(
     from finesight.app.demo import demo as run_demo
 
     result = run_demo(out)
-    print_json(result) if json_output else print_line(result["report"])
+    print_json(result) if json_output else print_line(str(result.report))

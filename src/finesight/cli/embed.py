@@ -43,8 +43,8 @@ def embed(
     if json_output:
         print_json(result)
         return
-    print_line(f"{result['num_samples']} images × {result['dimensions']} features, split {result['split']}")
-    history = result["through_training"]
+    print_line(f"{result.num_samples} images × {result.dimensions} features, split {result.split}")
+    history = result.through_training
     more = [history["paragraph"]] if history else []
-    for line in (result["map_in_words"], "", *result["close_classes"]["paragraphs"], *more, "", result["image"]):
+    for line in (result.map_in_words, "", *result.close_classes["paragraphs"], *more, "", str(result.image)):
         print_line(line)

@@ -14,6 +14,7 @@ from finesight.cli.options import (
 )
 from finesight.config import parse_override
 from finesight.errors import ConfigError
+from finesight.run.results import Evaluated, ScoredMasks
 
 
 def evaluate(
@@ -66,18 +67,19 @@ def evaluate(
         from finesight.app.score_masks import score_masks
 
         settings = dict(map(parse_override, set_ or [])) | ({"data.ignore": ignore} if ignore else {})
-        result = score_masks(truth, pred, classes=classes, boundary=boundary, out=out, settings=settings)
-        heading = f"{result['num_samples']} masks"
+        scored = score_masks(truth, pred, classes=classes, boundary=boundary, out=out, settings=settings)
+        result: ScoredMasks | Evaluated = scored
+        heading = f"{scored.num_samples} masks"
     else:
         if not run or classes or boundary or out or ignore or set_:
             raise ConfigError("Give a run folder, or two folders of masks with --truth and --pred.")
         from finesight.app.evaluate import evaluate as run_evaluation
 
-        result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
-        heading = f"{result['num_samples']} images, split {result['split']}"
+        result = evaluated = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
+        heading = f"{evaluated.num_samples} images, split {evaluated.split}"
     if json_output:
         print_json(result)
         return
     print_line(heading)
     print_line()
-    print_metrics(result["metrics"], result["definitions"])
+    print_metrics(result.metrics, result.definitions)

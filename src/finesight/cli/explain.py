@@ -4,6 +4,7 @@ import typer
 
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
 from finesight.progress import say
+from finesight.run.results import Focus
 
 
 def explain(
@@ -33,20 +34,20 @@ def explain(
     if json_output:
         print_json(result)
     else:
-        for seen in result["images"]:
+        for seen in result.images:
             print_line(describe(seen))
-        print_line(f"{len(result['images'])} overlays in {result['out']}, from layer {result['layer']}")
-    for key, reason in result["unreadable"]:
+        print_line(f"{len(result.images)} overlays in {result.out}, from layer {result.layer}")
+    for key, reason in result.unreadable:
         say(f"Not read: {key!r} {reason}")
-    if result["unreadable"]:
+    if result.unreadable:
         raise typer.Exit(1)
 
 
-def describe(seen: dict[str, object]) -> str:
+def describe(seen: Focus) -> str:
     """`7.png: wolf, 83 %; half of the attention on 12 % of the image, upper left`."""
-    text = f"{seen['key']}: {seen['class']}, {seen['probability']:.0%}"
-    if seen["inside"] is not None:
-        text += f" of the pixels; {seen['inside']:.0%} of the attention inside them"
-    if seen["half_area"] is None:
+    text = f"{seen.key}: {seen.class_name}, {seen.probability:.0%}"
+    if seen.inside is not None:
+        text += f" of the pixels; {seen.inside:.0%} of the attention inside them"
+    if seen.half_area is None:
         return f"{text}; nothing in that layer speaks for it"
-    return f"{text}; half of the attention on {seen['half_area']:.0%} of the image, {seen['where']}"
+    return f"{text}; half of the attention on {seen.half_area:.0%} of the image, {seen.where}"

@@ -37,18 +37,18 @@ def findings(
     if json_output:
         print_json(result)
         return
-    for finding in result["findings"]:
-        print_line(f"{finding['code']} {finding['severity']}: {finding['title']}")
-        print_line(f"  {finding['message']}")
-        print_line(f"  What to do: {advise(finding['code'])}")
-        if finding["keys"]:
-            more = len(finding["keys"]) - SHOWN
-            print_line(f"  See {', '.join(finding['keys'][:SHOWN])}{f' and {more} more' if more > 0 else ''}")
+    for finding in result.findings:
+        print_line(f"{finding.code} {finding.severity}: {finding.title}")
+        print_line(f"  {finding.message}")
+        print_line(f"  What to do: {advise(finding.code)}")
+        if finding.keys:
+            more = len(finding.keys) - SHOWN
+            print_line(f"  See {', '.join(finding.keys[:SHOWN])}{f' and {more} more' if more > 0 else ''}")
         print_line()
-    print_ignored(result["ignored"])
-    count = len(result["findings"])
-    print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on split {result['split']}.")
-    if result["silent"]:
-        print_line(f"Nothing to say: {', '.join(result['silent'])}")
-    for code, reason in result["not_applicable"].items():
+    print_ignored(result.ignored)
+    count = len(result.findings)
+    print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on split {result.split}.")
+    if result.silent:
+        print_line(f"Nothing to say: {', '.join(result.silent)}")
+    for code, reason in result.not_applicable.items():
         print_line(f"Not checked: {code}, {reason}")

@@ -1,5 +1,5 @@
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from finesight.cli.options import (
     print_json,
     print_line,
 )
+from finesight.run.results import Audited, Finding
 
 EXAMPLES_SHOWN = 5
 CLASSES_SHOWN = 12
@@ -58,36 +59,36 @@ def inspect(
         print_json(result)
     else:
         print_summary(result)
-        print_problems(result["problems"])
-        print_ignored(result["ignored"])
+        print_problems(result.problems)
+        print_ignored(result.ignored)
         if html:
             print_line(f"With images: {html}")
-        if split:
-            parts = ", ".join(f"{count:,} {name}" for name, count in result["split"].items())
+        if result.split:
+            parts = ", ".join(f"{count:,} {name}" for name, count in result.split.items())
             print_line(f"Split that keeps scenes and copies together: {split} ({parts})")
-    if not result["is_fit"]:
+    if not result.is_fit:
         raise typer.Exit(1)
 
 
-def print_summary(result: Mapping[str, Any]) -> None:
-    parts = ", ".join(f"{count:,} {split}" for split, count in result["splits"].items())
-    made = " (as training would split them)" if result["split_is_made"] else ""
-    print_line(f"{result['data']}: {result['format']}, {result['task']}")
-    print_line(f"{result['num_samples']:,} images: {parts}{made}; {result['num_bytes'] / 1e6:,.0f} MB")
-    print_line(f"size (height x width): {_list_counts(result['sizes'])}; stored as {_list_counts(result['modes'])}")
-    for each in result["values"]:
+def print_summary(result: Audited) -> None:
+    parts = ", ".join(f"{count:,} {split}" for split, count in result.splits.items())
+    made = " (as training would split them)" if result.split_is_made else ""
+    print_line(f"{result.data}: {result.format}, {result.task}")
+    print_line(f"{result.num_samples:,} images: {parts}{made}; {result.num_bytes / 1e6:,.0f} MB")
+    print_line(f"size (height x width): {_list_counts(result.sizes)}; stored as {_list_counts(result.modes)}")
+    for each in result.values:
         print_line(f"values: {each['text']}")
-    if result["mask_kinds"]:
-        print_line(f"masks by {_list_counts(result['mask_kinds'])}; {result['unknown_pixels']:,} pixels of no class")
-    if result["codes"]:
+    if result.mask_kinds:
+        print_line(f"masks by {_list_counts(result.mask_kinds)}; {result.unknown_pixels:,} pixels of no class")
+    if result.codes:
         print_line("masks hold, in pixels:")
-        print_shares(list(result["codes"]), {"all": result["codes"]})
-    elif result["classes"]:
-        print_line(f"{len(result['classes'])} classes:")
-        print_shares(result["classes"], result["class_counts"])
+        print_shares(list(result.codes), {"all": result.codes})
+    elif result.classes:
+        print_line(f"{len(result.classes)} classes:")
+        print_shares(result.classes, result.class_counts)
 
 
-def print_shares(names: list[str], counts: Mapping[str, Mapping[str, int]]) -> None:
+def print_shares(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> None:
     """Share of each class in each part; of many classes the largest and the smallest."""
     first = next(iter(counts))
     order = sorted(names, key=lambda name: -counts[first][name])
@@ -100,17 +101,17 @@ def print_shares(names: list[str], counts: Mapping[str, Mapping[str, int]]) -> N
         print_line(f"  {name:{width}}{''.join(cells)}")
 
 
-def print_problems(problems: list[dict[str, Any]]) -> None:
+def print_problems(problems: Sequence[Finding]) -> None:
     for problem in problems:
         print_line()
-        print_line(f"{problem['severity']} {problem['code']}: {problem['title']}")
-        print_line(f"  {problem['message']}")
-        for example in problem["examples"][:EXAMPLES_SHOWN]:
-            print_line(f"    {example['text']}")
-        if (more := len(problem["examples"]) - EXAMPLES_SHOWN) > 0:
+        print_line(f"{problem.severity} {problem.code}: {problem.title}")
+        print_line(f"  {problem.message}")
+        for example in problem.examples[:EXAMPLES_SHOWN]:
+            print_line(f"    {example.text}")
+        if (more := len(problem.examples) - EXAMPLES_SHOWN) > 0:
             print_line(f"    and {more:,} more")
     print_line()
-    tally = {severity: sum(problem["severity"] == severity for problem in problems) for severity in SEVERITIES}
+    tally = {severity: sum(problem.severity == severity for problem in problems) for severity in SEVERITIES}
     print_line(", ".join(f"{tally[severity]} {noun}" for severity, noun in SEVERITIES.items()) + ".")
 
 

@@ -1,9 +1,11 @@
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from finesight.analysis.wording import label_class
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
+from finesight.run.results import SuspectedLabel
 
 ROWS_SHOWN = 30
 
@@ -30,20 +32,20 @@ def labels(
     if json_output:
         print_json(result)
         return
-    print_rows(result["errors"][:ROWS_SHOWN], result["names"])
-    print_line(f"{result['num_errors']} suspected labels on {result['num_samples']} images, split {result['split']}.")
-    print_line(f"Contradicted by {result['source']}.")
-    print_line(f"All of them: {result['csv']}")
+    print_rows(result.errors[:ROWS_SHOWN], result.names)
+    print_line(f"{result.num_errors} suspected labels on {result.num_samples} images, split {result.split}.")
+    print_line(f"Contradicted by {result.source}.")
+    print_line(f"All of them: {result.csv}")
 
 
-def print_rows(errors: list[dict[str, Any]], names: dict[str, str]) -> None:
+def print_rows(errors: Sequence[SuspectedLabel], names: dict[str, str]) -> None:
     """key, given, suggested, score; nothing where there is no error."""
     if not errors:
         return
     table = [("key", "given", "suggested", "score")]
     for error in errors:
-        given, suggested = (label_class(error[side], names[error[side]]) for side in ("given", "suggested"))
-        table.append((error["key"], given, suggested, f"{error['score']:.3f}"))
+        given, suggested = (label_class(side, names[side]) for side in (error.given, error.suggested))
+        table.append((error.key, given, suggested, f"{error.score:.3f}"))
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     for row in table:
         print_line("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

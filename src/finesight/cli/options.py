@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from finesight.progress import sanitise
+from finesight.run.results import Result, plain
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
 DataOption = Annotated[
@@ -29,8 +30,8 @@ IgnoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
 
 
-def print_json(result: Mapping[str, Any]) -> None:
-    print(json.dumps(result, indent=1))  # in ASCII, which every console shows and no control character is
+def print_json(result: Result | Mapping[str, Any]) -> None:
+    print(json.dumps(plain(result), indent=1))  # in ASCII, which every console shows and no control character is
 
 
 def print_ignored(ignored: Mapping[str, str]) -> None:

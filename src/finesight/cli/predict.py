@@ -53,8 +53,8 @@ def predict(
     if json_output:
         print_json(result)
     else:
-        print_line(f"{result['num_samples']} predictions in {result['out']}")
-    for key, reason in result["unreadable"]:
+        print_line(f"{result.num_samples} predictions in {result.out}")
+    for key, reason in result.unreadable:
         say(f"Not read: {key!r} {reason}")
-    if result["unreadable"]:
+    if result.unreadable:
         raise typer.Exit(1)

@@ -32,4 +32,4 @@ def report(
     from finesight.app.report import report as run_report
 
     result = run_report(*runs, out=out, split=split)
-    print_json(result) if json_output else print_line(result["report"])
+    print_json(result) if json_output else print_line(str(result.report))

@@ -110,10 +110,10 @@ def train(
     if json_output:
         print_json(result)
         return
-    print_metrics({name: value for name, value in result["metrics"].items() if "/" not in name}, {})
+    print_metrics({name: value for name, value in result.metrics.items() if "/" not in name}, {})
     print_line()
-    print_line(f"Best epoch {result['best_epoch']}, {result['images_per_second']:.0f} images/s. Run: {result['run']}")
-    print_line(f"What it learned:  finesight report {shlex.quote(result['run'])}")
+    print_line(f"Best epoch {result.best_epoch}, {result.images_per_second:.0f} images/s. Run: {result.run}")
+    print_line(f"What it learned:  finesight report {shlex.quote(str(result.run))}")
 
 
 def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any], json_output: bool) -> None:
@@ -123,14 +123,14 @@ def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any]
     result = prove_resume(recipe or None, data=data, val=val, model=model, settings=settings)
     if json_output:
         print_json(result)
-    elif result["same"]:
+    elif result.same:
         print_line(
-            f"Proven: killed {len(result['kills'])} times and resumed, the run is the one that nothing disturbed, bit "
-            f"for bit: weights, optimiser, journal, metrics ({result['num_files']} files)."
+            f"Proven: killed {len(result.kills)} times and resumed, the run is the one that nothing disturbed, bit "
+            f"for bit: weights, optimiser, journal, metrics ({result.num_files} files)."
         )
     else:
-        print_line(f"Not so here: killed and resumed, the run differs in {', '.join(result['different'])}.")
-    if not result["same"]:
+        print_line(f"Not so here: killed and resumed, the run differs in {', '.join(result.different)}.")
+    if not result.same:
         raise typer.Exit(1)
 
 

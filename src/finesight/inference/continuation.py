@@ -16,8 +16,7 @@ from finesight.inference.restore import best_checkpoint
 from finesight.run import schema
 from finesight.run.files import read_json_lines, write_atomically
 from finesight.run.folder import RunFolder
-
-Unreadable = list[tuple[str, str]]  # (key, reason)
+from finesight.run.results import Unreadable
 
 
 def identify(run: RunFolder, images: str | Path, **options: object) -> dict[str, object]:

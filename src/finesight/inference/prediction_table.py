@@ -14,10 +14,11 @@ from finesight.data.image_stream import stream_images
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, blame_files
-from finesight.inference.continuation import Rows, Unreadable, claim, divide, gather_unreadable, stopped
+from finesight.inference.continuation import Rows, claim, divide, gather_unreadable, stopped
 from finesight.inference.predictor import Predictor, evaluation_batch
 from finesight.progress import progress_bar
 from finesight.run.files import write_csv
+from finesight.run.results import Unreadable
 
 Batch = list[tuple[Item, Any]]
 

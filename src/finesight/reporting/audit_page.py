@@ -1,21 +1,20 @@
 """The page on a data set: what it holds, and every problem with its images."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from finesight.checks.contract import SEVERITIES, Finding
+from finesight.checks.contract import SEVERITIES
 from finesight.data.audit import Audit
 from finesight.reporting.html import Page
 from finesight.reporting.thumbnails import make_sprites
+from finesight.run.results import Audited
 
 EXAMPLES_SHOWN = 60  # per problem
 IMAGES_SHOWN = 12  # per example
 MASK = "mask of "  # prefix of the thumbnail key of a mask
 
 
-def make_audit_page(audit: Audit, problems: Sequence[Finding], summary: Mapping[str, Any]) -> Page:
-    """summary: as `finesight inspect --json` has it."""
+def make_audit_page(audit: Audit, summary: Audited) -> Page:
+    problems = summary.problems
     examples = [example for problem in problems for example in problem.examples[:EXAMPLES_SHOWN]]
     keys = dict.fromkeys(key for example in examples for key in example.keys[:IMAGES_SHOWN])
     tiles = [tile for key in keys for tile in (key, MASK + key) if _find(audit, tile)]
@@ -30,8 +29,8 @@ def make_audit_page(audit: Audit, problems: Sequence[Finding], summary: Mapping[
             "summary": summary,
             "problems": problems,
             "tally": {each: sum(problem.severity == each for problem in problems) for each in SEVERITIES},
-            "what": "Colour or value" if summary["codes"] else "Class",
-            "counts": {"all": summary["codes"]} if summary["codes"] else summary["class_counts"],
+            "what": "Colour or value" if summary.codes else "Class",
+            "counts": {"all": summary.codes} if summary.codes else summary.class_counts,
             "unit": audit.unit or "images",
             "examples_shown": EXAMPLES_SHOWN,
             "images_shown": IMAGES_SHOWN,

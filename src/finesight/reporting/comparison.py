@@ -12,6 +12,7 @@ from finesight.metrics.evaluation import ImageResult
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
+from finesight.run.results import Compared
 
 
 def check_comparable(runs: Sequence[Evidence]) -> None:
@@ -95,11 +96,11 @@ class Outcome:
     places: tuple[float, float, float]
 
 
-def judge_outcome(comparison: Mapping[str, Any]) -> Outcome:
-    low, high = comparison["interval"]
-    difference = comparison["difference"]
+def judge_outcome(comparison: Compared) -> Outcome:
+    low, high = comparison.interval
+    difference = comparison.difference
     doubt = ""
-    if comparison.get("num_images", FEWEST_IMAGES) < FEWEST_IMAGES:
+    if comparison.num_images < FEWEST_IMAGES:
         doubt = "These are too few images to tell which run is better."
     elif low <= 0 <= high:
         doubt = "The interval crosses zero: which run is better cannot be told from these images."

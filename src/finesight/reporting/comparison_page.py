@@ -1,6 +1,6 @@
 """The page on several runs of one task, each set against the first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from finesight.reporting.comparison import (
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.originals import Originals
 from finesight.reporting.thumbnails import Sprites
+from finesight.run.results import Compared
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,9 @@ class ComparedImages:
 
 
 def make_comparison_page(
-    runs: Sequence[Evidence],
-    originals: Originals,
-    images: ComparedImages,
-    comparisons: Sequence[Mapping[str, Any]] = (),
+    runs: Sequence[Evidence], originals: Originals, images: ComparedImages, comparisons: Sequence[Compared] = ()
 ) -> Page:
-    """comparisons: comparison.json of every run after the first. Raises ConfigError where they cannot be compared."""
+    """comparisons: of every run after the first. Raises ConfigError where they cannot be compared."""
     if len(runs) < 2:
         raise ConfigError("A comparison needs two runs or more.")
     check_comparable(runs)

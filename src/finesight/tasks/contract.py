@@ -6,7 +6,7 @@ A new task is a package beside these whose object answers both, and a line of th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -19,11 +19,11 @@ from finesight.analysis.region_features import Regions
 from finesight.classes import ClassList
 from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
-from finesight.inference.continuation import Unreadable
 from finesight.inference.predictor import Predictor
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
+from finesight.run.results import Compared, Unreadable
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Task(task.Task, Protocol):
     def make_page(self, evidence: Evidence, originals: Originals) -> Page: ...
 
     def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
     ) -> Page:
-        """comparisons: comparison.json of each run after the first. Raises ConfigError for unlike runs."""
+        """comparisons: of each run after the first. Raises ConfigError for unlike runs."""
 
     def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
         """The class that was wrongly predicted for each image whose error the page shows, by key."""

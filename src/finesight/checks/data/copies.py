@@ -3,9 +3,9 @@
 from collections.abc import Hashable, Iterable, Iterator
 
 from finesight.analysis.wording import label_class
-from finesight.checks.contract import Example
 from finesight.data.audit import Audit
 from finesight.data.duplicates import Duplicates
+from finesight.run.results import Example
 
 SPLIT = "as `finesight inspect --split` does"
 

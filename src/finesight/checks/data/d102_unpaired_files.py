@@ -1,5 +1,6 @@
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D102", "Images without a mask, or masks without an image", "error")

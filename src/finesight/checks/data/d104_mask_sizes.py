@@ -1,6 +1,7 @@
 from finesight.analysis.wording import spell_size
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D104", "Masks of another size than their images", "error")

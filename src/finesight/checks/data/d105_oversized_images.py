@@ -1,8 +1,9 @@
 import numpy as np
 
 from finesight.analysis.wording import spell_size
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 OVERSIZED = 16  # times the median number of pixels
 OVERSIZED_FROM = 4_000_000  # pixels; a smaller image costs nothing

@@ -1,7 +1,8 @@
 import numpy as np
 
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D106", "Images of a single colour", "note")

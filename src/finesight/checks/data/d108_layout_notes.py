@@ -1,5 +1,6 @@
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D108", "How the data were read", "note")

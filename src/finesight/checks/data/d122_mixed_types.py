@@ -1,8 +1,9 @@
 from collections import Counter
 
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Audit
 from finesight.data.images.reading_notes import describe_mixture
+from finesight.run.results import Example
 
 
 @check("D122", "Images of different pixel types", "warning")

@@ -1,6 +1,7 @@
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
 from finesight.data.images.scaling import FAR_OUTSIDE
+from finesight.run.results import Example
 
 
 @check("D123", "Values outside the range of the training images", "note")

@@ -1,7 +1,8 @@
 from collections import Counter
 
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D124", "Bands or pages that are not used", "note")

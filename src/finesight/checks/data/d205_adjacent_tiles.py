@@ -1,7 +1,8 @@
 from finesight.analysis.wording import count_of, percent
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.checks.data.copies import SPLIT, describe_score
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D205", "Adjacent tiles of one scene in two splits", "warning")

@@ -1,6 +1,7 @@
 from finesight.analysis.wording import join_words
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D206", "A file in two splits", "error")

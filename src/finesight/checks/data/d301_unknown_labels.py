@@ -1,9 +1,10 @@
 from collections import defaultdict
 
 from finesight.analysis.wording import count_of
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
+from finesight.run.results import Example
 
 
 @check("D301", "Labels that are not in the class list", "error")

@@ -1,8 +1,9 @@
 from finesight.analysis.wording import count_of, percent
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.classes import IGNORE_INDEX
 from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
+from finesight.run.results import Example
 
 FEW_IMAGES = 10  # of a class to train on
 RARE = 0.001  # fraction of the training pixels

@@ -1,7 +1,8 @@
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.classes import list_twins
 from finesight.data.audit import Audit
 from finesight.data.leftovers import quote_some
+from finesight.run.results import Example
 
 
 @check("D306", "Classes of nearly the same name", "warning")

@@ -1,10 +1,11 @@
 from finesight.analysis.wording import count_of
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.data.audit import Audit
 from finesight.data.file_statistics import UnmappedPixels, find_unmapped
 from finesight.data.masks.looks import Look
 from finesight.data.masks.notes import spell_code, unknown_codes
 from finesight.data.masks.rule import MaskRule
+from finesight.run.results import Example
 
 MASKS_READ_AGAIN = 100  # to say where their unmapped pixels are
 

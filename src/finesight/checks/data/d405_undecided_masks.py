@@ -1,7 +1,8 @@
-from finesight.checks.contract import Example, Explanation, check
+from finesight.checks.contract import Explanation, check
 from finesight.checks.data.d402_border_value import border_value
 from finesight.checks.data.d403_unknown_values import unknown_values
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D405", "Masks whose classes cannot be determined", "error")

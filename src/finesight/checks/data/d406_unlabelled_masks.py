@@ -1,6 +1,7 @@
-from finesight.checks.contract import Example, Explanation, check, explain_if_any
+from finesight.checks.contract import Explanation, check, explain_if_any
 from finesight.classes import IGNORE_INDEX
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 @check("D406", "Masks without a known class", "note")

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from finesight.analysis.wording import count_of
-from finesight.checks.contract import Example
 from finesight.data.audit import Audit
+from finesight.run.results import Example
 
 
 def list_holders(audit: Audit, values: Collection[int]) -> list[Example]:

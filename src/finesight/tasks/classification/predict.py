@@ -3,11 +3,12 @@
 from torch import Tensor
 
 from finesight.errors import ConfigError, RunError
-from finesight.inference.continuation import Unreadable, identify
+from finesight.inference.continuation import identify
 from finesight.inference.prediction_table import check_table, predict_table
 from finesight.metrics.calibration import Calibration
 from finesight.progress import say
 from finesight.run.folder import RunFolder
+from finesight.run.results import Unreadable
 from finesight.tasks.contract import PredictRequest
 
 COLUMNS = ("filename", "label", "probability")

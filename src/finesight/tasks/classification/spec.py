@@ -20,7 +20,6 @@ from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
-from finesight.inference.continuation import Unreadable
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
@@ -28,6 +27,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
+from finesight.run.results import Compared, Unreadable
 from finesight.task import Callback, Loss, Score
 from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
@@ -130,7 +130,7 @@ class Classification:
         return make_page(evidence, originals)
 
     def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
     ) -> Page:
         return make_comparison_page(runs, originals, COMPARISON, comparisons)
 

@@ -21,18 +21,11 @@ from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
-from finesight.inference.continuation import (
-    Unreadable,
-    claim,
-    divide,
-    gather_unreadable,
-    identify,
-    last_change,
-    stopped,
-)
+from finesight.inference.continuation import claim, divide, gather_unreadable, identify, last_change, stopped
 from finesight.inference.predictor import evaluation_batch, segment
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
+from finesight.run.results import Unreadable
 from finesight.tasks.contract import PredictRequest
 from finesight.tasks.segmentation.mask_targets import read_mask_rule
 

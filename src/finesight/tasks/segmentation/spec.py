@@ -24,7 +24,6 @@ from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError
-from finesight.inference.continuation import Unreadable
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.segmentation import predict_masks, segmentation_metrics
@@ -34,6 +33,7 @@ from finesight.reporting.comparison_page import make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
+from finesight.run.results import Compared, Unreadable
 from finesight.task import Callback, Loss, Score
 from finesight.tasks.contract import LabelSearch, PredictRequest
 from finesight.tasks.segmentation.comparison import COMPARISON
@@ -188,7 +188,7 @@ class Segmentation:
         return make_page(evidence, originals)
 
     def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Mapping[str, Any]] = ()
+        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
     ) -> Page:
         return make_comparison_page(runs, originals, COMPARISON, comparisons)
 
