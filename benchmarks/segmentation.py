@@ -153,7 +153,7 @@ class Ours:
 
     def predict(self) -> int:
         shutil.rmtree(self.place / "masks", ignore_errors=True)  # what is there already would not be made again
-        return int(predict(self.place / "run", self.folder, out=self.place / "masks")["num_samples"])
+        return int(predict(self.place / "run", self.folder, out=self.place / "masks").num_samples)
 
     def validate(self) -> float:
         job = self.job

@@ -1,6 +1,7 @@
 """Fine-tune a pretrained vision network on your own images, and see what it learned.
 
 The same verbs as the command line: `from finesight import inspect, train, evaluate, explain, predict, report, compare`.
+Each returns a result with fields that an editor knows; `to_dict()` gives what `--json` prints.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,39 @@ if TYPE_CHECKING:
     from finesight.app.predict import predict
     from finesight.app.prove_resume import prove_resume
     from finesight.app.report import report
+    from finesight.app.score_masks import score_masks
     from finesight.app.train import train
+    from finesight.run.results import (
+        Audited,
+        Compared,
+        Embedded,
+        Evaluated,
+        Explained,
+        Finding,
+        Findings,
+        FoundLabels,
+        Predicted,
+        Reported,
+        ResumeProof,
+        ScoredMasks,
+        Trained,
+    )
 
 __all__ = [
+    "Audited",
+    "Compared",
+    "Embedded",
+    "Evaluated",
+    "Explained",
+    "Finding",
+    "Findings",
     "FinesightError",
+    "FoundLabels",
+    "Predicted",
+    "Reported",
+    "ResumeProof",
+    "ScoredMasks",
+    "Trained",
     "compare",
     "embed",
     "evaluate",
@@ -32,12 +62,17 @@ __all__ = [
     "predict",
     "prove_resume",
     "report",
+    "score_masks",
     "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Verbs are imported when first used: `import finesight` stays fast."""
+    """Verbs and results are imported when first used: `import finesight` stays fast."""
+    if name in __all__ and name[0].isupper():
+        from finesight.run import results
+
+        return globals().setdefault(name, getattr(results, name))
     if name in __all__:
         from finesight.app.guest import import_verb
 

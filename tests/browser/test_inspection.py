@@ -10,7 +10,7 @@ from finesight import inspect
 
 def test_the_page_opens_and_sorts(chromium: Any, images: Path, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
-    codes = [problem["code"] for problem in inspect(images, html=file)["problems"]]
+    codes = [problem.code for problem in inspect(images, html=file).problems]
     visit = open_page(chromium, file)
     assert visit.page.locator("section").count() == 1 + len(codes)
     for code in codes:

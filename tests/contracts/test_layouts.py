@@ -74,8 +74,8 @@ def test_photographs_by_class_are_no_pairs(name: str, tmp_path: Path) -> None:
     make_classes(CLASSES[name], tmp_path / "data", drawn=False)
     assert detect_format(tmp_path / "data") in ("class_folders", "name_prefix")
     result = inspect(tmp_path / "data")
-    assert result["task"] == "classification"
-    assert len(result["classes"]) == len(CLASSES[name])
+    assert result.task == "classification"
+    assert len(result.classes) == len(CLASSES[name])
 
 
 @pytest.mark.parametrize("name", ["folders", "prefixes", "digits", "real and fake", "face masks", "image as a name"])

@@ -104,12 +104,12 @@ def test_masks(sizes: str, fit: str, size: tuple[int, int], tmp_path: Path) -> N
     counted = load_file(run / "evaluation/val/counts.safetensors")["counts"].sum((1, 2)).tolist()
     assert counted == [height * width for height, width in SIZES[sizes][-4:]]
     compare_masks(run, data / "val/images", "val", tmp_path / "masks")
-    assert evaluate(run)["metrics"] == metrics
+    assert evaluate(run).metrics == metrics
     scored = evaluate(run, data=data / "train", split="seen")
     compare_masks(run, data / "train/images", "seen", tmp_path / "seen")
     evaluate(run, data=data / "train", split="seen", tta=True)
     compare_masks(run, data / "train/images", "seen_tta", tmp_path / "seen_tta", tta=True)
-    assert scored["metrics"] == read_metrics(run, "seen")
+    assert scored.metrics == read_metrics(run, "seen")
 
 
 PAIRS = {  # (image, mask, images to predict)

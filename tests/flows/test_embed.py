@@ -32,7 +32,7 @@ def test_new_images_are_placed_on_a_map_that_does_not_move(run, tmp_path):
     result = embed(run, data=new, split="new", onto="train")
     assert np.array_equal(points(run, "train"), before)
     assert points(run, "new").shape == (9, 2)
-    assert result["map"]["placed_on"] == "train"
+    assert result.map["placed_on"] == "train"
 
 
 def test_images_of_the_map_land_near_themselves(run, images):
@@ -53,7 +53,7 @@ def test_the_references_map(run):
     assert settings["seed"] == 1
     assert 1 < settings["perplexity"] < 40, "40 was asked for, and 33 images do not allow it"
     assert "40" in settings["note"]
-    assert result["num_samples"] == len(points(run, "train")) == 33
+    assert result.num_samples == len(points(run, "train")) == 33
 
 
 def test_a_map_that_is_not_there_is_an_error(run):

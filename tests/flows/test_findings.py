@@ -56,9 +56,9 @@ def test_checks_can_be_left_out(run: Path, tmp_path: Path) -> None:
 
 def test_images_too_few_to_judge_are_told(run: Path) -> None:
     """Three validation images."""
-    told = {each["code"]: each for each in findings(run)["findings"]}
-    assert "3 classes of 3" in told["V004"]["message"]
-    assert set(told["V004"]["keys"]) == {
+    told = {each.code: each for each in findings(run).findings}
+    assert "3 classes of 3" in told["V004"].message
+    assert set(told["V004"].keys) == {
         answer.key for answer in read_evidence(RunFolder(run), "val", find_task(RunFolder(run))).images
     }
 

@@ -72,10 +72,10 @@ def test_the_text_says_the_same(faulty: Path) -> None:
 
 
 def test_checks_can_be_ignored(faulty: Path) -> None:
-    codes = [problem["code"] for problem in inspect(faulty)["problems"]]
+    codes = [problem.code for problem in inspect(faulty).problems]
     result = inspect(faulty, ignore=codes)
-    assert (result["problems"], result["is_fit"]) == ([], True)
-    assert list(result["ignored"]) == sorted(codes)
+    assert (result.problems, result.is_fit) == ((), True)
+    assert list(result.ignored) == sorted(codes)
     answer = finesight("inspect", faulty, "--ignore", "D101", "--ignore", "D201")
     assert "2 checks ignored: D101, D201" in answer.out
     assert "error D101" not in answer.out

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from commands import finesight, train
 from PIL import Image
 from test_bad_input import refused
 
-from finesight import inspect
+from finesight import Audited, inspect
 from tiffs import write_tiff
 
 COLOURS = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)], np.uint8)
@@ -124,7 +123,7 @@ def overlay(mask: np.ndarray, path: Path, number: int) -> None:
     Image.fromarray(np.dstack([COLOURS[mask], np.where(mask, 128, 0).astype(np.uint8)])).save(f"{path}.png")
 
 
-def look(root: Path, classes: str = "", **settings: object) -> dict[str, Any]:
+def look(root: Path, classes: str = "", **settings: object) -> Audited:
     """What `inspect` says."""
     if classes:
         (root.parent / "classes.csv").write_text(classes)
@@ -174,10 +173,10 @@ READ: dict[str, Read] = {  # paint, classes drawn, class file, settings, names, 
 def test_masks_that_are_read_right(case: str, tmp_path: Path) -> None:
     paint, num_classes, classes, settings, names, unknown = READ[case]
     result = look(draw(tmp_path / "data", paint, num_classes=num_classes), classes, **settings)
-    assert [problem["message"] for problem in result["problems"] if problem["severity"] == "error"] == []
-    assert result["classes"] == names
-    assert result["unknown_pixels"] == unknown
-    codes = {problem["code"] for problem in result["problems"]}
+    assert [problem.message for problem in result.problems if problem.severity == "error"] == []
+    assert list(result.classes) == names
+    assert result.unknown_pixels == unknown
+    codes = {problem.code for problem in result.problems}
     if unknown and "ignore" not in settings:
         assert "D407" in codes, "what counts nowhere is said"
     assert "D401" not in codes
@@ -214,7 +213,7 @@ REFUSED: dict[str, Refused] = {  # paint, classes drawn, class file, words of th
 def test_masks_that_are_refused_with_the_reason(case: str, tmp_path: Path) -> None:
     paint, num_classes, classes, words, misleading = REFUSED[case]
     result = look(draw(tmp_path / "data", paint, num_classes=num_classes), classes)
-    text = json.dumps([problem for problem in result["problems"] if problem["severity"] == "error"])
+    text = json.dumps([problem.to_dict() for problem in result.problems if problem.severity == "error"])
     for word in words:
         assert word in text
     for word in misleading:

@@ -47,13 +47,13 @@ def test_twelve_bits_from_inspect_to_predict(tmp_path: Path, capsys: pytest.Capt
     """As rasterio writes them: three bands of uint16, photometric interpretation minisblack."""
     data = write_set(tmp_path / "data", lambda a: a.astype(np.uint16) * 16, extra=[0, 0])
     found = inspect(data)
-    assert found["modes"] == {"uint16": 18}
-    (values,) = found["values"]
+    assert found.modes == {"uint16": 18}
+    (values,) = found.values
     assert (values["type_name"], values["low"], values["high"]) == ("uint16", 0, 4095)
     assert values["levels"] > 80
-    assert not [problem for problem in found["problems"] if problem["code"].startswith("D12")]
+    assert not [problem for problem in found.problems if problem.code.startswith("D12")]
 
-    run = RunFolder(Path(train(data=data, out=tmp_path / "run", settings=TINY)["run"]))
+    run = RunFolder(train(data=data, out=tmp_path / "run", settings=TINY).run)
     assert "uint16, 0 to 3520; 0 to 4095 becomes 0-255" in said(capsys.readouterr().err)
     assert run.read_json("model.json")["preprocessing"]["scale"] == {"uint16": [0, 4095]}
 
@@ -96,16 +96,16 @@ def test_a_run_of_uint8_refuses_what_it_has_no_range_for(trained: Path, tmp_path
 def test_near_infrared_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     infrared = np.random.default_rng(1).integers(20, 200, (24, 24, 1), dtype=np.uint8)
     data = write_set(tmp_path / "data", lambda a: np.dstack([a, infrared]), photometric=2, extra=[2])
-    problems = {problem["code"]: problem for problem in inspect(data)["problems"]}
-    assert problems["D124"]["message"].startswith("18 of 18 images hold a band tagged as alpha")
+    problems = {problem.code: problem for problem in inspect(data).problems}
+    assert problems["D124"].message.startswith("18 of 18 images hold a band tagged as alpha")
     train(data=data, out=tmp_path / "run", settings=TINY | {"epochs": 1})
     assert "train: 15 of 15 images looked at hold a band tagged as alpha" in said(capsys.readouterr().err)
 
 
 def test_many_bands_are_refused_before_training(tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", lambda a: np.dstack([a, a, a, a, a[..., :1]]).astype(np.uint16), count=4)
-    problems = {problem["code"]: problem for problem in inspect(data)["problems"]}
-    assert "has 13 bands of uint16" in problems["D101"]["examples"][0]["text"]
+    problems = {problem.code: problem for problem in inspect(data).problems}
+    assert "has 13 bands of uint16" in problems["D101"].examples[0].text
     with pytest.raises(DataError, match=r"has 13 bands of uint16, where one or three are read; choose three"):
         train(data=data, out=tmp_path / "run", settings=TINY)
     assert not (tmp_path / "run").exists()
@@ -122,7 +122,7 @@ def test_reflectances_have_one_scale(tmp_path: Path) -> None:
         write_tiff(tmp_path / "data" / "images" / f"{number}.tif", values)
         (tmp_path / "data" / "masks").mkdir(exist_ok=True)
         Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"{number}.png")
-    (values,) = inspect(tmp_path / "data")["values"]
+    (values,) = inspect(tmp_path / "data").values
     assert 0.2 < values["high"] < 0.26
     settings = {
         "image.size": [32, 32],
@@ -131,6 +131,6 @@ def test_reflectances_have_one_scale(tmp_path: Path) -> None:
         "model.weights": "none",
         "model.name": "fcn/timm/test_resnet",
     }
-    run = train(data=tmp_path / "data", out=tmp_path / "run", settings=settings)["run"]
+    run = train(data=tmp_path / "data", out=tmp_path / "run", settings=settings).run
     predict(run, tmp_path / "data" / "images", out=tmp_path / "out")
     assert len(list((tmp_path / "out").glob("*.png"))) == 8

@@ -73,7 +73,7 @@ def score(folder: Path, truth: Paint, predicted: Paint, num: int, classes: str, 
     draw(folder / "pred", predicted, num, missing)
     (folder / "classes.csv").write_text(classes)
     file = str(folder / "classes.csv") if classes else ""
-    return float(score_masks(folder / "truth", folder / "pred", classes=file)["metrics"]["miou"])
+    return float(score_masks(folder / "truth", folder / "pred", classes=file).metrics["miou"])
 
 
 RIGHT: dict[str, tuple[Paint, Paint, int, str]] = {

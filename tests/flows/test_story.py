@@ -230,6 +230,6 @@ def test_the_library_says_what_the_command_says(story: Story, tmp_path: Path) ->
     from finesight import evaluate, predict
 
     copy = Path(shutil.copytree(story.run, tmp_path / "copy"))
-    assert evaluate(copy)["metrics"] == story.trained.json()["metrics"]
+    assert evaluate(copy).metrics == story.trained.json()["metrics"]
     result = predict(copy, story.val, out=tmp_path / "labels.csv")
-    assert (result["num_samples"], result["unreadable"]) == (12, [])
+    assert (result.num_samples, result.unreadable) == (12, [])

@@ -62,7 +62,7 @@ def test_inspect(kind: str, count: int, request: pytest.FixtureRequest, tmp_path
             with redirect_stdout(printed):
                 result = inspect(data, classes=classes)
                 print_summary(result)
-                print_problems(result["problems"])
+                print_problems(result.problems)
         finally:
             path.write_bytes(kept)
         assert ESCAPE[0] not in printed.getvalue()

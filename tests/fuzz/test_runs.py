@@ -159,7 +159,7 @@ def test_labels(count: int, labelled: RunFolder, reliability: Tally) -> None:
         result = labels(run.path)
         printed = io.StringIO()
         with redirect_stdout(printed):
-            print_rows(result["errors"], result["names"])
+            print_rows(result.errors, result.names)
         assert ESCAPE[0] not in printed.getvalue()
 
     names = ["config.toml", "model.json", "classes.json", "environment.json"]

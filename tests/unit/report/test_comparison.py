@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from finesight.reporting.comparison import (
     name_runs,
 )
 from finesight.reporting.originals import Originals
+from finesight.run.results import ClassDifference, Compared
 from finesight.tasks import TASKS, find_task
 
 
@@ -156,6 +158,12 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
     assert len(images["near"]) == len(images["key"]) == 60  # of the last run, which was embedded
 
 
+@pytest.fixture
+def compared(answers: tuple[SyntheticRun, list[Evidence]]) -> Compared:
+    made, _ = answers
+    return compare(made.run.path, made.run.path, resamples=200)
+
+
 @pytest.mark.parametrize(
     ("difference", "interval", "word"),
     [
@@ -165,21 +173,24 @@ def test_page_of_classification_runs(answers: tuple[SyntheticRun, list[Evidence]
         (0.0, (0.0, 0.0), "Not distinguishable"),
     ],
 )
-def test_the_interval_decides_the_outcome(difference: float, interval: tuple[float, float], word: str) -> None:
-    outcome = judge_outcome({"difference": difference, "interval": list(interval)})
+def test_the_interval_decides_the_outcome(
+    compared: Compared, difference: float, interval: tuple[float, float], word: str
+) -> None:
+    outcome = judge_outcome(replace(compared, difference=difference, interval=interval, num_images=100))
     assert outcome.word == word
     assert 0 < outcome.places[0] <= outcome.places[1] <= outcome.places[2] < 100
     assert (outcome.places[1] > 50) == (difference > 0)
 
 
-def test_few_images_decide_nothing_and_are_told(answers: tuple[SyntheticRun, list[Evidence]], tmp_path: Path) -> None:
+def test_few_images_decide_nothing_and_are_told(
+    answers: tuple[SyntheticRun, list[Evidence]], compared: Compared, tmp_path: Path
+) -> None:
     made, pair = answers
-    few = {"difference": 0.2, "interval": [0.1, 0.3], "num_images": 3}
+    row = ClassDifference(0.5, 0.5, 0.0, interval=None, p_value=1.0, num_images=1)
+    few = replace(compared, difference=0.2, interval=(0.1, 0.3), num_images=3, classes={"red": row})
     assert judge_outcome(few).word == "Not distinguishable"
-    compared = compare(made.run.path, made.run.path, resamples=200) | few
-    row = {"difference": 0.0, "interval": None, "num_images": 1}
     originals = Originals(made.find_image, lambda key, size: None)
-    page = TASKS["classification"].make_comparison_page(pair, originals, [compared | {"classes": {"red": row}}])
+    page = TASKS["classification"].make_comparison_page(pair, originals, [few])
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "too few images to tell which run is better" in html
     assert "1 image: too few" in html
