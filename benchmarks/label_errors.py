@@ -31,6 +31,7 @@ from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.models import build_model
 from finesight.run.folder import RunFolder
+from finesight.run.results import SuspectedLabel
 from finesight.tasks import TASKS
 from finesight.tasks.classification.score import ClassificationScore
 
@@ -118,16 +119,16 @@ def summarise(hits: Sequence[bool], found: int, planted: int) -> dict[str, Any]:
     }
 
 
-def judge_regions(run: Path, split: str, errors: Sequence[dict[str, Any]], changes: Path) -> dict[str, Any]:
+def judge_regions(run: Path, split: str, errors: Sequence[SuspectedLabel], changes: Path) -> dict[str, Any]:
     """precision_of_first_half: of as many suspects as half of what was planted."""
     planted = {path.stem: np.array(Image.open(path)) > 0 for path in sorted(changes.iterdir())}
     planted = {name: changed for name, changed in planted.items() if changed.any()}
     hits = []
     suspected: dict[str, np.ndarray] = {}
     for error in errors:
-        name = Path(error["key"]).stem
-        with Image.open((run / "label_errors" / split / error["key"]).with_suffix(".png")) as image:
-            region = np.array(image) == error["region"]
+        name = Path(error.key).stem
+        with Image.open((run / "label_errors" / split / error.key).with_suffix(".png")) as image:
+            region = np.array(image) == error.region
         suspected[name] = suspected.get(name, np.zeros_like(region)) | region
         hits.append(name in planted and bool(planted[name][region].mean() > 0.5))
     covered = [name in suspected and suspected[name][changed].mean() > 0.5 for name, changed in planted.items()]
@@ -178,10 +179,10 @@ def main() -> None:
     for split in ("val", "train"):
         found = labels(run, split=split)
         if of_masks:
-            result[split] = judge_regions(run, split, found["errors"], chosen.work / f"{split}-changes")
+            result[split] = judge_regions(run, split, found.errors, chosen.work / f"{split}-changes")
         else:
             keys = [key for key, _ in RunFolder.open(run).read_splits()[split]]
-            result[split] = judge_images([(e["key"], e["suggested"]) for e in found["errors"]], keys)
+            result[split] = judge_images([(e.key, e.suggested) for e in found.errors], keys)
     if not of_masks:
         result["train_otherwise"] = find_otherwise(run)
     print(json.dumps(result, indent=1))

@@ -186,7 +186,7 @@ def measure_scoring(place: Path, rounds: int) -> dict[str, object]:
     truth, predicted = (write_masks(place / f"masks{seed}", 257, seed) for seed in (1, 2))
 
     def score() -> int:
-        return int(score_masks(truth, predicted, classes="deepglobe")["num_samples"])
+        return int(score_masks(truth, predicted, classes="deepglobe").num_samples)
 
     result = compare(lambda: score_by_class(truth, predicted), score, rounds)
     return result | {"seconds_for_257": round(257 / rate(score), 2)}
