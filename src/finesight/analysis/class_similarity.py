@@ -68,11 +68,9 @@ def measure_class_similarity(
     pairs = similarity[first, second]
     block = np.ix_(judged, judged)
     rank_correlation, p_value = measure_agreement(similarity[block], (errors + errors.T)[block])
-    average = float(pairs.mean()) if len(pairs) else 0.0
-    threshold = min(max(TIMES_AVERAGE * average, SIMILAR_AT_LEAST), SIMILAR)
+    threshold = _choose_threshold(pairs)
     order, tree, members = _cluster(similarity, judged, threshold)
     groups = [_describe_group(group, features, targets, keys, fractions, similarity, errors) for group in members]
-    chance = float((sizes[judged] * (sizes[judged] - 1)).sum() / max(_count_pairs(len(targets), images), 1))
     return ClassSimilarity(
         labels=tuple(label_class(class_id, name) for class_id, name in zip(ids, names, strict=True)),
         k=max(1, _count_neighbours(len(targets), images)),
@@ -80,7 +78,7 @@ def measure_class_similarity(
         judged=tuple(judged.tolist()),
         own_fractions=tuple(float(fractions[c, c]) if c in judged else None for c in range(len(names))),
         own_fraction=own_fraction,
-        chance_fraction=chance,
+        chance_fraction=_chance_fraction(sizes[judged], images),
         threshold=threshold,
         similarity=tuple(tuple(row) for row in similarity.round(5).tolist()),
         order=order,
@@ -117,10 +115,16 @@ def _count_neighbours(num_images: int, images: Indices | None) -> int:
     return min(NEIGHBOURS, num_images - 1 if images is None else most_neighbours(images))
 
 
-def _count_pairs(num_images: int, images: Indices | None) -> int:
-    """Ordered pairs that may be neighbours."""
+def _chance_fraction(sizes: Indices, images: Indices | None) -> float:
+    """Of all ordered pairs that may be neighbours, those of one class."""
+    num_images = int(sizes.sum())
     together = num_images if images is None else int((np.bincount(images) ** 2).sum())
-    return num_images**2 - together
+    return float((sizes * (sizes - 1)).sum() / max(num_images**2 - together, 1))
+
+
+def _choose_threshold(pairs: Floats) -> float:
+    average = float(pairs.mean()) if len(pairs) else 0.0
+    return min(max(TIMES_AVERAGE * average, SIMILAR_AT_LEAST), SIMILAR)
 
 
 def _symmetrise(fractions: Floats) -> Floats:

@@ -154,8 +154,8 @@ class ClassSimilarity:
     def _describe_group(self, group: SimilarGroup) -> str:
         is_pair = len(group.classes) == 2
         text = (
-            f"{self._name(group.classes)} are similar: {percent(group.neighbour_fraction)} of their {self.unit}s' "
-            f"neighbours belong to {'the other class' if is_pair else 'another class of the group'}, "
+            f"Classes {self._name(group.classes)} are similar: {percent(group.neighbour_fraction)} of their "
+            f"{self.unit}s' neighbours belong to {'the other class' if is_pair else 'another class of the group'}, "
         )
         if not group.errors:
             return f"{text}but none of their {self.unit}s is misclassified."
@@ -185,11 +185,13 @@ class ClassSimilarity:
         else:
             lead = "The similarity of two classes says little about how often they are confused"
         closest = self.pairs[0]
-        times = "once" if closest.confusions == 1 else f"{spell(closest.confusions)} times"
+        times = {0: "never confused", 1: "confused once"}.get(
+            closest.confusions, f"confused {spell(closest.confusions)} times"
+        )
         return (
             f"{lead}: Spearman rank correlation {rho:.2f} between class similarity and confusions over "
             f"{self.num_pairs:,} pairs (p {'< 0.001' if p_value < 0.001 else f'= {p_value:.3f}'}, permutation test "
-            f"over classes). The most similar pair, {self._name((closest.first, closest.second))}, is confused {times}."
+            f"over classes). The most similar pair, {self._name((closest.first, closest.second))}, is {times}."
         )
 
     @property

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finesight.analysis.distance import Floats, Indices
+from finesight.analysis.projection import Projection, describe_projection
 from finesight.analysis.wording import label_class
+from finesight.classes import ClassList
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,50 +32,37 @@ LEGEND_ROWS = 34
 
 
 def draw_projection(
-    points: Floats,
-    targets: Indices,
-    ids: Sequence[str],
-    names: Sequence[str],
-    path: Path,
-    title: str,
-    caption: str = "",
-    colours: Sequence[str] = (),
+    projection: Projection, targets: Indices, classes: ClassList, path: Path, title: str, colours: Sequence[str] = ()
 ) -> None:
-    """Writes a PNG of points (n, 2) with class indices targets (n,); classes without images are left out.
+    """Writes a PNG of a projection with class indices targets (n,); classes without images are left out.
 
-    caption: below the plot, as `describe_projection` returns it.
-    colours: of the classes in masks; by default COLOURS.
+    Images of target -1 are not drawn. colours: of the classes in masks; by default COLOURS.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    points, targets = projection.points[targets >= 0], targets[targets >= 0]
     shown = np.unique(targets)
     figure = Figure(figsize=(9.0, 9.2), dpi=150, facecolor="white")  # inches; grows by the legend when saved
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.09, 0.96, 0.855))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a script that no installed font has is drawn as boxes
-        _draw_points(axes, points, targets, shown, ids, names, colours)
-        _write_around(figure, title, caption)
+        _draw_points(axes, points, targets, shown, classes, colours)
+        _write_around(figure, title, describe_projection(projection))
         figure.draw_without_rendering()  # gives texts their size
-        _draw_names(axes, points, targets, shown, names, ["#333333"] if colours else COLOURS)
+        _draw_names(axes, points, targets, shown, classes.names, ["#333333"] if colours else COLOURS)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": None})
 
 
 def _draw_points(
-    axes: "Axes",
-    points: Floats,
-    targets: Indices,
-    shown: Indices,
-    ids: Sequence[str],
-    names: Sequence[str],
-    colours: Sequence[str],
+    axes: "Axes", points: Floats, targets: Indices, shown: Indices, classes: ClassList, colours: Sequence[str]
 ) -> None:
     size = float(np.clip(60_000 / max(len(points), 1), 6, 46))  # square points: small clouds get big dots
     for c in shown:
         own = points[targets == c]
-        label = _drawable(label_class(ids[c], names[c]))
+        label = _drawable(label_class(classes.ids[c], classes.names[c]))
         marker, colour = MARKERS[c % len(MARKERS)], colours[c] if colours else COLOURS[c % len(COLOURS)]
         axes.scatter(
             own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75,

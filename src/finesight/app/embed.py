@@ -75,18 +75,8 @@ def embed(
     drawn = replace(drawn, quality=measure_quality(features, drawn.points, targets))
     save_projection(where, drawn)
     title = f"{folder.path.name}: {split}, {len(features)} images"
-    known, colours = targets >= 0, own.task.list_colours(classes)
     plot = where / schema.PROJECTION_PLOT
-    draw_projection(
-        drawn.points[known],
-        targets[known],
-        classes.ids,
-        classes.names,
-        plot,
-        title,
-        describe_projection(drawn),
-        colours,
-    )
+    draw_projection(drawn, targets, classes, plot, title, own.task.list_colours(classes))
     close = find_close(seen, score, dataset.keys, classes, where, stability)
     folder.write_json(f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}", close)
     return Embedded(

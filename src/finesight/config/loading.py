@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -106,7 +107,7 @@ def check(shape: type[T], value: object) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path} cannot be {first['input']!r}: {first['msg']}") from None
+        raise ValueError(f"{path} cannot be {reprlib.repr(first['input'])}: {first['msg']}") from None
 
 
 @cache

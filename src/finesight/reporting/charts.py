@@ -120,6 +120,7 @@ class Matrix:
     margin: int  # for the names of rows and columns
     labels: tuple[str, ...]  # shortened names in class order
     shows_text: bool
+    in_percent: bool
 
     @property
     def size(self) -> int:
@@ -147,7 +148,7 @@ def draw_matrix(
     labels = tuple(shorten(name, 16) for name in names)
     letter = min(12, pitch - 2) * 0.58
     margin = 12 + round(letter * max(len(label) for label in labels))
-    return Matrix(tuple(cells), tuple(order), pitch, margin, labels, shows_text=pitch >= 22)
+    return Matrix(tuple(cells), tuple(order), pitch, margin, labels, pitch >= 22, in_percent)
 
 
 def shorten(text: str, length: int) -> str:

@@ -13,13 +13,9 @@ def list_images(images: Sequence[ImageResult], sprites: Sprites, embedding: Embe
 
     The images of the embedding are the first of `images`, in the same order.
     """
-    columns: dict[str, Any] = {
-        "key": [image.key for image in images],
-        "truth": [image.truth for image in images],
-        "prediction": [image.prediction for image in images],
-        "confidence": [image.confidence for image in images],
-        "place": [sprites.places.get(image.key) for image in images],
-    }
+    fields = ("key", "truth", "prediction", "confidence")
+    columns: dict[str, Any] = {name: [getattr(image, name) for image in images] for name in fields}
+    columns["place"] = [sprites.places.get(image.key) for image in images]
     if embedding and embedding.nearest:
         rest = [None] * (len(images) - len(embedding.images))
         columns["near"] = embedding.nearest.indices.tolist() + rest
@@ -44,7 +40,7 @@ def list_predictions(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:
 
 def list_from_other_splits(evidence: Evidence, keys: Iterable[str]) -> list[ImageResult]:
     """Those of `keys` that are not in the split, such as duplicates in the training split."""
-    named = set(keys) - {answer.key for answer in evidence.images}
+    named = set(keys) - {image.key for image in evidence.images}
     index = {label: number for number, label in enumerate(evidence.classes.ids)}
     return [
         ImageResult(key, index.get(label))

@@ -63,20 +63,7 @@ def mask_style(index: int, colour: str) -> Style:
 
 def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> dict[str, Any]:
     """The plot as JSON for `Bokeh.embed.embed_item`. points: (n, 2). errors: whether each dot is misclassified."""
-    source = ColumnDataSource(
-        {
-            "x": points[:, 0].astype(np.float32),
-            "y": points[:, 1].astype(np.float32),
-            "colour": [style.colour for style in styles],
-            "marker": [style.marker for style in styles],
-            "edge": [ERROR_EDGE if error else style.edge for style, error in zip(styles, errors, strict=True)],
-            "width": [
-                1.6 if error else 0.4 if style.edge == style.colour else 0.9
-                for style, error in zip(styles, errors, strict=True)
-            ],
-        },
-        name="samples",
-    )
+    source = _make_source(points, styles, errors)
     size = max(5.0, 11.0 - len(points) / 500)
     plot = figure(
         height=HEIGHT,
@@ -113,6 +100,23 @@ def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool
         TapTool(renderers=[dots]),
     )
     return dict(json_item(plot))
+
+
+def _make_source(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> ColumnDataSource:
+    return ColumnDataSource(
+        {
+            "x": points[:, 0].astype(np.float32),
+            "y": points[:, 1].astype(np.float32),
+            "colour": [style.colour for style in styles],
+            "marker": [style.marker for style in styles],
+            "edge": [ERROR_EDGE if error else style.edge for style, error in zip(styles, errors, strict=True)],
+            "width": [
+                1.6 if error else 0.4 if style.edge == style.colour else 0.9
+                for style, error in zip(styles, errors, strict=True)
+            ],
+        },
+        name="samples",
+    )
 
 
 @cache

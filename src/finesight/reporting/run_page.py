@@ -39,12 +39,18 @@ def make_run_page(
     sprites: Sprites = NO_SPRITES,
     scripts: Sequence[str] = (),
 ) -> Page:
-    """styles: of each class's dots. context, data, scripts: what the task's own parts need."""
+    """styles: of each class's dots. context, data, scripts: what the task's own parts need.
+
+    data: with `unit`, what a confusion counts. context: with `class_table`, `class_bars`, `colours` of masks.
+    """
     evaluation, embedding, history = evidence.evaluation, evidence.embedding, evidence.projection_history
     shared = {
         "evidence": evidence,
         "split_name": name_split(evidence.split),
         "names": evidence.classes.names,
+        "unit": data["unit"],
+        "colours": None,
+        "ordered_by_similarity": False,
         "training": describe_training(evidence),
         "curves_drawn": draw_training(evidence),
         "calibration": describe_calibration(evidence, outline.calibration_effect),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finesight.analysis.evidence import Evidence, find_best_epoch, is_number
+from finesight.analysis.evidence import Evidence, find_best_epoch, is_number, judged_metric
 from finesight.analysis.wording import count_of
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
@@ -62,7 +62,7 @@ def describe_kept_epoch(evidence: Evidence) -> str:
     best = find_best_epoch(evidence)
     if best is None:
         return ""
-    judged = evidence.settings.checkpoint.best or "accuracy"
+    judged = judged_metric(evidence)
     tie = "; of epochs within one image of the best, the one with the lowest log loss"
     rule = tie if evidence.settings.checkpoint.tie == "log_loss" else ""
     return f"The weights are from epoch {best} of {evidence.settings.epochs}, the best by {judged}{rule}."
@@ -70,7 +70,7 @@ def describe_kept_epoch(evidence: Evidence) -> str:
 
 def draw_training(evidence: Evidence) -> list[Curves]:
     """Loss, decisive metric, learning rate and throughput by epoch, as far as they were recorded."""
-    judged = evidence.settings.checkpoint.best or "accuracy"
+    judged = judged_metric(evidence)
     charts = {
         ("Loss", "loss"): {"training": "train/loss", "validation": "val/log_loss"},
         (judged, judged): {"validation": f"val/{judged}"},
@@ -79,7 +79,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
     }
     lines = [*evidence.journal, *evidence.timings]
     best = find_best_epoch(evidence)
-    drawn = (
+    curves = (
         draw_curves(
             title,
             term,
@@ -93,7 +93,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
         )
         for (title, term), fields in charts.items()
     )
-    return [chart for chart in drawn if chart]
+    return [chart for chart in curves if chart]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_the_words_say_the_numbers() -> None:
     mixed, own = percent(found.groups[0].neighbour_fraction), percent(found.own_fraction)
     assert found.sentence == (
         f"Most classes are well separated: on average, {own} of the ten nearest neighbours of an image have its class "
-        "(by chance: 9.5 %). 1 (name 1), 3 (name 3), 4 (name 4) and 8 (name 8) are similar: "
+        "(by chance: 9.5 %). Classes 1 (name 1), 3 (name 3), 4 (name 4) and 8 (name 8) are similar: "
         f"{mixed} of their images' neighbours belong to another class of the group, and 75 % of their errors stay "
         "within the group (6 of 8)."
     )

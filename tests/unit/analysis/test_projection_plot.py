@@ -1,4 +1,4 @@
-"""The static map: classes look different, odd names are drawn, nothing leaks."""
+"""The static plot: classes look different, odd names are drawn, nothing leaks."""
 
 from pathlib import Path
 
@@ -7,16 +7,26 @@ import pytest
 from PIL import Image
 
 from finesight.analysis import projection_plot as scatter
+from finesight.analysis.projection import Projection
 from finesight.analysis.projection_plot import draw_projection
+from finesight.classes import ClassList
 
 RANDOM = np.random.default_rng(0)
+
+
+AB = ClassList.from_labels("ab")
+
+
+def made_of(points: np.ndarray) -> Projection:
+    return Projection(points, "tsne", "opentsne", {"seed": 0})
 
 
 def draw(path: Path, num_classes: int, names: list[str] | None = None) -> np.ndarray:
     targets = np.repeat(np.arange(num_classes), 5)
     points = (RANDOM.normal(size=(len(targets), 2)) + 6 * RANDOM.normal(size=(num_classes, 2))[targets]).astype("f4")
-    ids = [str(c) for c in range(num_classes)]
-    draw_projection(points, targets, ids, names or [f"class {c}" for c in ids], path, "A map", "t-SNE (seed 0).")
+    ids = tuple(str(c) for c in range(num_classes))
+    classes = ClassList(ids, tuple(names or [f"class {c}" for c in ids]))
+    draw_projection(made_of(points), targets, classes, path, "A projection")
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -40,15 +50,15 @@ def test_odd_names_are_drawn_without_remarks(tmp_path: Path, capfd: pytest.Captu
     assert capfd.readouterr() == ("", "")
 
 
-def test_one_image_is_a_map(tmp_path: Path) -> None:
-    draw_projection(np.zeros((1, 2), np.float32), np.array([1]), ["a", "b"], ["a", "b"], tmp_path / "map.png", "One")
+def test_one_image_is_a_plot(tmp_path: Path) -> None:
+    draw_projection(made_of(np.zeros((1, 2), np.float32)), np.array([1]), AB, tmp_path / "map.png", "One")
     assert (tmp_path / "map.png").stat().st_size > 1000
 
 
-def test_the_same_map_is_the_same_file(tmp_path: Path) -> None:
+def test_the_same_projection_is_the_same_file(tmp_path: Path) -> None:
     points, targets = np.arange(8, dtype=np.float32).reshape(4, 2), np.array([0, 0, 1, 1])
     for name in ("first.png", "second.png"):
-        draw_projection(points, targets, ["a", "b"], ["a", "b"], tmp_path / name, "Same")
+        draw_projection(made_of(points), targets, AB, tmp_path / name, "Same")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
 
 

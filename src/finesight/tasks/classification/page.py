@@ -1,19 +1,21 @@
 """The page of a run that classifies images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from finesight.analysis.evidence import Evidence
 from finesight.metrics.evaluation import ImageResult, find_errors
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.class_table import ClassBars, ClassTable, Line, show_count, show_score
 from finesight.reporting.findings import list_keys, show_examples
-from finesight.reporting.html import Page
+from finesight.reporting.html import Page, name_split
 from finesight.reporting.image_columns import list_from_other_splits, list_images, list_nearest
 from finesight.reporting.interactive_plot import class_style
 from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
-from finesight.reporting.sections import give_verdict, list_classes, list_confusions, order_classes
+from finesight.reporting.sections import ClassRow, give_verdict, list_classes, list_confusions, order_classes
 from finesight.reporting.thumbnails import make_sprites
 
 ERRORS_SHOWN = 60
@@ -27,14 +29,14 @@ OUTLINE = Outline(
         ("architecture", "Architecture"), ("curves", "Training"), ("frozen", "Frozen layers"), ("settings", "Settings"),
     ),
     parts=(
-        "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "results.html.j2", "projection.html.j2",
+        "verdict.html.j2", "findings.html.j2", "metrics.html.j2", "class_scores.html.j2", "projection.html.j2",
         "errors.html.j2", "projection_history.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2",
         "training.html.j2", "record.html.j2",
     ),
     plot_key="Colour and shape show the true class; a red edge marks an error.",
     label_rule="The suggested class is at least ten times as probable, and the nearest images agree. A score of 3 "
     "means a thousand times as probable as the label.",
-    calibration_effect="Predictions do not change. `finesight predict --calibrated` writes the scaled probabilities.",
+    calibration_effect="Predictions do not change. “finesight predict --calibrated” writes the scaled probabilities.",
 )  # fmt: skip
 
 
@@ -79,18 +81,36 @@ def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, An
     return {
         "verdict": give_verdict(evidence),
         "found": show_examples(evidence),
-        "rows": rows,
-        "largest": max((max(row.train, row.count) for row in rows), default=0),
+        "class_table": _tabulate(rows),
+        "class_bars": ClassBars(
+            "Images per class",
+            "images",
+            (("train", "training"), ("evaluated", name_split(evidence.split))),
+            [[(count, f"{count:,}") for count in (row.train, row.count)] for row in rows],
+            story.examples,
+        ),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
         "label_galleries": show_wrong_images(evidence),
         "ordered_by_similarity": order != list(range(len(order))),
-        "story": story,
         "errors": story.errors[:ERRORS_SHOWN],
         "num_errors": len(story.errors),
         "nearest": list_nearest(evidence.embedding),
-        "num_images": len(story.images),
     }
+
+
+def _tabulate(rows: Sequence[ClassRow]) -> ClassTable:
+    columns = (("Images", "images"), ("Precision", "precision"), ("Recall", "recall"), ("F1", "f1"))
+    lines = [
+        Line(
+            row.index,
+            (show_count(row.count), *map(show_score, row.scores)),
+            row.confused_with[0] if row.confused_with else None,
+            f"{row.confused_with[1]} ×" if row.confused_with else "",
+        )
+        for row in rows
+    ]
+    return ClassTable(columns, lines, opens_images=True)
 
 
 def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:

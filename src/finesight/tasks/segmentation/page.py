@@ -5,17 +5,19 @@ from typing import Any
 
 from finesight.analysis.evidence import Evidence
 from finesight.reporting.charts import draw_matrix
+from finesight.reporting.class_table import ClassBars, ClassTable, Line, show_percent, show_score
 from finesight.reporting.findings import show_findings
-from finesight.reporting.html import Page
+from finesight.reporting.html import Page, name_split
 from finesight.reporting.image_columns import list_images
 from finesight.reporting.interactive_plot import mask_style
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
-from finesight.reporting.sections import list_confusions
+from finesight.reporting.sections import list_confusions, percent
 from finesight.reporting.thumbnails import make_sprites
 from finesight.tasks.segmentation.mask_images import SIDE, list_colours
 from finesight.tasks.segmentation.region_gallery import show_wrong_regions
 from finesight.tasks.segmentation.results import (
+    Segment,
     View,
     find_false_class,
     give_mask_verdict,
@@ -37,8 +39,8 @@ OUTLINE = Outline(
         ("settings", "Settings"),
     ),
     parts=(
-        "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "segments.html.j2", "projection.html.j2",
-        "best_worst.html.j2", "snapshots.html.j2", "label_errors.html.j2", "calibration.html.j2", "mask_data.html.j2",
+        "mask_verdict.html.j2", "findings.html.j2", "metrics.html.j2", "class_scores.html.j2", "projection.html.j2",
+        "best_worst.html.j2", "snapshots.html.j2", "label_errors.html.j2", "calibration.html.j2", "data.html.j2",
         "training.html.j2", "record.html.j2",
     ),
     plot_key="Colour and shape show the true class of most of its pixels; a red edge marks an image for which another "
@@ -72,9 +74,8 @@ def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
         "runs": [""],
         "verdict": give_mask_verdict(evidence),
         "found": show_findings(evidence, lambda keys: {"views": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}),
-        "rows": rows,
-        "shares_known": [name for name in ("train", "truth", "prediction") if getattr(rows[0], name) is not None],
-        "largest": max(share or 0.0 for row in rows for share in (row.train, row.truth, row.prediction)),
+        "class_table": _tabulate(rows),
+        "class_bars": _count_pixels(rows, name_split(evidence.split)),
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
         "confusions": list_confusions(evaluation) if evaluation else [],
         "galleries": {
@@ -82,6 +83,36 @@ def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
         },
         "label_galleries": show_wrong_regions(evidence, originals),
     }
+
+
+def _tabulate(rows: Sequence[Segment]) -> ClassTable:
+    columns = (("IoU", "iou"), ("Recall", "recall"), ("True pixels", "pixel_fraction"), ("Predicted", "pixel_fraction"))
+    lines = [
+        Line(
+            row.index,
+            (
+                show_score(row.scores[0]),
+                show_score(row.scores[1], has_bar=False),
+                show_percent(row.truth),
+                show_percent(row.prediction),
+            ),
+            row.taken_for[0] if row.taken_for else None,
+            percent(row.taken_for[1]) if row.taken_for else "",
+        )
+        for row in rows
+    ]
+    return ClassTable(columns, lines)
+
+
+def _count_pixels(rows: Sequence[Segment], split_name: str) -> ClassBars:
+    series = {
+        "train": ("train", "training"),
+        "truth": ("evaluated", f"{split_name}, true"),
+        "prediction": ("predicted", f"{split_name}, predicted"),
+    }
+    known = [name for name in series if getattr(rows[0], name) is not None]
+    values = [[(getattr(row, name), percent(getattr(row, name))) for name in known] for row in rows]
+    return ClassBars("Pixels per class", "pixel_fraction", [series[name] for name in known], values)
 
 
 def _make_views(keys: Sequence[str], evidence: Evidence, originals: Originals) -> tuple[View, ...]:
