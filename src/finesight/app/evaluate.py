@@ -29,13 +29,13 @@ def evaluate(
 ) -> Evaluated:
     """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
 
-    A run that has no calibration.json gets it from its own validation part, with tta calibration_tta.json.
+    A run that has no calibration.json gets it from its own validation split, with tta calibration_tta.json.
 
     split: `val` by default. Its images are those that splits.csv lists; what is gone, new or relabelled is said.
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
-    read by the run's rule; images of other classes are left out and counted. split is then which part of them, or, for
-    data that come in one part, a name for the result, `test` by default. tta: the mean over the flips and turns of
-    training, saved as SPLIT_tta. images, masks: globs for the images and masks of `data`, if they have masks.
+    read by the run's rule; images of other classes are left out and counted. split is then one of theirs, or, for data
+    without splits, a name for the result, `test` by default. tta: test-time augmentation; results go to SPLIT_tta.
+    images, masks: globs for the images and masks of `data`, if they have masks.
     """
     own = RunData.of(run)
     folder, settings, model = own.run, own.settings, restore_model(own.run)

@@ -60,15 +60,15 @@ def audit_data(settings: DataSettings, seed: int = 0, batch_size: int = 0) -> Au
 
 
 def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
-    """Images a part. Raises DataError for data without labels or masks, or where the file cannot be written."""
+    """Number of images by split. Raises DataError for data without targets, and for a file that cannot be written."""
     if not audit.unit:
         raise DataError(f"{audit.root} holds no labels and no masks, so there is nothing to train on.")
-    parts = audit.split_apart(seed)
+    splits = audit.split_apart(seed)
     try:
-        write_manifest(path, parts)
+        write_manifest(path, splits)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another --split.") from None
-    return {name: len(items) for name, items in parts.items()}
+    return {name: len(items) for name, items in splits.items()}
 
 
 def summarise(audit: Audit, checked: Checked, split: dict[str, int] | None) -> Audited:

@@ -20,8 +20,8 @@ CLASSES_SHOWN = 12
 
 def inspect(
     data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your images.")],
-    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation part, if it is another.")] = "",
-    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it cannot be told.")] = "",
+    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation images, if it is another.")] = "",
+    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it is not recognised.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
     classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
@@ -64,17 +64,17 @@ def inspect(
         if html:
             print_line(f"With images: {html}")
         if result.split:
-            parts = ", ".join(f"{count:,} {name}" for name, count in result.split.items())
-            print_line(f"Split that keeps scenes and copies together: {split} ({parts})")
+            counts = ", ".join(f"{count:,} {name}" for name, count in result.split.items())
+            print_line(f"Split that keeps scenes and copies together: {split} ({counts})")
     if not result.is_fit:
         raise typer.Exit(1)
 
 
 def print_summary(result: Audited) -> None:
-    parts = ", ".join(f"{count:,} {split}" for split, count in result.splits.items())
+    counts = ", ".join(f"{count:,} {split}" for split, count in result.splits.items())
     made = " (as training would split them)" if result.split_is_made else ""
     print_line(f"{result.data}: {result.format}, {result.task}")
-    print_line(f"{result.num_samples:,} images: {parts}{made}; {result.num_bytes / 1e6:,.0f} MB")
+    print_line(f"{result.num_samples:,} images: {counts}{made}; {result.num_bytes / 1e6:,.0f} MB")
     print_line(f"size (height x width): {_list_counts(result.sizes)}; stored as {_list_counts(result.modes)}")
     for each in result.values:
         print_line(f"values: {each['text']}")
@@ -82,14 +82,14 @@ def print_summary(result: Audited) -> None:
         print_line(f"masks by {_list_counts(result.mask_kinds)}; {result.unknown_pixels:,} pixels of no class")
     if result.codes:
         print_line("masks hold, in pixels:")
-        print_shares(list(result.codes), {"all": result.codes})
+        print_fractions(list(result.codes), {"all": result.codes})
     elif result.classes:
         print_line(f"{len(result.classes)} classes:")
-        print_shares(result.classes, result.class_counts)
+        print_fractions(result.classes, result.class_counts)
 
 
-def print_shares(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Share of each class in each part; of many classes the largest and the smallest."""
+def print_fractions(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Percent of each class by split; of many classes the largest and the smallest."""
     first = next(iter(counts))
     order = sorted(names, key=lambda name: -counts[first][name])
     half = CLASSES_SHOWN // 2
@@ -97,7 +97,7 @@ def print_shares(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) 
     width = max(map(len, shown))
     print_line("  " + " " * width + "".join(f"{split:>22}" for split in counts))
     for name in shown:
-        cells = (f"{count[name]:>14,}{_share(count, name):>8}" if name else f"{'…':>22}" for count in counts.values())
+        cells = (f"{count[name]:>14,}{_percent(count, name):>8}" if name else f"{'…':>22}" for count in counts.values())
         print_line(f"  {name:{width}}{''.join(cells)}")
 
 
@@ -126,6 +126,6 @@ def _list_counts(counts: Mapping[str, int]) -> str:
     return ", ".join([*listed, *more]) or "none"
 
 
-def _share(counts: Mapping[str, int], name: str) -> str:
+def _percent(counts: Mapping[str, int], name: str) -> str:
     total = sum(counts.values())
     return f"{100 * counts[name] / total:.1f} %" if total else ""

@@ -83,7 +83,7 @@ class Audit:
 
     @cached_property
     def splits_of(self) -> dict[str, tuple[str, ...]]:
-        """The parts an image is in, by key; one, if all is well."""
+        """The splits an image is in, by key; one, if all is well."""
         found: dict[str, tuple[str, ...]] = {}
         for split, items in self.splits.items():
             for item in items:

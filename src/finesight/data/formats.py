@@ -42,19 +42,19 @@ def read_splits(
     faults: takes what is wrong with single rows of a manifest, and that images have no label; else both are raised.
     notes: takes what was passed over or guessed. masks: of which images, masks and unmasked are heeded.
     """
-    told: list[Note] = []
-    name, folder, splits = _read_root(root, format, masks, faults, told)
+    found: list[Note] = []
+    name, folder, splits = _read_root(root, format, masks, faults, found)
     base = _find_base(folder, splits)
     if val:
         # images of a single class look unlabelled; beside training images they are not
-        _, val_folder, val_splits = _read_root(val, format, masks, faults, told, preferred=name)
+        _, val_folder, val_splits = _read_root(val, format, masks, faults, found, preferred=name)
         splits["val"] = _only_val(val_splits, val_folder)
         base = Path(os.path.commonpath([base, _find_base(val_folder, {"val": splits["val"]})]))
     ordered = {split: _in_order(splits[split], base) for split in sorted(splits, key=ORDER.index)}
     if masks and masks.unmasked == "skip":
-        ordered = leave_unmasked(ordered, told)
+        ordered = leave_unmasked(ordered, found)
     if notes is not None:
-        notes += told
+        notes += found
     return name, base, ordered
 
 
@@ -128,7 +128,7 @@ def detect_format(root: str | Path) -> str:
 def list_images(folder: str | Path) -> list[Item]:
     """All images under a folder, or a single image file, without labels, in natural order of keys (2 before 10).
 
-    Images that finesight does not read are among them, so that they are told when they are read. What else is passed
+    Images that finesight does not read are among them, so that reading names them. What else is passed
     over is said.
     """
     path = locate(folder)
@@ -162,7 +162,7 @@ def list_unmasked(folder: str | Path) -> list[Item]:
 
 
 def _only_val(splits: Found, root: Path) -> list[Item]:
-    """What a validation root holds: its part called val, or all of it."""
+    """What a validation root holds: its split val, or all of it."""
     if "val" in splits:
         return splits["val"]
     if len(splits) > 1:
