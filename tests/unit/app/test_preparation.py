@@ -1,5 +1,6 @@
 """What is decided before epoch 1."""
 
+import re
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from finesight.app.initial_model import choose_preprocessing
 from finesight.app.preparation import choose_checkpoint
 from finesight.app.train import _resume
+from finesight.app.training_data import choose_task
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, load_settings
 from finesight.errors import ConfigError
@@ -70,3 +72,17 @@ def test_a_run_from_before_the_choice_goes_on_by_the_plain_maximum(trained: Path
     (run / "config.toml").write_text(settings.replace('tie = "log_loss"\n', ""))
     with ExitStack() as locks:
         assert _resume(None, {}, run, locks).job.settings.checkpoint.tie == "first"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("segmentatoin", "Did you mean 'segmentation'?"), ("x", "There are: auto, classification, segmentation")],
+)
+def test_a_task_that_is_not_in_the_table(name: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        choose_task(name, "class_folders", Path("data"))
+
+
+def test_data_for_another_task() -> None:
+    with pytest.raises(ConfigError, match="task = segmentation, but data holds data for classification"):
+        choose_task("segmentation", "class_folders", Path("data"))
