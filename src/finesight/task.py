@@ -1,6 +1,6 @@
 """What a task is: the shape of a target, the loss and metrics that apply, and what a prediction is.
 
-Nothing outside this package asks which task it is.
+Nothing outside `tasks/` asks which task it is: not by name, and not by the shape of the data.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scala
 
 
 class Score(Protocol):
-    """Collects a network's answers over a split, then says how good they were."""
+    """Collects a model's logits over a split, then measures how good they are."""
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: (n, C, …) on any device; targets: as the task's, same device or CPU."""
@@ -34,7 +34,7 @@ class Score(Protocol):
         """Adds a score of the same kind: of the images that follow."""
 
     def arrange(self, indices: Sequence[int]) -> None:
-        """Puts the answers into the order of the data set. indices: of its samples, as they were answered."""
+        """Puts the predictions into the order of the data set. indices: of its samples, as they were added."""
 
     def metrics(self) -> Metrics: ...
 
@@ -122,7 +122,7 @@ class Task(Protocol):
         """How often each class occurs, int64 (num_classes,)."""
 
     def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
-        """The best `miou` that networks of a stride could reach, by stride; empty where strides cost nothing."""
+        """mIoU upper bound of each output stride; empty where strides cost nothing."""
 
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss: ...
 

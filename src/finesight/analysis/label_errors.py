@@ -5,10 +5,10 @@ whose probability reaches that class's threshold, of several of the most probabl
 than the label, the label is suspected. The probabilities must come from a classifier that has not seen the label.
 
 Two things are ours, chosen by planted errors (benchmarks/label_errors.py). A class with more than half of the
-probability needs no more: of a sure network half of the images lie below the mean. And a label that is more probable
-than by guessing is not suspected, which the paper's rule does where a network is unsure: that doubles the precision of
-a weak one. `find_doubtful_labels` is what `finesight labels` and finding V007 list of these. The surest are those whose
-label is least probable beside the suggested class.
+probability needs no more: of a confident model half of the images lie below the mean. And a label that is more probable
+than by guessing is not suspected, which the paper's rule does where a model is uncertain: that doubles the precision of
+a weak one. `find_doubtful_labels` is what `finesight labels` and finding V007 list of these. First come those
+whose label is least probable beside the suggested class.
 
 Written from the paper: the package of its authors is under the AGPL and brings pandas.
 """
@@ -29,7 +29,7 @@ from finesight.run.folder import RunFolder
 from finesight.run.results import SuspectedLabel
 
 MAJORITY = 0.5
-LEAST = 1e-12  # probability that is told from none
+LEAST = 1e-12  # probability that differs from none
 NUM_FOLDS = 5
 ODDS = 10  # how much more probable the suggested class is than the label, at least
 STRENGTH = 40.0  # of the linear classifier's fit against its penalty, shared by all images
@@ -40,7 +40,7 @@ REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a mask. number: its value in the image's outline file. share: of the image's pixels, 0-1.
+    """An area of a mask. number: its value in the image's outline file. share: the fraction of the image's pixels, 0-1.
 
     confidence: mean over its pixels of the suggested class's probability minus the given one's, 0-1.
     box: (top, left, bottom, right) in pixels of the mask.
@@ -57,7 +57,7 @@ class LabelError:
     """given, suggested: class indices.
 
     score: of an image, by how many powers of ten the suggested class is more probable than the given one (3 is a
-    thousand times); of a region, its share of the image times its confidence, 0-1.
+    thousand times); of a region, its fraction of the image times its confidence, 0-1.
     """
 
     key: str
@@ -69,7 +69,7 @@ class LabelError:
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """What was suspected in a split, the surest first. source: in words, whose probabilities contradict the labels."""
+    """What was suspected in a split, the clearest first. source: in words, whose probabilities contradict the labels."""
 
     split: str
     num_samples: int
@@ -116,7 +116,7 @@ def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
 
 
 def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[str]) -> list[LabelError]:
-    """Suspected labels, the surest first: see the head of this file.
+    """Suspected labels, the clearest first: see the head of this file.
 
     probabilities: (n, C), each row from a classifier that has not seen that row's label. targets: class indices (n,).
     """

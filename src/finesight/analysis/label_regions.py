@@ -3,7 +3,7 @@
 A pixel is contradicted where another class than its label is the most probable. Contradicted pixels of one label and
 one other class that lie together are a region; thin ones are borders drawn a little off, and are left out. A region is
 suspected where the mean probability of its other class reaches that class's threshold (the mean it has on all pixels of
-that label, or a half), and that of its label is unlikely. Its score is its share of the image times its confidence.
+that label, or a half), and that of its label is unlikely. Its score is its fraction of the image times its confidence.
 """
 
 import io
@@ -28,7 +28,7 @@ MOST_REGIONS = 255  # an image: their numbers are the values of a grey PNG
 class RegionFinder:
     """Looks at images one by one, keeps little of each, and judges when all were seen.
 
-    unknown: a class that is no answer and whose pixels are not judged, beside those of IGNORE_INDEX.
+    unknown: a class that is never predicted and whose pixels are not judged, beside those of IGNORE_INDEX.
     """
 
     def __init__(self, num_classes: int, unknown: int | None) -> None:
@@ -53,27 +53,27 @@ class RegionFinder:
         size = len(self.counts)
         self.sums += np.bincount(given[known], weights=own[known], minlength=size)
         self.counts += np.bincount(given[known], minlength=size)
-        answer = probabilities.argmax(0)
-        pairs = np.where(known & (answer != given), given * size + answer, -1)
+        predicted = probabilities.argmax(0)
+        pairs = np.where(known & (predicted != given), given * size + predicted, -1)
         numbers = np.zeros(mask.shape, np.uint8)
         for pair, region in sorted(find_regions(pairs), key=lambda found: -found[1].sum())[:MOST_REGIONS]:
             label, other = divmod(pair, size)
-            own_mean, sure = float(own[region].mean()), float(probabilities[other][region].mean())
+            own_mean, other_mean = float(own[region].mean()), float(probabilities[other][region].mean())
             if own_mean >= UNLIKELY:
                 continue
-            confidence = sure - own_mean
+            confidence = other_mean - own_mean
             number = int(numbers.max()) + 1
             numbers[region] = number
             place = Region(number, float(region.mean()), confidence, bounding_box(region))
             error = LabelError(key, label, other, place.share * confidence, place)
-            self.candidates.append((error, sure))
+            self.candidates.append((error, other_mean))
         if numbers.any():
             self.outlines[key] = _encode(numbers)
 
     def finish(self) -> tuple[list[LabelError], dict[str, bytes]]:
         """(suspected regions, those with the highest score first; key → PNG whose values are their numbers)."""
         thresholds = class_thresholds(self.sums, self.counts)
-        errors = [error for error, sure in self.candidates if sure >= thresholds[error.suggested] - TOLERANCE]
+        errors = [error for error, mean in self.candidates if mean >= thresholds[error.suggested] - TOLERANCE]
         errors.sort(key=lambda error: (-error.score, error.key))
         keys = {error.key for error in errors}
         return errors, {key: outline for key, outline in self.outlines.items() if key in keys}

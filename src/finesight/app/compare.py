@@ -1,4 +1,4 @@
-"""Compare: is a run better than another on the same images, by how much, and how sure is that."""
+"""Compare: whether a run is better than another on the same images, by how much, and how certain that is."""
 
 from collections.abc import Sequence
 from pathlib import Path

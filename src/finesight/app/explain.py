@@ -127,7 +127,7 @@ def _write(out: Path, item: Item, class_id: str, image: np.ndarray) -> Path:
     return path
 
 
-def look_at_mistakes(run: RunFolder, split: str, originals: Originals) -> dict[str, Looked]:
+def explain_errors(run: RunFolder, split: str, originals: Originals) -> dict[str, Looked]:
     """By key, of the mistakes a report shows: where it looked for what it said wrongly, of a mask for the most of that.
 
     Empty for a network that cannot be looked into.

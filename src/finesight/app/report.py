@@ -10,7 +10,7 @@ from finesight.analysis.evidence import read_evidence
 from finesight.app.compare import compare
 from finesight.app.embed import embed
 from finesight.app.evaluate import evaluate
-from finesight.app.explain import look_at_mistakes
+from finesight.app.explain import explain_errors
 from finesight.app.findings import findings
 from finesight.app.labels import labels
 from finesight.app.run_data import RunData
@@ -58,7 +58,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
         complete(own, split, is_alone=len(folders) == 1)
     task, originals = opened[0].task, find_originals(opened[0], split)
     if len(folders) == 1:
-        looked = look_at_mistakes(folders[0], split, originals)
+        looked = explain_errors(folders[0], split, originals)
         return make_page(folders[0], replace(originals, attention=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
     evidences = [read_evidence(own.run, split, task) for own in opened]

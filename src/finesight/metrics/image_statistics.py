@@ -86,7 +86,7 @@ class ImageStatistics:
 
     @property
     def is_one_unit(self) -> bool:
-        """Whether each image counts once, so that a share of units is one of independent trials."""
+        """Whether each image counts once, so that a fraction of units is one of independent trials."""
         return self.unit == "image"
 
     @cached_property

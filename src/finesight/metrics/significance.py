@@ -1,4 +1,4 @@
-"""Whether one network is better than another on the same images, or only luckier.
+"""Whether one model is better than another on the same images, or only by chance.
 
 Counts are resampled, never pixels: an image is a row of counts, a resample is a weighted sum of rows, and every score
 follows from the sums.
@@ -18,7 +18,7 @@ FEWEST_IMAGES = 6  # for an interval: five that all favour one side are no proof
 class Difference(NamedTuple):
     """Of one score: both sides as measured, improved - baseline, the interval of the difference, and a p-value.
 
-    p_value: two-sided, twice the share of resamples on the other side of no difference (Efron & Tibshirani, 1993,
+    p_value: two-sided, twice the fraction of resamples on the other side of no difference (Efron & Tibshirani, 1993,
     chapter 15); never below 1 / (resamples + 1), more than that they cannot tell. num_images: on which the score has a
     value, for either side.
     """

@@ -119,7 +119,7 @@ def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...
 
 
 def compare_architectures(runs: Sequence[Evidence]) -> list[dict[str, Any] | None]:
-    """Of every run after the first: how its network differs from the first's, None where one is not recorded."""
+    """Of every run after the first: how its architecture differs from the first's, None where one is not recorded."""
     first = runs[0].architecture
     return [
         compare_networks(first, run.architecture) if first.get("layers") and run.architecture.get("layers") else None

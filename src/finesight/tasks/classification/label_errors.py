@@ -15,12 +15,12 @@ from finesight.progress import say
 from finesight.task import Task
 from finesight.tasks.contract import LabelSearch
 
-HELD_OUT = "the network itself, which has not learned from these labels"
+HELD_OUT = "the model itself, which was not trained on these labels"
 CROSS_FITTED = (
-    "linear classifiers on the network's features, each asked about a fifth it has not seen; the network's features "
-    "have learned from all of these labels, so some wrong ones are no longer contradicted"
+    "linear classifiers on the model's features, each for a fifth of the images that it was not fitted to; the "
+    "features were trained on all of these labels, so some wrong ones are no longer contradicted"
 )
-RULE = f"at least {ODDS} to 1, and where the nearest images could be asked, with them"
+RULE = f"at least {ODDS} to 1, and where nearest images are known, in agreement with them"
 AGREED = ", and by the classes of the ten nearest images"
 
 
@@ -35,7 +35,7 @@ def find_wrong_images(search: LabelSearch, task: Task) -> LabelErrors:
     with blame_files(search.run.path):
         errors = list_doubtful(case, votes)
     contradicted = sum(image.is_error for image in case.evaluation.images)
-    say(f"Of {count_of(contradicted, 'label')} that the network contradicts, {len(errors):,} doubtful: {RULE}.")
+    say(f"Of {count_of(contradicted, 'label')} that the model contradicts, {len(errors):,} doubtful: {RULE}.")
     return LabelErrors(search.split, len(case.keys), HELD_OUT + AGREED * (votes is not None), tuple(errors))
 
 

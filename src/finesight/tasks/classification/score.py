@@ -55,8 +55,8 @@ class ClassificationScore:
         confidence, predictions = logits.softmax(1).max(1)
         ids = self.classes.ids
         rows = (
-            (key, ids[target], ids[prediction], f"{share:.6f}")
-            for key, target, prediction, share in zip(
+            (key, ids[target], ids[prediction], f"{probability:.6f}")
+            for key, target, prediction, probability in zip(
                 keys, targets.tolist(), predictions.tolist(), confidence.tolist(), strict=True
             )
         )

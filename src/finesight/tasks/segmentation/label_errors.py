@@ -11,10 +11,8 @@ from finesight.run import schema
 from finesight.run.files import replace_folder, write_atomically
 from finesight.tasks.contract import LabelSearch
 
-HELD_OUT = "the network itself, which has not learned from these labels"
-TRAINED = (
-    "the network itself, which has learned from these masks: what it has learned by heart it no longer contradicts"
-)
+HELD_OUT = "the model itself, which was not trained on these labels"
+TRAINED = "the model itself, which was trained on these masks: what it has memorised it no longer contradicts"
 
 
 @torch.inference_mode()

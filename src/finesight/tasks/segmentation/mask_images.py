@@ -15,7 +15,7 @@ from finesight.reporting.originals import Size
 from finesight.reporting.thumbnails import data_uri
 from finesight.run import schema
 
-SIDE = 256  # pixels of the longest side of an image in the page, as of a frame of the film
+SIDE = 256  # pixels of the longest side of an image in the page, as of a mask snapshot
 QUALITY = 78  # WebP
 WRONG, UNKNOWN, VEIL = (210, 48, 44, 255), (138, 143, 152, 255), (16, 18, 22, 205)  # RGBA
 OUTLINE = (255, 0, 128, 255)

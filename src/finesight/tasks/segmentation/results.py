@@ -50,10 +50,10 @@ def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
 
 @dataclass(frozen=True)
 class Segment:
-    """One class. train, truth, prediction: its share of all pixels, 0-1, None where they were not counted.
+    """One class. train, truth, prediction: its fraction of all pixels, 0-1, None where they were not counted.
 
     scores: IoU and recall; None where the class gives them no meaning.
-    taken_for: (class index, share of this class's pixels).
+    taken_for: (class index, fraction of this class's pixels).
     """
 
     index: int
@@ -103,7 +103,7 @@ def _find_share(evaluation: Evaluation, index: int) -> tuple[int, float] | None:
 class View:
     """An image beside its masks, as images; "" where one is gone.
 
-    predictions: (image, errors, share of right pixels) a run. looked: where the first run's network looked.
+    predictions: (image, errors, fraction of right pixels) a run. looked: the first run's saliency map.
     """
 
     key: str
@@ -114,9 +114,9 @@ class View:
 
 
 def rank_images(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult]]:
-    """(best, worst) by the share of right pixels, the best and the worst first; no image is in both.
+    """(best, worst) by the fraction of right pixels, the best and the worst first; no image is in both.
 
-    Not by the mIoU of an image, which a few stray pixels of one more class halve.
+    Not by the mIoU of an image, which a few wrong pixels of one more class halve.
     """
     images = evidence.evaluation.images if evidence.evaluation else ()
     known = (image for image in images if image.right is not None)

@@ -80,7 +80,7 @@ class SegmentationScore:
     def metrics(self) -> Metrics:
         if not all(self._finite):
             raise ModelError(
-                "The network's logits are not finite: training went astray. A lower optim.lr, or optim.clip_norm = 1, "
+                "The network's logits are not finite: training diverged. A lower optim.lr, or optim.clip_norm = 1, "
                 "helps."
             )
         counts, boundary = self.counts, self.boundary

@@ -35,7 +35,7 @@ def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | N
     scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in index["epochs"]}
     for image in find_value(index, "images"):
         key, frame = image["key"], Path(image["frame"]).name
-        key.encode()  # what is no text could not be written
+        key.encode()  # what is not valid text could not be written
         truth = _read(folder / Path(index["truth"]).name / frame)
         for epoch, of_epoch in scores.items():
             counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
