@@ -69,7 +69,7 @@ class LabelError:
 
 @dataclass(frozen=True)
 class LabelErrors:
-    """What was suspected in a split, the clearest first. source: in words, whose probabilities contradict the labels."""
+    """What was suspected in a split, the clearest first. source: in words, whose probabilities contradict labels."""
 
     split: str
     num_samples: int
