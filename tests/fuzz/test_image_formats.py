@@ -14,6 +14,7 @@ from synthetic_masks import write_mask_run
 
 from finesight.analysis.evidence import read_evidence
 from finesight.checks.run.case import Case
+from finesight.checks.run.v011_border_errors import read_masks
 from finesight.data.file_statistics import read_statistics
 from finesight.data.images.image import UnreadableImage, image_sizes, read_image
 from finesight.data.images.image_files import DECODERS
@@ -77,9 +78,9 @@ def test_a_run_folder_s_masks_start_no_program(tmp_path: Path) -> None:
     truth = tmp_path / "truth.png"
     Image.new("L", (16, 16)).save(truth)
     case = Case(run, evidence, {key: Item(key, truth, truth)}, MaskRule(values=((0, 0),)))
-    assert case.read_masks(key) is not None
+    assert read_masks(case, key) is not None
     path.write_bytes(write("EPS"))
-    assert case.read_masks(key) is None
+    assert read_masks(case, key) is None
     assert read_prediction(evidence, key) is None
 
 

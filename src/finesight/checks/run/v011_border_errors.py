@@ -59,7 +59,7 @@ def _count_errors(case: Case, key: str) -> tuple[int, int, int, int] | None:
 
     Near: within 2 % of the image's diagonal, as boundary IoU has it, but of a border between classes only.
     """
-    masks = _read_masks(case, key)
+    masks = read_masks(case, key)
     if masks is None:
         return None
     truth, predicted = masks
@@ -69,7 +69,7 @@ def _count_errors(case: Case, key: str) -> tuple[int, int, int, int] | None:
     return int((wrong & near).sum()), int(near.sum()), int((wrong & ~near).sum()), int((known & ~near).sum())
 
 
-def _read_masks(case: Case, key: str) -> tuple[Indices, Indices] | None:
+def read_masks(case: Case, key: str) -> tuple[Indices, Indices] | None:
     """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is gone."""
     if key not in case.items:
         return None

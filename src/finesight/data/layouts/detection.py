@@ -1,4 +1,4 @@
-"""Which layout a folder or file is in, its items, and why it is in none."""
+"""Detects which layout a folder or file is in, reads its items, and explains why it is in none."""
 
 import difflib
 import os
@@ -20,7 +20,7 @@ from finesight.errors import DataError
 
 
 def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
-    """(what to read, name of its format). A single folder that holds everything is gone into, which is noted.
+    """(what to read, name of its format). A single folder that holds everything is read in its place, with a note.
 
     preferred: the format where the files alone do not decide, such as images of a single class.
     """

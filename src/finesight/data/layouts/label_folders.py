@@ -1,6 +1,6 @@
 """Labels from where images lie or what they are called: a folder a class, or names such as `wolf_7.png`.
 
-Above either there may be folders called like splits. A few images that lie elsewhere are passed over and noted.
+Above either there may be folders called like splits. A few misplaced images are skipped, with a note.
 """
 
 import re
@@ -77,7 +77,7 @@ def name_splits(survey: Survey) -> dict[str, str]:
 
 
 def is_few(number: int, total: int) -> bool:
-    """Whether so many images out of place are an oversight rather than another layout."""
+    """Whether so few images are out of place that it is an oversight, not another layout."""
     return number * 5 <= total and (number <= 3 or number * 100 <= total)
 
 

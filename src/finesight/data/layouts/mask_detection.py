@@ -1,4 +1,4 @@
-"""Whether files look like masks rather than photographs: few values, in flat areas, the same ones from file to file."""
+"""Detects masks by their pixels: few values, in flat areas, the same ones from file to file."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Images and masks that the user names with patterns, such as `photos/**/*.jpg`, and pairs by their names."""
+"""Images and masks named by glob patterns, such as `photos/**/*.jpg`, and paired by their file names."""
 
 import glob
 import os

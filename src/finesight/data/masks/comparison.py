@@ -1,4 +1,4 @@
-"""True and predicted masks brought to one class list: the rule is found from both, so that neither is read alone."""
+"""True and predicted masks brought to one class list: the rule is found from both, so that both are read alike."""
 
 import dataclasses
 from collections import Counter
