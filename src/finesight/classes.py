@@ -1,6 +1,5 @@
 """The class list: what the numbers in a target mean. Classes are matched by id or name, never by folder order."""
 
-import difflib
 import re
 import unicodedata
 from collections import Counter
@@ -8,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from finesight.errors import DataError
+from finesight.errors import DataError, suggest
 
 IGNORE_INDEX = 255  # target value that losses and metrics leave out; defined only here
 MOST_CLASSES = 100_000  # a larger head would fill the memory before its weights are read
@@ -79,11 +78,8 @@ class ClassList:
             return self.names.index(label)
         if len(same := [index for index, known in enumerate(self.names) if compose(known) == compose(label)]) == 1:
             return same[0]
-        near = difflib.get_close_matches(
-            label[:100], [*self.names, *self.ids, *self._targets], n=1
-        )  # its time grows with the square
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes.{hint}")
+        hint = suggest(label, [*self.names, *self.ids, *self._targets])
+        raise DataError(f"Class {label!r} is not in the class list of {len(self)} classes. {hint}".rstrip())
 
     def drops(self, label: str) -> bool:
         """Whether the class file drops images or pixels of this label."""

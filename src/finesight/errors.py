@@ -1,6 +1,7 @@
 """Errors a user can act on: what is wrong, where, what to do. Exit code 2, no traceback."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,3 +51,9 @@ def blame_files(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise RunError(f"A file in {folder} is damaged ({error!r}): restore it, or use another folder.") from error
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
+    """`Did you mean 'resnet50'?` for the known name that is nearest to a wrong one; without any, `otherwise`."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=cutoff)  # its time grows with the square
+    return f"Did you mean {near[0]!r}?" if near else otherwise

@@ -104,7 +104,7 @@ def test_checks_can_be_ignored_and_slow_ones_left_out() -> None:
 
 def test_an_unknown_code_is_refused() -> None:
     refuse_unknown(["V003"], run.CHECKS)
-    with pytest.raises(ConfigError, match="Did you mean V003"):
+    with pytest.raises(ConfigError, match="Did you mean 'V003'"):
         refuse_unknown(["v003"], run.CHECKS)
     with pytest.raises(ConfigError, match="They are D001 to D407"):
         refuse_unknown(["rare"], data.CHECKS)

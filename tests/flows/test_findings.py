@@ -51,7 +51,7 @@ def test_checks_can_be_left_out(run: Path, tmp_path: Path) -> None:
     assert not {"V001", "V004"} & {each["code"] for each in answer["findings"]}
     assert "--fast" in answer["not_applicable"]["V008"]
     assert "1 check ignored: V004" in finesight("findings", copy, "--ignore", "V004").out
-    assert "Did you mean V004?" in finesight("findings", copy, "--ignore", "v004").error()
+    assert "Did you mean 'V004'?" in finesight("findings", copy, "--ignore", "v004").error()
 
 
 def test_images_too_few_to_judge_are_told(run: Path) -> None:

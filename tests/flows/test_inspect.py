@@ -79,7 +79,7 @@ def test_checks_can_be_ignored(faulty: Path) -> None:
     answer = finesight("inspect", faulty, "--ignore", "D101", "--ignore", "D201")
     assert "2 checks ignored: D101, D201" in answer.out
     assert "error D101" not in answer.out
-    assert "Did you mean D101?" in finesight("inspect", faulty, "--ignore", "d101").error()
+    assert "Did you mean 'D101'?" in finesight("inspect", faulty, "--ignore", "d101").error()
 
 
 def test_the_page_shows_the_images(faulty: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Projection methods: PCA, t-SNE and UMAP, from embeddings (n, d) to two dimensions."""
 
-import difflib
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
 from finesight.analysis.projection import Projection
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, suggest
 
 # Dimensions in which neighbours are searched; many images need more of them (benchmarks/log).
 PCA_DIMENSIONS, LARGE_PCA_DIMENSIONS = 200, 400
@@ -262,8 +261,7 @@ def _count_jobs(features: Floats) -> int:
 def _find(what: str, name: str, table: Mapping[str, T]) -> T:
     if name in table:
         return table[name]
-    near = difflib.get_close_matches(name, table, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(table)}."
+    hint = suggest(name, table, f"There are: {', '.join(table)}.")
     raise ConfigError(f"No {what} {name!r}. {hint}")
 
 

@@ -1,7 +1,6 @@
 """Everything before epoch 1: data, model, loss and machine are made and checked, nothing is written."""
 
 import dataclasses
-import difflib
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from finesight.data.leftovers import quote_some
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset
 from finesight.data.sufficiency import Amount, find_shortage
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, suggest
 from finesight.models.contract import Model
 from finesight.progress import say_notes
 from finesight.run.folder import RunFolder
@@ -81,8 +80,7 @@ def choose_checkpoint(settings: Settings, task: Task, classes: ClassList) -> Che
     known = task.list_metrics(classes)
     name = settings.checkpoint.best or task.best_metric
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(n for n in known if '/' not in n)}."
+        hint = suggest(name, known, f"There are: {', '.join(n for n in known if '/' not in n)}.")
         raise ConfigError(f"checkpoint.best = {name!r} is not a metric of {task.name}. {hint}")
     if settings.checkpoint.tie == "log_loss" and "log_loss" not in known:
         raise ConfigError(f'checkpoint.tie = "log_loss" needs a log loss, which {task.name} lacks; choose "first".')

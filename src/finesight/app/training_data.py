@@ -1,7 +1,6 @@
 """From a folder or a CSV file to a listing: the images by split, their task, classes and reading rule."""
 
 import dataclasses
-import difflib
 from pathlib import Path
 
 from finesight.app.run_splits import restore_splits
@@ -13,7 +12,7 @@ from finesight.data.leftovers import Note
 from finesight.data.listing import Listing
 from finesight.data.splits import split_train_val
 from finesight.data.targets import Splits
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, suggest
 from finesight.progress import say, say_notes
 from finesight.run.folder import RunFolder
 from finesight.task import Task
@@ -66,8 +65,7 @@ def choose_task(name: str, format: str, root: Path) -> Task:
     """The task that a format is for. name: as the settings have it, `auto` or this one. Raises ConfigError."""
     found = FORMATS[format].task
     if name not in ("auto", *TASKS):
-        near = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: auto, {', '.join(TASKS)}."
+        hint = suggest(name, TASKS, f"There are: auto, {', '.join(TASKS)}.")
         raise ConfigError(f"task = {name!r} is not a task. {hint}")
     if name not in ("auto", found):
         raise ConfigError(f"task = {name}, but {root} holds data for {found}.")

@@ -1,13 +1,12 @@
 """What a check is, what it may say, and how a table of checks is run over a run (V…) or a data set (D…)."""
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from finesight.analysis.wording import count_of
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, suggest
 from finesight.run.results import Example, Finding, Result, Severity
 
 Subject = TypeVar("Subject")
@@ -99,8 +98,7 @@ def refuse_unknown(ignore: Collection[str], checks: Mapping[str, Check[Any]]) ->
     """Raises ConfigError for a code that no check has."""
     for code in ignore:
         if code not in checks:
-            near = difflib.get_close_matches(code.upper(), checks, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"They are {min(checks)} to {max(checks)}."
+            hint = suggest(code.upper(), checks, f"They are {min(checks)} to {max(checks)}.")
             raise ConfigError(f"--ignore {code}: there is no such check here. {hint}")
 
 

@@ -1,7 +1,6 @@
 """Settings from recipes, flags and run folders, checked once, and back to TOML."""
 
 import dataclasses
-import difflib
 import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import tomli_w
 
 from finesight.config.dotted import dotted_settings, flatten, set_dotted
 from finesight.config.settings import Preprocessing, Settings
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, suggest
 from finesight.progress import say
 
 T = TypeVar("T")
@@ -62,8 +61,7 @@ def parse_settings(values: Mapping[str, Any], notes: list[str] | None = None) ->
     except RecursionError:
         raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}?" if near else "`finesight train --settings` lists all settings."
+        hint = suggest(unknown[0], known, "`finesight train --settings` lists all settings.", cutoff=0.5)
         raise ConfigError(f"Unknown setting {unknown[0]!r}. {hint}")
     try:
         return check(Settings, dict(values))
@@ -125,8 +123,7 @@ def read_recipe(recipe: str | Path) -> dict[str, Any]:
         path = RECIPES / f"{recipe}.toml"
         if not path.exists():
             names = [name for name, _ in list_recipes()]
-            near = difflib.get_close_matches(str(recipe), names, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Shipped recipes: {', '.join(names)}."
+            hint = suggest(str(recipe), names, f"Shipped recipes: {', '.join(names)}.")
             raise ConfigError(f"Recipe {str(recipe)!r} does not exist. {hint}")
     if path.is_dir():
         raise ConfigError(f"{recipe} is a folder, not a recipe. To train on a folder of images, use --data {recipe}.")

@@ -1,7 +1,6 @@
 """Layers in forward order, found by running the network once on tensors without data."""
 
 import copy
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from finesight.errors import ModelError
+from finesight.errors import ModelError, suggest
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,8 @@ def find_modules_before(network: nn.Module, size: tuple[int, int], layer: str) -
     """
     modules = dict(network.named_modules())
     if not layer or layer not in modules:
-        near = difflib.get_close_matches(layer.replace("[", ".").replace("]", ""), list(modules), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ModelError(f"No layer {layer!r} in this network.{hint} `finesight models NAME` lists its layers.")
+        hint = suggest(layer.replace("[", ".").replace("]", ""), modules)
+        raise ModelError(f"No layer {layer!r} in this model. `finesight models NAME` lists its layers. {hint}".rstrip())
     order = _order(modules, list(_run_once(network, size)))
     before = tuple(name for name in order[: order.index(layer)] if owns_tensors(modules[name]))
     return before if any(not _encloses(name, layer) for name in before) else ()

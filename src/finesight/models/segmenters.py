@@ -1,6 +1,5 @@
 """Segmentation networks by name: the FCNs, a light multi-scale head on any timm backbone, torchvision's, smp's."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from finesight.errors import ModelError, WeightsError
+from finesight.errors import ModelError, WeightsError, suggest
 from finesight.models.fcn import (
     PaperFCN8s,
     PaperFCN16s,
@@ -141,9 +140,7 @@ def timm_segmenter(name: str, num_classes: int) -> Segmenter:
     import timm  # a second to import, only where it is needed
 
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else " `finesight models` says which there are."
-        raise ModelError(f"timm has no model {name!r}.{hint}")
+        raise ModelError(f"timm has no model {name!r}. {suggest(name, timm.list_models())}".rstrip())
     try:
         with torch.device("meta"):  # costs nothing and shows whether any size fits
             TimmSegmenter(_timm_backbone(name), num_classes)(torch.empty(2, 3, 224, 256))
@@ -242,8 +239,5 @@ def build_segmenter(name: str, num_classes: int) -> Segmenter:
     for prefix, make in SEGMENTER_FAMILIES.items():
         if name.startswith(prefix):
             return make(name.removeprefix(prefix), num_classes)
-    near = difflib.get_close_matches(name, SEGMENTERS, n=1)
-    hint = (
-        f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(SEGMENTERS)}, fcn/timm/NAME, smp/ARCH/ENCODER."
-    )
+    hint = suggest(name, SEGMENTERS, f"There are {', '.join(SEGMENTERS)}, fcn/timm/NAME, smp/ARCH/ENCODER.")
     raise ModelError(f"No segmentation network {name!r}. {hint}")

@@ -1,9 +1,8 @@
 """The model table: every name `--model` takes."""
 
-import difflib
 from functools import partial
 
-from finesight.errors import ModelError
+from finesight.errors import ModelError, suggest
 from finesight.models import timm_networks, torchvision_networks
 from finesight.models.classifiers import Classifier
 from finesight.models.contract import Entry, Model
@@ -41,11 +40,9 @@ def find_classifier(name: str) -> Classifier:
     architecture = name.removeprefix("timm/")
     if architecture != name and timm_networks.is_architecture(architecture):
         return Classifier(name, timm_networks, architecture)
-    near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.8)
-    near += [f"timm/{similar}" for similar in timm_networks.find_similar(architecture)]
-    near += difflib.get_close_matches(name, MODELS, n=1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise ModelError(f"No model {name!r}. {hint}`finesight models` lists them; timm/NAME takes any classifier of timm.")
+    of_timm = [f"timm/{similar}" for similar in timm_networks.find_similar(architecture)]
+    hint = suggest(name, MODELS, cutoff=0.8) or suggest(name, of_timm, cutoff=0) or suggest(name, MODELS)
+    raise ModelError(f"No model {name!r}; `finesight models` lists them, timm/NAME is any of timm. {hint}".rstrip())
 
 
 def _segmenter_entry(name: str) -> Entry:

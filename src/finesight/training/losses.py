@@ -5,7 +5,6 @@ Of several ranks each holds a part of the batch; sums are `distributed.all_reduc
 whole batch.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from finesight import distributed
 from finesight.classes import IGNORE_INDEX
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, suggest
 
 NEVER = -1  # an index no target has
 LOVASZ_LEVELS = 1 << 14  # of error that are told apart; their counts fit into a processor's cache
@@ -151,8 +150,7 @@ def check_takes_shares(name: str) -> None:
 
 def _find_loss(name: str) -> Callable[..., Tensor]:
     if name not in LOSSES:
-        near = difflib.get_close_matches(name, LOSSES, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(LOSSES)}, and sums of them joined by +."
+        hint = suggest(name, LOSSES, f"There are {', '.join(LOSSES)}, and sums of them joined by +.")
         raise ConfigError(f"No loss {name!r}. {hint}")
     return LOSSES[name]
 

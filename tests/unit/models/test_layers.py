@@ -91,7 +91,7 @@ def test_networks_that_look_at_values_are_run_for_real() -> None:
 
 
 def test_unknown_layer_and_unfit_size() -> None:
-    with pytest.raises(ModelError, match=r"Did you mean 'blocks\.1'\? `finesight models NAME` lists"):
+    with pytest.raises(ModelError, match=r"`finesight models NAME` lists its layers\. Did you mean 'blocks\.1'"):
         find_modules_before(Shuffled(), SIZE, "blocks[1]")
     with pytest.raises(ModelError, match="No layer ''"):
         find_modules_before(Shuffled(), SIZE, "")

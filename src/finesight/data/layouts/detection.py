@@ -1,6 +1,5 @@
 """Detects which layout a folder or file is in, reads its items, and explains why it is in none."""
 
-import difflib
 import os
 import shlex
 from dataclasses import replace
@@ -16,7 +15,7 @@ from finesight.data.layouts.survey import Splits, Survey, describe, survey_folde
 from finesight.data.layouts.table import FORMATS
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Item
-from finesight.errors import DataError
+from finesight.errors import DataError, suggest
 
 
 def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
@@ -100,8 +99,7 @@ def _only_folder(survey: Survey) -> str:
 
 def _check_name(name: str) -> None:
     if name not in FORMATS:
-        near = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(FORMATS)}."
+        hint = suggest(name, FORMATS, f"There are: {', '.join(FORMATS)}.")
         raise DataError(f"No data format {name!r}. {hint}")
 
 
