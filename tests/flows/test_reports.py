@@ -32,7 +32,7 @@ def test_report_of_a_segmentation_makes_what_it_needs(runs: tuple[Path, Path], t
     after_findings = page.partition('id="metrics"')[2]
     assert after_findings.count('alt="True mask"') == 2 + 2 + 4  # film, its table, best and worst
     assert "not there" not in page
-    assert 1 <= page.count("<figcaption>Where it looked for <span") <= 2  # of worst, but where all is right
+    assert 1 <= page.count("<figcaption>Grad-CAM of <span") <= 2  # of worst, but where all is right
     assert page.count('class="nearby js-only"') == 2 + 4 + page.partition('id="metrics"')[0].count('class="nearby')
 
 

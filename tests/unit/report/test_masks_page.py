@@ -18,7 +18,7 @@ from finesight.reporting.originals import Looked, Originals
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 from finesight.tasks.segmentation.mask_images import change_uri, error_uri, read_prediction, shrink
-from finesight.tasks.segmentation.results import find_false_class, list_segments, make_view, rank_images
+from finesight.tasks.segmentation.mask_views import find_false_class, list_segments, make_view, rank_images
 from finesight.tasks.segmentation.snapshot_strips import MAX_FRAMES, Strip, show_snapshots, thin_out
 
 

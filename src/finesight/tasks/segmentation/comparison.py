@@ -7,7 +7,7 @@ from finesight.reporting.comparison import list_changes
 from finesight.reporting.comparison_page import ComparedImages, Gathered
 from finesight.reporting.originals import Originals
 from finesight.tasks.segmentation.mask_images import list_colours
-from finesight.tasks.segmentation.results import make_view
+from finesight.tasks.segmentation.mask_views import make_view
 from finesight.tasks.segmentation.snapshot_strips import masks_scripts, show_snapshots
 
 CHANGES_SHOWN = 6  # masks that became better, and as many that became worse

@@ -15,8 +15,7 @@ from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import list_confusions, percent
 from finesight.reporting.thumbnails import make_sprites
 from finesight.tasks.segmentation.mask_images import SIDE, list_colours
-from finesight.tasks.segmentation.region_gallery import show_wrong_regions
-from finesight.tasks.segmentation.results import (
+from finesight.tasks.segmentation.mask_views import (
     Segment,
     View,
     find_false_class,
@@ -25,6 +24,7 @@ from finesight.tasks.segmentation.results import (
     make_view,
     rank_images,
 )
+from finesight.tasks.segmentation.region_gallery import show_wrong_regions
 from finesight.tasks.segmentation.snapshot_strips import masks_scripts, show_snapshots
 
 OVERLAY_SIDE = SIDE  # pixels of a saliency map
