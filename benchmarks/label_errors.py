@@ -24,8 +24,8 @@ from PIL import Image
 from scipy import ndimage
 
 from finesight import labels, train
+from finesight.analysis.features import compute_features
 from finesight.analysis.label_errors import cross_fit_probabilities, find_label_errors
-from finesight.app.embed import compute_features
 from finesight.app.evaluate import open_run_split
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
@@ -146,7 +146,9 @@ def find_otherwise(run: Path) -> dict[str, Any]:
     targets = np.asarray(dataset.targets)
     for name, network in (("own_answers", model), ("label_free_features", free)):
         score = ClassificationScore(classes)
-        features = compute_features(Predictor.here(network, settings), dataset, TASKS["classification"], score).images
+        features = compute_features(
+            Predictor.here(network, settings), dataset, TASKS["classification"].average_regions, score
+        ).images
         own = score.logits.double().softmax(1).numpy()
         ways[name] = own if name == "own_answers" else cross_fit_probabilities(features, targets, len(classes))
     found = {name: find_label_errors(each, targets, dataset.keys) for name, each in ways.items()}

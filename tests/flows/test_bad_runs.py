@@ -73,7 +73,7 @@ def test_changed_weights_are_noticed(copy: Path, small: Path, tmp_path: Path) ->
     weights["fc.bias"] += torch.tensor([0.1, 0, 0])
     save_file(weights, path)
     out = tmp_path / "runs" / "labels.csv"
-    refused(command("predict", copy, small, out), out, "does not answer as it did")
+    refused(command("predict", copy, small, out), out, "fails its self-test")
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 3}, {"optim__lr": 0.5}, {"seed": 1}])

@@ -1,15 +1,25 @@
-"""What the last layer saw of every image, on disk: features.safetensors and samples.csv, in the same order."""
+"""Features: what the head sees of every image, computed in one pass, and kept in a run's folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from finesight.analysis.distance import Floats
+from finesight.analysis.distance import Floats, Indices
+from finesight.analysis.region_features import Regions
+from finesight.data.loader import Batch, ImageDataset
 from finesight.errors import RunError
+from finesight.inference.predictor import Predictor
+from finesight.models.contract import pool
 from finesight.run import schema
 from finesight.run.files import read_csv, write_atomically, write_csv
+from finesight.task import Score
+
+AverageRegions = Callable[[Tensor, Any, Indices, tuple[int, int]], Regions | None]  # of a task
 
 COLUMNS = ("key", "target", "prediction")
 
@@ -50,3 +60,39 @@ def load_features(folder: Path) -> Features:
         raise RunError(f"{folder} has {num_features} features but {len(rows)} samples; run `finesight embed` again.")
     keys, targets, predictions = (tuple(row[column] for row in rows) for column in range(3))
     return Features(features, keys, targets, predictions)
+
+
+@dataclass(frozen=True, eq=False)
+class ComputedFeatures:
+    """images: float32 (n, d), in the order of the data set. regions: of images with masks."""
+
+    images: Floats
+    regions: Regions | None
+
+
+@torch.inference_mode()
+def compute_features(
+    predictor: Predictor, dataset: ImageDataset, average_regions: AverageRegions, score: Score | None = None
+) -> ComputedFeatures:
+    """What the head sees of each image, in one pass, in which `score` collects the predictions.
+
+    Of images that are predicted in tiles the features are those of a tile at the centre. average_regions: the task's.
+    """
+
+    def see(batch: Batch) -> tuple[Tensor, Tensor]:
+        return predictor.features(predictor.centre(batch.images, batch.images))
+
+    features, regions, order = [], [], []
+    for batch, (logits, seen) in predictor.over(dataset, "Embedding", see):
+        if score:
+            whole = predictor.logits(batch.images) if predictor.tile(batch.images) else logits
+            score.update(whole.float().cpu(), batch.targets)
+        features.append(pool(seen).float().cpu())
+        targets, size = predictor.centre(batch.targets, batch.images), predictor.input_size(batch.images)
+        if found := average_regions(seen, targets, batch.indices, size):
+            regions.append(found)
+        order.extend(batch.indices.tolist())
+    if score:
+        score.arrange(order)
+    rows = torch.cat(features)[np.argsort(order)].numpy()
+    return ComputedFeatures(rows, Regions.join(regions).arrange() if regions else None)

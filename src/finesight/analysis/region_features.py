@@ -1,5 +1,5 @@
-"""Regions: what a network's last layer saw of each class in each mask. They tell classes apart, as images of several
-classes cannot.
+"""Regions: mean features of each class in each mask, as what the head sees of an image with several classes belongs to
+none of them.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 from finesight.analysis.distance import Floats, Indices
 from finesight.classes import IGNORE_INDEX
 
-LEAST_SHARE = 0.02  # of an image's pixels: of 512x512, five cells of a network that sees every 32 pixels
+LEAST_FRACTION = 0.02  # of an image's pixels: at 512x512, five cells of a network with stride 32
 GRID = 32  # networks grow images at the bottom and the right to multiples of it; see `average_regions`
 
 
@@ -36,7 +36,7 @@ class Regions:
 
 
 def average_regions(seen: Tensor, masks: Tensor, images: Indices, size: tuple[int, int]) -> Regions:
-    """A region is all of a class in an image, if it is LEAST_SHARE of its pixels; each cell counts by its share of it.
+    """A region is all of a class in an image, from LEAST_FRACTION of its pixels on: the mean of cells by their overlap.
 
     seen: (n, d, h, w), of images of `size` (height, width). masks: class indices uint8 (n, H, W) of the same.
     images: (n,), which of the data set they are. Cells are taken to lie evenly over the grown image; the
@@ -48,10 +48,10 @@ def average_regions(seen: Tensor, masks: Tensor, images: Indices, size: tuple[in
     bottom, right = (round(side * (by - 1)) for side, by in zip(masks.shape[1:], grown, strict=True))
     for image, cells, mask in zip(images.tolist(), seen.float(), masks, strict=True):
         counts = mask.flatten().bincount(minlength=IGNORE_INDEX)[:IGNORE_INDEX]
-        for index in (counts >= LEAST_SHARE * mask.numel()).nonzero()[:, 0].tolist():
+        for index in (counts >= LEAST_FRACTION * mask.numel()).nonzero()[:, 0].tolist():
             inside = F.pad((mask == index).float()[None], (0, right, 0, bottom))
-            shares = F.adaptive_avg_pool2d(inside, cells.shape[1:])  # (1, h, w)
-            features.append((cells * shares).sum((1, 2)) / shares.sum())
+            weights = F.adaptive_avg_pool2d(inside, cells.shape[1:])  # (1, h, w)
+            features.append((cells * weights).sum((1, 2)) / weights.sum())
             labels.append((image, index))
     rows = torch.stack(features).cpu().numpy() if features else np.empty((0, seen.shape[1]), np.float32)
     return Regions(rows, *np.array(labels, dtype=np.int64).reshape(-1, 2).T)

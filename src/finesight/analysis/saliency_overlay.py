@@ -1,4 +1,4 @@
-"""Maps of attention as heat over the image they are of."""
+"""Saliency maps as overlays of their images."""
 
 import io
 
@@ -8,24 +8,24 @@ from PIL import Image
 from finesight.analysis.distance import Floats
 from finesight.config import Preprocessing
 
-STRENGTH = 0.6  # of the heat where it is hottest; the image shows through
-RAMP = np.array(((18, 12, 70), (110, 25, 120), (215, 60, 80), (250, 150, 40), (252, 250, 180)), np.float32)  # cold, hot
+STRENGTH = 0.6  # opacity where saliency is highest; the image shows through
+RAMP = np.array(((18, 12, 70), (110, 25, 120), (215, 60, 80), (250, 150, 40), (252, 250, 180)), np.float32)  # low, high
 
 
-def spread_map(attention: Floats, size: tuple[int, int], preprocessing: Preprocessing) -> Floats:
-    """A map (h', w') of what the network saw, laid over the image it saw it of: float32 (height, width) of `size`.
+def fit_to_image(saliency: Floats, size: tuple[int, int], preprocessing: Preprocessing) -> Floats:
+    """A map (h', w') of what the network took, at the place of that in its image: float32 (height, width) of `size`.
 
-    0 where the image was cut off before the network saw it.
+    0 where the image was cropped before the network took it.
     """
-    top, left, height, width = find_seen(size, preprocessing)
-    image = Image.fromarray(attention.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    heat = np.zeros(size, np.float32)
-    heat[top : top + height, left : left + width] = np.asarray(image).clip(0, 1)
-    return heat
+    top, left, height, width = find_visible(size, preprocessing)
+    image = Image.fromarray(saliency.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+    fitted = np.zeros(size, np.float32)
+    fitted[top : top + height, left : left + width] = np.asarray(image).clip(0, 1)
+    return fitted
 
 
-def find_seen(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the part of an image of `size` that the network sees, in the image's pixels."""
+def find_visible(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of what the network takes of an image of `size`, in the image's pixels."""
     height, width = size
     target = preprocessing.stored or preprocessing.size
     if preprocessing.fit == "stretch":
@@ -38,9 +38,9 @@ def find_seen(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int,
     return (height - seen[0]) // 2, (width - seen[1]) // 2, *seen
 
 
-def lay_heat(image: np.ndarray, heat: Floats) -> np.ndarray:
-    """uint8 (h, w, 3): the image, greyed where there is no heat, under the heat where there is."""
-    steps = heat * (len(RAMP) - 1)
+def overlay_saliency(image: np.ndarray, saliency: Floats) -> np.ndarray:
+    """uint8 (h, w, 3): the image under its saliency map (h, w), greyed where that is 0."""
+    steps = saliency * (len(RAMP) - 1)
     low = np.minimum(steps.astype(int), len(RAMP) - 2)
     colour = RAMP[low] + (RAMP[low + 1] - RAMP[low]) * (steps - low)[..., None]
     mixed: np.ndarray = (image * (1 - STRENGTH) + colour * STRENGTH).round().astype(np.uint8)

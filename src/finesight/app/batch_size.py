@@ -32,13 +32,13 @@ def check_ranks(settings: Settings) -> None:
     least = distributed.num_ranks() * each
     if distributed.num_ranks() > 1 and settings.batch_size < least:
         raise ConfigError(
-            f"batch_size = {settings.batch_size} is of all {distributed.num_ranks()} processes together, each of which "
+            f"batch_size = {settings.batch_size} is too small for {distributed.num_ranks()} processes, each of which "
             f"needs at least {each} images: raise it to {least} or more, or start fewer processes."
         )
 
 
-def tell_warmup(settings: Settings, num_train: int) -> None:
-    """Says where a warm-up that the settings ask for is left out."""
+def check_warmup(settings: Settings, num_train: int) -> None:
+    """Notes a warm-up that is shorter than a step, and therefore left out."""
     steps = len(order_batches(num_train, settings.batch_size))
     if settings.optim.warmup_epochs and not find_warmup(settings.optim, steps, settings.epochs):
         say(

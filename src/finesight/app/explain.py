@@ -1,4 +1,4 @@
-"""Explain: where a run's network looks in images, as heat over them and in words."""
+"""Explain: saliency maps of a run's predictions, over the images and in words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from finesight.analysis.evidence import read_evidence
-from finesight.analysis.gradcam import find_attention, find_focus
-from finesight.analysis.saliency_overlay import encode_png, encode_webp, lay_heat, spread_map
+from finesight.analysis.gradcam import compute_saliency, locate_saliency
+from finesight.analysis.saliency_overlay import encode_png, encode_webp, fit_to_image, overlay_saliency
 from finesight.app.datasets import say_reading
 from finesight.config import Preprocessing
 from finesight.data.formats import list_unmasked
@@ -32,10 +32,10 @@ from finesight.tasks.contract import Task
 def explain(
     run: str | Path, *images: str | Path, out: str | Path = "explained", classes: Sequence[str] = ()
 ) -> Explained:
-    """Writes each image under the heat of where the network looks: Grad-CAM, at the image's size.
+    """Writes each image under its saliency map (Grad-CAM), at the image's size.
 
-    images: files or folders. classes: ids or names to look for; by default the predicted class, of masks the largest.
-    Raises ModelError for a network that keeps no height and width, as many transformers do not.
+    images: files or folders. classes: ids or names to explain; by default the predicted class, of masks the largest.
+    Raises ModelError for a model that keeps no height and width, as many transformers do not.
     """
     folder = RunFolder.open(run)
     settings, model, names = folder.read_settings(), restore_model(folder), folder.read_classes()
@@ -55,10 +55,10 @@ def explain(
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for look in look_at(predictor, image, asked, find_task(folder)):
-                layer, c = look.layer, look.class_index
-                file = _write(Path(out), item, names.ids[c], lay_heat(image, look.heat))
-                focus = (look.half_area, look.where, look.inside, look.probability)
+            for result in explain_image(predictor, image, asked, find_task(folder)):
+                layer, c = result.layer, result.class_index
+                file = _write(Path(out), item, names.ids[c], overlay_saliency(image, result.saliency))
+                focus = (result.half_area, result.where, result.inside, result.probability)
                 found.append(Focus(item.key, names.names[c], *focus, file))
             bar.advance()
     if not found:
@@ -73,8 +73,8 @@ def in_float32(predictor: Predictor) -> Predictor:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What the model sees of a class in an image: as Focus. heat: float32 (h, w) of the image."""
+class Explanation:
+    """Of one class in an image: as Focus. saliency: float32 (h, w) of the image."""
 
     class_index: int
     half_area: float | None
@@ -82,24 +82,24 @@ class Look:
     inside: float | None
     probability: float
     layer: str
-    heat: np.ndarray
+    saliency: np.ndarray
 
 
-def look_at(predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task) -> Iterator[Look]:
-    """A look for each class in `asked`, by default those the task chooses. image: uint8 (h, w, 3)."""
-    model, stored = predictor.model, show(image, predictor.model.preprocessing)
+def explain_image(predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task) -> Iterator[Explanation]:
+    """Of each class in `asked`, by default those the task chooses. image: uint8 (h, w, 3)."""
+    model, stored = predictor.model, store_image(image, predictor.model.preprocessing)
     logits, images = predictor.logits(stored).float(), predictor.prepare(stored)
     for c in asked or task.choose_explained(logits):
-        attention = find_attention(model, images, [c])
-        map_ = attention.maps[0].cpu().numpy()
-        area, where = find_focus(map_)
+        found = compute_saliency(model, images, [c])
+        map_ = found.maps[0].cpu().numpy()
+        area, where = locate_saliency(map_)
         probability, region = task.describe_class(logits, c, (images.shape[-2], images.shape[-1]))
-        inside = None if region is None else _share_inside(map_, region)
-        heat = spread_map(map_, image.shape[:2], model.preprocessing)
-        yield Look(c, area, where, inside, probability, attention.layer, heat)
+        inside = None if region is None else _fraction_inside(map_, region)
+        saliency = fit_to_image(map_, image.shape[:2], model.preprocessing)
+        yield Explanation(c, area, where, inside, probability, found.layer, saliency)
 
 
-def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
+def store_image(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     """An image uint8 (h, w, 3) as it would be stored, uint8 (1, 3, h', w'): of one in tiles the centre tile."""
     stored = preprocessing.stored or preprocessing.size
     if preprocessing.fit == "native":
@@ -108,9 +108,9 @@ def show(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     return torch.from_numpy(fitted).permute(2, 0, 1)[None]
 
 
-def _share_inside(map_: np.ndarray, region: np.ndarray) -> float | None:
-    heat = np.asarray(Image.fromarray(map_).resize(region.shape[::-1], Image.Resampling.BILINEAR))
-    return float(heat[region].sum() / heat.sum()) if heat.sum() > 0 else None
+def _fraction_inside(saliency: np.ndarray, region: np.ndarray) -> float | None:
+    saliency = np.asarray(Image.fromarray(saliency).resize(region.shape[::-1], Image.Resampling.BILINEAR))
+    return float(saliency[region].sum() / saliency.sum()) if saliency.sum() > 0 else None
 
 
 def _write(out: Path, item: Item, class_id: str, image: np.ndarray) -> Path:
@@ -128,29 +128,29 @@ def _write(out: Path, item: Item, class_id: str, image: np.ndarray) -> Path:
 
 
 def explain_errors(run: RunFolder, split: str, originals: Originals) -> dict[str, Looked]:
-    """By key, of the mistakes a report shows: where it looked for what it said wrongly, of a mask for the most of that.
+    """By key, of the errors a report shows: the saliency map of the class that was predicted wrongly.
 
-    Empty for a network that cannot be looked into.
+    Empty for a model that Grad-CAM cannot explain.
     """
     task = find_task(run)
     evidence = read_evidence(run, split, task)
     classes = evidence.classes
-    sought = {key: c for key, c in task.list_false_classes(evidence, originals).items() if c < len(classes)}
-    paths = {key: path for key in sought if (path := originals.find_image(key))}
+    false_classes = {key: c for key, c in task.list_false_classes(evidence, originals).items() if c < len(classes)}
+    paths = {key: path for key in false_classes if (path := originals.find_image(key))}
     if not paths:
         return {}
     model = restore_model(run)
     predictor = in_float32(Predictor.here(model, run.read_settings()))
-    looked = {}
-    for key, path in track(paths.items(), "Where it looked", len(paths), "images"):
+    overlays = {}
+    for key, path in track(paths.items(), "Saliency maps", len(paths), "images"):
         try:
             image = read_image(path, key, scale=model.preprocessing.scale)
-            (look,) = look_at(predictor, image, [sought[key]], task)
+            (result,) = explain_image(predictor, image, [false_classes[key]], task)
         except UnreadableImage:
             continue
         except ModelError as error:
-            say(f"Note: the report does not show where the network looks: {error}")
+            say(f"Note: the report has no saliency maps: {error}")
             break
-        overlay = data_uri("image/webp", encode_webp(lay_heat(image, look.heat), task.overlay_side))
-        looked[key] = Looked(overlay, classes.names[sought[key]])
-    return looked
+        overlay = data_uri("image/webp", encode_webp(overlay_saliency(image, result.saliency), task.overlay_side))
+        overlays[key] = Looked(overlay, classes.names[false_classes[key]])
+    return overlays

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from finesight.analysis.evidence import read_evidence
-from finesight.analysis.features import load_features
-from finesight.app.embed import compute_features, embed
+from finesight.analysis.features import compute_features, load_features
+from finesight.app.embed import embed
 from finesight.app.evaluate import check_split_name, evaluate
 from finesight.app.run_data import RunData
 from finesight.checks.contract import read_page, refuse_unknown, run_checks
@@ -81,7 +81,7 @@ def _start_features(own: RunData, split: str) -> Callable[[], np.ndarray] | None
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
         model.preprocessing = read_preprocessing(run)
         dataset = own.open_split(split)
-        seen = compute_features(Predictor.here(model, settings), dataset, own.task)
+        seen = compute_features(Predictor.here(model, settings), dataset, own.task.average_regions)
         if seen.regions:
             return seen.regions.features  # in the order of the data set, as they were kept
         place = {key: index for index, key in enumerate(dataset.keys)}

@@ -3,8 +3,9 @@
 from functools import cache, partial
 from pathlib import Path
 
+from finesight.analysis.features import compute_features
 from finesight.analysis.label_errors import name_classes, save_label_errors
-from finesight.app.embed import compute_features, embed
+from finesight.app.embed import embed
 from finesight.app.evaluate import check_split_name, evaluate
 from finesight.app.run_data import RunData
 from finesight.errors import ConfigError
@@ -51,5 +52,5 @@ def _prepare_search(own: RunData, split: str) -> LabelSearch:
         open_split=partial(own.open_split, split),
         evaluate=partial(evaluate, own, split=split),
         embed=partial(embed, own, split=split),
-        compute_features=lambda: compute_features(predictor(), own.open_split(split), own.task).images,
+        compute_features=lambda: compute_features(predictor(), own.open_split(split), own.task.average_regions).images,
     )

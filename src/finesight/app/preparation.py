@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from finesight import distributed
-from finesight.app.batch_size import check_ranks, choose_batch_size, tell_warmup
+from finesight.app.batch_size import check_ranks, check_warmup, choose_batch_size
 from finesight.app.datasets import open_splits
 from finesight.app.initial_model import start_model
 from finesight.app.training_data import list_data, task_of
@@ -39,7 +39,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     class_counts = check_sufficient(train, val, task, classes, settings)
     settings = choose_batch_size(settings, len(train))
     check_ranks(settings)
-    tell_warmup(settings, len(train))
+    check_warmup(settings, len(train))
     settings = record_choices(settings, listing, task, model, machine, choose_workers(settings, train))
     return Job(
         run=run,

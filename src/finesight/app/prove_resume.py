@@ -1,4 +1,4 @@
-"""Prove resume: on this machine a training that is killed and resumed ends as one that nothing disturbed."""
+"""Prove resume: on this machine a training that is killed and resumed gives the same files as an undisturbed one."""
 
 import dataclasses
 import random
@@ -116,4 +116,4 @@ def _kill(run: RunFolder, is_time: Callable[[], bool], *arguments: object) -> Ki
 def _check(process: "subprocess.Popen[str]", said: str) -> None:
     if process.returncode:
         reason = said.partition("Error: ")[2] or said
-        raise FinesightError(f"The training that was to be proven failed: {reason.strip()}")
+        raise FinesightError(f"The training failed, so nothing is proven: {reason.strip()}")

@@ -1,4 +1,4 @@
-"""Going on with a run: what has to be as it was, and what may change."""
+"""Resuming a run: what must be unchanged, and what may change."""
 
 import dataclasses
 import shutil
@@ -20,7 +20,7 @@ from finesight.training.trainer import Trainer
 
 FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minutes", "data.image_cache_gb"}
 # From the weights, by other commands
-MADE_LATER = (schema.EVALUATION, schema.EMBEDDING, schema.FINDINGS, schema.LABEL_ERRORS)
+DERIVED = (schema.EVALUATION, schema.EMBEDDING, schema.FINDINGS, schema.LABEL_ERRORS)
 
 
 def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mapping[str, Any]) -> Settings:
@@ -98,7 +98,7 @@ def _check_labels(run: RunFolder, before: Sequence[tuple[str, str]], labels: Seq
         )
 
 
-def tell_where(trainer: Trainer) -> None:
+def describe_progress(trainer: Trainer) -> None:
     """Says from where a restored run goes on, or that nothing is left to do."""
     run, epochs, done = trainer.job.run, trainer.job.settings.epochs, trainer.at.epoch - 1
     if not trainer.is_done:
@@ -123,7 +123,7 @@ def record_epochs(trainer: Trainer) -> None:
     changes = [*environment.get("epochs_changed", []), {"after": done, "from": before.epochs, "to": settings.epochs}]
     run.write_json(schema.ENVIRONMENT, environment | {"epochs_changed": changes})
     run.write_settings(dataclasses.replace(before, epochs=settings.epochs))
-    stale = [name for name in MADE_LATER if (run.path / name).exists()]
+    stale = [name for name in DERIVED if (run.path / name).exists()]
     for name in stale:
         shutil.rmtree(run.path / name)
     (run.path / schema.SNAPSHOT_SCORES).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import torch
 from finesight import distributed
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
-from finesight.app.resumption import check_unchanged, choose_settings, record_epochs, tell_where
+from finesight.app.resumption import check_unchanged, choose_settings, describe_progress, record_epochs
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.memory import is_out_of_memory
 from finesight.config import load_settings, locate
@@ -48,7 +48,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> Trained:
-    """Fine-tunes a network on images and leaves a run folder.
+    """Fine-tunes a pretrained model on images and writes a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
     Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
@@ -57,50 +57,49 @@ def train(
     named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
     overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
     if resume and not str(out):
-        raise ConfigError("--resume goes on with a run: say which, --out RUN.")
+        raise ConfigError("--resume continues a run: name it with --out RUN.")
     if distributed.launch() and not str(out):
-        raise ConfigError("Under torchrun name the run folder, --out RUN: all processes must mean the same one.")
-    resume = resume or _is_begun(RunFolder(Path(out)))
+        raise ConfigError("Under torchrun name the run folder with --out RUN: all processes need the same one.")
+    resume = resume or _is_restarted(RunFolder(Path(out)))
     with ExitStack() as locks:
         trainer = _resume(recipe, overrides, Path(out), locks) if resume else _prepare(recipe, overrides, out)
         run = trainer.job.run
         with _explained(run):
-            try:
-                with StopRequest() as stop:  # before the folder is a run, which a signal must not leave without a step
-                    if not resume and distributed.is_main():
-                        _make_folder(trainer, locks)
-                    signal = trainer.run(stop)
-                if signal:
-                    raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
-                return _finish(trainer)
-            except DataError as error:
-                raise DataError(f"{error} Nothing is lost; to go on then: {resume_command(run.path)}") from None
+            with StopRequest() as stop:  # before the folder is a run, which a signal must not leave without a step
+                if not resume and distributed.is_main():
+                    _make_folder(trainer, locks)
+                signal = trainer.run(stop)
+            if signal:
+                raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
+            return _finish(trainer)
 
 
 @contextmanager
 def _explained(run: RunFolder) -> Iterator[None]:
-    """What the machine refuses within the block becomes a sentence; anything else is a defect and stays what it is."""
+    """Within the block an error of data, memory or disk says how to go on; any other is a defect and stays as it is."""
     try:
         yield
+    except DataError as error:
+        raise DataError(f"{error} Nothing is lost; to go on then: {resume_command(run.path)}") from None
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error) and distributed.num_ranks() > 1:
             raise FinesightError(
-                "Memory is too small for this: lower image.size or batch_size, or, with machine.sync_norm, raise "
-                "optim.accumulate, which computes a batch in so many parts."
+                "Out of memory: lower image.size or batch_size, or, with machine.sync_norm, raise optim.accumulate to "
+                "split each batch into that many micro-batches."
             ) from None
         if is_out_of_memory(error):
             raise FinesightError(
-                f"Memory is too small, in however small parts a batch is computed ({_first_line(error)}): lower "
-                "image.size, or choose a smaller network."
+                f"Out of memory, even with the smallest micro-batches ({_first_line(error)}): lower image.size, or "
+                "choose a smaller model."
             ) from None
         if "deterministic" in str(error):  # torch names the operation
             reason = _first_line(error).split(". ")[0]
-            raise ConfigError(f"machine.deterministic cannot be kept: {reason}. Set it to false.") from None
+            raise ConfigError(f"machine.deterministic is not possible here: {reason}. Set it to false.") from None
         raise
     except OSError as error:
         raise RunError(
-            f"Training into {run.path} stopped: {error}. The last checkpoint is unharmed: make room or give leave to "
-            f"write, then {resume_command(run.path)}"
+            f"Training into {run.path} stopped: {error}. The last checkpoint is unharmed: free some space or allow "
+            f"writing, then {resume_command(run.path)}"
         ) from None
 
 
@@ -108,7 +107,7 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def _is_begun(run: RunFolder) -> bool:
+def _is_restarted(run: RunFolder) -> bool:
     """Whether this launch of torchrun began the run with this very command, and is now at it again.
 
     A restart after a failure counts up; one after machines came or went does not, but keeps the launch's name, as a
@@ -122,7 +121,7 @@ def _is_begun(run: RunFolder) -> bool:
 
 
 def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
-    """All that can be wrong is found before the folder is made."""
+    """Whatever is wrong with data or settings is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     if distributed.is_main():
@@ -132,8 +131,8 @@ def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Pa
     return Trainer(job)
 
 
-def describe_ceilings(ceilings: Mapping[str, float]) -> str:
-    return ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in ceilings.items())
+def describe_bounds(bounds: Mapping[str, float]) -> str:
+    return ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in bounds.items())
 
 
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
@@ -152,7 +151,7 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
         trainer.resume()
         if distributed.is_main():
             record_epochs(trainer)
-    tell_where(trainer)
+    describe_progress(trainer)
     return trainer
 
 
@@ -165,12 +164,12 @@ def _free_folder(data: str) -> Path:
 def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     """With what is known before the first epoch. model.json comes last: it makes the folder a run."""
     job, run = trainer.job, trainer.job.run
-    ceilings = job.task.find_ceilings(job.train.targets, job.classes)
+    bounds = job.task.find_ceilings(job.train.targets, job.classes)
     run.create()
     locks.enter_context(run.lock())
-    if ceilings:
-        say("Best miou within reach of a stride on these masks: " + describe_ceilings(ceilings) + ".")
-        run.write_json(schema.STRIDE_BOUNDS, {"miou": ceilings})
+    if bounds:
+        say("mIoU upper bound of each output stride on these masks: " + describe_bounds(bounds) + ".")
+        run.write_json(schema.STRIDE_BOUNDS, {"miou": bounds})
     run.write_settings(job.settings)
     run.write_json(schema.ENVIRONMENT, describe_environment(job))
     run.write_json(schema.CLASSES, job.classes.to_dict())
@@ -202,7 +201,7 @@ def describe_environment(job: Job) -> dict[str, object]:
 
 
 def _finish(trainer: Trainer) -> Trained:
-    """Best weights: self-test kept, validation answers saved, confidences calibrated."""
+    """With the best weights: writes the self-test, the evaluation of the validation split and the calibration."""
     job = trainer.job
     distributed.barrier()  # until the main rank has written the last checkpoint
     model = restore_model(job.run, "best")

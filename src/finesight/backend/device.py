@@ -68,7 +68,7 @@ class Machine:
             return cls.resolve(settings)
         except ConfigError:
             machine = cls.resolve(replace(settings, device="auto", precision="auto"))
-        say(f"Note: device {settings.device!r}, on which the run was trained, is not here; using {machine.device}.")
+        say(f"Note: the run was trained on {settings.device!r}, which is not available here; using {machine.device}.")
         return machine
 
     def place(self, network: nn.Module) -> nn.Module:
@@ -102,7 +102,7 @@ class Machine:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether bf16 is faster than float32 here, not merely possible."""
+    """Whether bf16 is faster than float32 here, not only possible."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
@@ -141,7 +141,7 @@ def _make_deterministic(device: torch.device) -> None:
 def _keep_freed_memory() -> None:
     """Freed memory stays in this process for the next step instead of going back to the system.
 
-    glibc maps every large tensor anew and unmaps it when freed, so each step pays for its page faults again: two
+    glibc maps every large tensor afresh and unmaps it when freed, so each step pays for its page faults again: two
     fifths of a training step's processor time where faults are dear, as on virtual machines (benchmarks/log).
     The price is memory: 4 to 14 % more at the peak. mallopt(3) has the two options; other C libraries have no mallopt.
     """
@@ -150,7 +150,7 @@ def _keep_freed_memory() -> None:
 
 
 def release_freed_memory() -> None:
-    """Undoes `_keep_freed_memory`, with glibc's defaults: what was set before cannot be read.
+    """Undoes `_keep_freed_memory` with glibc's defaults: the values before cannot be read.
 
     glibc then no longer adapts its threshold for mapped memory to what is freed, which it does in a fresh process.
     """
@@ -169,7 +169,7 @@ def _set_malloc(mmap_max: int, trim_threshold: int) -> None:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
-_KEPT: list[bool] = []  # whether this process was told to keep freed memory
+_KEPT: list[bool] = []  # not empty where this process keeps freed memory
 
 
 def _processor_name() -> str:

@@ -1,4 +1,4 @@
-"""Too little memory: how it shows, and what a step needs to be done again in smaller parts."""
+"""Out of memory: how to recognise it, and what a step needs to be repeated in micro-batches."""
 
 import ctypes
 import platform
@@ -6,8 +6,8 @@ import platform
 import torch
 from torch import nn
 
-# torch.OutOfMemoryError is the accelerators'; of the processor's memory only words tell: of c10 and C++, and of oneDNN,
-# which says no more than that where it finds no room for a kernel or for what the kernel works on.
+# torch.OutOfMemoryError is the accelerators'; the processor's errors are known by their text: of c10 and C++, and of
+# oneDNN, whose text is the same for a kernel and for the data of a kernel.
 SIGNS = (
     *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation"),
     *("could not create a primitive", "could not create a memory"),
@@ -19,7 +19,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory(device: torch.device) -> None:
-    """Gives back what torch, or the C library, keeps for later, in pieces that may be too small now."""
+    """Gives back what torch, or the C library, caches in blocks that may be too small now."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
@@ -29,7 +29,7 @@ def free_memory(device: torch.device) -> None:
 
 
 class KeptBuffers:
-    """Running statistics as they were before a step: half a forward pass moves some of them."""
+    """Running statistics as they were before a step, as half a forward pass moves some of them."""
 
     def __init__(self, network: nn.Module) -> None:
         self._buffers = list(network.buffers())

@@ -1,4 +1,4 @@
-"""Batch normalisation over ranks: statistics of the whole batch on request, else running ones that all ranks share."""
+"""Batch normalisation over ranks: synchronised statistics on request, else running ones averaged over the ranks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run's network, back from its folder, with proof that it answers as it did when it was saved."""
+"""A run's model, restored from its folder; the self-test proves that its logits are those of training."""
 
 import dataclasses
 from pathlib import Path
@@ -40,9 +40,9 @@ def describe_model(model: Model, task: str) -> dict[str, object]:
 
 
 def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
-    """The run's network with weights of `best`, or of `last` where no epoch was finished. Raises RunError.
+    """The run's model with weights of `best`, or of `last` where no epoch was finished. Raises RunError.
 
-    The stored self-test images are run through it: other logits than when it was saved are an error.
+    Runs the self-test: other logits than when it was saved are an error.
     """
     card, preprocessing, classes = run.read_json(schema.MODEL), read_preprocessing(run), run.read_classes()
     if card.get("num_classes") != len(classes) or not isinstance(card.get("name"), str):
@@ -82,7 +82,7 @@ def read_preprocessing(run: RunFolder) -> Preprocessing:
 
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:
     """Keeps stored images, uint8 (n, 3, h, w), and their float32 logits."""
-    tensors = {"images": images.contiguous(), "logits": _answer(model, images).contiguous()}
+    tensors = {"images": images.contiguous(), "logits": _compute_logits(model, images).contiguous()}
     content = save(tensors, {"arithmetic": describe_arithmetic()})
     write_atomically(run.path / schema.SELFTEST, content)
 
@@ -94,7 +94,7 @@ def check_selftest(run: RunFolder, model: Model) -> None:
     stored, metadata = load_tensors(path)
     with blame_files(run.path):
         images = find_value(stored, "images")
-        logits = _answer(model, images[:MOST_SELFTESTS])
+        logits = _compute_logits(model, images[:MOST_SELFTESTS])
         if torch.equal(logits, stored["logits"]):
             return
         difference = (logits - stored["logits"]).abs().max() / stored["logits"].std().clamp(min=1e-6)
@@ -102,12 +102,12 @@ def check_selftest(run: RunFolder, model: Model) -> None:
     if is_same_arithmetic or not difference < SELFTEST_TOLERANCE:
         where = ", on the machine and with the packages it was trained with" if is_same_arithmetic else ""
         raise RunError(
-            f"{run.path} does not answer as it did when it was trained: logits of its self-test images differ by "
+            f"{run.path} fails its self-test: the logits of its self-test images differ from those of training by "
             f"{difference:.2g} of their spread{where}. Its weights, model.json or the network library changed."
         )
 
 
-def _answer(model: Model, images: Tensor) -> Tensor:
+def _compute_logits(model: Model, images: Tensor) -> Tensor:
     """Logits in plain float32 on the CPU: the one arithmetic all machines share."""
     device = next(model.network.parameters()).device
     was_training = model.training
@@ -115,8 +115,8 @@ def _answer(model: Model, images: Tensor) -> Tensor:
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         logits = model(prepare(images, model.preprocessing)).float()
     model.to(device).train(was_training)
-    answer: Tensor = logits.clone(memory_format=torch.contiguous_format)  # of masks they are cut out of larger ones
-    return answer
+    compact: Tensor = logits.clone(memory_format=torch.contiguous_format)  # of masks they are cut out of larger ones
+    return compact
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

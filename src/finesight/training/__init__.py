@@ -1,1 +1,1 @@
-"""The training loop and all that keeps it right: freezing, optimiser, checkpoint, device."""
+"""Training: the loop, and a module for each of its parts: augmentation, freezing, optimiser, losses, checkpoint."""

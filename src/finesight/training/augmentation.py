@@ -1,4 +1,4 @@
-"""What training does to batches: the size they are trained at, and mixing their images."""
+"""Augmentation of batches: the size they are trained at, their random changes, and mixing their images."""
 
 import torch
 from torch import Tensor
@@ -16,21 +16,21 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
     """
     if settings.image.first_size is None:
         return preprocessing.size
-    share = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
+    fraction = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
     height, width = (
-        max(1, round((first + share * (full - first)) / 16)) * 16 if share < 1 else full
+        max(1, round((first + fraction * (full - first)) / 16)) * 16 if fraction < 1 else full
         for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
     )
     return height, width
 
 
 def variant_of(augment: AugmentSettings, epoch: int) -> int:
-    """The epoch whose random numbers an epoch's images take: itself, or with augment.variants one of the first."""
+    """The epoch whose random numbers an epoch uses: itself, or with augment.variants one of the first."""
     return (epoch - 1) % augment.variants + 1 if augment.variants else epoch
 
 
 def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
-    """Images and targets on the device, as this epoch sees them before mixing."""
+    """Images and targets on the device, augmented for this epoch, before mixing."""
     settings, device = job.settings, job.machine.device
     draws = draw_uniform(settings.seed, variant_of(settings.augment, epoch), batch.indices)
     size = training_size(settings, job.model.preprocessing, epoch)
@@ -43,8 +43,8 @@ def mixes(settings: Settings, epoch: int) -> bool:
     """Whether this epoch's images are mixed: by default not those of the last fifth.
 
     The idea is YOLOX's (arXiv:2107.08430), which mixes no more in the last 15 of its 300 epochs.
-    Batch normalisation's statistics of mixed images are not those of images as they are, so a network that saw
-    only mixed ones to its end answers much too modestly (benchmarks/log).
+    Batch normalisation's statistics of mixed images differ from those of plain images: a network trained on
+    mixed ones to the end is strongly underconfident (benchmarks/log).
     """
     augment = settings.augment
     return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_fraction * settings.epochs
@@ -59,11 +59,11 @@ def mix_images(
         return images, targets
     from torchvision.transforms import v2
 
-    ways = []
+    choices = []
     if mixup:
-        ways.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
+        choices.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
     if cutmix:
-        ways.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
-    way = ways[int(torch.randint(len(ways), ()))]
-    mixed, shares = way(images, targets)
-    return mixed.contiguous(memory_format=torch.channels_last), shares
+        choices.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+    mix = choices[int(torch.randint(len(choices), ()))]
+    mixed, probabilities = mix(images, targets)
+    return mixed.contiguous(memory_format=torch.channels_last), probabilities

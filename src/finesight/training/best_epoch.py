@@ -1,8 +1,8 @@
 """Which epoch's weights are kept as best.
 
-By the plain maximum (`checkpoint.tie = "first"`), or so that a lower log loss decides between epochs whose scores are
-equal or differ by at most one image from the highest score so far (`"log_loss"`): one image more or less is luck, while
-the log loss looks at the probability given to every image.
+The plain maximum (`checkpoint.tie = "first"`), or the lower log loss between epochs whose scores are equal or differ by
+at most one image from the highest score so far (`"log_loss"`): one image more or less is luck, while the log loss is a
+mean over the probabilities of all images.
 """
 
 import math

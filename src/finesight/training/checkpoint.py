@@ -1,4 +1,4 @@
-"""What a run keeps of a network: weights, and everything training needs to go on. Tensors only, never a pickle."""
+"""Checkpoints: weights, and everything training needs to resume. Tensors only, never a pickle."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def save_checkpoint(
 ) -> None:
     """Writes checkpoint `last` or `best` beside its place, synced, then renames it in.
 
-    twin: a checkpoint that holds the same weights, whose file then only gets another name: disks are slow.
+    twin: a checkpoint that holds the same weights, whose file then gets a second name (hard link): disks are slow.
     Raises RunError where it cannot be written; the one before it is unharmed then. All ranks hold the same weights,
     and the main one writes.
     """
@@ -43,13 +43,13 @@ def save_checkpoint(
     except (OSError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise RunError(
-            f"Checkpoint {folder} cannot be written: {error}. The one before it is unharmed: make room or give "
-            "leave to write, then go on with --resume."
+            f"Checkpoint {folder} cannot be written: {error}. The one before it is unharmed: free some space "
+            "or allow writing, then go on with --resume."
         ) from None
 
 
 def _link(path: Path, other: Path) -> bool:
-    """Whether the file system could give the file at `path` another name: exFAT, for one, cannot."""
+    """Whether the file system could make a hard link: exFAT, for one, cannot."""
     try:
         other.hardlink_to(path)
     except OSError:
@@ -66,7 +66,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 class Training:
-    """All that training needs, beside the run's weights, to go on where it was: tensors, and plain values as JSON.
+    """All that training needs, beside the run's weights, to resume: tensors, and plain values as JSON.
 
     Where the run's weights are averages, the network's own are among the tensors.
     """
@@ -94,7 +94,7 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Puts the state back that `pack_optimiser` took, in the memory layout of the parameters.
+    """Restores the state that `pack_optimiser` took, in the memory layout of the parameters.
 
     Fused optimisers walk over state and parameter side by side in memory: a contiguous moment beside a channels_last
     weight would be applied to other elements, without an error.

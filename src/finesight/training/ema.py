@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights (Polyak & Juditsky 1992): smoother, and usually better, than the last."""
+"""Exponential moving average of the weights (Polyak & Juditsky 1992): often better than the last weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Frozen means frozen: which layers stand still in which epoch, and the ledger that proves it."""
+"""Frozen means frozen: which layers are frozen in which epoch, and the ledger that proves it."""
 
 import hashlib
 import itertools
@@ -35,16 +35,16 @@ class FreezePlan:
 
     @classmethod
     def from_settings(cls, model: Model, settings: ModelSettings, optim: OptimSettings) -> "FreezePlan":
-        """Checks every named layer now, not in the epoch that thaws it. Raises ModelError, ConfigError."""
+        """Checks every named layer now, not in the epoch that unfreezes it. Raises ModelError, ConfigError."""
         named = ((1, settings.freeze_before), *optim.unfreeze)
         steps = [FreezeStep(epoch, layer, model.modules_before(layer) if layer else ()) for epoch, layer in named]
         for earlier, later in itertools.pairwise(steps):
             if later.first_epoch <= max(earlier.first_epoch, 1):
-                raise ConfigError("optim.unfreeze must name rising epochs, the first above 1.")
+                raise ConfigError("Invalid optim.unfreeze: its epochs must rise, from 2 on.")
             if not set(later.modules) <= set(earlier.modules):
                 raise ConfigError(
-                    f"optim.unfreeze may only thaw, but from epoch {later.first_epoch} it would freeze everything "
-                    f"before {later.layer!r}. Each layer must lie before the one named earlier."
+                    f"Invalid optim.unfreeze: from epoch {later.first_epoch} it would freeze everything before "
+                    f"{later.layer!r}. Each layer must lie before the one named earlier."
                 )
         return cls(tuple(steps), settings.frozen_norm)
 
@@ -76,7 +76,7 @@ class FreezeLedger:
         self._hashes: dict[str, str] = {}  # of what was frozen when last looked at
 
     def watch(self, model: Model, epoch: int) -> None:
-        """Remembers the frozen layers as they are before an epoch."""
+        """Remembers the hashes of the frozen layers before an epoch."""
         self._hashes = {name: self._hash(model, name) for name in self.plan.at(epoch).modules}
 
     def check(self, model: Model, epoch: int, rates: dict[str, float]) -> dict[str, object]:

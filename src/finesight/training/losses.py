@@ -141,8 +141,8 @@ def parse_loss(
     return compute
 
 
-def check_takes_shares(name: str) -> None:
-    """Raises ConfigError unless every term takes shares of classes for targets, as mixing images makes them."""
+def check_takes_probabilities(name: str) -> None:
+    """Raises ConfigError unless every term takes class probabilities for targets, as mixing images makes them."""
     others = [term for term in map(str.strip, name.split("+")) if _find_loss(term) is not cross_entropy]
     if others:
         raise ConfigError(f"Loss {others[0]!r} needs one class a target; with mixup or cutmix use cross_entropy.")

@@ -13,16 +13,16 @@ from finesight.models.contract import Model
 
 
 def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
-    """An optimiser over *all* parameters, frozen ones too: thawing later changes no group.
+    """An optimiser over *all* parameters, frozen ones too: unfreezing later changes no group.
 
     A frozen parameter has no gradient, so it gets no optimiser state. Only matrices and kernels decay: see `decays`.
     Groups carry `scale` (learning rate relative to optim.lr) and `module` names for the ledger.
     """
     groups: dict[tuple[float, bool], dict[str, object]] = {}
-    scales, spared = learning_rate_scales(model, settings), list_spared(model.network)
+    scales, exempt = learning_rate_scales(model, settings), list_exempt(model.network)
     for module_name, module in model.network.named_modules():
         for name, parameter in module.named_parameters(module_name, recurse=False):
-            key = (scales[module_name], decays(name, parameter, spared))
+            key = (scales[module_name], decays(name, parameter, exempt))
             group = groups.setdefault(
                 key,
                 {
@@ -38,19 +38,19 @@ def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.
     return OPTIMISERS[settings.name](list(groups.values()), settings, fused)
 
 
-def decays(name: str, parameter: nn.Parameter, spared: Sequence[str]) -> bool:
+def decays(name: str, parameter: nn.Parameter, exempt: Sequence[str]) -> bool:
     """Whether weight decay pulls a parameter towards 0: of more than one dimension and called a weight.
 
     Norms and biases have one dimension. Layer scales, class tokens, position embeddings and tables of relative
-    positions can have more, but no library calls them weights. spared: patterns of `list_spared`.
+    positions can have more, but no library calls them weights. exempt: patterns of `list_exempt`.
     """
     own = name.rpartition(".")[2]
     is_weight = parameter.ndim > 1 and (own.endswith("weight") or own.startswith("weight"))
-    return is_weight and not any(fnmatchcase(name, pattern) for pattern in spared)
+    return is_weight and not any(fnmatchcase(name, pattern) for pattern in exempt)
 
 
-def list_spared(network: nn.Module) -> list[str]:
-    """Patterns of the parameters that timm's networks, and modules inside of others, ask to be spared."""
+def list_exempt(network: nn.Module) -> list[str]:
+    """Patterns of the parameters that timm's networks, and modules inside of others, exempt from weight decay."""
     return [
         f"{prefix}.{name}".lstrip(".")
         for prefix, module in network.named_modules()
@@ -106,11 +106,11 @@ def list_stages(model: Model) -> list[str]:
         names = []
         for child_name, child in module.named_children():
             name = f"{prefix}{child_name}"
-            share = sum(parameter.numel() for parameter in child.parameters()) / max(total, 1)
+            fraction = sum(parameter.numel() for parameter in child.parameters()) / max(total, 1)
             is_container = isinstance(child, nn.Sequential | nn.ModuleList) or prefix == ""
-            if share > 0.5 and is_container and len(list(child.children())) > 2:
+            if fraction > 0.5 and is_container and len(list(child.children())) > 2:
                 names += split(child, f"{name}.")
-            elif share > 0:
+            elif fraction > 0:
                 names.append(name)
         return names
 

@@ -1,11 +1,11 @@
-"""Where a network looks: where its decision comes from, whatever is frozen."""
+"""Saliency maps: where a decision comes from, whatever is frozen."""
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from finesight.analysis.gradcam import find_attention, find_focus, find_place
+from finesight.analysis.gradcam import choose_layer, compute_saliency, locate_saliency
 from finesight.config import Preprocessing
 from finesight.errors import ModelError
 from finesight.models import build_model
@@ -51,53 +51,53 @@ def bright(top: int, left: int) -> Tensor:
     ("top", "left", "where"), [(0, 0, "upper left"), (12, 0, "lower left"), (6, 12, "middle right")]
 )
 def test_it_looks_at_the_corner_that_decides(top: int, left: int, where: str) -> None:
-    attention = find_attention(looks_at_brightness(nn.AdaptiveAvgPool2d(1)), bright(top, left), classes=[1])
-    (heat,) = attention.maps
-    assert heat.shape == (8, 8)
-    assert heat[top // 2 : top // 2 + 2, left // 2 : left // 2 + 2].min() == 1
-    assert heat.sum() == 4, "nothing else is looked at"
-    area, place = find_focus(heat.numpy())
+    saliency = compute_saliency(looks_at_brightness(nn.AdaptiveAvgPool2d(1)), bright(top, left), classes=[1])
+    (map_,) = saliency.maps
+    assert map_.shape == (8, 8)
+    assert map_[top // 2 : top // 2 + 2, left // 2 : left // 2 + 2].min() == 1
+    assert map_.sum() == 4, "nothing else is looked at"
+    area, place = locate_saliency(map_.numpy())
     assert area is not None
     assert area < 0.05
     assert place == where
 
 
-def test_a_class_that_nothing_speaks_for_has_no_heat() -> None:
-    attention = find_attention(looks_at_brightness(nn.AdaptiveAvgPool2d(1)), torch.full((1, 3, 16, 16), -1.0), [1])
-    assert attention.maps.max() == 0
-    assert find_focus(attention.maps[0].numpy()) == (None, "")
+def test_a_class_without_support_has_no_saliency() -> None:
+    saliency = compute_saliency(looks_at_brightness(nn.AdaptiveAvgPool2d(1)), torch.full((1, 3, 16, 16), -1.0), [1])
+    assert saliency.maps.max() == 0
+    assert locate_saliency(saliency.maps[0].numpy()) == (None, "")
 
 
 def test_without_a_class_the_predicted_one_is_looked_for() -> None:
     images = torch.cat([bright(0, 0), torch.full((1, 3, 16, 16), -1.0)])
-    attention = find_attention(looks_at_brightness(CornerPool()), images)
-    assert attention.classes.tolist() == attention.logits.argmax(1).tolist()
-    assert attention.logits.shape == (2, 2)
+    saliency = compute_saliency(looks_at_brightness(CornerPool()), images)
+    assert saliency.classes.tolist() == saliency.logits.argmax(1).tolist()
+    assert saliency.logits.shape == (2, 2)
 
 
 def test_frozen_weights_make_no_difference() -> None:
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     model = build_model("timm/test_resnet", 3, "none", None, (32, 32))
-    free = find_attention(model, images).maps
+    free = compute_saliency(model, images).maps
     model.requires_grad_(False)
-    assert torch.equal(find_attention(model, images).maps, free)
+    assert torch.equal(compute_saliency(model, images).maps, free)
     with torch.no_grad():
-        assert torch.equal(find_attention(model, images).maps, free)
+        assert torch.equal(compute_saliency(model, images).maps, free)
     assert free.amax((1, 2)).tolist() == pytest.approx([1, 1])
 
 
 def test_images_of_a_batch_do_not_see_each_other() -> None:
     model = build_model("timm/test_resnet", 3, "none", None, (32, 32)).eval()
     images = torch.randn(3, 3, 32, 32)
-    together = find_attention(model, images, [0, 1, 2]).maps
-    alone = torch.cat([find_attention(model, images[i : i + 1], [i]).maps for i in range(3)])
+    together = compute_saliency(model, images, [0, 1, 2]).maps
+    alone = torch.cat([compute_saliency(model, images[i : i + 1], [i]).maps for i in range(3)])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
 
 
 def test_the_network_is_left_as_it_was() -> None:
     model = looks_at_brightness(nn.AdaptiveAvgPool2d(1))
-    find_attention(model, bright(0, 0))
+    compute_saliency(model, bright(0, 0))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -119,17 +119,17 @@ class Masks(nn.Module):
 
 
 def test_of_a_mask_it_looks_at_the_class_region() -> None:
-    attention = find_attention(make_model(Masks(), "head"), bright(8, 4), [1])
-    (heat,) = attention.maps
-    region = attention.logits.argmax(1)[0] == 1
+    saliency = compute_saliency(make_model(Masks(), "head"), bright(8, 4), [1])
+    (map_,) = saliency.maps
+    region = saliency.logits.argmax(1)[0] == 1
     assert region.sum() == 16
-    assert heat[region].min() == 1
-    assert heat[~region].max() == 0
-    assert attention.layer == "head"
+    assert map_[region].min() == 1
+    assert map_[~region].max() == 0
+    assert saliency.layer == "head"
 
 
 def test_of_a_mask_the_largest_class_is_looked_for_by_default() -> None:
-    assert find_attention(make_model(Masks(), "head"), bright(8, 4)).classes.tolist() == [0]
+    assert compute_saliency(make_model(Masks(), "head"), bright(8, 4)).classes.tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_of_a_mask_the_largest_class_is_looked_for_by_default() -> None:
 )
 def test_the_place_is_the_last_map_before_the_head(name: str, place: str, size: int) -> None:
     model = build_model(name, 3, "none", None, (size, size))
-    assert find_place(model, torch.zeros(1, 3, size, size)).name == place
+    assert choose_layer(model, torch.zeros(1, 3, size, size)).name == place
 
 
 def test_of_tokens_it_says_that_it_cannot() -> None:
     model = build_model("timm/test_vit", 3, "none", None, (160, 160))
     with pytest.raises(ModelError, match="keeps no height and width"):
-        find_place(model, torch.zeros(1, 3, 160, 160))
+        choose_layer(model, torch.zeros(1, 3, 160, 160))
 
 
 def test_focus() -> None:
     even = np.ones((6, 6), np.float32)
-    area, where = find_focus(even)
+    area, where = locate_saliency(even)
     assert area == pytest.approx(0.5)
     assert where == "centre"

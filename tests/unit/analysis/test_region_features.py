@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from finesight.analysis.region_features import LEAST_SHARE, Regions, average_regions
+from finesight.analysis.region_features import LEAST_FRACTION, Regions, average_regions
 from finesight.classes import IGNORE_INDEX
 
 
@@ -45,7 +45,7 @@ def test_what_the_image_was_grown_by_is_no_part_of_it(scale: int) -> None:
 
 def test_little_and_unknown_is_left_out() -> None:
     mask = torch.zeros(2, 100, 100, dtype=torch.uint8)
-    mask[0].view(-1)[: int(LEAST_SHARE * 10_000) - 1] = 1
+    mask[0].view(-1)[: int(LEAST_FRACTION * 10_000) - 1] = 1
     mask[1] = IGNORE_INDEX
     found = average_regions(torch.ones(2, 3, 4, 4), mask, np.array([0, 1]), (100, 100))
     assert (found.images.tolist(), found.classes.tolist()) == ([0], [0])

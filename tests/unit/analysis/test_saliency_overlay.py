@@ -1,11 +1,11 @@
-"""Heat lies over the part of the image that the network saw."""
+"""Saliency lies over the part of the image that the network took."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.analysis.saliency_overlay import find_seen, lay_heat, spread_map
+from finesight.analysis.saliency_overlay import find_visible, fit_to_image, overlay_saliency
 from finesight.config import Preprocessing
 from finesight.data.images.image import Fit, fit_image
 
@@ -23,24 +23,24 @@ sides = st.integers(4, 60)
     ],
 )
 def test_what_was_seen(fit: Fit, size: tuple[int, int], stored: tuple[int, int], seen: tuple[int, ...]) -> None:
-    assert find_seen(size, Preprocessing(size=(32, 32), fit=fit, stored=stored)) == seen
+    assert find_visible(size, Preprocessing(size=(32, 32), fit=fit, stored=stored)) == seen
 
 
 @given(sides, sides, st.sampled_from(["crop", "stretch", "native"]))
-def test_heat_fits_any_image(height: int, width: int, fit: Fit) -> None:
+def test_saliency_fits_any_image(height: int, width: int, fit: Fit) -> None:
     preprocessing = Preprocessing(size=(32, 32), fit=fit, stored=(32, 32))
-    heat = spread_map(np.ones((2, 2), np.float32), (height, width), preprocessing)
-    assert heat.shape == (height, width)
-    assert set(np.unique(heat).tolist()) <= {0.0, 1.0}
-    assert lay_heat(np.zeros((height, width, 3), np.uint8), heat).shape == (height, width, 3)
+    saliency = fit_to_image(np.ones((2, 2), np.float32), (height, width), preprocessing)
+    assert saliency.shape == (height, width)
+    assert set(np.unique(saliency).tolist()) <= {0.0, 1.0}
+    assert overlay_saliency(np.zeros((height, width, 3), np.uint8), saliency).shape == (height, width, 3)
 
 
 @pytest.mark.parametrize("fit", ["crop", "stretch", "native"])
-def test_heat_comes_back_to_where_the_bright_spot_is(fit: Fit) -> None:
+def test_saliency_comes_back_to_where_the_bright_spot_is(fit: Fit) -> None:
     image = np.zeros((48, 36, 3), np.uint8)
     image[30:36, 6:12] = 255
     preprocessing = Preprocessing(size=(32, 32), fit=fit, stored=(48, 36) if fit == "native" else None)
     seen = fit_image(image, preprocessing.stored or preprocessing.size, fit, "bilinear")
-    heat = spread_map(seen[..., 0].astype(np.float32) / 255, (48, 36), preprocessing)
-    rows, columns = np.nonzero(heat > 0.5)
+    saliency = fit_to_image(seen[..., 0].astype(np.float32) / 255, (48, 36), preprocessing)
+    rows, columns = np.nonzero(saliency > 0.5)
     assert (rows.mean(), columns.mean()) == pytest.approx((32.5, 8.5), abs=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finesight.app.batch_size import choose_batch_size, tell_warmup
+from finesight.app.batch_size import check_warmup, choose_batch_size
 from finesight.config import OptimSettings, Settings
 
 
@@ -20,5 +20,5 @@ def test_no_smaller_than_its_parts() -> None:
 
 @pytest.mark.parametrize(("batch_size", "said"), [(10, True), (5, False)])
 def test_a_warmup_shorter_than_a_step(batch_size: int, said: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    tell_warmup(Settings(batch_size=batch_size), 10)
+    check_warmup(Settings(batch_size=batch_size), 10)
     assert ("no warm-up" in capsys.readouterr().err) is said

@@ -37,7 +37,7 @@ from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes
 from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
 from finesight.tasks.contract import LabelSearch, PredictRequest
-from finesight.training.losses import check_takes_shares, class_weights, parse_loss
+from finesight.training.losses import check_takes_probabilities, class_weights, parse_loss
 
 
 class Classification:
@@ -57,7 +57,7 @@ class Classification:
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
-            check_takes_shares(settings.loss.name)
+            check_takes_probabilities(settings.loss.name)
 
     def open_targets(
         self,
