@@ -13,7 +13,7 @@ from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError
 from finesight.training.losses import (
     LOSSES,
-    check_takes_shares,
+    check_takes_probabilities,
     class_weights,
     cross_entropy,
     dice,
@@ -184,11 +184,11 @@ def test_what_cannot_be_is_one_sentence(name: str, options: dict[str, object], m
 @pytest.mark.parametrize("name", ["focal", "dice", "lovasz", "cross_entropy+lovasz"])
 def test_mixed_images_need_cross_entropy(name: str) -> None:
     with pytest.raises(ConfigError, match="use cross_entropy"):
-        check_takes_shares(name)
+        check_takes_probabilities(name)
 
 
 def test_cross_entropy_takes_mixed_images() -> None:
-    check_takes_shares("cross_entropy")
+    check_takes_probabilities("cross_entropy")
     assert parse_loss("cross_entropy")(torch.zeros(2, CLASSES), torch.full((2, CLASSES), 0.25)) == pytest.approx(
         1.3863, abs=1e-4
     )
