@@ -33,7 +33,7 @@ def test_what_is_missing_is_made_and_every_check_is_accounted_for(run: Path) -> 
 
 def test_the_answer_is_the_same_in_words_as_json_and_from_python(run: Path) -> None:
     answer = finesight("findings", run, "--json").json()
-    assert answer == findings(run)
+    assert answer == findings(run).to_dict()
     assert answer == json.loads((run / "findings" / "val.json").read_text(encoding="utf-8"))
     words = finesight("findings", run).out
     for each in answer["findings"]:

@@ -50,7 +50,7 @@ def test_files_of_other_kinds(data: Path, name: str, content: bytes, says: str) 
     listing = read_listing(data)
     assert f"Passed over: {says}" in " ".join(listing.notes)
     assert len(listing.splits["train"]) + len(listing.splits["val"]) == 8
-    (problem,) = [each for each in inspect(data)["problems"] if each["code"] in ("D107", "D108")]
+    (problem,) = [each for each in inspect(data).problems if each.code in ("D107", "D108")]
     assert name in problem["keys"]
     assert ("class: 'lynx'" in " ".join(listing.notes)) == name.startswith("lynx")
 
@@ -141,7 +141,7 @@ def test_animations_are_told(data: Path, ending: str) -> None:
         data / f"fox/9.{ending}", "PNG" if ending == "apng" else None, save_all=True, append_images=frames[1:]
     )
     frames[0].save(data / "fox/8.gif")
-    told = [example["text"] for problem in inspect(data)["problems"] for example in problem["examples"]]
+    told = [example.text for problem in inspect(data).problems for example in problem.examples]
     assert any("an animation; its first frame is read" in text for text in told), told
 
 
