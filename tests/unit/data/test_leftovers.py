@@ -51,7 +51,7 @@ def test_files_of_other_kinds(data: Path, name: str, content: bytes, says: str) 
     assert f"Passed over: {says}" in " ".join(listing.notes)
     assert len(listing.splits["train"]) + len(listing.splits["val"]) == 8
     (problem,) = [each for each in inspect(data).problems if each.code in ("D107", "D108")]
-    assert name in problem["keys"]
+    assert name in problem.keys
     assert ("class: 'lynx'" in " ".join(listing.notes)) == name.startswith("lynx")
 
 
