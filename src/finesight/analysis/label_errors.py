@@ -54,15 +54,15 @@ class Region:
 
 @dataclass(frozen=True)
 class LabelError:
-    """given, suggested: class indices.
+    """given, suggested: class indices; of an image with several labels None for a label that it lacks.
 
     score: of an image, by how many powers of ten the suggested class is more probable than the given one (3 is a
     thousand times); of a region, its fraction of the image times its confidence, 0-1.
     """
 
     key: str
-    given: int
-    suggested: int
+    given: int | None
+    suggested: int | None
     score: float
     region: Region | None = None
 
@@ -100,14 +100,15 @@ def load_label_errors(run: RunFolder, split: str, classes: ClassList) -> LabelEr
 
 def name_classes(error: LabelError, classes: ClassList) -> SuspectedLabel:
     """The error with class ids in the place of indices."""
-    named = (error.key, classes.ids[error.given], classes.ids[error.suggested], round(error.score, 6))
+    given, suggested = ("" if index is None else classes.ids[index] for index in (error.given, error.suggested))
+    named = (error.key, given, suggested, round(error.score, 6))
     if (region := error.region) is None:
         return SuspectedLabel(*named)
     return SuspectedLabel(*named, region.number, round(region.share, 6), round(region.confidence, 6), *region.box)
 
 
 def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
-    given, suggested = (classes.ids.index(row[name]) for name in ("given", "suggested"))
+    given, suggested = (classes.ids.index(row[side]) if row[side] else None for side in ("given", "suggested"))
     region = None
     if "region" in row:
         top, left, bottom, right = (int(row[side]) for side in BOX)

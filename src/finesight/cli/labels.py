@@ -44,7 +44,7 @@ def print_rows(errors: Sequence[SuspectedLabel], names: dict[str, str]) -> None:
         return
     table = [("key", "given", "suggested", "score")]
     for error in errors:
-        given, suggested = (label_class(side, names[side]) for side in (error.given, error.suggested))
+        given, suggested = (label_class(side, names[side]) if side else "–" for side in (error.given, error.suggested))
         table.append((error.key, given, suggested, f"{error.score:.3f}"))
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     for row in table:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from finesight.analysis.wording import count_of
@@ -34,6 +34,7 @@ class Page:
     context: Mapping[str, Any]
     scripts: Sequence[str] = ()
     library: str = ""  # a script that `scripts` need
+    package: str = "finesight.reporting"  # whose templates/ holds parts of its own
     sprites: Sprites = NO_SPRITES
     definitions: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,7 +54,7 @@ def write_book(pages: Mapping[str, Page], out: Path, note: str = "") -> Path:
 
 
 def _render(page: Page) -> str:
-    environment = _environment()
+    environment = _environment(page.package)
     images = page.data.get("images", {}).get("key", ())
     # Globals, as macros have no access to the context.
     environment.globals["glossary"] = Glossary(page.definitions)
@@ -74,9 +75,9 @@ def name_split(split: str) -> str:
     return SPLIT_NAMES.get(split, split)
 
 
-def _environment() -> Environment:
+def _environment(package: str = "finesight.reporting") -> Environment:
     environment = Environment(
-        loader=PackageLoader("finesight.reporting"),
+        loader=ChoiceLoader([PackageLoader("finesight.reporting"), PackageLoader(package)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -27,6 +27,7 @@ class Outline:
     plot_key: str
     label_rule: str
     calibration_effect: str
+    package: str = "finesight.reporting"  # as of Page
 
 
 def make_run_page(
@@ -76,5 +77,6 @@ def make_run_page(
         definitions=evaluation.definitions if evaluation else {},
         scripts=(*scripts, *(("projection.js",) if embedding else ())),
         library=bokeh_script() if embedding else "",
+        package=outline.package,
         sprites=sprites,
     )

@@ -11,9 +11,12 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from finesight.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def read_json_lines(path: Path) -> list[Any]:
@@ -96,3 +99,14 @@ def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
                 yield row
     except (OSError, csv.Error) as error:
         raise RunError(f"{path} cannot be read: {error}.") from None
+
+
+def read_tensor(path: Path, name: str, again: str = "Evaluate again.") -> "np.ndarray":
+    """One tensor of a safetensors file. Raises RunError, with what makes the file once more."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)[name]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}. {again}") from None

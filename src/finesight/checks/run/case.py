@@ -23,6 +23,7 @@ from finesight.metrics.intervals import Measured
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.progress import progress_bar
 from finesight.run import schema
+from finesight.run.files import read_tensor
 from finesight.run.folder import RunFolder
 
 NEIGHBOURS = 10  # that vote on an image's class, as many as a map's quality is measured by
@@ -120,14 +121,7 @@ class Case:
         return probabilities
 
     def _read_logits(self) -> Floats:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path = self.run.evaluation(self.split) / schema.LOGITS
-        try:
-            return load_file(path)["logits"]
-        except (OSError, KeyError, SafetensorError) as error:
-            raise RunError(f"{path} is missing or damaged: {error}. Evaluate again.") from None
+        return read_tensor(self.run.evaluation(self.split) / schema.LOGITS, "logits")
 
     def image_losses(self) -> Floats:
         """-ln of the probability of the true class, of each image whose class is known."""

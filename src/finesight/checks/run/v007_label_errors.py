@@ -74,6 +74,13 @@ def _judge_search(case: Case) -> Explanation | None:
     )
 
 
+def _contrast(case: Case, error: LabelError) -> str:
+    if error.given is None or error.suggested is None:
+        label, what = (error.suggested, "missing") if error.given is None else (error.given, "one too many")
+        return f"{case.label(label or 0)} that is {what}"
+    return f"{case.label(error.given)} that looks like {case.label(error.suggested)}"
+
+
 def _describe(case: Case, errors: Sequence[LabelError]) -> str:
-    labels = [f"{case.label(error.given)} that looks like {case.label(error.suggested)}" for error in errors]
+    labels = [_contrast(case, error) for error in errors]
     return join_some(list(dict.fromkeys(labels)), limit=3)
