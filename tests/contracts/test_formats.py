@@ -47,6 +47,16 @@ def make_manifest(root: Path) -> None:
             rows.writerow([f"images/{index}, {name}.png", name, split, 'said "so"'])
 
 
+def make_multilabel_manifest(root: Path) -> None:
+    root.mkdir()
+    with (root / "several.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["image", "labels", "split"])
+        for index, (split, name, number) in enumerate(SAMPLES):
+            _write(root / "images" / f"{index}.png")
+            rows.writerow([f"images/{index}.png", f"{name}; {NAMES[int(number) % 2]}", split])
+
+
 def _write_pair(image: Path, mask: Path, number: int) -> None:
     _write(image)
     mask.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +100,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "name_prefix": make_name_prefix,
     "class_folders": make_class_folders,
     "manifest": make_manifest,
+    "multilabel_manifest": make_multilabel_manifest,
     "mask_suffix": make_mask_suffix,
     "mask_folders": make_mask_folders,
     "mask_manifest": make_mask_manifest,

@@ -16,6 +16,7 @@ MASK_RULE = "masks.json"
 SPLITS = "splits.csv"
 CLASS_COUNTS = "class_counts.json"
 STRIDE_BOUNDS = "stride_ceiling.json"
+THRESHOLDS = "thresholds.json"
 JOURNAL = "journal.jsonl"
 TIMINGS = "timings.jsonl"
 FREEZING = "freezing.jsonl"
@@ -119,6 +120,7 @@ FILES = {
     SPLITS: "`split,key,label` of every sample",
     CLASS_COUNTS: "images, or pixels, of each class in the training split",
     STRIDE_BOUNDS: "of masks: the best mIoU each output stride can reach on the training split",
+    THRESHOLDS: "of several labels an image: the probability from which on each class is predicted",
     JOURNAL: "a line an epoch: metrics, and which epoch is kept; the same for the same seed",
     TIMINGS: "a line an epoch: seconds, images a second; never the same twice",
     FREEZING: "the freeze ledger, a line an epoch",

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from finesight.data.targets import NoTargets, TargetKind
 from finesight.tasks.classification.labels import Labels
+from finesight.tasks.multilabel.targets import LabelSets
 from finesight.tasks.segmentation.mask_targets import MaskFiles
 
 if TYPE_CHECKING:
@@ -11,7 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "TASKS", "find_task", "make_page"]
 
-TARGETS: dict[str, TargetKind] = {"classification": Labels(), "segmentation": MaskFiles(), "none": NoTargets()}
+TARGETS: dict[str, TargetKind] = {
+    "classification": Labels(),
+    "multilabel": LabelSets(),
+    "segmentation": MaskFiles(),
+    "none": NoTargets(),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,14 @@ from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks.classification.spec import Classification
 from finesight.tasks.contract import Task
+from finesight.tasks.multilabel.spec import Multilabel
 from finesight.tasks.segmentation.spec import Segmentation
 
-TASKS: dict[str, Task] = {"classification": Classification(), "segmentation": Segmentation()}
+TASKS: dict[str, Task] = {
+    "classification": Classification(),
+    "multilabel": Multilabel(),
+    "segmentation": Segmentation(),
+}
 
 
 def find_task(run: RunFolder) -> Task:

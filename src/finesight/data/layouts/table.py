@@ -14,6 +14,7 @@ from finesight.data.layouts.label_folders import (
     read_name_prefix,
 )
 from finesight.data.layouts.manifest import fits_manifest, read_manifest_of
+from finesight.data.layouts.multilabel_manifest import fits_multilabel_manifest, read_multilabel_manifest
 from finesight.data.layouts.pair_layouts import fits_pairs, read_pairs
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.sample import Item
@@ -51,6 +52,12 @@ FORMATS = {
         "classification",
         partial(fits_manifest, kind="labels"),
         partial(read_manifest_of, kind="labels"),
+    ),
+    "multilabel_manifest": Format(
+        "a CSV file with several labels an image: a cell such as forest;water, or a column of 0 and 1 for each class",
+        "multilabel",
+        fits_multilabel_manifest,
+        read_multilabel_manifest,
     ),
     "mask_suffix": Format(
         "pairs such as 7_sat.jpg and 7_mask.png (or 7.jpg and 7_mask.png), perhaps below train and val",

@@ -1,0 +1,52 @@
+"""Losses of yes-or-no questions, one a class. As in training.losses each is the mean over the batch of all ranks."""
+
+import difflib
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from finesight import distributed
+from finesight.errors import ConfigError
+from finesight.task import Loss
+
+GAMMA = 2.0  # of the focal loss, as in Lin 2017
+
+
+def binary_cross_entropy(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Tensor:
+    """Of each decision, (n, C). weights: of the positive decisions of each class."""
+    return F.binary_cross_entropy_with_logits(logits, truth, pos_weight=weights, reduction="none")
+
+
+def focal(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Tensor:
+    """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
+    p = logits.sigmoid()
+    right = p * truth + (1 - p) * (1 - truth)
+    return binary_cross_entropy(logits, truth, weights) * (1 - right) ** GAMMA
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor | None], Tensor]] = {
+    "cross_entropy": binary_cross_entropy,
+    "focal": focal,
+}
+
+
+def parse_loss(name: str, label_smoothing: float = 0.0, weights: Tensor | None = None) -> Loss:
+    """The loss of a name, from logits float32 (n, C) and targets uint8 (n, C) to a scalar. Raises ConfigError.
+
+    label_smoothing: moves the truth from 0 and 1 towards 0.5, by half of it. weights: float32 (C,).
+    """
+    if name not in LOSSES:
+        near = difflib.get_close_matches(name, LOSSES, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Of several labels there are {' and '.join(LOSSES)}."
+        raise ConfigError(f"No loss {name!r} for several labels an image. {hint}")
+    measure = LOSSES[name]
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        truth = targets.float() * (1 - label_smoothing) + label_smoothing / 2
+        each = measure(logits.float(), truth, None if weights is None else weights.to(logits.device))
+        total = distributed.all_reduce_sum(torch.stack([each.sum(), each.new_tensor(each.numel())]))
+        return total[0] / total[1]
+
+    return loss

@@ -1,0 +1,46 @@
+"""The probabilities from which on a run predicts each class: thresholds.json, fitted on its validation split."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.errors import RunError, blame_files
+from finesight.metrics.calibration import Calibration
+from finesight.run import schema
+from finesight.run.folder import RunFolder
+
+
+@dataclass(frozen=True, eq=False)
+class FittedDecisions:
+    """thresholds: float32 (C,), those of the highest F1 on a split. calibration: how right its probabilities are."""
+
+    split: str
+    classes: ClassList
+    thresholds: Tensor
+    calibration: Calibration
+
+    def save(self, run: RunFolder, tta: bool = False) -> None:
+        """The thresholds of test-time augmentation are those without it."""
+        self.calibration.save(run, tta)
+        if not tta:
+            values = [round(value, 6) for value in self.thresholds.tolist()]
+            chosen = dict(zip(self.classes.ids, values, strict=True))
+            run.write_json(schema.THRESHOLDS, {"split": self.split, "thresholds": chosen})
+
+    def describe(self) -> str:
+        low, high = self.thresholds.min().item(), self.thresholds.max().item()
+        return f"Thresholds of the highest F1 of each class: {low:.2f} to {high:.2f}. {self.calibration.describe()}"
+
+
+def read_thresholds(run: RunFolder | None, classes: ClassList) -> Tensor | None:
+    """float32 (C,), as saved; None where nothing was fitted yet. Raises RunError where the file is damaged."""
+    if run is None or not run.has(schema.THRESHOLDS):
+        return None
+    with blame_files(run.path):
+        saved = run.read_json(schema.THRESHOLDS)["thresholds"]
+        values = torch.tensor([float(saved[label]) for label in classes.ids])
+    if not bool(((values >= 0) & (values <= 1)).all()):
+        raise RunError(f"{run.path / schema.THRESHOLDS} is damaged: a threshold is a probability, 0 to 1.")
+    return values
