@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from finesight.data.targets import NoTargets, TargetKind
 from finesight.tasks.classification.labels import Labels
-from finesight.tasks.multilabel.targets import LabelSets
+from finesight.tasks.multilabel.label_sets import LabelSets
 from finesight.tasks.segmentation.mask_targets import MaskFiles
 
 if TYPE_CHECKING:

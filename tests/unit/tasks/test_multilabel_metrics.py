@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 from torchmetrics.functional.classification import multilabel_average_precision
 
 from finesight.errors import DataError, ModelError
-from finesight.tasks.multilabel.metrics import (
+from finesight.tasks.multilabel.decision_metrics import (
     DEFINITIONS,
     average_precision,
     count_decisions,

@@ -10,7 +10,7 @@ from finesight.metrics.significance import score_mean
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
-from finesight.tasks.multilabel.targets import SEPARATOR
+from finesight.tasks.multilabel.label_sets import SEPARATOR
 
 COLUMNS = ("key", "target", "prediction", "confidence")
 MACRO_F1 = Scoring(

@@ -20,9 +20,9 @@ from finesight.reporting.sections import describe_kept_epoch
 from finesight.reporting.thumbnails import make_sprites
 from finesight.run import schema
 from finesight.run.folder import RunFolder
+from finesight.tasks.multilabel.decision_metrics import THRESHOLD
 from finesight.tasks.multilabel.evaluation import read_statistics
-from finesight.tasks.multilabel.metrics import THRESHOLD
-from finesight.tasks.multilabel.targets import SEPARATOR
+from finesight.tasks.multilabel.label_sets import SEPARATOR
 from finesight.tasks.multilabel.thresholds import read_thresholds
 
 ERRORS_SHOWN = 60

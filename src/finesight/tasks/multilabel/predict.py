@@ -7,8 +7,8 @@ from finesight.inference.continuation import identify
 from finesight.inference.prediction_table import check_table, predict_table
 from finesight.run.results import Unreadable
 from finesight.tasks.contract import PredictRequest
-from finesight.tasks.multilabel.metrics import predict_labels
-from finesight.tasks.multilabel.targets import SEPARATOR
+from finesight.tasks.multilabel.decision_metrics import predict_labels
+from finesight.tasks.multilabel.label_sets import SEPARATOR
 from finesight.tasks.multilabel.thresholds import read_thresholds
 
 COLUMNS = ("filename", "labels", "probabilities")

@@ -13,9 +13,9 @@ from finesight.metrics.calibration import calibrate
 from finesight.metrics.evaluation import Metrics, write_metrics
 from finesight.run import schema
 from finesight.run.files import write_atomically, write_csv
+from finesight.tasks.multilabel.decision_metrics import DEFINITIONS, fit_thresholds, multilabel_metrics, predict_labels
 from finesight.tasks.multilabel.evaluation import COLUMNS, find_main
-from finesight.tasks.multilabel.metrics import DEFINITIONS, fit_thresholds, multilabel_metrics, predict_labels
-from finesight.tasks.multilabel.targets import SEPARATOR
+from finesight.tasks.multilabel.label_sets import SEPARATOR
 from finesight.tasks.multilabel.thresholds import FittedDecisions
 
 

@@ -30,14 +30,14 @@ from finesight.run.results import Compared, Unreadable
 from finesight.task import Callback, Loss, Score
 from finesight.tasks.classification.comparison import gather_changes
 from finesight.tasks.contract import LabelSearch, PredictRequest
+from finesight.tasks.multilabel.decision_losses import parse_loss
+from finesight.tasks.multilabel.decision_metrics import multilabel_metrics
 from finesight.tasks.multilabel.evaluation import read_evaluation, read_statistics
 from finesight.tasks.multilabel.label_errors import find_wrong_labels
-from finesight.tasks.multilabel.losses import parse_loss
-from finesight.tasks.multilabel.metrics import multilabel_metrics
+from finesight.tasks.multilabel.label_sets import SEPARATOR, LabelSets
 from finesight.tasks.multilabel.page import OVERLAY_SIDE, list_false_classes, make_page
 from finesight.tasks.multilabel.predict import predict
 from finesight.tasks.multilabel.score import MultilabelScore
-from finesight.tasks.multilabel.targets import SEPARATOR, LabelSets
 from finesight.tasks.multilabel.thresholds import read_thresholds
 from finesight.training.losses import class_weights
 
