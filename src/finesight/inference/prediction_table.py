@@ -20,6 +20,7 @@ from finesight.progress import progress_bar
 from finesight.run.files import write_csv
 from finesight.run.results import Unreadable
 
+DEFAULT_OUT = "predictions.csv"
 Batch = list[tuple[Item, Any]]
 
 

@@ -20,6 +20,7 @@ from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
+from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
@@ -47,7 +48,7 @@ class Classification:
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("crop", "stretch")
     has_head_rows = True
-    default_out = "predictions.csv"
+    default_out = DEFAULT_OUT
     refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
     quick_label_search = True
     overlay_side = OVERLAY_SIDE

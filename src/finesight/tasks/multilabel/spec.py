@@ -20,6 +20,7 @@ from finesight.data.sample import Item
 from finesight.data.targets import TargetKind, list_labels
 from finesight.data.transforms import augment
 from finesight.errors import ConfigError
+from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
@@ -53,7 +54,7 @@ class Multilabel:
     best_metric = "map"
     default_model = "efficientnet_lite0"
     fits: tuple[Fit, ...] = ("stretch", "crop")  # a crop may lose what a label names
-    default_out = "predictions.csv"
+    default_out = DEFAULT_OUT
     refused_options: Mapping[str, str] = {"index": "", "overlay": "", "calibrated": UNCALIBRATED}
     quick_label_search = True
     overlay_side = OVERLAY_SIDE
