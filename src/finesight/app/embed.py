@@ -121,7 +121,7 @@ def measure_similarity(
     if not (known := targets >= 0).all():  # an image without any label is of no class
         features, targets, predictions = features[known], targets[known], predictions[known]
         keys = [key for key, is_known in zip(keys, known, strict=True) if is_known]
-        owners = None if owners is None else owners[known]
+        groups = None if groups is None else groups[known]
     pair = torch.from_numpy(targets), torch.from_numpy(predictions)
     confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()
     similarity = measure_class_similarity(features, targets, confusion, classes.names, classes.ids, keys, groups)
