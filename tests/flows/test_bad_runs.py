@@ -144,7 +144,7 @@ def test_a_split_that_is_not_there(trained: Path) -> None:
 
 def test_a_split_is_written_nowhere_but_in_its_run(copy: Path, small: Path) -> None:
     for name in ("../../elsewhere", "/tmp/elsewhere", "a/b", ".."):
-        assert "no name for a split" in finesight("evaluate", copy, "--data", small, "--split", name).error()
+        assert "Invalid split name" in finesight("evaluate", copy, "--data", small, "--split", name).error()
 
 
 def test_other_data_of_an_unknown_class(trained: Path, tmp_path: Path) -> None:
