@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 
@@ -8,11 +8,11 @@ SideHelp = "Run folder, or several of different seeds joined by commas."
 
 
 def compare(
-    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help=SideHelp)],
-    improved: Annotated[str, typer.Argument(metavar="IMPROVED", help=SideHelp)],
+    baseline: Annotated[str, Argument(metavar="BASELINE", help=SideHelp)],
+    improved: Annotated[str, Argument(metavar="IMPROVED", help=SideHelp)],
     split: SplitOption = "val",
-    resamples: Annotated[int, typer.Option(metavar="N", help="Bootstrap resamples of the images.")] = 10_000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the resampling.")] = 0,
+    resamples: Annotated[int, Option(metavar="N", help="Bootstrap resamples of the images.")] = 10_000,
+    seed: Annotated[int, Option(metavar="N", help="Seed of the resampling.")] = 0,
     json_output: JsonOption = False,
 ) -> None:
     """Compare two runs on the same images: which is better, by how much, with what confidence.

@@ -1,13 +1,13 @@
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from finesight.cli.options import JsonOption, print_json, print_line
 
 
 def demo(
     out: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Folder for four runs and their report; overwritten.")
+        str, Option(metavar="FOLDER", help="Folder for four runs and their report; overwritten.")
     ] = "runs/demo",
     json_output: JsonOption = False,
 ) -> None:

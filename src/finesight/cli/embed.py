@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from finesight.cli.options import DataOption, JsonOption, RunArgument, SplitOption, print_json, print_line
 
@@ -9,16 +9,16 @@ def embed(
     run: RunArgument,
     data: DataOption = "",
     split: SplitOption = "",
-    method: Annotated[str, typer.Option(metavar="tsne|umap|pca", help="Projection to two dimensions.")] = "tsne",
+    method: Annotated[str, Option(metavar="tsne|umap|pca", help="Projection to two dimensions.")] = "tsne",
     engine: Annotated[
-        str, typer.Option(metavar="opentsne|sklearn", help="t-SNE implementation; sklearn: with its default settings.")
+        str, Option(metavar="opentsne|sklearn", help="t-SNE implementation; sklearn: with its default settings.")
     ] = "opentsne",
-    perplexity: Annotated[float | None, typer.Option(help="t-SNE: effective number of neighbours.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the projection.")] = None,
-    onto: Annotated[str, typer.Option(metavar="SPLIT", help="Add the images to the projection of this split.")] = "",
+    perplexity: Annotated[float | None, Option(help="t-SNE: effective number of neighbours.")] = None,
+    seed: Annotated[int | None, Option(help="Seed of the projection.")] = None,
+    onto: Annotated[str, Option(metavar="SPLIT", help="Add the images to the projection of this split.")] = "",
     stability: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--stability", help="Check whether similar classes stay similar in six more projections. Takes a minute."
         ),
     ] = False,

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from finesight.cli.options import (
     DataOption,
@@ -18,35 +18,30 @@ from finesight.run.results import Evaluated, ScoredMasks
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.")] = "",
+    run: Annotated[str, Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.")] = "",
     data: DataOption = "",
     split: SplitOption = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
-    tta: Annotated[bool, typer.Option("--tta", help="Test-time augmentation; results go to SPLIT_tta.")] = False,
-    truth: Annotated[
-        str, typer.Option(metavar="MASKS", help="Folder of true masks, to score masks without a run.")
-    ] = "",
+    tta: Annotated[bool, Option("--tta", help="Test-time augmentation; results go to SPLIT_tta.")] = False,
+    truth: Annotated[str, Option(metavar="MASKS", help="Folder of true masks, to score masks without a run.")] = "",
     pred: Annotated[
-        str, typer.Option(metavar="MASKS", help="With --truth: folder of predicted masks with the same names.")
+        str, Option(metavar="MASKS", help="With --truth: folder of predicted masks with the same names.")
     ] = "",
     classes: Annotated[
-        str, typer.Option(metavar="FILE", help="With --truth: class colours, a TOML, JSON or CSV file, or `deepglobe`.")
+        str, Option(metavar="FILE", help="With --truth: class colours, a TOML, JSON or CSV file, or `deepglobe`.")
     ] = "",
-    boundary: Annotated[bool, typer.Option("--boundary", help="With --truth: also boundary IoU; slower.")] = False,
+    boundary: Annotated[bool, Option("--boundary", help="With --truth: also boundary IoU; slower.")] = False,
     ignore: Annotated[
-        str,
-        typer.Option(metavar="VALUE", help="With --truth: value, #RRGGBB or class to leave out; or several: 0,255."),
+        str, Option(metavar="VALUE", help="With --truth: value, #RRGGBB or class to leave out; or several: 0,255.")
     ] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--set", metavar="NAME=VALUE", help="With --truth: how masks are read, such as data.colour_tolerance=9."
         ),
     ] = None,
-    out: Annotated[
-        str, typer.Option(metavar="FOLDER", help="With --truth: folder for the scores. Default: none.")
-    ] = "",
+    out: Annotated[str, Option(metavar="FOLDER", help="With --truth: folder for the scores. Default: none.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Score a run on labelled images, or predicted masks against true ones.

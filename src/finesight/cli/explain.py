@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
 from finesight.progress import say
@@ -9,11 +9,11 @@ from finesight.run.results import Focus
 
 def explain(
     run: RunArgument,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Images, or folders of images.")],
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Folder for the overlays.")] = "explained",
+    images: Annotated[list[str], Argument(metavar="IMAGE…", help="Images, or folders of images.")],
+    out: Annotated[str, Option(metavar="FOLDER", help="Folder for the overlays.")] = "explained",
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", metavar="NAME", help="Class to explain instead of the predicted one; repeatable."),
+        Option("--class", metavar="NAME", help="Class to explain instead of the predicted one; repeatable."),
     ] = None,
     json_output: JsonOption = False,
 ) -> None:
@@ -40,7 +40,7 @@ def explain(
     for key, reason in result.unreadable:
         say(f"Not read: {key!r} {reason}")
     if result.unreadable:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def describe(seen: Focus) -> str:

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from finesight.cli.options import (
     IgnoreOption,
@@ -19,7 +19,7 @@ def findings(
     run: RunArgument,
     split: SplitOption = "val",
     ignore: IgnoreOption = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Leave out checks that read the images again.")] = False,
+    fast: Annotated[bool, Option("--fast", help="Leave out checks that read the images again.")] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Check a run: what is wrong with it or worth knowing, each with its numbers.

@@ -1,7 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from finesight.cli.options import (
     IgnoreOption,
@@ -19,18 +19,18 @@ CLASSES_SHOWN = 12
 
 
 def inspect(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Folder or CSV file with your images.")],
-    val: Annotated[str, typer.Option(metavar="PATH", help="Folder of the validation images, if it is another.")] = "",
-    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, where it is not recognised.")] = "",
+    data: Annotated[str, Argument(metavar="DATA", help="Folder or CSV file with your images.")],
+    val: Annotated[str, Option(metavar="PATH", help="Folder of the validation images, if it is another.")] = "",
+    format: Annotated[str, Option(metavar="NAME", help="Layout of the data, where it is not recognised.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
-    classes: Annotated[str, typer.Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
-    html: Annotated[str, typer.Option(metavar="FILE", help="Also write a page with the images.")] = "",
+    classes: Annotated[str, Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
+    html: Annotated[str, Option(metavar="FILE", help="Also write a page with the images.")] = "",
     split: Annotated[
-        str, typer.Option(metavar="FILE", help="Write a CSV to train on: scenes and copies all on one side.")
+        str, Option(metavar="FILE", help="Write a CSV to train on: scenes and copies all on one side.")
     ] = "",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
+        list[str] | None, Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
     ] = None,
     ignore: IgnoreOption = None,
     json_output: JsonOption = False,
@@ -67,7 +67,7 @@ def inspect(
             counts = ", ".join(f"{count:,} {name}" for name, count in result.split.items())
             print_line(f"Split that keeps scenes and copies together: {split} ({counts})")
     if not result.is_fit:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def print_summary(result: Audited) -> None:

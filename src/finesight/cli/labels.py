@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from finesight.analysis.wording import label_class
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
@@ -12,8 +12,8 @@ ROWS_SHOWN = 30
 
 def labels(
     run: RunArgument,
-    split: Annotated[str, typer.Option(metavar="NAME", help="Split of the run: val or train.")] = "val",
-    out: Annotated[str, typer.Option(metavar="CSV", help="Copy of the list; the run folder always has one.")] = "",
+    split: Annotated[str, Option(metavar="NAME", help="Split of the run: val or train.")] = "val",
+    out: Annotated[str, Option(metavar="CSV", help="Copy of the list; the run folder always has one.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """List labels that are probably wrong, found by confident learning: of images, or of regions of masks.

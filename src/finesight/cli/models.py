@@ -1,17 +1,16 @@
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, print_json
 
 
 def models(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Model to print. Default: list all.")] = "",
-    other: Annotated[str, typer.Argument(metavar="[OTHER]", help="Model to compare it with.")] = "",
-    classes: Annotated[int, typer.Option(min=1, metavar="N", help="Outputs of the head.")] = 1000,
+    name: Annotated[str, Argument(metavar="[NAME]", help="Model to print. Default: list all.")] = "",
+    other: Annotated[str, Argument(metavar="[OTHER]", help="Model to compare it with.")] = "",
+    classes: Annotated[int, Option(min=1, metavar="N", help="Outputs of the head.")] = 1000,
     freeze_before: Annotated[
-        str,
-        typer.Option(metavar="LAYER", help="Count every layer before this one as frozen; `head`: all but the head."),
+        str, Option(metavar="LAYER", help="Count every layer before this one as frozen; `head`: all but the head.")
     ] = "",
     json_output: JsonOption = False,
 ) -> None:

@@ -4,30 +4,26 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from finesight.progress import sanitise
 from finesight.run.results import Result, plain
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
+RunArgument = Annotated[str, Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
 DataOption = Annotated[
-    str, typer.Option("--data", metavar="PATH", help="Other images than the run's own: a folder or CSV file.")
+    str, Option("--data", metavar="PATH", help="Other images than the run's own: a folder or CSV file.")
 ]
-SplitOption = Annotated[
-    str, typer.Option("--split", metavar="NAME", help="Split, such as train, val or test. Default: val.")
-]
+SplitOption = Annotated[str, Option("--split", metavar="NAME", help="Split, such as train, val or test. Default: val.")]
 ImagesOption = Annotated[
-    str,
-    typer.Option("--images", metavar="GLOB", help="Pattern for the images, such as 'photos/**/*.jpg'; needs --masks."),
+    str, Option("--images", metavar="GLOB", help="Pattern for the images, such as 'photos/**/*.jpg'; needs --masks.")
 ]
 MasksOption = Annotated[
-    str,
-    typer.Option("--masks", metavar="GLOB", help="Pattern for their masks, paired by name, such as 'labels/*.png'."),
+    str, Option("--masks", metavar="GLOB", help="Pattern for their masks, paired by name, such as 'labels/*.png'.")
 ]
 IgnoreOption = Annotated[
-    list[str] | None, typer.Option("--ignore", metavar="CODE", help="Skip a check, such as V003 or D305; repeatable.")
+    list[str] | None, Option("--ignore", metavar="CODE", help="Skip a check, such as V003 or D305; repeatable.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+JsonOption = Annotated[bool, Option("--json", help="Print the result as one JSON object on stdout.")]
 
 
 def print_json(result: Result | Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
 from finesight.progress import say
@@ -8,27 +8,22 @@ from finesight.progress import say
 
 def predict(
     run: RunArgument,
-    images: Annotated[str, typer.Argument(metavar="INPUT", help="Folder of images, or one image.")],
+    images: Annotated[str, Argument(metavar="INPUT", help="Folder of images, or one image.")],
     out: Annotated[
-        str, typer.Option(metavar="PATH", help="CSV file to write (default predictions.csv), or folder of masks.")
+        str, Option(metavar="PATH", help="CSV file to write (default predictions.csv), or folder of masks.")
     ] = "",
     header: Annotated[
-        str,
-        typer.Option(metavar="NAMES", help="Column names for file, label and, if wanted, probability: filename,label."),
+        str, Option(metavar="NAMES", help="Column names for file, label and, if wanted, probability: filename,label.")
     ] = "",
-    ids: Annotated[bool, typer.Option("--ids", help="Write class ids instead of names.")] = False,
-    index: Annotated[bool, typer.Option("--index", help="Write masks of class values instead of colours.")] = False,
-    overlay: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Also write the images overlaid with their masks.")
-    ] = "",
+    ids: Annotated[bool, Option("--ids", help="Write class ids instead of names.")] = False,
+    index: Annotated[bool, Option("--index", help="Write masks of class values instead of colours.")] = False,
+    overlay: Annotated[str, Option(metavar="FOLDER", help="Also write the images overlaid with their masks.")] = "",
     tta: Annotated[
         bool,
-        typer.Option(
-            "--tta", help="Test-time augmentation, with the run's flips and rotations; takes 2 to 8 times as long."
-        ),
+        Option("--tta", help="Test-time augmentation, with the run's flips and rotations; takes 2 to 8 times as long."),
     ] = False,
     calibrated: Annotated[
-        bool, typer.Option("--calibrated", help="Calibrate probabilities with the run's temperature.")
+        bool, Option("--calibrated", help="Calibrate probabilities with the run's temperature.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -57,4 +52,4 @@ def predict(
     for key, reason in result.unreadable:
         say(f"Not read: {key!r} {reason}")
     if result.unreadable:
-        raise typer.Exit(1)
+        raise Exit(1)

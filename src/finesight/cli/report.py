@@ -1,19 +1,17 @@
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 
-RunsArgument = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="Run folder; several are compared with the first.")
-]
+RunsArgument = Annotated[list[str], Argument(metavar="RUN...", help="Run folder; several are compared with the first.")]
 
 
 def report(
     runs: RunsArgument,
     out: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="HTML",
             help="File to write. Default: report.html in RUN; of several runs, comparison.html in the last.",
         ),

