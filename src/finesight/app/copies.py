@@ -3,6 +3,7 @@
 import filecmp
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -11,32 +12,28 @@ from finesight.data.sample import Item
 START = 2**16  # bytes that are compared first
 
 
-def find_copies(items: Iterable[Item], originals: Sequence[Path]) -> list[str]:
+def find_copies(items: Sequence[Item], originals: Sequence[Path]) -> list[str]:
     """Keys of items whose file is one of `originals`, or holds the same bytes. Only files of one size are opened."""
-    by_size = defaultdict(list)
-    for path in originals:
-        by_size[_size(path)].append(path)
-    by_start: dict[int, dict[bytes, list[Path]]] = {}
-    found = []
-    for item in items:
-        size = _size(item.path)
-        if size < 0 or size not in by_size:
-            continue
-        if size not in by_start:
-            by_start[size] = defaultdict(list)
-            for path in by_size[size]:
-                by_start[size][_start(path)].append(path)
-        if any(_is_same(item.path, path) for path in by_start[size].get(_start(item.path), ())):
-            found.append(item.key)
-    return found
+    sizes, known = _sizes(item.path for item in items), _sizes(originals)
+    shared = set(sizes.values()) & set(known.values())
+    by_start = defaultdict(list)
+    for path, size in known.items():
+        if size in shared:
+            by_start[_start(path)].append(path)
+
+    def is_copy(path: Path) -> bool:
+        return sizes.get(path) in shared and any(_is_same(path, other) for other in by_start[_start(path)])
+
+    return [item.key for item in items if is_copy(item.path)]
 
 
-def _size(path: Path) -> int:
-    """In bytes; -1 of a file that is gone."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    """In bytes, of the files that are there."""
+    sizes = {}
+    for path in paths:
+        with suppress(OSError):
+            sizes[path] = path.stat().st_size
+    return sizes
 
 
 def _start(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from finesight.config import Preprocessing, Settings
+from finesight.data.decoders import Images
 from finesight.data.image_cache import open_pixels
 from finesight.data.images.reading_notes import describe_reading
 from finesight.data.listing import Listing
@@ -35,17 +36,15 @@ def open_split(
     data, items = settings.data, listing.splits[split]
     say_reading(items, preprocessing, f"{split}: ")
     size = task.targets.choose_size(items, preprocessing, to_train)
+    stored = size if preprocessing.fit == "native" else preprocessing.stored or preprocessing.size
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,
-            size if preprocessing.fit == "native" else preprocessing.stored or preprocessing.size,
-            preprocessing.fit,
-            preprocessing.interpolation,
+            Images(stored, preprocessing.fit, preprocessing.interpolation, preprocessing.scale),
             limit_gb=data.image_cache_gb,
             mode=data.image_cache,
             on_bad=data.on_bad_image,
             progress=bar.advance,
-            scale=preprocessing.scale,
         )
     if pixels.note and data.image_cache == "auto":
         say(f"Note: {pixels.note}")

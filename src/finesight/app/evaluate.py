@@ -35,14 +35,16 @@ def evaluate(
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
     read by the run's rule; images of other classes are left out and counted. split is then one of theirs, or, for data
     without splits, a name for the result, `test` by default. tta: test-time augmentation; results go to SPLIT_tta.
-    images, masks: globs for the images and masks of `data`, if they have masks.
+    images, masks: globs for the images and masks of `data`, if they have masks; by default the run's where they fit.
     """
     own = RunData.of(run)
     folder, settings, model = own.run, own.settings, restore_model(own.run)
     if (images or masks) and not data:
         raise ConfigError("--images and --masks are about other data than the run's own: name them with --data.")
     with distributed.first_on_machine():
-        reading = choose_globs(settings.data, data, images, masks) if data else None
+        reading = settings.data
+        if images or masks or (data and not can_be_read(data, reading.images, reading.masks)):
+            reading = replace(reading, images=images, masks=masks)
         split, dataset = open_run_split(own, data, split, reading)
     empty = own.task.new_score(folder.read_classes(), run=folder)
     score = score_split(Predictor.here(model, settings, tta), dataset, empty)
@@ -55,13 +57,6 @@ def evaluate(
         score.save(folder.evaluation(split), dataset.keys)
     found = score.metrics()
     return Evaluated(split, found.num_samples, found.values, found.definitions)
-
-
-def choose_globs(settings: DataSettings, data: str | Path, images: str, masks: str) -> DataSettings:
-    """The settings with the globs of other data's images and masks: those given, or the run's if they fit."""
-    if not (images or masks) and can_be_read(data, settings.images, settings.masks):
-        return settings
-    return replace(settings, images=images, masks=masks)
 
 
 def keep_calibration(run: RunFolder, score: Score, split: str, tta: bool = False) -> None:

@@ -66,11 +66,11 @@ class RunData:
     @cached_property
     def rule(self) -> Rule:
         """How targets are read; found once, before training."""
-        return self.task.targets.find_rule(self.run, self.settings.data, lambda: self._trained)
-
-    @property
-    def _trained(self) -> list[Item]:
-        return [item for split in self.recorded for item in self.listing.splits[split]]
+        return self.task.targets.find_rule(
+            self.run,
+            self.settings.data,
+            lambda: [item for split in self.recorded for item in self.listing.splits[split]],
+        )
 
     def find_items(self, split: str) -> dict[str, Item]:
         """Images of the training split and of this one by key; none of a split of other data, where the same key is

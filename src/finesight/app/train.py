@@ -131,10 +131,6 @@ def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Pa
     return Trainer(job)
 
 
-def describe_bounds(bounds: Mapping[str, float]) -> str:
-    return ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in bounds.items())
-
-
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
     """The run as it was; what would change the result is refused."""
     run = RunFolder.open(out)
@@ -168,7 +164,8 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     run.create()
     locks.enter_context(run.lock())
     if bounds:
-        say("mIoU upper bound of each output stride on these masks: " + describe_bounds(bounds) + ".")
+        found = ", ".join(f"{miou:.3f} at stride {stride}" for stride, miou in bounds.items())
+        say(f"mIoU upper bound of each output stride on these masks: {found}.")
         run.write_json(schema.STRIDE_BOUNDS, {"miou": bounds})
     run.write_settings(job.settings)
     run.write_json(schema.ENVIRONMENT, describe_environment(job))

@@ -1,9 +1,8 @@
 from typing import Annotated
 
-from typer import Argument, Exit, Option
+from typer import Argument, Option
 
-from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
-from finesight.progress import say
+from finesight.cli.options import JsonOption, RunArgument, print_json, print_line, refuse_unreadable
 from finesight.run.results import Focus
 
 
@@ -37,10 +36,7 @@ def explain(
         for seen in result.images:
             print_line(describe(seen))
         print_line(f"{len(result.images)} overlays in {result.out}, from layer {result.layer}")
-    for key, reason in result.unreadable:
-        say(f"Not read: {key!r} {reason}")
-    if result.unreadable:
-        raise Exit(1)
+    refuse_unreadable(result.unreadable)
 
 
 def describe(seen: Focus) -> str:

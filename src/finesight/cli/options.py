@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
-from finesight.progress import sanitise
-from finesight.run.results import Result, plain
+from finesight.progress import sanitise, say
+from finesight.run.results import Result, Unreadable, plain
 
 RunArgument = Annotated[str, Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
 DataOption = Annotated[
@@ -33,6 +33,14 @@ def print_json(result: Result | Mapping[str, Any]) -> None:
 def print_ignored(ignored: Mapping[str, str]) -> None:
     if ignored:
         print_line(f"{len(ignored)} check{'' if len(ignored) == 1 else 's'} ignored: {', '.join(ignored)}")
+
+
+def refuse_unreadable(unreadable: Unreadable) -> None:
+    """Lists what could not be read; exit code 1 if there is any."""
+    for key, reason in unreadable:
+        say(f"Not read: {key!r} {reason}")
+    if unreadable:
+        raise Exit(1)
 
 
 def print_line(text: str = "") -> None:

@@ -1,9 +1,8 @@
 from typing import Annotated
 
-from typer import Argument, Exit, Option
+from typer import Argument, Option
 
-from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
-from finesight.progress import say
+from finesight.cli.options import JsonOption, RunArgument, print_json, print_line, refuse_unreadable
 
 
 def predict(
@@ -49,7 +48,4 @@ def predict(
         print_json(result)
     else:
         print_line(f"{result.num_samples} predictions in {result.out}")
-    for key, reason in result.unreadable:
-        say(f"Not read: {key!r} {reason}")
-    if result.unreadable:
-        raise Exit(1)
+    refuse_unreadable(result.unreadable)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.classes import ClassList, Colour, compose
-from finesight.data.class_mapping import make_mapped
+from finesight.data.class_mapping import make_mapped, parse_colour
 from finesight.errors import DataError
 
 PRESETS = {
@@ -224,9 +224,8 @@ def _ignored(ignore: object, classes: ClassList) -> int:
 
 
 def _parse_colour(value: object) -> Colour:
-    if isinstance(value, str) and re.fullmatch("#?[0-9A-Fa-f]{6}", value):
-        red, green, blue = bytes.fromhex(value.removeprefix("#"))
-        return red, green, blue
+    if isinstance(value, str) and (colour := parse_colour(f"#{value.removeprefix('#')}")):
+        return colour
     if isinstance(value, list) and len(value) == 3 and all(type(part) is int and 0 <= part <= 255 for part in value):
         return value[0], value[1], value[2]
     raise DataError(f"colour {value!r} should be #RRGGBB or three numbers from 0 to 255.")

@@ -5,11 +5,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from finesight.config import PixelScale
 from finesight.data.cache_files import StoredPixels, open_stored
-from finesight.data.decoders import Decoder, Images
-from finesight.data.images.image import BadImage, Fit, Interpolation, Progress, check_images
-from finesight.data.images.scaling import AS_STORED
+from finesight.data.decoders import Decoder
+from finesight.data.images.image import BadImage, Progress, check_images
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
@@ -49,23 +47,6 @@ class DecodedPixels:
 
 
 def open_pixels(
-    items: Sequence[Item],
-    stored: tuple[int, int] | None,
-    fit: Fit,
-    interpolation: Interpolation,
-    *,
-    limit_gb: float = 8.0,
-    mode: Mode = "auto",
-    on_bad: Literal["stop", "skip"] = "stop",
-    progress: Progress | None = None,
-    scale: PixelScale | None = AS_STORED,
-) -> tuple[Pixels, tuple[Item, ...], tuple[BadImage, ...]]:
-    """`open_rows` of images fitted to `stored`; None: each in its own size."""
-    decoder = Images(stored, fit, interpolation, scale)
-    return open_rows(items, decoder, limit_gb=limit_gb, mode=mode, on_bad=on_bad, progress=progress)
-
-
-def open_rows(
     items: Sequence[Item],
     decoder: Decoder,
     *,

@@ -5,6 +5,7 @@ image, so an image is changed in the same way whatever batch it falls into and w
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,7 @@ def _sample_images(
     size: tuple[int, int],
 ) -> Tensor:
     if settings.randaugment:
-        images = _randaugment(images, settings.randaugment, draws[:, 8])
+        images = _change_each(images, "RandAugment", draws[:, 8], num_ops=2, magnitude=settings.randaugment)
     pixels = images.float()
     whole = preprocessing.fit == "native"
     seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
@@ -105,7 +106,7 @@ def _sample_images(
     if settings.colour:
         pixels = _colour(pixels, settings.colour, draws[:, 5:8])
     if settings.erase:
-        pixels = _erase(pixels, settings.erase, draws[:, 9])
+        pixels = _change_each(pixels, "RandomErasing", draws[:, 9], p=settings.erase, value=[127.5])
     return normalise(pixels, preprocessing)
 
 
@@ -247,22 +248,13 @@ def _colour(pixels: Tensor, strength: float, draws: Tensor) -> Tensor:
     return coloured
 
 
-def _randaugment(images: Tensor, magnitude: int, draws: Tensor) -> Tensor:
+def _change_each(images: Tensor, change: str, draws: Tensor, **options: Any) -> Tensor:
+    """Each by a transform of torchvision, whose draws are torch's: its generator gets the image's own number as seed."""
     from torchvision.transforms import v2
 
-    change = v2.RandAugment(num_ops=2, magnitude=magnitude)
-    return torch.stack([_seeded(change, image, draw) for image, draw in zip(images, draws, strict=True)])
-
-
-def _erase(pixels: Tensor, chance: float, draws: Tensor) -> Tensor:
-    from torchvision.transforms import v2
-
-    change = v2.RandomErasing(p=chance, value=[127.5])
-    return torch.stack([_seeded(change, image, draw) for image, draw in zip(pixels, draws, strict=True)])
-
-
-def _seeded(change: torch.nn.Module, image: Tensor, draw: Tensor) -> Tensor:
-    """torchvision draws from torch's global generator: set it from the image's own number."""
-    torch.manual_seed(int(draw.item() * 2**24))
-    changed: Tensor = change(image)
-    return changed
+    transform = getattr(v2, change)(**options)
+    changed = []
+    for image, draw in zip(images, draws, strict=True):
+        torch.manual_seed(int(draw.item() * 2**24))
+        changed.append(transform(image))
+    return torch.stack(changed)

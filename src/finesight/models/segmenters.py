@@ -164,10 +164,13 @@ def _timm_backbone(name: str) -> nn.Module:
     return backbone
 
 
-def torchvision_segmenter(name: str, head: str, starts_from: str, num_classes: int) -> Segmenter:
+def torchvision_segmenter(name: str, num_classes: int) -> Segmenter:
+    """name: ARCH_BACKBONE."""
     from torchvision.models import get_model
 
-    options = {} if name.startswith("lraspp") else {"aux_loss": False}
+    is_light, starts_from = name.startswith("lraspp"), name.partition("_")[2]
+    options = {} if is_light else {"aux_loss": False}
+    head = "classifier.high_classifier" if is_light else "classifier.4"
     network = get_model(name, weights=None, weights_backbone=None, num_classes=num_classes, **options)
     return Segmenter(TorchvisionSegmenter(network), head, starts_from=starts_from, carry_over=carry_over_backbone)
 
@@ -206,25 +209,20 @@ def _efficientnet(name: str, num_classes: int) -> Segmenter:
 
 
 SEGMENTERS: dict[str, Callable[[int], Segmenter]] = {  # name → maker; its argument is the number of classes
-    "fcn/efficientnet_lite0": partial(_efficientnet, "efficientnet_lite0"),
-    "fcn/efficientnet_lite1": partial(_efficientnet, "efficientnet_lite1"),
-    "fcn/efficientnet_lite2": partial(_efficientnet, "efficientnet_lite2"),
+    **{f"fcn/efficientnet_lite{number}": partial(_efficientnet, f"efficientnet_lite{number}") for number in range(3)},
     "vgg16_fcn32s": partial(_reference, Vgg16FCN32, "score_fr", "features.17"),
     "vgg16_fcn8s": partial(_reference, Vgg16FCN8, "fcn6.0", ""),
     "vgg16_fcn32s_paper": partial(_paper, PaperFCN32s),
     "vgg16_fcn16s_paper": partial(_paper, PaperFCN16s),
     "vgg16_fcn8s_paper": partial(_paper, PaperFCN8s),
     "vgg16_fcn8s_paper_at_once": partial(_paper, partial(PaperFCN8s, at_once=True)),
-    "fcn_resnet50": partial(torchvision_segmenter, "fcn_resnet50", "classifier.4", "resnet50"),
-    "fcn_resnet101": partial(torchvision_segmenter, "fcn_resnet101", "classifier.4", "resnet101"),
-    "deeplabv3_resnet50": partial(torchvision_segmenter, "deeplabv3_resnet50", "classifier.4", "resnet50"),
-    "deeplabv3_resnet101": partial(torchvision_segmenter, "deeplabv3_resnet101", "classifier.4", "resnet101"),
-    "deeplabv3_mobilenet_v3_large": partial(
-        torchvision_segmenter, "deeplabv3_mobilenet_v3_large", "classifier.4", "mobilenet_v3_large"
-    ),
-    "lraspp_mobilenet_v3_large": partial(
-        torchvision_segmenter, "lraspp_mobilenet_v3_large", "classifier.high_classifier", "mobilenet_v3_large"
-    ),
+    **{
+        name: partial(torchvision_segmenter, name)
+        for name in (
+            *("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"),
+            *("deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"),
+        )
+    },
 }
 SEGMENTER_FAMILIES: dict[str, Callable[[str, int], Segmenter]] = {  # prefix → maker of (rest of the name, classes)
     "fcn/timm/": timm_segmenter,

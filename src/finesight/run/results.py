@@ -1,9 +1,9 @@
 """What the public functions return: frozen values whose `to_dict()` is what `--json` prints."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 Unreadable = list[tuple[str, str]]  # (key, reason)
@@ -22,11 +22,10 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Result:
-    left_out: ClassVar[tuple[str, ...]] = ()  # keys that are missing where their value is None
-
     def to_dict(self) -> dict[str, Any]:
-        named = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: plain(value) for name, value in named if value is not None or name not in self.left_out}
+        """A field whose default is None is left out where it is None."""
+        named = ((each, getattr(self, each.name)) for each in fields(self))
+        return {each.name: plain(value) for each, value in named if value is not None or each.default is not None}
 
 
 @dataclass(frozen=True)
@@ -175,12 +174,10 @@ class Audited(Result):
     mask_kinds: dict[str, int]
     codes: dict[str, int]
     num_bytes: int
-    split: dict[str, int] | None
+    split: dict[str, int] | None = field(default=None, kw_only=True)
     problems: tuple[Finding, ...]
     ignored: dict[str, str]
     is_fit: bool
-
-    left_out: ClassVar[tuple[str, ...]] = ("split",)
 
 
 @dataclass(frozen=True)
@@ -201,8 +198,6 @@ class SuspectedLabel(Result):
     left: int | None = None
     bottom: int | None = None
     right: int | None = None
-
-    left_out: ClassVar[tuple[str, ...]] = ("region", "share", "confidence", "top", "left", "bottom", "right")
 
 
 @dataclass(frozen=True)
@@ -267,9 +262,7 @@ class Compared(Result):
     architecture: dict[str, Any] | None
     better: list[str]
     worse: list[str]
-    mcnemar: McNemar | None
-
-    left_out: ClassVar[tuple[str, ...]] = ("mcnemar",)
+    mcnemar: McNemar | None = None
 
 
 @dataclass(frozen=True)

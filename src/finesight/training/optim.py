@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,23 +20,16 @@ def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.
     A frozen parameter has no gradient, so it gets no optimiser state. Only matrices and kernels decay: see `decays`.
     Groups carry `scale` (learning rate relative to optim.lr) and `module` names for the ledger.
     """
-    groups: dict[tuple[float, bool], dict[str, object]] = {}
+    groups: dict[tuple[float, bool], dict[str, Any]] = {}
     scales, exempt = learning_rate_scales(model, settings), list_exempt(model.network)
     for module_name, module in model.network.named_modules():
         for name, parameter in module.named_parameters(module_name, recurse=False):
-            key = (scales[module_name], decays(name, parameter, exempt))
-            group = groups.setdefault(
-                key,
-                {
-                    "params": [],
-                    "modules": [],
-                    "scale": key[0],
-                    "lr": settings.lr * key[0],
-                    "weight_decay": settings.weight_decay if key[1] else 0.0,
-                },
-            )
-            group["params"].append(parameter)  # type: ignore[attr-defined]
-            group["modules"].append(module_name)  # type: ignore[attr-defined]
+            scale, is_decayed = scales[module_name], decays(name, parameter, exempt)
+            decay = settings.weight_decay if is_decayed else 0.0
+            new = {"params": [], "modules": [], "scale": scale, "lr": settings.lr * scale, "weight_decay": decay}
+            group = groups.setdefault((scale, is_decayed), new)
+            group["params"].append(parameter)
+            group["modules"].append(module_name)
     return OPTIMISERS[settings.name](list(groups.values()), settings, fused)
 
 
@@ -66,18 +61,16 @@ def _make_sgd(groups: list[dict[str, object]], settings: OptimSettings, fused: b
     )
 
 
-def _make_adam(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
-    return torch.optim.Adam(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=fused or None)
-
-
-def _make_adamw(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=fused or None)
+def _make_adam(
+    kind: type[torch.optim.Adam], groups: list[dict[str, object]], settings: OptimSettings, fused: bool
+) -> torch.optim.Optimizer:
+    return kind(groups, lr=settings.lr, betas=(settings.momentum, 0.999), fused=fused or None)
 
 
 OPTIMISERS: dict[str, Callable[[list[dict[str, object]], OptimSettings, bool], torch.optim.Optimizer]] = {
     "sgd": _make_sgd,
-    "adam": _make_adam,
-    "adamw": _make_adamw,
+    "adam": partial(_make_adam, torch.optim.Adam),
+    "adamw": partial(_make_adam, torch.optim.AdamW),
 }
 
 

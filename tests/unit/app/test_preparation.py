@@ -76,7 +76,10 @@ def test_a_run_from_before_the_choice_goes_on_by_the_plain_maximum(trained: Path
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("segmentatoin", "Did you mean 'segmentation'?"), ("x", "There are: auto, classification, segmentation")],
+    [
+        ("segmentatoin", "Did you mean 'segmentation'?"),
+        ("x", "There are: auto, classification, multilabel, segmentation"),
+    ],
 )
 def test_a_task_that_is_not_in_the_table(name: str, says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):

@@ -13,7 +13,7 @@ import pytest
 
 from finesight.data import cache_files, decoders
 from finesight.data.cache_files import StoredPixels
-from finesight.data.decoders import stored_size
+from finesight.data.decoders import Images, stored_size
 from finesight.data.image_cache import DecodedPixels, Pixels, open_pixels
 from finesight.data.images.image import BadImage, UnreadableImage, fit_image, read_image
 from finesight.data.sample import Item
@@ -35,7 +35,7 @@ def items(draw: Draw) -> list[Item]:
 
 
 def _open(items: list[Item], **options: object) -> Pixels:
-    return open_pixels(items, SIZE, "crop", "bilinear", **options)[0]  # type: ignore[arg-type]
+    return open_pixels(items, Images(SIZE, "crop", "bilinear", {}), **options)[0]  # type: ignore[arg-type]
 
 
 def _expected(items: list[Item]) -> np.ndarray:
@@ -45,7 +45,7 @@ def _expected(items: list[Item]) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["on", "off", "auto"])
 def test_pixels_are_the_fitted_images(items: list[Item], mode: str) -> None:
     done: list[int] = []
-    pixels, kept, bad = open_pixels(items, SIZE, "crop", "bilinear", mode=mode, progress=done.append)  # type: ignore[arg-type]
+    pixels, kept, bad = open_pixels(items, Images(SIZE, "crop", "bilinear", {}), mode=mode, progress=done.append)  # type: ignore[arg-type]
     assert isinstance(pixels, DecodedPixels if mode == "off" else StoredPixels)
     assert bool(pixels.note) == (mode == "off")
     assert (kept, bad, len(pixels), sum(done)) == (tuple(items), (), 40, 40)
@@ -70,9 +70,9 @@ def test_keyed_by_content_order_and_settings(items: list[Item], folder: Path, dr
     _open(items)
     _open(items[::-1])
     _open(items[1:])
-    open_pixels(items, (8, 9), "crop", "bilinear")
-    open_pixels(items, SIZE, "stretch", "bilinear")
-    open_pixels(items, SIZE, "crop", "bicubic")
+    open_pixels(items, Images((8, 9), "crop", "bilinear", {}))
+    open_pixels(items, Images(SIZE, "stretch", "bilinear", {}))
+    open_pixels(items, Images(SIZE, "crop", "bicubic", {}))
     draw("0.png", size=(10, 12), seed=99)
     changed = _open(items)
     np.testing.assert_array_equal(changed.read([0]), _expected(items[:1]))
@@ -87,14 +87,14 @@ def test_bad_images_stop_or_are_skipped(items: list[Item], mode: str) -> None:
     for _ in range(2):  # built, then reopened
         with pytest.raises(DataError, match=r"(?s)^2 of 40 .*'4.png' is empty .*'9.png' does not exist"):
             _open(items, **options)
-        pixels, kept, bad = open_pixels(items, SIZE, "crop", "bilinear", on_bad="skip", **options)  # type: ignore[arg-type]
+        pixels, kept, bad = open_pixels(items, Images(SIZE, "crop", "bilinear", {}), on_bad="skip", **options)  # type: ignore[arg-type]
         assert bad == (BadImage("4.png", "is empty (0 bytes)"), BadImage("9.png", "does not exist"))
         assert list(kept) == [item for index, item in enumerate(items) if index not in (4, 9)]
         np.testing.assert_array_equal(pixels.read(range(38)), _expected(list(kept)))
     for item in items:
         item.path.write_bytes(b"?")
     with pytest.raises(DataError, match=r"(?s)40 of 40 .*and 20 more$"):
-        open_pixels(items, SIZE, "crop", "bilinear", on_bad="skip", mode=mode)  # type: ignore[arg-type]
+        open_pixels(items, Images(SIZE, "crop", "bilinear", {}), on_bad="skip", mode=mode)  # type: ignore[arg-type]
 
 
 def test_a_image_that_was_bad_for_a_moment_is_tried_again(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,9 +197,10 @@ from finesight.data import decoders
 from finesight.data import image_cache
 from finesight.data.formats import list_images
 if sys.argv[2] == "hang":
-    decode = image_cache.Images.decode
-    image_cache.Images.decode = lambda self, item: time.sleep(60) if item.key == "39.png" else decode(self, item)
-pixels, _, _ = image_cache.open_pixels(list_images(sys.argv[1]), (8, 8), "crop", "bilinear", mode="on")
+    decode = decoders.Images.decode
+    decoders.Images.decode = lambda self, item: time.sleep(60) if item.key == "39.png" else decode(self, item)
+decoder = decoders.Images((8, 8), "crop", "bilinear", {})
+pixels, _, _ = image_cache.open_pixels(list_images(sys.argv[1]), decoder, mode="on")
 print(pixels.read(range(40)).sum())
 """
 
@@ -270,9 +271,9 @@ def test_stored_size_of_mixed_and_bad_images(draw: Draw, items: list[Item]) -> N
 def test_images_in_their_own_sizes(items: list[Item], mode: str) -> None:
     items[4].path.write_bytes(b"")
     with pytest.raises(DataError, match=r"^1 of 40"):
-        open_pixels(items, None, "native", "bilinear", mode=mode)  # type: ignore[arg-type]
+        open_pixels(items, Images(None, "native", "bilinear", {}), mode=mode)  # type: ignore[arg-type]
     for _ in range(2):  # built, then reopened
-        pixels, kept, bad = open_pixels(items, None, "native", "bilinear", mode=mode, on_bad="skip")  # type: ignore[arg-type]
+        pixels, kept, bad = open_pixels(items, Images(None, "native", "bilinear", {}), mode=mode, on_bad="skip")  # type: ignore[arg-type]
         assert ([each.key for each in bad], len(pixels)) == (["4.png"], 39)
         for one in (pixels, pickle.loads(pickle.dumps(pixels))):
             for index, item in enumerate(kept):
@@ -288,4 +289,4 @@ def test_none_of_many_sizes_can_be_read(items: list[Item], mode: str) -> None:
     for item in items:
         item.path.write_bytes(b"?")
     with pytest.raises(DataError, match=r"(?s)40 of 40 .*and 20 more$"):
-        open_pixels(items, None, "native", "bilinear", on_bad="skip", mode=mode)  # type: ignore[arg-type]
+        open_pixels(items, Images(None, "native", "bilinear", {}), on_bad="skip", mode=mode)  # type: ignore[arg-type]

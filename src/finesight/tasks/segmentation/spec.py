@@ -16,7 +16,7 @@ from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
 from finesight.data.formats import list_unmasked
-from finesight.data.image_cache import open_rows
+from finesight.data.image_cache import open_pixels
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset, MaskTargets, Targets
@@ -94,7 +94,7 @@ class Segmentation:
             raise DataError(f"{listing.root} holds images without masks; a segmentation run needs pairs.")
         data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:
-            masks, _, _ = open_rows(
+            masks, _, _ = open_pixels(
                 items,
                 Masks(stored, preprocessing.fit, listing.rule),
                 limit_gb=data.image_cache_gb,
