@@ -9,7 +9,7 @@ from typing import Any
 from finesight.checks.contract import Checked, refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
-from finesight.config import DataSettings, load_settings
+from finesight.config import DataSettings, add_given, load_settings
 from finesight.data.audit import Audit, audit_files
 from finesight.data.formats import FORMATS
 from finesight.data.layouts.manifest import write_manifest
@@ -42,7 +42,7 @@ def inspect(
     """
     refuse_unknown(ignore, CHECKS)
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
-    chosen = load_settings(overrides=dict(settings or {}) | {name: value for name, value in given.items() if value})
+    chosen = load_settings(overrides=add_given(settings, given))
     audit = audit_data(chosen.data, chosen.seed, chosen.batch_size)
     found = run_checks(CHECKS, audit, ignore)
     written = write_split(audit, Path(split), chosen.seed) if split else None

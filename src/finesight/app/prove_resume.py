@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.backend.device import Machine
-from finesight.config import Settings, load_settings, locate, to_toml
+from finesight.config import Settings, add_given, load_settings, locate, to_toml
 from finesight.errors import FinesightError
 from finesight.progress import say
 from finesight.run import schema
@@ -37,8 +37,7 @@ def prove_resume(
     Takes what `train` takes; the runs are made in a temporary folder, in processes of their own, and deleted.
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model}
-    overrides = {**(settings or {}), **{name: value for name, value in named.items() if value}}
-    short = shorten(locate(load_settings(recipe, overrides)))
+    short = shorten(locate(load_settings(recipe, add_given(settings, named))))
     with tempfile.TemporaryDirectory(prefix="finesight-proof-") as folder:
         recipe_file = Path(folder) / "proof.toml"
         recipe_file.write_text(to_toml(short), encoding="utf-8")

@@ -18,7 +18,7 @@ from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, choose_settings, describe_progress, record_epochs
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.memory import is_out_of_memory
-from finesight.config import load_settings, locate
+from finesight.config import add_given, load_settings, locate
 from finesight.data.transforms import cut_centre
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
 from finesight.inference.predictor import Predictor, score_split
@@ -55,7 +55,7 @@ def train(
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
-    overrides = {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
+    overrides = add_given(settings, named)
     if resume and not str(out):
         raise ConfigError("--resume continues a run: name it with --out RUN.")
     if distributed.launch() and not str(out):

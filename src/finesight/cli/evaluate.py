@@ -11,8 +11,8 @@ from finesight.cli.options import (
     print_json,
     print_line,
     print_metrics,
+    read_settings,
 )
-from finesight.config import parse_override
 from finesight.errors import ConfigError
 from finesight.run.results import Evaluated, ScoredMasks
 
@@ -61,7 +61,7 @@ def evaluate(
             raise ConfigError("Use --truth and --pred together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
-        settings = dict(map(parse_override, set_ or [])) | ({"data.ignore": ignore} if ignore else {})
+        settings = read_settings(set_, {"data.ignore": ignore})
         scored = score_masks(truth, pred, classes=classes, boundary=boundary, out=out, settings=settings)
         result: ScoredMasks | Evaluated = scored
         heading = f"{scored.num_samples} masks"

@@ -11,6 +11,7 @@ from finesight.cli.options import (
     print_ignored,
     print_json,
     print_line,
+    read_settings,
 )
 from finesight.run.results import Audited, Finding
 
@@ -48,10 +49,8 @@ def inspect(
     `finesight inspect land/train --split land/split.csv`
     """
     from finesight.app.inspect import inspect as run_inspection
-    from finesight.config import parse_override
 
-    settings = dict(parse_override(text) for text in set_ or [])
-    settings |= {name: glob for name, glob in (("data.images", images), ("data.masks", masks)) if glob}
+    settings = read_settings(set_, {"data.images": images, "data.masks": masks})
     result = run_inspection(
         data, val=val, format=format, classes=classes, html=html, split=split, settings=settings, ignore=ignore or ()
     )

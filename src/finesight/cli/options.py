@@ -1,11 +1,12 @@
 """Options that several commands share, and how results are printed, with control characters made harmless."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
+from finesight.config import add_given, parse_override
 from finesight.progress import sanitise, say
 from finesight.run.results import Result, Unreadable, plain
 
@@ -24,6 +25,11 @@ IgnoreOption = Annotated[
     list[str] | None, Option("--ignore", metavar="CODE", help="Skip a check, such as V003 or D305; repeatable.")
 ]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as one JSON object on stdout.")]
+
+
+def read_settings(set_: Sequence[str] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of --set, and over them those of other options that are given."""
+    return add_given(dict(map(parse_override, set_ or [])), named)
 
 
 def print_json(result: Result | Mapping[str, Any]) -> None:

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from finesight.cli.options import ImagesOption, JsonOption, MasksOption, print_json, print_line, print_metrics
+from finesight.cli.options import (
+    ImagesOption,
+    JsonOption,
+    MasksOption,
+    print_json,
+    print_line,
+    print_metrics,
+    read_settings,
+)
 from finesight.errors import ConfigError
 
 
@@ -70,7 +78,6 @@ def train(
         print_settings(json_output)
         return
     from finesight.app.train import train as run_training
-    from finesight.config import parse_override
 
     named = {
         "model.weights": weights,
@@ -82,9 +89,7 @@ def train(
         "seed": seed,
         "data.on_bad_image": on_bad_image,
     }
-    values = dict(parse_override(text) for text in set_ or []) | {
-        name: value for name, value in named.items() if value not in ("", None)
-    }
+    values = read_settings(set_, named)
     if checkpoint_every:
         values |= parse_checkpoint_every(checkpoint_every)
     if prove_resume:

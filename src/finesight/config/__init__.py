@@ -3,6 +3,7 @@
 from finesight.config.dotted import dotted_settings, flatten, set_dotted
 from finesight.config.loading import (
     RECIPES,
+    add_given,
     check,
     describe_settings,
     list_recipes,
@@ -44,6 +45,7 @@ __all__ = [
     "Preprocessing",
     "Settings",
     "SnapshotSettings",
+    "add_given",
     "check",
     "describe_settings",
     "dotted_settings",

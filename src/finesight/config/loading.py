@@ -49,6 +49,11 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
     return settings
 
 
+def add_given(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name, and over them those of `named` that are given: neither "" nor None."""
+    return {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}
+
+
 def parse_settings(values: Mapping[str, Any], notes: list[str] | None = None) -> Settings:
     """Checks a nested mapping, as TOML gives it, and builds Settings from it.
 

@@ -86,7 +86,8 @@ def open_stored(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
         raise OSError(f"{need / 1e9:.1f} GB are over the limit of {limit / 1e9:.1f} GB (data.image_cache_gb)")
     folder = cache_folder() / "pixels"
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
+    for leftover in folder.glob("*.building"):  # of builders that died; a living one holds its lock
+        _remove_unused(leftover)
     settings = [FORMAT, PIL.__version__, len(items), *decoder.settings]
     path = folder / f"{_digest([decoder.path(item) for item in items], settings)}.npy"
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
@@ -174,12 +175,6 @@ def _make_room(folder: Path, need: int, limit: int) -> None:
     free = shutil.disk_usage(folder).free
     if need + SPARE_BYTES > free:
         raise OSError(f"{need / 1e9:.1f} GB are needed on a disk with {free / 1e9:.1f} GB free")
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Half-built files whose builders have died; a living one holds its lock."""
-    for path in folder.glob("*.building"):
-        _remove_unused(path)
 
 
 def _remove_unused(path: Path) -> bool:

@@ -30,13 +30,10 @@ CSV_COLUMNS = [
     for colours in ((), ("colour",), ("color",), ("r", "g", "b"))
 ]
 COLUMN_NAMES = {
-    "class_id": "id",
-    "label_id": "id",
-    "index": "id",
-    "idx": "id",
-    "class": "name",
-    "class_name": "name",
-} | {"label": "name", "red": "r", "green": "g", "blue": "b"}
+    **dict.fromkeys(("class_id", "label_id", "index", "idx"), "id"),
+    **dict.fromkeys(("class", "class_name", "label"), "name"),
+    **{"red": "r", "green": "g", "blue": "b"},
+}
 NUMBERED = (
     re.compile(r"(?P<id>[0-9]+)\s*[\s,;:=]\s*(?P<name>.+)"),
     re.compile(r"(?P<name>.+?)\s*[\s,;:=]\s*(?P<id>[0-9]+)"),
@@ -178,16 +175,12 @@ def _read_numbered(lines: list[str]) -> ClassList | None:
     return None
 
 
-def _read_toml(text: str) -> ClassList:
-    return _from_document(tomllib.loads(text))
-
-
 READERS: dict[str, Callable[[str], ClassList]] = {
     ".json": _read_json,
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".txt": _read_txt,
-    ".toml": _read_toml,
+    ".toml": lambda text: _from_document(tomllib.loads(text)),
 }
 
 

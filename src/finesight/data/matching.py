@@ -17,7 +17,7 @@ def find_class(label: str, classes: ClassList) -> int | None:
         if label in values:
             return values.index(label)
     known = [*enumerate(classes.ids), *enumerate(classes.names), *((index, name) for name, index in merged.items())]
-    near = {index for index, value in known if _is_near(value, label)}
+    near = {index for index, value in known if _fold(value) == _fold(label)}
     return near.pop() if len(near) == 1 else None
 
 
@@ -25,10 +25,6 @@ def index_labels(classes: ClassList) -> dict[str, int]:
     """Class index by label, as ClassList.index finds it: of merged labels, ids and names."""
     indices = {label: i for labels in (classes.names, classes.ids) for i, label in enumerate(labels)}
     return indices | {label: classes.ids.index(target) for label, target in classes.mapping if target}
-
-
-def _is_near(value: str, label: str) -> bool:
-    return _fold(value) == _fold(label)
 
 
 def _fold(text: str) -> str:

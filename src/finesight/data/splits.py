@@ -8,20 +8,9 @@ from hashlib import blake2b
 from finesight.data.sample import Item
 
 SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "trainval": "train",  # as VOC calls train and val together
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "development": "val",
-    "eval": "val",
-    "evaluation": "val",
-    "test": "test",
-    "testing": "test",
-    "holdout": "test",
-    "hold_out": "test",
+    **dict.fromkeys(("train", "training", "trainval"), "train"),  # trainval: VOC's train and val together
+    **dict.fromkeys(("val", "valid", "validation", "dev", "development", "eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "testing", "holdout", "hold_out"), "test"),
 }
 SPLIT_FOLDER = re.compile(
     f"({'|'.join(sorted(SPLIT_WORDS, key=len, reverse=True))})"

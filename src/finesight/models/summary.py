@@ -74,11 +74,7 @@ def format_layers(network: dict[str, Any], width: int = 0) -> list[str]:
     """One line per layer: name (in at least `width` columns), type, output shape, parameters, and frozen or not."""
     width = max(width, *(len(layer["name"]) for layer in network["layers"]))
     return [
-        f"{layer['name']:{width}}  {layer['type']:24} {format_shape(layer['output_shape']):16} "
+        f"{layer['name']:{width}}  {layer['type']:24} {'×'.join(map(str, layer['output_shape'])) or '–':16} "
         f"{layer['parameters']:>12,}{'  frozen' if layer['frozen'] else ''}"
         for layer in network["layers"]
     ]
-
-
-def format_shape(shape: Collection[int]) -> str:
-    return "×".join(str(length) for length in shape) or "–"

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from finesight.errors import RunError
 
@@ -65,23 +65,15 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO(newline="")
-    write_rows(text, [header, *rows])
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def write_rows(file: TextIO, rows: Iterable[Sequence[object]]) -> int:
-    """Writes rows of CSV whose lines end in a line feed, and returns how many.
+    """Lines end in a line feed.
 
     Rows with a carriage return are quoted whole: Python before 3.13 would leave it bare, and read it as a line's end.
     """
-    plain = csv.writer(file, lineterminator="\n")
-    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    count = 0
-    for row in rows:
+    text = io.StringIO(newline="")
+    plain, quoted = (csv.writer(text, lineterminator="\n", quoting=kind) for kind in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    for row in (header, *rows):
         (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
-        count += 1
-    return count
+    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
@@ -101,12 +93,12 @@ def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
         raise RunError(f"{path} cannot be read: {error}.") from None
 
 
-def read_tensor(path: Path, name: str, again: str = "Evaluate again.") -> "np.ndarray":
-    """One tensor of a safetensors file. Raises RunError, with what makes the file once more."""
+def read_tensor(path: Path, name: str) -> "np.ndarray":
+    """One tensor of a safetensors file that `evaluate` wrote. Raises RunError."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         return load_file(path)[name]
     except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{path} is missing or damaged: {error}. {again}") from None
+        raise RunError(f"{path} is missing or damaged: {error}. Evaluate again.") from None

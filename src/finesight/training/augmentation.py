@@ -54,16 +54,12 @@ def mix_images(
     images: Tensor, targets: Tensor, settings: Settings, num_classes: int, epoch: int
 ) -> tuple[Tensor, Tensor]:
     """MixUp or CutMix by torchvision, in epochs that mix: targets become class probabilities (n, C)."""
-    mixup, cutmix = settings.augment.mixup, settings.augment.cutmix
     if not mixes(settings, epoch):
         return images, targets
     from torchvision.transforms import v2
 
-    choices = []
-    if mixup:
-        choices.append(v2.MixUp(alpha=mixup, num_classes=num_classes))
-    if cutmix:
-        choices.append(v2.CutMix(alpha=cutmix, num_classes=num_classes))
+    kinds = ((v2.MixUp, settings.augment.mixup), (v2.CutMix, settings.augment.cutmix))
+    choices = [kind(alpha=alpha, num_classes=num_classes) for kind, alpha in kinds if alpha]
     mix = choices[int(torch.randint(len(choices), ()))]
     mixed, probabilities = mix(images, targets)
     return mixed.contiguous(memory_format=torch.channels_last), probabilities
