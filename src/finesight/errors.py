@@ -1,9 +1,11 @@
 """Errors a user can act on: what is wrong, where, what to do. Exit code 2, no traceback."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+NUM_LISTED = 20  # problems an error names
 
 
 class FinesightError(Exception):
@@ -51,6 +53,12 @@ def blame_files(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise RunError(f"A file in {folder} is damaged ({error!r}): restore it, or use another folder.") from error
+
+
+def list_problems(start: str, problems: Sequence[str]) -> str:
+    """A sentence, and below it the problems, a line each; of many the first."""
+    more = [f"  and {len(problems) - NUM_LISTED:,} more"] if len(problems) > NUM_LISTED else []
+    return "\n".join([start, *(f"  {problem}" for problem in problems[:NUM_LISTED]), *more])
 
 
 def suggest(name: str, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:

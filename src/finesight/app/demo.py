@@ -18,7 +18,7 @@ LAND = ("fcn32s", "fcn8s", "light")  # recipes demo-NAME: the baseline, what imp
 def demo(out: str | Path = "runs/demo") -> Demonstrated:
     """Trains on handwritten digits and on a Landsat scene, and writes one report on both.
 
-    out: folder for the four runs and the report; made anew.
+    out: folder for the four runs and the report; overwritten.
     """
     folder = Path(out)
     if folder.exists() and not RunFolder(folder / "digits").is_run():

@@ -37,7 +37,7 @@ VALIDATION = range(128, 256)  # columns of the scene; every class but developed 
 def write_scene(folder: Path | None = None) -> Path:
     """`train/` and `validation/` with `images/` and `masks/` each, and classes.json; made once, kept in the cache.
 
-    Images are colour infrared (near infrared, red, green as red, green, blue), 64 x 64 px. No pixel is in both parts:
+    Images are colour infrared (near infrared, red, green as red, green, blue), 64 x 64 px. No pixel is in both splits:
     columns 128 to 255 are for validation. Pixels without data are UNKNOWN in the masks, and counted in note.txt.
     Raises FetchError where the scene cannot be fetched.
     """
@@ -89,13 +89,13 @@ def stretch(bands: np.ndarray) -> np.ndarray:
 
 
 def cut_tiles(image: np.ndarray, mask: np.ndarray, folder: Path) -> None:
-    """Both parts: validation tiles lie side by side, training tiles overlap by half."""
-    for part, columns, step in (
+    """Both splits: validation tiles lie side by side, training tiles overlap by half."""
+    for split, columns, step in (
         ("validation", VALIDATION, TILE),
         ("train", range(VALIDATION.start), TILE // 2),
         ("train", range(VALIDATION.stop, mask.shape[1]), TILE // 2),
     ):
-        _write_tiles(folder / part, image, mask, columns, step)
+        _write_tiles(folder / split, image, mask, columns, step)
 
 
 def _write_tiles(folder: Path, image: np.ndarray, mask: np.ndarray, columns: range, step: int) -> None:

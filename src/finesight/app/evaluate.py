@@ -1,4 +1,4 @@
-"""Evaluate: how good a run's network is on images whose classes are known."""
+"""Evaluate: how good a run is on images whose classes are known."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ def evaluate(
     images: str = "",
     masks: str = "",
 ) -> Evaluated:
-    """Scores a run's best weights on a split, and saves every answer under evaluation/SPLIT.
+    """Scores a run's best weights on a split, and saves every prediction under evaluation/SPLIT.
 
     A run that has no calibration.json gets it from its own validation split, with tta calibration_tta.json.
 

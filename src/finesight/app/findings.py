@@ -39,7 +39,7 @@ def findings(
     own = RunData.of(run)
     folder = own.run
     check_split_name(split)
-    read_evidence(folder, split, own.task)  # a damaged folder is told before a pass over its images
+    read_evidence(folder, split, own.task)  # a damaged folder is an error before a pass over its images
     items, rule = _list_images(own, split)
     evaluated = folder.is_evaluated(split)
     if items and not (evaluated and folder.is_embedded(split)):
@@ -71,7 +71,7 @@ def _list_images(own: RunData, split: str) -> tuple[dict[str, Item], Rule]:
 
 
 def _start_features(own: RunData, split: str) -> Callable[[], np.ndarray] | None:
-    """What the network saw before training, of the images of the split; None where it takes a download to know."""
+    """Features of the split by the weights that training started from; None where they would have to be downloaded."""
     run, settings = own.run, own.settings
     weights = _find_start(settings)
     if not weights:

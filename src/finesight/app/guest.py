@@ -18,8 +18,8 @@ import numpy as np
 
 P = ParamSpec("P")
 T = TypeVar("T")
-WITHOUT_TORCH = ("inspect",)  # does not compute in torch, and answers at once
-_DEPTH: list[None] = []  # calls within calls: the C library is told once, at the end of the outermost
+WITHOUT_TORCH = ("inspect",)  # does not compute in torch, and returns at once
+_DEPTH: list[None] = []  # calls within calls: the C library is set back once, at the end of the outermost
 
 
 def import_verb(name: str) -> Callable[..., Any]:
@@ -87,7 +87,7 @@ def _restore_environment(before: dict[str, str]) -> None:
 def _restore_filters(before: list[Any]) -> None:
     if list(warnings.filters) != before:
         warnings.resetwarnings()  # so that Python forgets which warnings it decided on
-        warnings.filters[:] = before  # type: ignore[index] # a list, of which typeshed tells reading only
+        warnings.filters[:] = before  # type: ignore[index] # a list, of which typeshed knows reading only
 
 
 def _leave_torch() -> None:

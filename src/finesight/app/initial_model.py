@@ -49,7 +49,7 @@ def load_model(settings: Settings, task: Task, listing: Listing, pretrained: boo
             model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
         )
         model.origin = dataclasses.replace(model.origin, source=f"run {start.path}")
-        if task.keeps_head and start.read_classes().names == listing.classes.names:  # its last layer serves, too
+        if task.keeps_head and start.read_classes().names == listing.classes.names:  # its head serves, too
             load_weights(start, "best", model.network)
             model.new_layers = ()
     if model.task != task.network:
@@ -67,14 +67,14 @@ def choose_preprocessing(
         raise ConfigError(f"image.fit = {fit!r} does not go with {task.name}; choose {' or '.join(task.fits)}.")
     size = image.size or preprocessing.size
     stored = stored_size(items, size, fit)
-    if fit == "native":  # a piece is no larger than what it is cut from
+    if fit == "native":  # a crop is no larger than its image
         size = min(size[0], stored[0]), min(size[1], stored[1])
     interpolation = image.interpolation or preprocessing.interpolation
     return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
 
 
 def find_scale(items: Sequence[Item]) -> PixelScale:
-    """What becomes 0 and 255 of training images that are not uint8, told to the person."""
+    """What becomes 0 and 255 of training images that are not uint8; says so."""
     stats = measure_values(items)
     for line in describe_scale(stats, len(items)):
         say(line)

@@ -21,8 +21,8 @@ from finesight.models.contract import Model
 from finesight.progress import say_notes
 from finesight.run.folder import RunFolder
 from finesight.task import Task
-from finesight.training.best_epoch import choose_tie
 from finesight.training.job import Job
+from finesight.training.position import choose_tie
 
 
 def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) -> Job:

@@ -94,10 +94,10 @@ class RunData:
         name that is one of the run's own splits gets that of the data before it.
         """
         targets, classes = self.task.targets, self.run.read_classes()
-        format, base, splits, told = read_other(
+        format, base, splits, notes = read_other(
             data, self.settings.data.format, reading, lambda item: targets.has_class(item, classes)
         )
-        say_notes(note.text for note in told)
+        say_notes(note.text for note in notes)
         name = split or ("test" if len(splits) == 1 else "val")
         if len(splits) > 1 and name not in splits:
             raise DataError(f"{base} has no split {name!r}; there are: {', '.join(splits)}.")

@@ -32,7 +32,7 @@ def restore_splits(listing: Listing, run: RunFolder) -> Listing:
     """
     recorded = read_recorded(run)
     root, splits = restore_keys(listing.root, listing.splits, recorded)
-    items = {item.key: item for part in splits.values() for item in part}
+    items = {item.key: item for some in splits.values() for item in some}
     for split, keys in recorded.items():
         if missing := [key for key in keys if key not in items]:
             raise RunError(
@@ -50,7 +50,7 @@ def restore_keys(base: Path, splits: Splits, recorded: Recorded) -> tuple[Path, 
     That is the common folder of all images of a CSV, which is another one when a row from elsewhere is added.
     """
     known = {key for keys in recorded.values() for key in keys}
-    items = [item for part in splits.values() for item in part]
+    items = [item for some in splits.values() for item in some]
     if not known or any(item.key in known for item in items):
         return base, splits
     by_name = defaultdict(list)

@@ -15,10 +15,10 @@ from finesight.data.layouts.mask_pairs import pair_files
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.masks.codes import count_pairs
 from finesight.data.masks.comparison import choose_rules
-from finesight.data.masks.looks import Look, UnreadableMask, list_problems, read_mask, summarise
+from finesight.data.masks.looks import Look, UnreadableMask, read_mask, summarise
 from finesight.data.masks.rule import MaskRule
 from finesight.data.threads import map_in_threads
-from finesight.errors import ConfigError, DataError
+from finesight.errors import ConfigError, DataError, list_problems
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics

@@ -51,7 +51,7 @@ def train(
     """Fine-tunes a pretrained model on images and writes a run folder.
 
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
-    Under torchrun every process calls this alike. When torchrun has started them anew, they go on with the run.
+    Under torchrun every process calls this alike. When torchrun restarts them, they go on with the run.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
     named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}

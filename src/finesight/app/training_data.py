@@ -53,12 +53,12 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
     if not splits.get("train"):
         raise DataError(f"Class file {data.classes!r} drops every training image.")
     items = [item for some in splits.values() for item in some]
-    classes, rule, told = targets.read_classes(items, known, data)
+    classes, rule, remarks = targets.read_classes(items, known, data)
     if "val" not in splits:
         splits["train"], splits["val"] = split_train_val(splits["train"], data.val_fraction, seed, targets.find_stratum)
     _refuse_overlap(splits)
     texts = [note.text for note in (*notes, *left_out)]
-    return Listing(name, base, splits, classes, (*texts, *told, *targets.compare_splits(splits, classes)), rule)
+    return Listing(name, base, splits, classes, (*texts, *remarks, *targets.compare_splits(splits, classes)), rule)
 
 
 def choose_task(name: str, format: str, root: Path) -> Task:

@@ -9,9 +9,8 @@ from finesight.data.cache_files import StoredPixels, open_stored
 from finesight.data.decoders import Decoder
 from finesight.data.images.image import BadImage, Progress, check_images
 from finesight.data.sample import Item
-from finesight.errors import DataError
+from finesight.errors import DataError, list_problems
 
-NUM_LISTED = 20  # bad images an error names
 Mode = Literal["auto", "on", "off"]
 
 
@@ -68,7 +67,9 @@ def open_pixels(
         bad = {image.key: image.reason for image in check_images(items, decoder.decode, progress=progress)}
     kept = tuple(item for item in items if item.key not in bad)
     if bad and (on_bad == "stop" or not kept):
-        raise DataError(_list_bad(bad, len(items)))
+        many, advice = f"{len(bad):,} of {len(items):,} images", "repair or remove them, or skip them"
+        lines = [f"{key!r} {reason}" for key, reason in bad.items()]
+        raise DataError(list_problems(f"{many} cannot be read; {advice} (--on-bad-image skip):", lines))
     left_out = tuple(BadImage(key, reason) for key, reason in bad.items())
     return stored or DecodedPixels(kept, decoder, note), kept, left_out
 
@@ -86,12 +87,3 @@ def _try_cache(
     if mode == "on":
         raise DataError(f"Images cannot be cached: {reason}; make room, or set data.image_cache = auto.")
     return None, f"Images are decoded at each reading: {reason}."
-
-
-def _list_bad(bad: dict[str, str], total: int) -> str:
-    lines = [f"  {key!r} {reason}" for key, reason in bad.items()][:NUM_LISTED]
-    more = [f"  and {len(bad) - NUM_LISTED:,} more"] if len(bad) > NUM_LISTED else []
-    start = (
-        f"{len(bad):,} of {total:,} images cannot be read; repair or remove them, or skip them (--on-bad-image skip):"
-    )
-    return "\n".join([start, *lines, *more])

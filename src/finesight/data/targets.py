@@ -29,7 +29,7 @@ Rule = Any  # how the targets of a run are read, where class names alone do not 
 class TargetAudit:
     """What is found in the targets of a data set, whatever is wrong with them.
 
-    classes: None where none can be told. counts: images or pixels of each class index by key; IGNORE_INDEX: of no known
+    classes: None where they are unknown. counts: images or pixels of each class index by key; IGNORE_INDEX: of no known
     class. rule: the one that training would choose, else rule_fault says why it would stop; unknown_values: where the
     reason is values that are not a class.
     """

@@ -69,12 +69,12 @@ def choose_views(
 
     size: (height, width) of the output, in which images are turned.
     """
-    share, whole = (1.0, 1.0), preprocessing.fit == "native"
+    fraction, whole = (1.0, 1.0), preprocessing.fit == "native"
     if whole:
-        share = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
-    if not is_geometric(settings) and share == (1.0, 1.0):
+        fraction = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
+    if not is_geometric(settings) and fraction == (1.0, 1.0):
         return None
-    return _affine(settings, draws, share, size, whole).to(images.device)
+    return _affine(settings, draws, fraction, size, whole).to(images.device)
 
 
 def _sample_images(
@@ -122,8 +122,8 @@ def _sample_masks(masks: Tensor, views: Tensor | None, size: tuple[int, int]) ->
     return (sampled + IGNORE_INDEX).long().squeeze(1)
 
 
-def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, share: float) -> Tensor:
-    """Moves `share` of the views so that a pixel of the rarest class in their image lies in the middle.
+def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, fraction: float) -> Tensor:
+    """Moves `fraction` of the views so that a pixel of the rarest class in their image lies in the middle.
 
     The centre stays inside the image as far as the view fits into it.
     """
@@ -142,7 +142,7 @@ def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: T
     room = (1 - views[:, :, :2].abs().sum(2)).clamp(min=0)
     centre = torch.minimum(torch.maximum(centre, -room), room)
     moved = views.clone()
-    moved[:, :, 2] = torch.where(((draws[:, 10] < share) & (hits[:, -1] > 0))[:, None], centre, views[:, :, 2])
+    moved[:, :, 2] = torch.where(((draws[:, 10] < fraction) & (hits[:, -1] > 0))[:, None], centre, views[:, :, 2])
     return moved
 
 
@@ -201,9 +201,9 @@ def _mix(state: np.ndarray) -> np.ndarray:
 
 
 def _affine(
-    settings: AugmentSettings, draws: Tensor, share: tuple[float, float], size: tuple[int, int], whole: bool
+    settings: AugmentSettings, draws: Tensor, fraction: tuple[float, float], size: tuple[int, int], whole: bool
 ) -> Tensor:
-    """Crop, rotate, flip, quarter turn. share: what part of height and width `scale` = 1 is.
+    """Crop, rotate, flip, quarter turn. fraction: of height and width, what `scale` = 1 is.
 
     An output pixel is turned first, in the output's own pixels, then scaled to the crop: so turning changes no scale,
     and a squashed image is turned as it is seen.
@@ -211,8 +211,8 @@ def _affine(
     low, high = settings.scale
     area = low + (high - low) * draws[:, 0]
     log_ratio = np.log(settings.ratio) * (2 * draws[:, 1] - 1)
-    height = share[0] * (area * torch.exp(-log_ratio)).sqrt()
-    width = share[1] * (area * torch.exp(log_ratio)).sqrt()
+    height = fraction[0] * (area * torch.exp(-log_ratio)).sqrt()
+    width = fraction[1] * (area * torch.exp(log_ratio)).sqrt()
     if high <= 1:  # a crop stays inside the image; a scale above 1 zooms out and reflects
         height, width = height.clamp(max=1), width.clamp(max=1)
     # one number for flips and quarter turns: its first bits are independent of each other

@@ -45,7 +45,7 @@ def claim(folder: Path, identity: Mapping[str, object]) -> None:
 
 
 def last_change(item: Item) -> int:
-    """Of the image's file, in nanoseconds; 0 where that cannot be told."""
+    """Of the image's file, in nanoseconds; 0 where that is unknown."""
     try:
         return item.path.stat().st_mtime_ns
     except OSError:
@@ -53,7 +53,7 @@ def last_change(item: Item) -> int:
 
 
 def divide(items: Sequence[Item], done: set[str]) -> list[Item]:
-    """This rank's share of the items that are not done."""
+    """This rank's shard of the items that are not done."""
     left = [item for item in items if item.key not in done]
     return left[distributed.rank() :: distributed.num_ranks()]
 
@@ -76,7 +76,7 @@ def refuse_nothing(images: str | Path, items: Sequence[Item], unreadable: Unread
 
 
 class Rows:
-    """A folder of answers, kept as they are made: lines `[key, last change of the image, answer]`."""
+    """A folder of predictions, kept as they are made: lines `[key, last change of the image, prediction]`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -86,16 +86,16 @@ class Rows:
         return tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".jsonl", delete=False, encoding="ascii")
 
     def write(self, file: IO[str], rows: Iterable[tuple[Item, Any]]) -> None:
-        file.writelines(json.dumps([item.key, last_change(item), answer]) + "\n" for item, answer in rows)
+        file.writelines(json.dumps([item.key, last_change(item), prediction]) + "\n" for item, prediction in rows)
         file.flush()
 
     def read(self, items: Sequence[Item]) -> dict[str, tuple[bool, Any]]:
-        """(whether the image is still as it was, answer) by key. A last line that was cut off is none."""
+        """(whether the image is still as it was, prediction) by key. A last line that was cut off is none."""
         changed = {item.key: last_change(item) for item in items}
-        answers: dict[str, tuple[bool, Any]] = {}
+        predictions: dict[str, tuple[bool, Any]] = {}
         with blame_files(self.folder):
             for path in self.folder.glob("*.jsonl"):
-                for key, change, answer in read_json_lines(path):
-                    if key in changed and (key not in answers or change == changed[key]):
-                        answers[key] = (change == changed[key], answer)
-        return answers
+                for key, change, prediction in read_json_lines(path):
+                    if key in changed and (key not in predictions or change == changed[key]):
+                        predictions[key] = (change == changed[key], prediction)
+        return predictions

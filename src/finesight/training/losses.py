@@ -1,7 +1,7 @@
 """Losses by name. Each takes logits (n, C) or (n, C, h, w) and targets, computes in float32 and returns a scalar.
 
 Targets are class indices, (n,) or (n, h, w). Pixels of IGNORE_INDEX count nowhere; where nothing is left the loss is 0.
-Of several ranks each holds a part of the batch; sums are `distributed.all_reduce_sum`, so every loss is that of the
+Of several ranks each holds a shard of the batch; sums are `distributed.all_reduce_sum`, so every loss is that of the
 whole batch.
 """
 
@@ -19,7 +19,7 @@ from finesight.classes import IGNORE_INDEX
 from finesight.errors import ConfigError, DataError, suggest
 
 NEVER = -1  # an index no target has
-LOVASZ_LEVELS = 1 << 14  # of error that are told apart; their counts fit into a processor's cache
+LOVASZ_LEVELS = 1 << 14  # of error that are distinguished; their counts fit into a processor's cache
 
 
 def cross_entropy(
@@ -27,9 +27,9 @@ def cross_entropy(
 ) -> Tensor:
     """Mean over pixels or images, weighted by their class where weights (C,) are given.
 
-    targets may also be probabilities (n, C), as mixing images makes them: each class then weighs by its share, and
-    probabilities of 0 and 1 are the same loss as classes. An image's class is never ignored:
-    index 255 is a class like any other where there are so many.
+    targets may also be probabilities (n, C), as mixing images makes them: each class then weighs by its own, and
+    probabilities of 0 and 1 are the same loss as classes. An image's class is never ignored: index 255 is a class like
+    any other where there are so many.
     """
     weights = None if weights is None else weights.to(logits.device, torch.float32)
     rows, aims = logits.float(), targets
@@ -37,8 +37,11 @@ def cross_entropy(
         rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
     loss = partial(F.cross_entropy, rows, weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
-        shares = targets.float()
-        return _divide(loss(shares), shares.new_tensor(len(shares)) if weights is None else (shares @ weights).sum())
+        probabilities = targets.float()
+        return _divide(
+            loss(probabilities),
+            probabilities.new_tensor(len(probabilities)) if weights is None else (probabilities @ weights).sum(),
+        )
     total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
 
@@ -49,8 +52,8 @@ def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gam
     valid = _valid(logits, targets)
     known = targets.where(valid, 0)
     log_p = logits.float().log_softmax(1).gather(1, known.unsqueeze(1)).squeeze(1)
-    share = _pixel_weights(targets, valid, weights)
-    return _divide(-(share * (1 - log_p.exp()) ** gamma * log_p).sum(), share.sum())
+    weight = _pixel_weights(targets, valid, weights)
+    return _divide(-(weight * (1 - log_p.exp()) ** gamma * log_p).sum(), weight.sum())
 
 
 def dice(logits: Tensor, targets: Tensor) -> Tensor:
@@ -80,7 +83,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     """The loss of each class as a linear function of the probabilities, which it is while no pixel overtakes another.
 
     p: float32 (n, C, pixels); truth: class indices, valid: bool, (n, 1, pixels). Returns the slopes, as p; the classes'
-    losses where p is 0 (C,), a rank's part of them; and how many pixels there are of each class (C,), on all ranks.
+    losses where p is 0 (C,), a rank's shard of them; and how many pixels there are of each class (C,), on all ranks.
     Let w pixels of the class and n others join, and `right` and `union` be the means of before and after: 1 - IoU
     gains (w·union + n·right) / (union before · union after).
     """

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from finesight.errors import FinesightError
-
-NUM_LISTED = 20  # images an error names
+from finesight.errors import FinesightError, list_problems
 
 
 class NanGuard:
@@ -50,13 +48,11 @@ class NanGuard:
             raise self._error("The weights are", step)
 
     def _error(self, what: str, step: int) -> FinesightError:
-        keys = [self.keys[index] for index in self.batches[step]]
-        more = [f"  and {len(keys) - NUM_LISTED} more"] if len(keys) > NUM_LISTED else []
         sentence = (
             f"{what} NaN or infinite in epoch {self.epoch}, step {step + 1}. The last checkpoint is unharmed: train "
             "again with a lower optim.lr or with optim.clip_norm = 1. Check the images of that step:"
         )
-        return FinesightError("\n".join([sentence, *(f"  {key!r}" for key in keys[:NUM_LISTED]), *more]))
+        return FinesightError(list_problems(sentence, [repr(self.keys[index]) for index in self.batches[step]]))
 
 
 def are_finite(tensors: Iterable[Tensor]) -> bool:

@@ -1,11 +1,28 @@
-"""Where a training is: what its checkpoint holds beside tensors, and how an epoch is reported."""
+"""Where a training is: what its checkpoint holds beside tensors, which epoch is best, how an epoch is reported."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from finesight.training.best_epoch import is_better, judge
+from finesight.metrics.confusion import LOWER_IS_BETTER
+
+ROUNDING = 1e-9  # 0.9 - 0.8 is more than 0.1 by 3e-17
+
+
+def choose_tie(tie: str, name: str, known: Collection[str]) -> Literal["log_loss", "first"]:
+    """What `auto` stands for. name: the metric that judges. known: the metrics that the task measures."""
+    if tie == "first" or (tie == "auto" and (name in LOWER_IS_BETTER or "log_loss" not in known)):
+        return "first"
+    return "log_loss"
+
+
+def _find_score(metrics: Mapping[str, float], name: str) -> float:
+    """The score that is compared: higher is better, and anything is better than NaN."""
+    value = metrics[name]
+    if math.isnan(value):
+        return -math.inf
+    return -value if name in LOWER_IS_BETTER else value
 
 
 @dataclass
@@ -45,13 +62,21 @@ class Position:
     def judge(self, metrics: dict[str, float], name: str, num_images: int, tie: str) -> bool:
         """Whether this epoch is to be kept as best; remembers that, and the highest score.
 
-        name: of the metric that decides. num_images: of the validation split. tie: checkpoint.tie.
+        name: of the metric that decides. num_images: of the validation split. tie: checkpoint.tie. `first` keeps the
+        highest score. `log_loss` keeps the lower log loss between epochs whose scores are equal, or at most one image
+        below the highest: one image is luck, while the log loss is a mean over the probabilities of all images.
         """
-        score = judge(metrics, name)
+        score = _find_score(metrics, name)
         if score > self.highest:
             self.highest, self.highest_epoch = score, self.epoch
-        if not is_better(metrics, self.metrics, name, self.highest, num_images, tie):
-            return False
+        if self.metrics:
+            before = _find_score(self.metrics, name)
+            is_better = score > before
+            if tie == "log_loss":
+                limit = self.highest - (ROUNDING + (0 if name in LOWER_IS_BETTER else 1 / num_images))
+                is_better = score >= limit and (before < limit or metrics["log_loss"] < self.metrics["log_loss"])
+            if not is_better:
+                return False
         self.best, self.best_epoch, self.metrics = score, self.epoch, metrics
         return True
 

@@ -14,10 +14,9 @@ from finesight.data.masks.codes import NODATA, colour_of, count_codes, count_inn
 from finesight.data.masks.pixels import Kind, RawMask, decode_mask
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
-from finesight.errors import DataError
+from finesight.errors import DataError, list_problems
 from finesight.progress import progress_bar
 
-NUM_LISTED = 20  # files an error names
 LOSSY = (".jpg", ".jpeg", ".jfif")
 FEW = 3  # a mask with fewer codes is not searched for codes that lie along edges only
 
@@ -128,11 +127,6 @@ def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     follow = raw.kind == "value" and not is_lossy and max(counts) - min(counts) < min(len(counts), 64)
     inner = None if follow or len(counts) < FEW else count_inner(raw.codes)
     return Look(name, raw.kind, counts, palette, raw.nodata, raw.remarks, inner)
-
-
-def list_problems(start: str, problems: Sequence[str]) -> str:
-    more = [f"  and {len(problems) - NUM_LISTED:,} more"] if len(problems) > NUM_LISTED else []
-    return "\n".join([start, *(f"  {problem}" for problem in problems[:NUM_LISTED]), *more])
 
 
 def count_colours(looks: Iterable[Look], *kinds: Kind) -> Counter[int]:
