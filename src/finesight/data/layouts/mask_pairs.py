@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.names import IMAGE_WORDS, MASK_WORDS
-from finesight.data.masks.looks import LOSSY, list_problems
-from finesight.errors import DataError
+from finesight.data.masks.looks import LOSSY
+from finesight.errors import DataError, list_problems
 
 PREDICTIONS = "pred preds predict predicted prediction predictions out output outputs result results"
 MASKS = MASK_WORDS | {*PREDICTIONS.split(), "ground_truth", "gtfine_labelids", "segmentationclass"}

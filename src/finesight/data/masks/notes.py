@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.masks.codes import NODATA, spell
-from finesight.data.masks.looks import Look, list_problems
+from finesight.data.masks.looks import Look
 from finesight.data.masks.palettes import find_conflict
 from finesight.data.masks.rule import MaskRule
 from finesight.data.masks.values import INTEGER, name_some
-from finesight.errors import DataError
+from finesight.errors import DataError, list_problems
 
 Found = list[tuple[str, Counter[str]]]  # pixels of spelled codes by mask; masks of different folders may share a name
 
