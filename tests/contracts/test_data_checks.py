@@ -392,3 +392,14 @@ def test_single_masks_that_count_from_one_are_told_so(tmp_path: Path) -> None:
     problem = judge(root, {"classes": write_text(tmp_path / "classes.txt", NAMES)})["D403"]
     assert problem.keys == ("train/1_sat.png",)
     assert "none of these masks holds 0" in problem.message
+
+
+@pytest.mark.parametrize("last, codes", [("blue", set()), ("red", {"D302"})])
+def test_one_label_is_enough_where_an_image_may_have_several(last: str, codes: set[str], tmp_path: Path) -> None:
+    lines = ["split,path,labels"]
+    for number in range(24):
+        save(tmp_path / "data" / f"{number}.png", paint(number))
+        lines.append(f"{'val' if number > 19 else 'train'},{number}.png,{last if number == 23 else 'blue'};")
+    write_text(tmp_path / "data" / "labels.csv", "\n".join(lines) + "\n")
+    problems = judge(tmp_path / "data", {"format": "multilabel_manifest"})
+    assert set(problems) & {"D302", "D308"} == codes

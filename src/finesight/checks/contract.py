@@ -1,8 +1,11 @@
 """What a check is, what it may say, and how a table of checks is run over a run (V…) or a data set (D…)."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Generic, Literal, TypeVar
 
 from finesight.analysis.wording import count_of
@@ -54,6 +57,12 @@ class Check(Generic[Subject]):
 def check(code: str, title: str, severity: Severity, cost: Cost = "fast") -> Callable[[Judge[Subject]], Check[Subject]]:
     """Makes a Check of the function below."""
     return lambda judge: Check(code, title, severity, cost, judge)
+
+
+def collect_checks(package: str, folders: Iterable[str]) -> dict[str, Check[Any]]:
+    """The check of each file `d101_….py` or `v001_….py` of a package, by code."""
+    names = sorted(module.name for module in iter_modules(folders) if re.match(r"[a-z]\d{3}_", module.name))
+    return {name[:4].upper(): getattr(import_module(f"{package}.{name}"), name[5:]) for name in names}
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,14 @@ class TargetKind(Protocol):
     """One kind of target. What has a body suits any kind that has nothing of its own to say.
 
     unit: what class counts count, `images` or `pixels`. no_val: why no image is left to validate on. no_class: why no
-    image of the split `{split}` holds a class that counts; "" where that cannot be.
+    image of the split `{split}` holds a class that counts; "" where that cannot be. fewest_classes: in the training
+    split, which must then have every class of the others; 0: training does not stop at that.
     """
 
     unit: str
     no_val: str
     no_class: str = ""
+    fewest_classes: int = 0
 
     def list_files(self, item: Item) -> tuple[Path, ...]:
         """The files that an item is made of."""

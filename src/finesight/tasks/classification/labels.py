@@ -17,6 +17,7 @@ from finesight.errors import DataError
 
 class Labels(TargetKind):
     unit = "images"
+    fewest_classes = 2
     no_val = "No class has two images, so none is left to validate on; add images or give --val."
 
     def find_stratum(self, item: Item) -> str:

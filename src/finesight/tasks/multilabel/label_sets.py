@@ -18,6 +18,7 @@ SEPARATOR = ";"  # between the labels of an image, in splits.csv and predictions
 
 class LabelSets(TargetKind):
     unit = "images"
+    fewest_classes = 1
     no_val = "No image is left to validate on; add images or give --val."
 
     def find_stratum(self, item: Item) -> str:
