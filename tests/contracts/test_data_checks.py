@@ -394,7 +394,7 @@ def test_single_masks_that_count_from_one_are_told_so(tmp_path: Path) -> None:
     assert "none of these masks holds 0" in problem.message
 
 
-@pytest.mark.parametrize("last, codes", [("blue", set()), ("red", {"D302"})])
+@pytest.mark.parametrize(("last", "codes"), [("blue", set()), ("red", {"D302"})])
 def test_one_label_is_enough_where_an_image_may_have_several(last: str, codes: set[str], tmp_path: Path) -> None:
     lines = ["split,path,labels"]
     for number in range(24):
