@@ -11,12 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.config import AugmentSettings, DataSettings, LossSettings, Preprocessing, Settings
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
+from finesight.data.transforms import augment
 from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run.folder import RunFolder
@@ -89,6 +90,8 @@ class Callback(Protocol):
 
 
 class Task(Protocol):
+    """What has a body suits a task whose targets are of whole images."""
+
     name: str
     network: str  # the kind of networks that serve it, as `finesight models` lists them
     best_metric: str  # decides which epoch is kept, higher is better
@@ -103,14 +106,9 @@ class Task(Protocol):
         """Raises ConfigError for a setting that makes no sense here."""
 
     def open_targets(
-        self,
-        items: Sequence[Item],
-        listing: Listing,
-        stored: tuple[int, int] | None,
-        preprocessing: Preprocessing,
-        settings: Settings,
+        self, items: Sequence[Item], listing: Listing, stored: tuple[int, int] | None, fit: Fit, data: DataSettings
     ) -> Targets:
-        """Targets of items in order. stored: the size that masks are brought to; None: each its image's own."""
+        """Targets of items in order. stored: size that masks are brought to; None: each its image's own."""
 
     def label(self, targets: Any, classes: ClassList) -> list[str]:
         """What splits.csv says of each sample."""
@@ -121,8 +119,9 @@ class Task(Protocol):
     def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         """How often each class occurs, int64 (num_classes,)."""
 
-    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
+    def find_stride_bounds(self, targets: Targets, classes: ClassList) -> dict[str, float]:
         """mIoU upper bound of each output stride; empty where strides cost nothing."""
+        return {}
 
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss: ...
 
@@ -137,6 +136,7 @@ class Task(Protocol):
         class_counts: np.ndarray,
     ) -> tuple[Tensor, Tensor]:
         """Stored images and targets as training sees them; see data.transforms.augment."""
+        return augment(images, settings, preprocessing, draws, size), targets
 
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         """to_save: whether the score will be saved, with what was predicted for each image. run: whose thresholds and
@@ -152,3 +152,4 @@ class Task(Protocol):
         self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
     ) -> list[Callback]:
         """What is kept of the validation split after each epoch, as settings.snapshots says."""
+        return []

@@ -56,7 +56,7 @@ class Evidence:
     calibration: Calibration | None
     embedding: Embedding | None
     label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
-    ceilings: dict[str, float]  # stride → the best miou within its reach on the training masks; empty if not found
+    stride_bounds: dict[str, float]  # stride → mIoU upper bound on the training masks; empty if not measured
     class_counts: dict[str, list[int]]  # split → images or pixels of each class, as far as they were counted
     findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
     projection_history: ProjectionHistory | None = None
@@ -112,7 +112,7 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
                 for name in dict.fromkeys((split, "train"))
                 if (found := load_label_errors(run, name, classes)) is not None
             ),
-            ceilings=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
+            stride_bounds=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
             class_counts=_read_optional(run, schema.CLASS_COUNTS),
             findings=_read_optional(run, schema.findings(split)),
             projection_history=read_projection_history(run, classes) if split == "val" else None,

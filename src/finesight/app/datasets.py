@@ -52,7 +52,7 @@ def open_split(
         say(f"Left out: {image.key}: {image.reason}")
     if not kept:
         raise DataError(f"No image of the {split} split could be read.")
-    targets = task.open_targets(kept, listing, size, preprocessing, settings)
+    targets = task.open_targets(kept, listing, size, preprocessing.fit, data)
     sizes = None if to_train else task.targets.list_sizes(kept, size)
     return ImageDataset(pixels, targets, [item.key for item in kept], sizes)
 

@@ -59,7 +59,7 @@ def _make_page(runs: Sequence[str | Path], split: str) -> Page:
     task, originals = opened[0].task, find_originals(opened[0], split)
     if len(folders) == 1:
         looked = explain_errors(folders[0], split, originals)
-        return make_page(folders[0], replace(originals, attention=looked), split)
+        return make_page(folders[0], replace(originals, saliency=looked), split)
     comparisons = [compare(folders[0].path, folder.path, split=split) for folder in folders[1:]]
     evidences = [read_evidence(own.run, split, task) for own in opened]
     with blame_files(folders[-1].path):

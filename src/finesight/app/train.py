@@ -160,7 +160,7 @@ def _free_folder(data: str) -> Path:
 def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     """With what is known before the first epoch. model.json comes last: it makes the folder a run."""
     job, run = trainer.job, trainer.job.run
-    bounds = job.task.find_ceilings(job.train.targets, job.classes)
+    bounds = job.task.find_stride_bounds(job.train.targets, job.classes)
     run.create()
     locks.enter_context(run.lock())
     if bounds:

@@ -25,4 +25,4 @@ class Originals:
 
     find_image: FindImage
     read_truth: ReadTruth
-    attention: Mapping[str, Looked] = field(default_factory=dict)
+    saliency: Mapping[str, Looked] = field(default_factory=dict)

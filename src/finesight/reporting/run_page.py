@@ -58,7 +58,7 @@ def make_run_page(
         "label_rule": outline.label_rule,
         "history_panels": draw_history(evidence),
         "history_paragraph": history.paragraph if history else "",
-        "saliency": originals.attention,
+        "saliency": originals.saliency,
         "phases": list_freeze_phases(evidence),
         "commands": list_commands(evidence),
         **describe_projection(evidence, styles, outline.plot_key),

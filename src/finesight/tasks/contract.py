@@ -17,9 +17,11 @@ from finesight.analysis.evidence import Evidence
 from finesight.analysis.label_errors import LabelErrors
 from finesight.analysis.region_features import Regions
 from finesight.classes import ClassList
+from finesight.data.formats import list_images
 from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
 from finesight.inference.predictor import Predictor
+from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
@@ -68,13 +70,17 @@ class LabelSearch:
 
 
 class Task(task.Task, Protocol):
+    """What has a body suits a task whose targets are of whole images."""
+
     default_out: str  # of predict
     refused_options: Mapping[str, str]  # of PredictOptions: those that mean nothing here → why, as a sentence or ""
     quick_label_search: bool  # it takes no pass over the images, so that a report does it on the way
     overlay_side: int  # pixels of the longest side of a saliency map in the page
+    comparison: ComparedImages  # how runs are compared
 
     def list_inputs(self, images: str | Path) -> list[Item]:
         """The images to predict of a folder, or one image. Raises DataError where there are none."""
+        return list_images(images)
 
     def predict(self, request: PredictRequest) -> Unreadable:
         """Writes what is predicted; of several ranks each does a shard. What a stop left done is not done again.
@@ -87,6 +93,7 @@ class Task(task.Task, Protocol):
 
     def list_colours(self, classes: ClassList) -> list[str]:
         """CSS colours by which people know the classes; empty where a plot chooses its own."""
+        return []
 
     def average_regions(
         self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]
@@ -95,6 +102,7 @@ class Task(task.Task, Protocol):
 
         seen: (n, d, …), of images of `size` (height, width). images: (n,), their indices in the data set.
         """
+        return None
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The classes of an image's logits (1, C, …) whose saliency is worth a look."""
@@ -104,6 +112,7 @@ class Task(task.Task, Protocol):
 
     def prepare_report(self, run: RunFolder) -> None:
         """Computes what the report shows and no command has saved yet."""
+        return
 
     def make_page(self, evidence: Evidence, originals: Originals) -> Page: ...
 
@@ -111,6 +120,7 @@ class Task(task.Task, Protocol):
         self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
     ) -> Page:
         """comparisons: of each run after the first. Raises ConfigError for unlike runs."""
+        return make_comparison_page(runs, originals, self.comparison, comparisons)
 
     def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
         """The class that was wrongly predicted for each image whose error the page shows, by key."""

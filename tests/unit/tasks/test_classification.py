@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from finesight.classes import ClassList
-from finesight.config import LossSettings, Preprocessing, Settings
+from finesight.config import DataSettings, LossSettings
 from finesight.data.listing import Listing
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError
@@ -32,12 +32,12 @@ def task():  # type: ignore[no-untyped-def]
 def test_targets_are_indices_by_id_or_name(task) -> None:  # type: ignore[no-untyped-def]
     labels = ["2", "10", "狼", "c,d", "0"]
     items = [Item(f"{n}.png", Path(f"{n}.png"), label) for n, label in enumerate(labels)]
-    targets = task.open_targets(items, LISTING, (8, 8), Preprocessing(), Settings())
+    targets = task.open_targets(items, LISTING, (8, 8), "crop", DataSettings())
     assert targets.tolist() == [1, 0, 0, 2, 2]
     assert targets.dtype == np.int64
     assert task.label(targets, CLASSES) == ["2", "10", "10", "0", "0"]
     with pytest.raises(DataError):
-        task.open_targets([Item("x.png", Path("x.png"), None)], LISTING, (8, 8), Preprocessing(), Settings())
+        task.open_targets([Item("x.png", Path("x.png"), None)], LISTING, (8, 8), "crop", DataSettings())
 
 
 def test_classes_are_counted_even_if_absent(task) -> None:  # type: ignore[no-untyped-def]

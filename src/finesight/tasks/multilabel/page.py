@@ -187,7 +187,7 @@ def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
     return counts
 
 
-def list_false_classes(evidence: Evidence) -> dict[str, int]:
+def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:
     """A class wrongly predicted for each error the page shows, by key."""
     index = {name: c for c, name in enumerate(evidence.classes.names)}
     return {error.key: index[error.extra[0]] for error in _list_wrong_images(evidence)[:ERRORS_SHOWN] if error.extra}

@@ -1,36 +1,26 @@
 """Several labels an image, each class a yes-or-no question."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.analysis.evidence import Evidence
-from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import ClassList
-from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
-from finesight.data.formats import list_images
+from finesight.config import DataSettings, LossSettings, Settings
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
-from finesight.data.loader import ImageDataset, Targets
+from finesight.data.loader import Targets
 from finesight.data.sample import Item
-from finesight.data.targets import TargetKind, list_labels
-from finesight.data.transforms import augment
+from finesight.data.targets import list_labels
 from finesight.errors import ConfigError
 from finesight.inference.prediction_table import DEFAULT_OUT
-from finesight.metrics.evaluation import Evaluation
-from finesight.metrics.image_statistics import ImageStatistics
-from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
-from finesight.reporting.html import Page
-from finesight.reporting.originals import Originals
+from finesight.reporting.comparison_page import ComparedImages
 from finesight.run.folder import RunFolder
-from finesight.run.results import Compared, Unreadable
-from finesight.task import Callback, Loss, Score
+from finesight.task import Loss, Score
 from finesight.tasks.classification.comparison import gather_changes
-from finesight.tasks.contract import LabelSearch, PredictRequest
+from finesight.tasks.contract import Task
 from finesight.tasks.multilabel.decision_losses import parse_loss
 from finesight.tasks.multilabel.decision_metrics import multilabel_metrics
 from finesight.tasks.multilabel.evaluation import read_evaluation, read_statistics
@@ -47,20 +37,27 @@ MOST_EXPLAINED = 3  # classes of an image
 UNCALIBRATED = "Labels are decided by thresholds on the probabilities as they are."
 
 
-class Multilabel:
+class Multilabel(Task):
     name = "multilabel"
     network = "classification"
     has_head_rows = True
     best_metric = "map"
     default_model = "efficientnet_lite0"
-    fits: tuple[Fit, ...] = ("stretch", "crop")  # a crop may lose what a label names
+    fits = ("stretch", "crop")  # a crop may lose what a label names
     default_out = DEFAULT_OUT
     refused_options: Mapping[str, str] = {"index": "", "overlay": "", "calibrated": UNCALIBRATED}
     quick_label_search = True
     overlay_side = OVERLAY_SIDE
     keeps_head = True
-    targets: TargetKind = LabelSets()
+    targets = LabelSets()
     unit = "label"
+    comparison = COMPARISON
+    predict = staticmethod(predict)
+    make_page = staticmethod(make_page)
+    read_evaluation = staticmethod(read_evaluation)
+    read_statistics = staticmethod(read_statistics)
+    find_label_errors = staticmethod(find_wrong_labels)
+    list_false_classes = staticmethod(list_false_classes)
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -68,12 +65,7 @@ class Multilabel:
         parse_loss(settings.loss.name)
 
     def open_targets(
-        self,
-        items: Sequence[Item],
-        listing: Listing,
-        stored: tuple[int, int] | None,
-        preprocessing: Preprocessing,
-        settings: Settings,
+        self, items: Sequence[Item], listing: Listing, stored: tuple[int, int] | None, fit: Fit, data: DataSettings
     ) -> np.ndarray:
         """uint8 (n, C): 1 for each class of an image."""
         flags = np.zeros((len(items), len(listing.classes)), np.uint8)
@@ -92,42 +84,12 @@ class Multilabel:
         counts: np.ndarray = np.asarray(targets[:]).astype(np.int64).sum(0)
         return counts
 
-    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
-        return {}
-
     def make_loss(self, settings: LossSettings, class_counts: np.ndarray, classes: ClassList) -> Loss:
         weights = class_weights(torch.from_numpy(class_counts), settings.class_weights)
         return parse_loss(settings.name, settings.label_smoothing, weights)
 
-    def augment(
-        self,
-        images: Tensor,
-        targets: Tensor,
-        settings: AugmentSettings,
-        preprocessing: Preprocessing,
-        draws: Tensor,
-        size: tuple[int, int],
-        class_counts: np.ndarray,
-    ) -> tuple[Tensor, Tensor]:
-        return augment(images, settings, preprocessing, draws, size), targets
-
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         return MultilabelScore(classes, read_thresholds(run, classes))
-
-    def list_inputs(self, images: str | Path) -> list[Item]:
-        return list_images(images)
-
-    def predict(self, request: PredictRequest) -> Unreadable:
-        return predict(request)
-
-    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
-        return find_wrong_labels(search)
-
-    def list_colours(self, classes: ClassList) -> list[str]:
-        return []
-
-    def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> None:
-        """Labels are of whole images."""
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The most probable classes, of those below one half only the first."""
@@ -136,28 +98,3 @@ class Multilabel:
 
     def describe_class(self, logits: Tensor, index: int, size: tuple[int, int]) -> tuple[float, None]:
         return float(logits.sigmoid()[0, index]), None
-
-    def prepare_report(self, run: RunFolder) -> None:
-        """Everything is there."""
-
-    def make_page(self, evidence: Evidence, originals: Originals) -> Page:
-        return make_page(evidence, originals)
-
-    def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
-    ) -> Page:
-        return make_comparison_page(runs, originals, COMPARISON, comparisons)
-
-    def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
-        return list_false_classes(evidence)
-
-    def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
-        return read_evaluation(run, split, classes)
-
-    def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
-        return read_statistics(run, split, classes)
-
-    def watch_training(
-        self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
-    ) -> list[Callback]:
-        return []

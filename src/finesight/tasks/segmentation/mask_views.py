@@ -139,7 +139,7 @@ def make_view(key: str, runs: Sequence[Evidence], originals: Originals) -> View 
         image=image_uri(originals.find_image(key), runs[0], (small[0], small[1])),
         truth="" if truth is None else mask_uri(truth, runs[0].classes),
         predictions=tuple(_show_prediction(run, key, mask, truth) for run, mask in zip(runs, saved, strict=True)),
-        looked=originals.attention.get(key),
+        looked=originals.saliency.get(key),
     )
 
 

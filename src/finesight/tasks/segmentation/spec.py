@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.analysis.evidence import Evidence
-from finesight.analysis.label_errors import LabelErrors
 from finesight.analysis.region_features import Regions, average_regions
 from finesight.classes import IGNORE_INDEX, ClassList
-from finesight.config import AugmentSettings, LossSettings, Preprocessing, Settings
+from finesight.config import AugmentSettings, DataSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
 from finesight.data.formats import list_unmasked
 from finesight.data.image_cache import open_pixels
@@ -21,21 +19,14 @@ from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset, MaskTargets, Targets
 from finesight.data.sample import Item
-from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError
-from finesight.metrics.evaluation import Evaluation
-from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.segmentation import predict_masks, segmentation_metrics
 from finesight.metrics.stride_bounds import STRIDES, bound_miou
 from finesight.progress import progress_bar
-from finesight.reporting.comparison_page import make_comparison_page
-from finesight.reporting.html import Page
-from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.run.results import Compared, Unreadable
 from finesight.task import Callback, Loss, Score
-from finesight.tasks.contract import LabelSearch, PredictRequest
+from finesight.tasks.contract import Task
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
 from finesight.tasks.segmentation.label_errors import find_wrong_regions
@@ -50,15 +41,15 @@ from finesight.training.losses import class_weights, parse_loss
 
 CLASSES_EXPLAINED = 3  # of a mask, where no class was asked for
 SMALLEST_EXPLAINED = 0.01  # of an image: smaller classes are not explained then
-CEILING_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
+BOUND_PIXELS = 40 * 512 * 512  # enough for two digits, in a few seconds
 
 
-class Segmentation:
+class Segmentation(Task):
     name = "segmentation"
     network = "segmentation"
     best_metric = "miou"
     default_model = "fcn/efficientnet_lite0"
-    fits: tuple[Fit, ...] = ("native", "stretch")
+    fits = ("native", "stretch")
     has_head_rows = False
     default_out = "masks"
     refused_options: Mapping[str, str] = {
@@ -70,8 +61,17 @@ class Segmentation:
     quick_label_search = False
     overlay_side = OVERLAY_SIDE
     keeps_head = False
-    targets: TargetKind = MaskFiles()
+    targets = MaskFiles()
     unit = "pixel"
+    comparison = COMPARISON
+    predict = staticmethod(predict)
+    make_page = staticmethod(make_page)
+    read_evaluation = staticmethod(read_evaluation)
+    read_statistics = staticmethod(read_statistics)
+    find_label_errors = staticmethod(find_wrong_regions)
+    list_false_classes = staticmethod(list_false_classes)
+    list_colours = staticmethod(list_colours)
+    prepare_report = staticmethod(score_snapshots)
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -83,20 +83,14 @@ class Segmentation:
             )
 
     def open_targets(
-        self,
-        items: Sequence[Item],
-        listing: Listing,
-        stored: tuple[int, int] | None,
-        preprocessing: Preprocessing,
-        settings: Settings,
+        self, items: Sequence[Item], listing: Listing, stored: tuple[int, int] | None, fit: Fit, data: DataSettings
     ) -> MaskTargets:
         if listing.rule is None or any(item.target is None for item in items):
             raise DataError(f"{listing.root} holds images without masks; a segmentation run needs pairs.")
-        data = settings.data
         with progress_bar("Reading masks", len(items), "masks") as bar:
             masks, _, _ = open_pixels(
                 items,
-                Masks(stored, preprocessing.fit, listing.rule),
+                Masks(stored, fit, listing.rule),
                 limit_gb=data.image_cache_gb,
                 mode=data.image_cache,
                 progress=bar.advance,
@@ -115,10 +109,10 @@ class Segmentation:
         total: np.ndarray = fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
         return total
 
-    def find_ceilings(self, targets: Targets, classes: ClassList) -> dict[str, float]:
-        """Of masks spread evenly over the training part, as many as make up CEILING_PIXELS."""
+    def find_stride_bounds(self, targets: Targets, classes: ClassList) -> dict[str, float]:
+        """Of masks spread evenly over the training part, as many as make up BOUND_PIXELS."""
         height, width = targets[[0]].shape[1:]
-        step = math.ceil(len(targets) * height * width / CEILING_PIXELS)
+        step = math.ceil(len(targets) * height * width / BOUND_PIXELS)
         masks = [torch.from_numpy(targets[[index]][0]) for index in range(0, len(targets), step)]
         known = [index for index in range(len(classes)) if index != classes.ignore]
         try:
@@ -154,21 +148,12 @@ class Segmentation:
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         return SegmentationScore(classes, to_save)
 
+    def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> Regions:
+        return average_regions(seen, targets.to(seen.device), images, size)
+
     def list_inputs(self, images: str | Path) -> list[Item]:
         """Without the masks that lie beside the images."""
         return list_unmasked(images)
-
-    def predict(self, request: PredictRequest) -> Unreadable:
-        return predict(request)
-
-    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
-        return find_wrong_regions(search)
-
-    def list_colours(self, classes: ClassList) -> list[str]:
-        return list_colours(classes)
-
-    def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> Regions:
-        return average_regions(seen, targets.to(seen.device), images, size)
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The largest classes."""
@@ -180,26 +165,6 @@ class Segmentation:
     def describe_class(self, logits: Tensor, index: int, size: tuple[int, int]) -> tuple[float, np.ndarray]:
         region = (predict_masks(logits, size)[0] == index).cpu().numpy()
         return float(region.mean()), region
-
-    def prepare_report(self, run: RunFolder) -> None:
-        score_snapshots(run)
-
-    def make_page(self, evidence: Evidence, originals: Originals) -> Page:
-        return make_page(evidence, originals)
-
-    def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
-    ) -> Page:
-        return make_comparison_page(runs, originals, COMPARISON, comparisons)
-
-    def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
-        return list_false_classes(evidence, originals)
-
-    def read_evaluation(self, run: RunFolder, split: str, classes: ClassList) -> Evaluation:
-        return read_evaluation(run, split, classes)
-
-    def read_statistics(self, run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
-        return read_statistics(run, split, classes)
 
     def watch_training(
         self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
