@@ -189,7 +189,7 @@ def test_a_film_of_what_is_no_image(key: object, masked: RunFolder, tmp_path: Pa
 def test_a_map_that_is_no_table(content: bytes, labelled: RunFolder, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(labelled.embedding("val"), tmp_path / "val"))
     (folder / "map.json").write_bytes(content)
-    with pytest.raises(RunError, match="no readable map"):
+    with pytest.raises(RunError, match="no readable projection"):
         load_projection(folder)
 
 
@@ -197,7 +197,7 @@ def test_a_map_that_is_no_table(content: bytes, labelled: RunFolder, tmp_path: P
 def test_features_of_other_shapes(shape: tuple[int, ...], labelled: RunFolder, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(labelled.embedding("val"), tmp_path / "val"))
     save_file({"features": np.zeros(shape, np.float32)}, folder / "features.safetensors")
-    with pytest.raises(RunError, match="no readable features"):
+    with pytest.raises(RunError, match="has features of shape"):
         load_features(folder)
 
 

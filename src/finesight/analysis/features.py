@@ -16,7 +16,7 @@ from finesight.errors import RunError
 from finesight.inference.predictor import Predictor
 from finesight.models.contract import pool
 from finesight.run import schema
-from finesight.run.files import read_csv, write_atomically, write_csv
+from finesight.run.files import read_csv, read_tensors, write_csv, write_tensors
 from finesight.task import Score
 
 AverageRegions = Callable[[Tensor, Any, Indices, tuple[int, int]], Regions | None]  # of a task
@@ -38,26 +38,18 @@ def save_features(
     folder: Path, features: Floats, keys: Sequence[str], targets: Sequence[str], predictions: Sequence[str]
 ) -> None:
     """Writes both files; targets and predictions are class ids."""
-    from safetensors.numpy import save
-
-    rows = zip(keys, targets, predictions, strict=True)
-    write_atomically(folder / schema.FEATURES, save({"features": np.ascontiguousarray(features, dtype=np.float32)}))
-    write_csv(folder / schema.SAMPLES, COLUMNS, rows)
+    write_tensors(folder / schema.FEATURES, {"features": features.astype(np.float32)})
+    write_csv(folder / schema.SAMPLES, COLUMNS, zip(keys, targets, predictions, strict=True))
 
 
 def load_features(folder: Path) -> Features:
     """What `save_features` wrote. Raises RunError."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        features = load_file(folder / schema.FEATURES)["features"]
-        num_features, _ = features.shape
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise RunError(f"There are no readable features in {folder}: {error}. `finesight embed` makes them.") from None
+    (features,) = read_tensors(folder / schema.FEATURES, "features", again="Run `finesight embed`.")
     rows = list(read_csv(folder / schema.SAMPLES, COLUMNS))
-    if len(rows) != num_features:
-        raise RunError(f"{folder} has {num_features} features but {len(rows)} samples; run `finesight embed` again.")
+    if features.ndim != 2 or len(rows) != len(features):
+        raise RunError(
+            f"{folder} has features of shape {features.shape} but {len(rows)} samples; run `finesight embed` again."
+        )
     keys, targets, predictions = (tuple(row[column] for row in rows) for column in range(3))
     return Features(features, keys, targets, predictions)
 

@@ -8,7 +8,7 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.files import write_atomically
+from finesight.run.files import read_tensors, write_tensors
 
 NEIGHBOURS = 6  # per image
 
@@ -33,28 +33,18 @@ def find_nearest_images(features: Floats) -> NearestImages:
 
 
 def save_nearest_images(folder: Path, nearest: NearestImages) -> None:
-    from safetensors.numpy import save
-
     tensors = {"indices": nearest.indices.astype(np.int32), "similarities": nearest.similarities.astype(np.float32)}
-    write_atomically(folder / schema.NEIGHBOURS, save(tensors))
+    write_tensors(folder / schema.NEIGHBOURS, tensors)
 
 
 def load_nearest_images(folder: Path, num_images: int) -> NearestImages | None:
     """What `save_nearest_images` wrote; None without a file. Raises RunError where it is not of `num_images` images."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not (folder / schema.NEIGHBOURS).exists():
+    path = folder / schema.NEIGHBOURS
+    if not path.exists():
         return None
-    try:
-        tensors = load_file(folder / schema.NEIGHBOURS)
-        nearest = NearestImages(tensors["indices"].astype(np.int64), tensors["similarities"])
-    except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{folder / schema.NEIGHBOURS} is damaged: {error}. Run `finesight embed` again.") from None
+    indices, similarities = read_tensors(path, "indices", "similarities", again="Run `finesight embed` again.")
+    nearest = NearestImages(indices.astype(np.int64), similarities)
     inside = ((nearest.indices >= 0) & (nearest.indices < num_images)).all()
     if len(nearest.indices) != num_images or nearest.indices.shape != nearest.similarities.shape or not inside:
-        raise RunError(
-            f"{folder / schema.NEIGHBOURS} does not match the {num_images} images of its projection. "
-            "Run `finesight embed` again."
-        )
+        raise RunError(f"{path} does not match the {num_images} images of its projection. Run `finesight embed` again.")
     return nearest

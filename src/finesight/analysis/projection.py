@@ -14,7 +14,7 @@ from finesight.analysis.distance import Floats, Indices, find_nearest
 from finesight.analysis.wording import percent
 from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.files import write_atomically
+from finesight.run.files import write_atomically, write_tensors
 
 MOST_QUERIES = 5000  # images whose neighbours are compared; of more, a random sample
 
@@ -115,17 +115,15 @@ def describe_projection(projection: Projection) -> str:
 
 def save_projection(folder: Path, projection: Projection) -> None:
     """Writes map.json and map.safetensors: numbers only, no pickle."""
-    from safetensors.numpy import save
-
     arrays = {"points": projection.points, "pca_mean": projection.mean, "pca_components": projection.components}
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+    tensors = {name: array for name, array in arrays.items() if array is not None}
     text = {
         "method": projection.method,
         "engine": projection.engine,
         "settings": projection.settings,
         "quality": projection.quality,
     }
-    write_atomically(folder / schema.PROJECTION_POINTS, save(tensors))
+    write_tensors(folder / schema.PROJECTION_POINTS, tensors)
     write_atomically(folder / schema.PROJECTION, json.dumps(text, indent=1, allow_nan=False).encode())
 
 

@@ -14,9 +14,8 @@ from finesight.analysis.feature_history import COLUMNS
 from finesight.analysis.projection_methods import project
 from finesight.analysis.wording import join_words, label_class, percent
 from finesight.classes import ClassList
-from finesight.errors import RunError
 from finesight.run import schema
-from finesight.run.files import read_csv, write_atomically
+from finesight.run.files import read_csv, read_tensors, write_tensors
 from finesight.run.folder import RunFolder
 
 FEWEST_IMAGES = 4
@@ -52,15 +51,14 @@ class ProjectionHistory:
 
 def read_projection_history(run: RunFolder, classes: ClassList) -> ProjectionHistory | None:
     """What `project_history` wrote; None without it. Raises RunError, KeyError or ValueError for a damaged file."""
-    from safetensors.numpy import load_file
-
     if not run.has(schema.HISTORY_MAPS):
         return None
     saved = translate_keys(run.read_json(schema.HISTORY_MAPS))
-    tensors = load_file(run.path / schema.HISTORY_POINTS)
     epochs, targets = [Epoch(**each) for each in saved["epochs"]], read_targets(run, classes)
+    names = [str(each.epoch) for each in epochs]
+    points = read_tensors(run.path / schema.HISTORY_POINTS, *names, again="Run `finesight embed` again.")
     paragraph = describe_history(epochs, saved["own_fractions"], classes, targets)
-    return ProjectionHistory(epochs, [tensors[str(each.epoch)] for each in epochs], targets, paragraph)
+    return ProjectionHistory(epochs, points, targets, paragraph)
 
 
 def read_targets(run: RunFolder, classes: ClassList) -> Indices:
@@ -75,8 +73,6 @@ def project_history(run: RunFolder, classes: ClassList) -> dict[str, object] | N
     maps.json: `epochs` as in `Epoch`, `own_fractions` of each class by epoch, and a `paragraph`. Raises RunError for a
     damaged file.
     """
-    from safetensors.numpy import save
-
     frames = read_frames(run)
     if len(frames) < 2 or len(frames[0].features) < FEWEST_IMAGES:
         return None
@@ -96,25 +92,20 @@ def project_history(run: RunFolder, classes: ClassList) -> dict[str, object] | N
         "settings": projection.settings,
         "paragraph": describe_history(epochs, own_fractions, classes, targets),
     }
-    tensors = {str(frame.epoch): np.ascontiguousarray(places) for frame, places in zip(frames, points, strict=True)}
-    write_atomically(run.path / schema.HISTORY_POINTS, save(tensors))
+    tensors = {str(frame.epoch): places for frame, places in zip(frames, points, strict=True)}
+    write_tensors(run.path / schema.HISTORY_POINTS, tensors)
     run.write_json(schema.HISTORY_MAPS, found)
     return found
 
 
 def read_frames(run: RunFolder) -> list[Frame]:
     """What training saved, by epoch. Raises RunError."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     paths = [path for path in (run.path / schema.HISTORY).glob("*.safetensors") if path.stem.isdigit()]
     frames = []
     for path in sorted(paths, key=lambda path: int(path.stem)):
-        try:
-            tensors = load_file(path)
-            frames.append(Frame(int(path.stem), tensors["features"].astype(np.float32), tensors["predictions"]))
-        except (OSError, KeyError, SafetensorError) as error:
-            raise RunError(f"{path} is damaged: {error}. Remove it to leave out that epoch.") from None
+        again = "Remove it to leave out that epoch."
+        features, predictions = read_tensors(path, "features", "predictions", again=again)
+        frames.append(Frame(int(path.stem), features.astype(np.float32), predictions))
     return frames
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,12 +93,21 @@ def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
         raise RunError(f"{path} cannot be read: {error}.") from None
 
 
-def read_tensor(path: Path, name: str) -> "np.ndarray":
-    """One tensor of a safetensors file that `evaluate` wrote. Raises RunError."""
+def write_tensors(path: Path, tensors: Mapping[str, "np.ndarray"]) -> None:
+    """A safetensors file."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+
+
+def read_tensors(path: Path, *names: str, again: str = "Evaluate again.") -> "list[np.ndarray]":
+    """Tensors of a safetensors file. Raises RunError, with what makes the file once more."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
-        return load_file(path)[name]
+        tensors = load_file(path)
+        return [tensors[name] for name in names]
     except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{path} is missing or damaged: {error}. Evaluate again.") from None
+        raise RunError(f"{path} is missing or damaged: {error}. {again}") from None

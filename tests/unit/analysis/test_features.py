@@ -20,9 +20,9 @@ def test_features_come_back_in_order(tmp_path: Path) -> None:
 
 
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no readable features"):
+    with pytest.raises(RunError, match="is missing or damaged"):
         load_features(tmp_path)
     save_features(tmp_path, FEATURES, ODD, ["1", "2"], ["1", "2"])
     (tmp_path / "samples.csv").write_text("key,target,prediction\na,1,1\n")
-    with pytest.raises(RunError, match="2 features but 1 samples"):
+    with pytest.raises(RunError, match="but 1 samples"):
         load_features(tmp_path)

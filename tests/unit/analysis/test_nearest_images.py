@@ -42,5 +42,5 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="does not match the 39 images"):
         load_nearest_images(tmp_path, 39)
     (tmp_path / NEIGHBOURS_FILE).write_bytes(b"no tensors")
-    with pytest.raises(RunError, match="is damaged"):
+    with pytest.raises(RunError, match="is missing or damaged"):
         load_nearest_images(tmp_path, 40)

@@ -23,7 +23,7 @@ from finesight.metrics.intervals import Measured
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.progress import progress_bar
 from finesight.run import schema
-from finesight.run.files import read_tensor
+from finesight.run.files import read_tensors
 from finesight.run.folder import RunFolder
 
 NEIGHBOURS = 10  # that vote on an image's class, as many as a map's quality is measured by
@@ -113,15 +113,13 @@ class Case:
     @cached_property
     def probabilities(self) -> Floats:
         """Softmax of the logits, float64 (n, C), in the order of `predictions`."""
-        logits = self._read_logits().astype(np.float64)
+        (logits,) = read_tensors(self.run.evaluation(self.split) / schema.LOGITS, "logits")
         if len(logits) != len(self.predictions):
             raise RunError(f"Split {self.split!r} of {self.run.path} has another number of logits. Evaluate again.")
+        logits = logits.astype(np.float64)
         raised = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: Floats = raised / raised.sum(1, keepdims=True)
         return probabilities
-
-    def _read_logits(self) -> Floats:
-        return read_tensor(self.run.evaluation(self.split) / schema.LOGITS, "logits")
 
     def image_losses(self) -> Floats:
         """-ln of the probability of the true class, of each image whose class is known."""

@@ -9,8 +9,7 @@ from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
-
-COLUMNS = ("key", "target", "prediction", "confidence")
+from finesight.tasks.image_scores import COLUMNS
 
 
 def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation:

@@ -10,9 +10,9 @@ from finesight.metrics.significance import score_mean
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
+from finesight.tasks.image_scores import COLUMNS
 from finesight.tasks.multilabel.label_sets import SEPARATOR
 
-COLUMNS = ("key", "target", "prediction", "confidence")
 MACRO_F1 = Scoring(
     "macro_f1", "macro F1", "f1", "F1", lambda hits, support, predicted: (2 * hits, support + predicted), score_mean
 )

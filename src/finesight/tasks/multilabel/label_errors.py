@@ -11,7 +11,7 @@ from finesight.classes import ClassList
 from finesight.errors import DataError, blame_files
 from finesight.progress import say
 from finesight.run import schema
-from finesight.run.files import read_tensor
+from finesight.run.files import read_tensors
 from finesight.tasks.contract import LabelSearch
 from finesight.tasks.multilabel.evaluation import read_statistics
 
@@ -75,8 +75,8 @@ def _read_predictions(search: LabelSearch, classes: ClassList) -> tuple[tuple[st
         search.evaluate()
     found = read_statistics(search.run, search.split, classes)
     with blame_files(search.run.path):
-        logits = read_tensor(search.run.evaluation(search.split) / schema.LOGITS, "logits").astype(np.float64)
-        probabilities: Floats = 1 / (1 + np.exp(-logits))
+        (logits,) = read_tensors(search.run.evaluation(search.split) / schema.LOGITS, "logits")
+        probabilities: Floats = 1 / (1 + np.exp(-logits.astype(np.float64)))
         return found.keys, found.support.astype(bool), probabilities
 
 

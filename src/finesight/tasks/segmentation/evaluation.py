@@ -1,14 +1,11 @@
 """What an evaluation of a segmenter leaves in the run folder: images.csv, counts.safetensors and masks."""
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-
 from finesight.classes import ClassList
 from finesight.errors import RunError, blame_files
 from finesight.metrics.evaluation import Evaluation, ImageResult, read_confusion
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.run import schema
-from finesight.run.files import read_csv
+from finesight.run.files import read_csv, read_tensors
 from finesight.run.folder import RunFolder
 from finesight.run.old_names import find_file
 
@@ -27,10 +24,7 @@ def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluatio
 def read_statistics(run: RunFolder, split: str, classes: ClassList) -> ImageStatistics:
     """Of each image, in the order of images.csv."""
     path = run.evaluation(split) / schema.COUNTS
-    try:
-        counts = load_file(path)["counts"]
-    except (OSError, KeyError, SafetensorError) as error:
-        raise RunError(f"{path} is missing or damaged: {error}. Evaluate again.") from None
+    (counts,) = read_tensors(path, "counts")
     keys = read_evaluation(run, split, classes).keys
     if counts.shape != (len(keys), len(classes) + 1, len(classes)):
         raise RunError(f"{path} does not count {len(keys)} images of {len(classes)} classes. Evaluate again.")

@@ -1,0 +1,62 @@
+"""The score of a task with one row of logits an image: what it collects, and the files that it saves."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finesight.classes import ClassList
+from finesight.metrics.evaluation import write_metrics
+from finesight.run import schema
+from finesight.run.files import write_csv, write_tensors
+from finesight.task import Score
+
+COLUMNS = ("key", "target", "prediction", "confidence")  # of predictions.csv
+
+
+class ImageScore(Score):
+    def __init__(self, classes: ClassList) -> None:
+        self.classes = classes
+        self._logits: list[Tensor] = []
+        self._targets: list[Tensor] = []
+
+    @property
+    def logits(self) -> Tensor:
+        """float32 (n, C)."""
+        return torch.cat(self._logits)
+
+    @property
+    def targets(self) -> Tensor:
+        """(n, …), as the task's."""
+        return torch.cat(self._targets)
+
+    def update(self, logits: Tensor, targets: Tensor) -> None:
+        self._logits.append(logits.detach().float().cpu())
+        self._targets.append(targets.cpu())
+
+    def extend(self, other: "ImageScore") -> None:
+        self._logits += other._logits
+        self._targets += other._targets
+
+    def arrange(self, indices: Sequence[int]) -> None:
+        order = torch.tensor(indices).argsort()
+        self._logits, self._targets = [self.logits[order]], [self.targets[order]]
+
+    def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """The prediction of the whole image."""
+        predictions: np.ndarray = self.judge_images()[1][images]
+        return predictions
+
+    @abstractmethod
+    def name_labels(self) -> tuple[list[str], list[str], Tensor]:
+        """True and predicted label of each image, and the highest probability, as predictions.csv has them."""
+
+    def save(self, folder: Path, keys: Sequence[str]) -> None:
+        truth, predicted, confidence = self.name_labels()
+        probabilities = [f"{probability:.6f}" for probability in confidence.tolist()]
+        write_csv(folder / schema.PREDICTIONS, COLUMNS, zip(keys, truth, predicted, probabilities, strict=True))
+        write_tensors(folder / schema.LOGITS, {"logits": self.logits.numpy()})
+        write_metrics(folder, self.metrics())
