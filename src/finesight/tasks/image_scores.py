@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.metrics.evaluation import write_metrics
 from finesight.run import schema
 from finesight.run.files import write_csv, write_tensors
 from finesight.task import Score
@@ -54,9 +53,9 @@ class ImageScore(Score):
     def name_labels(self) -> tuple[list[str], list[str], Tensor]:
         """True and predicted label of each image, and the highest probability, as predictions.csv has them."""
 
-    def save(self, folder: Path, keys: Sequence[str]) -> None:
+    def save_predictions(self, folder: Path, keys: Sequence[str]) -> None:
+        """predictions.csv and the logits."""
         truth, predicted, confidence = self.name_labels()
         probabilities = [f"{probability:.6f}" for probability in confidence.tolist()]
         write_csv(folder / schema.PREDICTIONS, COLUMNS, zip(keys, truth, predicted, probabilities, strict=True))
         write_tensors(folder / schema.LOGITS, {"logits": self.logits.numpy()})
-        write_metrics(folder, self.metrics())

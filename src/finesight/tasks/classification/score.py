@@ -10,7 +10,7 @@ from torch import Tensor
 from finesight.metrics.calibration import Calibration, calibrate
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
-from finesight.metrics.evaluation import Metrics, write_confusion
+from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
 from finesight.tasks.image_scores import ImageScore
 
 
@@ -31,7 +31,8 @@ class ClassificationScore(ImageScore):
         return truth, predicted, confidence
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
+        self.save_predictions(folder, keys)
         predictions = self.logits.softmax(1).max(1).indices
         counts = count_confusion(self.targets, predictions, len(self.classes), ignore_index=None)
         write_confusion(folder, counts.tolist(), self.classes)
-        super().save(folder, keys)
+        write_metrics(folder, self.metrics())

@@ -1,6 +1,7 @@
 """What a model predicted for images with several labels, and how good that is."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.metrics.calibration import calibrate
-from finesight.metrics.evaluation import Metrics
+from finesight.metrics.evaluation import Metrics, write_metrics
 from finesight.tasks.image_scores import ImageScore
 from finesight.tasks.multilabel.decision_metrics import DEFINITIONS, fit_thresholds, multilabel_metrics, predict_labels
 from finesight.tasks.multilabel.evaluation import find_main
@@ -58,6 +59,10 @@ class MultilabelScore(ImageScore):
             [_join(flags, self.classes.ids) for flags in side.tolist()] for side in (self.targets, self.predictions)
         )
         return truth, predicted, self.logits.sigmoid().max(1).values
+
+    def save(self, folder: Path, keys: Sequence[str]) -> None:
+        self.save_predictions(folder, keys)
+        write_metrics(folder, self.metrics())
 
 
 def _join(flags: Sequence[bool], ids: Sequence[str]) -> str:
