@@ -138,14 +138,14 @@ def audit_files(
     if split_is_made:
         train, val = split_train_val(splits["train"], settings.val_fraction, seed, targets.find_stratum)
         splits = {"train": train, "val": val} | {split: splits[split] for split in splits if split != "train"}
-    items = list({item.key: item for items in splits.values() for item in items}.values())
+    by_key = {item.key: item for some in splits.values() for item in some}
+    items = list(by_key.values())
     training = splits.get("train") or items
     stats = measure_values(training)
     taken = map_in_threads(partial(read_statistics, scale=choose_scale(stats, len(training))), items)
     files = {
         item.key: file for item, file in zip(items, track(taken, "Looking at files", len(items), "files"), strict=True)
     }
-    by_key = {item.key: item for item in items}
     return Audit(
         format=name,
         targets=targets,

@@ -1,6 +1,7 @@
 """The forward loop of the project: every prediction, score, feature and snapshot comes from `Predictor`."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Observe = Callable[[Tensor, Tensor], None]
 
 
+@dataclass(eq=False)
 class Predictor:
     """A model on its machine, with test-time augmentation where `augmentations` holds more than one.
 
@@ -33,13 +35,10 @@ class Predictor:
     or floating tensors that need no preparation: augmented images, or features for a head alone.
     """
 
-    def __init__(
-        self, model: Model, machine: Machine, settings: Settings, augmentations: Sequence[Augmentation] = NO_TTA
-    ) -> None:
-        self.model = model
-        self.machine = machine
-        self.settings = settings
-        self.augmentations = augmentations
+    model: Model
+    machine: Machine
+    settings: Settings
+    augmentations: Sequence[Augmentation] = NO_TTA
 
     @classmethod
     def here(cls, model: Model, settings: Settings, tta: bool = False) -> "Predictor":

@@ -57,7 +57,7 @@ def find_modules_before(network: nn.Module, size: tuple[int, int], layer: str) -
         raise ModelError(f"No layer {layer!r} in this model. `finesight models NAME` lists its layers. {hint}".rstrip())
     order = _order(modules, list(_run_once(network, size)))
     before = tuple(name for name in order[: order.index(layer)] if owns_tensors(modules[name]))
-    return before if any(not _encloses(name, layer) for name in before) else ()
+    return before if any(name and not is_inside(layer, name) for name in before) else ()
 
 
 def find_leaf_before(network: nn.Module, size: tuple[int, int], layer: str) -> str:
@@ -72,8 +72,9 @@ def owns_tensors(module: nn.Module) -> bool:
     return any(True for _ in module.parameters(recurse=False)) or any(True for _ in module.buffers(recurse=False))
 
 
-def _encloses(outer: str, inner: str) -> bool:
-    return outer == "" or inner.startswith(outer + ".")
+def is_inside(name: str, *layers: str) -> bool:
+    """Whether a dotted name is one of the layers, or lies in one."""
+    return any(name == layer or name.startswith(f"{layer}.") for layer in layers)
 
 
 def _order(modules: dict[str, nn.Module], called: list[str]) -> list[str]:

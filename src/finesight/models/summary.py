@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from finesight.models.contract import Model
-from finesight.models.layers import owns_tensors
+from finesight.models.layers import is_inside, owns_tensors
 
 
 def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> dict
     frozen = sum(parameter.numel() for name in held for parameter in modules[name].parameters(recurse=False))
 
     def is_frozen(layer: str) -> bool:
-        inside = [name for name in owners if name == layer or name.startswith(f"{layer}.")]
+        inside = [name for name in owners if is_inside(name, layer)]
         return bool(inside) and held.issuperset(inside)
 
     return {

@@ -14,7 +14,7 @@ from finesight.config import Preprocessing
 from finesight.errors import WeightsError
 from finesight.models.checkpoint_files import read_weights
 from finesight.models.contract import WeightsOrigin
-from finesight.models.layers import copy_without_data
+from finesight.models.layers import copy_without_data, is_inside
 from finesight.progress import say
 
 LISTED = 5  # names an error prints of each kind
@@ -148,7 +148,7 @@ class _Trial:
 
 def _try_all(network: nn.Module, state: State, new: tuple[str, ...]) -> _Trial:
     """Reads a state without versions as today's, else as the oldest."""
-    given = {name: tensor for name, tensor in state.items() if not _is_under(name, new)}
+    given = {name: tensor for name, tensor in state.items() if not is_inside(name, *new)}
     trial = _try_on(network, given, new, is_current=True)
     if not trial.is_complete:
         older = _try_on(network, given, new, is_current=False)
@@ -168,7 +168,7 @@ def _try_on(network: nn.Module, given: State, new: tuple[str, ...], is_current: 
     def keep(_module: nn.Module, keys: tuple[list[str], list[str]]) -> None:
         # files older than torch 0.4.1 lack this counter, which only layers without momentum read
         unread = (*new, *(name for name in keys[0] if name.endswith("num_batches_tracked")))
-        trial.missing = [name for name in keys[0] if not _is_under(name, unread)]
+        trial.missing = [name for name in keys[0] if not is_inside(name, *unread)]
         trial.left_over = list(keys[1])
 
     twin.register_load_state_dict_post_hook(keep)  # type: ignore[no-untyped-call]
@@ -180,13 +180,9 @@ def _try_on(network: nn.Module, given: State, new: tuple[str, ...], is_current: 
     trial.misshapen = [
         f"{name} {list(given[name].shape) if name in given else ''} for {list(tensor.shape)}"
         for name, tensor in before.items()
-        if name not in trial.loaded and name not in absent and not _is_under(name, new)
+        if name not in trial.loaded and name not in absent and not is_inside(name, *new)
     ]
     return trial
-
-
-def _is_under(name: str, prefixes: tuple[str, ...]) -> bool:
-    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
 def _list(label: str, names: list[str]) -> str:

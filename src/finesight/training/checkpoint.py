@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,15 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         os.fsync(file.fileno())
 
 
+@dataclass
 class Training:
     """All that training needs, beside the run's weights, to resume: tensors, and plain values as JSON.
 
     Where the run's weights are averages, the network's own are among the tensors.
     """
 
-    def __init__(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
-        self.tensors = tensors
-        self.values = values
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
 
     @classmethod
     def load(cls, run: RunFolder) -> "Training":

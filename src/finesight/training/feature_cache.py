@@ -12,6 +12,7 @@ from finesight.config import AugmentSettings, Settings
 from finesight.data.loader import Batch, ImageDataset
 from finesight.inference.predictor import Predictor
 from finesight.models.contract import Model
+from finesight.models.layers import is_inside, owns_tensors
 from finesight.progress import say
 from finesight.training.augmentation import augment_batch, variant_of
 from finesight.training.freezing import FreezePlan
@@ -129,13 +130,8 @@ def _trains_head_only(model: Model, plan: FreezePlan) -> bool:
     if len(plan.steps) > 1 or plan.frozen_norm != "fixed":
         return False
     frozen = set(plan.steps[0].modules)
-    head = model.network.get_submodule(model.head)
-    inside = {model.head, *(f"{model.head}.{name}" for name, _ in head.named_modules())}
-    return all(
-        name in frozen or name in inside
-        for name, module in model.network.named_modules()
-        if any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))
-    )
+    owners = (name for name, module in model.network.named_modules() if owns_tensors(module))
+    return all(name in frozen or is_inside(name, model.head) for name in owners)
 
 
 def _try_row(job: Job) -> Tensor | None:

@@ -12,6 +12,7 @@ from torch import nn
 from finesight.config import OptimSettings
 from finesight.errors import ConfigError
 from finesight.models.contract import Model
+from finesight.models.layers import is_inside
 
 
 def make_optimiser(model: Model, settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
@@ -82,7 +83,7 @@ def learning_rate_scales(model: Model, settings: OptimSettings) -> dict[str, flo
     stages = list_stages(model)
     scales = {}
     for name, _ in model.network.named_modules():
-        if any(is_inside(name, layer) for layer in model.new_layers):
+        if is_inside(name, *model.new_layers):
             scales[name] = 1.0
             continue
         stage = max((i for i, stage in enumerate(stages) if is_inside(name, stage)), default=0)
@@ -108,10 +109,6 @@ def list_stages(model: Model) -> list[str]:
         return names
 
     return sorted(split(model.network, ""), key=lambda name: order.get(name, -1))
-
-
-def is_inside(name: str, layer: str) -> bool:
-    return name == layer or name.startswith(f"{layer}.")
 
 
 def find_warmup(settings: OptimSettings, steps_per_epoch: int, epochs: int) -> float:
