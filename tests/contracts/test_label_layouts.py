@@ -9,6 +9,7 @@ from PIL import Image
 
 from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
+from finesight.data.targets import list_labels
 from listings import read_listing
 
 PAGE = Path(__file__).parents[2] / "docs" / "labels.md"
@@ -98,6 +99,33 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str], str, str, dict[str, int]]] =
         "manifest",
         {"train": 8, "val": 2},
     ),
+    "CSV file of several labels": (
+        ["foxwolf.jpg", *names("{label}{number}.jpg", 2)],
+        {
+            "labels.csv": table(
+                "path,labels,split",
+                [
+                    "foxwolf.jpg,fox;wolf,train",
+                    *names("{label}0.jpg,{label},train", 1),
+                    *names("{label}1.jpg,{label},val", 1),
+                ],
+            )
+        },
+        "labels.csv",
+        "multilabel_manifest",
+        {"train": 3, "val": 2},
+    ),
+    "CSV file of a column for each class": (
+        ["foxwolf.jpg", "fox0.jpg", "wolf0.jpg"],
+        {
+            "labels.csv": table(
+                "path,fox,wolf,split", ["foxwolf.jpg,1,1,train", "fox0.jpg,1,0,val", "wolf0.jpg,0,1,val"]
+            )
+        },
+        "labels.csv",
+        "multilabel_manifest",
+        {"train": 1, "val": 2},
+    ),
 }
 
 
@@ -118,5 +146,6 @@ def test_a_layout_of_labels_is_read(name: str, tmp_path: Path) -> None:
     assert listing.format == format
     assert listing.classes.ids == LABELS
     assert {split: len(items) for split, items in listing.splits.items()} == counts
-    assert all(isinstance(item.target, str) and item.target in item.key for item in listing.splits["train"])
+    for item in listing.splits["train"]:
+        assert list_labels(item) == tuple(label for label in LABELS if label in item.key)
     assert audit_data(DataSettings(root=str(tmp_path / data))).format == format

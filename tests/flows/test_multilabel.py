@@ -1,4 +1,4 @@
-"""Several labels an image, through the real command line: the third task, which only its own package knows."""
+"""Several labels per image, through the real command line: the third task, which only its own package knows."""
 
 import csv
 import json

@@ -120,7 +120,7 @@ FILES = {
     SPLITS: "`split,key,label` of every sample",
     CLASS_COUNTS: "images, or pixels, of each class in the training split",
     STRIDE_BOUNDS: "of masks: the best mIoU each output stride can reach on the training split",
-    THRESHOLDS: "of several labels an image: the probability from which on each class is predicted",
+    THRESHOLDS: "of several labels per image: the probability threshold of each class",
     JOURNAL: "a line an epoch: metrics, and which epoch is kept; the same for the same seed",
     TIMINGS: "a line an epoch: seconds, images a second; never the same twice",
     FREEZING: "the freeze ledger, a line an epoch",

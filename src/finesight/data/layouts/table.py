@@ -54,7 +54,7 @@ FORMATS = {
         partial(read_manifest_of, kind="labels"),
     ),
     "multilabel_manifest": Format(
-        "a CSV file with several labels an image: a cell such as forest;water, or a column of 0 and 1 for each class",
+        "a CSV file with several labels per image: a cell such as forest;water, or a column of 0 and 1 for each class",
         "multilabel",
         fits_multilabel_manifest,
         read_multilabel_manifest,

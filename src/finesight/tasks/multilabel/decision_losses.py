@@ -1,4 +1,4 @@
-"""Losses of yes-or-no questions, one a class. As in training.losses each is the mean over the batch of all ranks."""
+"""Losses of binary decisions, one per class. As in training.losses each is the mean over the batch of all ranks."""
 
 import difflib
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def binary_cross_entropy(logits: Tensor, truth: Tensor, weights: Tensor | None) 
 
 
 def focal(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Tensor:
-    """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
+    """Cross-entropy that weights down decisions that are already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
     p = logits.sigmoid()
     right = p * truth + (1 - p) * (1 - truth)
     return binary_cross_entropy(logits, truth, weights) * (1 - right) ** GAMMA
@@ -39,8 +39,8 @@ def parse_loss(name: str, label_smoothing: float = 0.0, weights: Tensor | None =
     """
     if name not in LOSSES:
         near = difflib.get_close_matches(name, LOSSES, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Of several labels there are {' and '.join(LOSSES)}."
-        raise ConfigError(f"No loss {name!r} for several labels an image. {hint}")
+        hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(LOSSES)}."
+        raise ConfigError(f"No loss {name!r} for several labels per image. {hint}")
     measure = LOSSES[name]
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:

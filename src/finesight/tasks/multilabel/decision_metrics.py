@@ -1,8 +1,7 @@
 """Metrics of images that carry any number of classes.
 
-Every class is a yes-or-no question of its own: logits go through a sigmoid, and a class is predicted where its
-probability reaches the class's threshold. A score that a class gives no meaning is left out, never NaN, never a
-silent 0.
+Every class is a binary decision: logits go through a sigmoid, and a class is predicted if its probability is at least
+the class's threshold. A score that is undefined for a class is left out, never NaN, never a silent 0.
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ DEFINITIONS = {
     "recall": "TP / (TP + FN): the fraction of the class's images that are found; left out where the truth has none",
     "f1": "2 TP / (2 TP + FP + FN); left out where neither truth nor prediction has the class",
     "exact_match": "images whose predicted classes are exactly the true ones / all images",
-    "label_accuracy": "right yes-or-no decisions / all of them (1 - Hamming loss)",
+    "label_accuracy": "right decisions (class present or not) / all decisions (1 - Hamming loss)",
     "log_loss": "mean of -ln(probability given to the right decision) over all decisions; 0 is perfect",
 }
 THRESHOLD = 0.5  # of a probability, where none was fitted
@@ -71,7 +70,7 @@ def check_logits(logits: Tensor, targets: Tensor) -> None:
 
 
 def predict_labels(logits: Tensor, thresholds: Tensor | None = None) -> Tensor:
-    """bool (n, C): the classes whose probability reaches their threshold."""
+    """bool (n, C): the classes whose probability is at least their threshold."""
     chosen = torch.full((logits.shape[1],), THRESHOLD) if thresholds is None else thresholds
     return logits.float().sigmoid() >= chosen.to(logits.device)
 

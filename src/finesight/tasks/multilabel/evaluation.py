@@ -1,4 +1,4 @@
-"""What an evaluation of several labels an image leaves in the run folder: predictions.csv and logits."""
+"""What an evaluation of several labels per image leaves in the run folder: predictions.csv and logits."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Labels that are probably missing, or too many: each class is a question of its own."""
+"""Labels that are probably missing or wrong, searched class by class."""
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from finesight.tasks.multilabel.evaluation import read_statistics
 
 HELD_OUT = "the model itself, which was not trained on these labels"
 CROSS_FITTED = (
-    "linear classifiers on the model's features, each asked about a fifth that it has not seen; the features were "
-    "trained on all of these labels, so some wrong ones are no longer contradicted"
+    "linear classifiers on the model's features, each applied to a fifth that it was not trained on; the "
+    "features were trained on all of these labels, so some wrong ones are missed"
 )
 AGREED = ", and by most of the ten nearest images"
 
@@ -37,7 +37,7 @@ def find_wrong_labels(search: LabelSearch) -> LabelErrors:
         keys, truth, probabilities = _read_predictions(search, classes)
         votes, source = _read_votes(search, keys, truth), HELD_OUT
     errors = judge_classes(probabilities, truth, keys, votes)
-    say(f"{count_of(len(errors), 'label')} doubtful: the other answer is at least {ODDS} times as probable.")
+    say(f"{count_of(len(errors), 'label')} probably wrong: the opposite is at least {ODDS} times as probable.")
     return LabelErrors(search.split, len(keys), source + AGREED * (votes is not None), tuple(errors))
 
 
@@ -46,13 +46,13 @@ def judge_classes(
 ) -> list[LabelError]:
     """The clearest first. probabilities: (n, C); truth, votes: bool (n, C).
 
-    Both answers are weighed by how often each is true: else every label of a rare class would be doubtful.
+    Both probabilities are divided by class frequency: else every label of a rare class would be suspected.
     """
     found: list[LabelError] = []
     for c in range(truth.shape[1]):
         fraction = truth[:, c].mean()
         if fraction in (0, 1):
-            continue  # nothing to tell apart
+            continue  # one outcome only
         both = np.stack([(1 - probabilities[:, c]) / (1 - fraction), probabilities[:, c] / fraction], axis=1)
         both /= both.sum(1, keepdims=True)
         asked: Indices | None = None if votes is None else votes[:, c].astype(np.int64)
@@ -86,7 +86,7 @@ def _read_votes(search: LabelSearch, keys: tuple[str, ...], truth: np.ndarray) -
         if not (folder / schema.FEATURES).exists():
             search.embed()
     except DataError as error:
-        say(f"Note: the nearest images are not asked: {error}")
+        say(f"Note: nearest images are not used: {error}")
         return None
     features = load_features(folder)
     place = {key: row for row, key in enumerate(features.keys)}

@@ -1,4 +1,4 @@
-"""Several labels an image: any number of classes, as ids or names; none is a valid answer."""
+"""Several labels per image: any number of classes, as ids or names, or none."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,9 @@ class LabelSets(TargetKind):
             raise DataError(self.no_val)
         for split, found in present.items():
             if unknown := [classes.names[index] for index in sorted(found - present["train"])]:
-                raise DataError(f"{split} has images of {quote_some(unknown)}, of which there are none to train on.")
+                raise DataError(
+                    f"Split {split!r} has images of {quote_some(unknown)}, but the training split has none."
+                )
             if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
                 yield f"{'Classes' if len(absent) > 1 else 'Class'} without an image in {split}: {quote_some(absent)}."
         if unused := [name for index, name in enumerate(classes.names) if index not in present["train"]]:
@@ -71,14 +73,14 @@ class LabelSets(TargetKind):
         unknown = {label: count for label, count in labels.items() if index[label] is None}
         if labels and len(unknown) == len(labels):
             raise DataError(
-                f"{where} holds no label of a class of the run: its labels are {quote_some(sorted(labels))}, the "
-                f"run's classes {quote_some(classes.names)}. Rename the labels, or train on them."
+                f"No label of {where} is a class of the run: its labels are {quote_some(sorted(labels))}, the run's "
+                f"classes {quote_some(classes.names)}. Rename the labels, or train on them."
             )
         notes = []
         if unknown:
             strange = quote_some(sorted(unknown))
             notes.append(
-                f"Labels of {where} that the run has no class for are passed over: "
+                f"Labels of {where} without a class in the run are ignored: "
                 f"{count_of(sum(unknown.values()), 'label')} ({strange}). Their images stay."
             )
         if missing := [name for place, name in enumerate(classes.names) if place not in index.values()]:

@@ -1,4 +1,4 @@
-"""Predictions of several labels an image: a CSV file of labels and their probabilities."""
+"""Predictions of several labels per image: a CSV file of labels and their probabilities."""
 
 from torch import Tensor
 

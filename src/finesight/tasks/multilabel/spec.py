@@ -1,4 +1,4 @@
-"""Several labels an image, each class a yes-or-no question."""
+"""Several labels per image, each class a binary decision."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -61,7 +61,7 @@ class Multilabel(Task):
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
-            raise ConfigError("augment.mixup and augment.cutmix mix images of one class each; set both to 0.")
+            raise ConfigError("augment.mixup and augment.cutmix need one label per image; set both to 0.")
         parse_loss(settings.loss.name)
 
     def open_targets(

@@ -1,4 +1,4 @@
-"""The probabilities from which on a run predicts each class: thresholds.json, fitted on its validation split."""
+"""The probability threshold of each class: thresholds.json, fitted on the validation split."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class FittedDecisions:
 
     def describe(self) -> str:
         low, high = self.thresholds.min().item(), self.thresholds.max().item()
-        return f"Thresholds of the highest F1 of each class: {low:.2f} to {high:.2f}. {self.calibration.describe()}"
+        return f"Thresholds with the highest F1 of each class: {low:.2f} to {high:.2f}. {self.calibration.describe()}"
 
 
 def read_thresholds(run: RunFolder | None, classes: ClassList) -> Tensor | None:
