@@ -42,8 +42,8 @@ OUTLINE = Outline(
     ),
     plot_key="Colour and shape show the rarest of an image's true classes; a red edge marks an image whose rarest "
     "class was not predicted.",
-    label_rule="Relative to the class frequency, the opposite is at least ten times as probable, and most of the nearest "
-    "images agree.",
+    label_rule="Relative to the class frequency, the opposite is at least ten times as probable, and most of the "
+    "nearest images agree.",
     calibration_effect="Labels do not change: the thresholds decide them.",
     package="finesight.tasks.multilabel",
 )  # fmt: skip
