@@ -20,7 +20,7 @@ def binary_cross_entropy(logits: Tensor, truth: Tensor, weights: Tensor | None) 
 
 
 def focal(logits: Tensor, truth: Tensor, weights: Tensor | None) -> Tensor:
-    """Cross-entropy, with decisions that are already right weighted down by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
+    """Cross-entropy weighted by (1 - p)^gamma, p of the right decision. Lin 2017, arXiv:1708.02002."""
     p = logits.sigmoid()
     right = p * truth + (1 - p) * (1 - truth)
     return binary_cross_entropy(logits, truth, weights) * (1 - right) ** GAMMA
