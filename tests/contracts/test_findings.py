@@ -99,7 +99,7 @@ def test_checks_can_be_ignored_and_slow_ones_left_out() -> None:
     found = run_checks(TABLE, "It", ignore=["X001", "X004"], fast=True)
     assert found.findings == ()
     assert found.ignored == {"X001": "A note", "X004": "Not here"}
-    assert found.not_applicable == {"X002": "It is slow: leave out --fast to make it."}
+    assert found.not_applicable == {"X002": "It is slow: leave out --fast to run it."}
 
 
 def test_an_unknown_code_is_refused() -> None:

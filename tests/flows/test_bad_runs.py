@@ -129,7 +129,7 @@ def test_predictions_that_cannot_be_written(trained: Path, small: Path, tmp_path
 def test_a_image_is_not_overwritten_by_its_prediction(trained: Path, small: Path) -> None:
     image = small / "red_0.png"
     before = image.read_bytes()
-    assert "called like an image" in finesight("predict", trained, image, "--out", image).error()
+    assert "has the ending of an image" in finesight("predict", trained, image, "--out", image).error()
     assert image.read_bytes() == before
 
 

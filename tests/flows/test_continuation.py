@@ -67,7 +67,7 @@ def test_a_stopped_table_goes_on(run: Path, images: Path, tmp_path: Path, monkey
         calls = stop_after(patched, Predictor, "logits", 2)
         answer = finesight("predict", run, images, "--out", out)
     assert answer.code == 130
-    assert "the same command goes on with the rest" in answer.err
+    assert "the same command continues with the rest" in answer.err
     assert len(calls) == 2
     assert not out.exists()
     rows = tmp_path / ".labels.csv.rows"

@@ -87,7 +87,7 @@ def test_nothing_can_be_written(
         assert "No space left" in answer.error() if is_full else "Read-only" in answer.error()
         assert f"finesight train --resume --out {out}" in answer.err
         again = finesight("train", "--resume", "--out", out)
-        assert "is unharmed" in again.error()
+        assert "is intact" in again.error()
         assert tensors(out) == kept
         disk.empty() if is_full else disk.allow_writing(True)
         assert_goes_on(out, whole)

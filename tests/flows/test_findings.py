@@ -79,7 +79,7 @@ def test_the_data_may_be_gone(small: Path, tmp_path: Path) -> None:
     assert finesight("embed", tmp_path / "run", "--method", "pca").code == 0
     shutil.rmtree(small)
     answer = finesight("findings", tmp_path / "run", "--json").json()
-    assert "not there any more" in answer["not_applicable"]["V008"]
+    assert "images are missing" in answer["not_applicable"]["V008"]
 
 
 def test_a_part_of_other_data_is_checked_as_far_as_it_goes(run: Path, small: Path, tmp_path: Path) -> None:

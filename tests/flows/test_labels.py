@@ -120,7 +120,7 @@ def test_no_scaling_where_no_temperature_is_offered(run: Path, tmp_path: Path) -
     for name, flags in (("plain", ()), ("scaled", ("--calibrated",))):
         answer = finesight("predict", copy, run.parent / "val", "--out", tmp_path / f"{name}.csv", *flags)
         assert answer.code == 0
-        assert ("probabilities are not scaled" in answer.err) == bool(flags)
+        assert ("probabilities are not calibrated" in answer.err) == bool(flags)
     assert rows_of(tmp_path / "plain.csv") == rows_of(tmp_path / "scaled.csv")
 
 

@@ -60,7 +60,7 @@ def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
 
 def test_a_training_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     answer = finesight("train", "--data", tmp_path / "none", "--prove-resume", "--set=machine.device=cpu")
-    assert "The training failed, so nothing is proven" in answer.error()
+    assert "The training failed, so resuming was not checked" in answer.error()
 
 
 def test_files_that_differ_are_named(tmp_path: Path) -> None:

@@ -57,4 +57,4 @@ def test_report_after_the_data_are_gone(runs: tuple[Path, Path], tmp_path: Path)
     answer = finesight("report", run)
     assert answer.code == 0, answer.err
     assert "the report has no images" in answer.err
-    assert "the report has no map" in answer.err
+    assert "the report has no projection" in answer.err

@@ -65,7 +65,7 @@ def test_new_images_are_left_out_and_gone_ones_refused(home: Path, story: Path) 
     draw_classes(home / "data", per_class=5, first=900)
     write_table(home / "data", {})
     answer = finesight("train", "--resume", "--out", home / "run")
-    assert "in no split of the run: 15 images" in answer.err
+    assert "in none of the run's splits: 15 images" in answer.err
     _, different = compare_files(home / "run", story / "run")
     assert different == ["config.toml"]
     (home / "data/red_3.png").unlink()
@@ -115,7 +115,7 @@ def test_a_run_that_lost_its_patience(tmp_path: Path) -> None:
     assert train(tmp_path / "data", tmp_path / "run", **stopped).code == 0
     answer = finesight("train", "--resume", "--out", tmp_path / "run", "--epochs", 12)
     assert answer.code == 0, answer.err
-    assert "it stopped after 2 of 12 epochs, as checkpoint.patience asks for" in answer.err
+    assert "it stopped after 2 of 12 epochs, as checkpoint.patience requires" in answer.err
     assert tomllib.loads((tmp_path / "run/config.toml").read_text())["epochs"] == 9
 
 

@@ -97,7 +97,7 @@ def test_a_run_of_before_has_the_rule_of_its_training_data(run: Path, command: s
     (run / "masks.json").unlink()
     answer = finesight(command, run)
     assert answer.code == 0, answer.err
-    assert "inferred once more from its training data" in answer.err
+    assert "inferred again from its training data" in answer.err
 
 
 def test_a_report_lists_the_data_once_and_reads_the_masks_of_its_split_only(
@@ -137,7 +137,7 @@ def test_new_pairs_move_no_split(story: Path, run: Path, tmp_path: Path) -> None
     before = (run / "evaluation/val/images.csv").read_text().splitlines()
     draw_values(data, 10, (1, 2, 3, 4), first=500)
     answer = finesight("evaluate", run)
-    assert "in no split of the run: 10 images" in answer.err
+    assert "in none of the run's splits: 10 images" in answer.err
     assert (run / "evaluation/val/images.csv").read_text().splitlines() == before
     key = before[1].partition(",")[0]
     (data / key.replace("_sat", "_mask")).unlink()

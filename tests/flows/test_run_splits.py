@@ -41,7 +41,7 @@ def test_new_images_move_no_split(home: Path, command: str) -> None:
     answer = finesight(command, run)
     assert answer.code == 0, answer.err
     assert scored(run) == set(keys(run, "val"))
-    assert "in no split of the run: 24 images, such as" in answer.err
+    assert "in none of the run's splits: 24 images, such as" in answer.err
     assert "'blue_900.png'" in answer.err
 
 
@@ -53,7 +53,7 @@ def test_removed_images_move_no_split(home: Path) -> None:
     answer = finesight("evaluate", run, "--json")
     assert answer.json()["num_samples"] == 3
     assert scored(run) == set(keys(run, "val")) - set(gone)
-    assert f"gone since training: 3 of the 6 images of split 'val', such as {gone[0]!r}" in answer.err
+    assert f"missing since training: 3 of the 6 images of split 'val', such as {gone[0]!r}" in answer.err
 
 
 def test_a_split_of_which_nothing_is_left(home: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_test_split_that_holds_a_copy_of_a_trained_image(table: Path) -> None:
     shutil.copy(table / "data/red_0.png", table / "data/red_99.png")
     write_table(table / "data", {})
     answer = finesight("evaluate", table / "run", "--split", "test")
-    assert "1 of the 7 images of split 'test' are what the run was trained on, such as 'red_99.png'" in answer.err
+    assert "1 of the 7 images of split 'test' are those the run was trained on, such as 'red_99.png'" in answer.err
 
 
 def test_labels_that_were_corrected(table: Path) -> None:
@@ -184,7 +184,7 @@ def test_other_data_with_a_split_called_as_the_runs_own(home: Path) -> None:
     draw_classes(home / "other/val", per_class=2, first=800)
     before = (home / "run/evaluation/val/predictions.csv").read_bytes()
     answer = finesight("evaluate", home / "run", "--data", home / "other", "--json")
-    assert "kept as split 'other_val', for 'val' is one of the run's own" in answer.err
+    assert "saved as split 'other_val', as the run has its own split 'val'" in answer.err
     assert (answer.json()["split"], answer.json()["num_samples"]) == ("other_val", 6)
     assert (home / "run/evaluation/val/predictions.csv").read_bytes() == before
     assert len(scored(home / "run", "other_val")) == 6

@@ -156,8 +156,8 @@ def test_flags_of_the_command(tmp_path: Path) -> None:
         answer = finesight(*folders, *flag)
         assert answer.code == 0, answer.err
         assert "miou 1.0000" in answer.out
-        assert "Passed over: 4 images beside the masks, such as 0.jpg; 4 masks are scored." in answer.err
-    assert "settings of data only" in finesight(*folders, "--set", "epochs=3").error()
+        assert "Skipped: 4 images beside the masks, such as 0.jpg; 4 masks are scored." in answer.err
+    assert "takes only data settings" in finesight(*folders, "--set", "epochs=3").error()
     (pred / "2.png").write_bytes(b"no mask")
     assert "'prediction/2.png'" in finesight(*folders, "--ignore", "255").err
     assert "--truth and --pred" in finesight("evaluate", "--ignore", "255").error()

@@ -173,8 +173,10 @@ def test_images_of_many_sizes(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_before_the_first_epoch(pairs: Path, tmp_path: Path) -> None:
     data = shutil.copytree(pairs, tmp_path / "data")
     out = tmp_path / "run"
-    assert "image.fit = 'crop' does not go with segmentation" in train(data, out, image__fit="crop", **NETWORK).error()
-    assert "masks cannot be mixed" in train(data, out, augment__mixup=0.2, **NETWORK).error()
+    assert (
+        "image.fit = 'crop' is not available for segmentation" in train(data, out, image__fit="crop", **NETWORK).error()
+    )
+    assert "set both to 0 for masks" in train(data, out, augment__mixup=0.2, **NETWORK).error()
     (data / "train/0003_mask.png").unlink()
     Image.new("RGB", (5, 5)).save(data / "train/0004_mask.png")
     answer = train(data, out, **NETWORK)

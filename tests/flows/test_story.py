@@ -165,7 +165,7 @@ def test_predict_goes_on_past_what_it_cannot_read(story: Story, tmp_path: Path) 
     result = answer.json()
     assert result["num_samples"] == 10
     assert [key for key, _ in result["unreadable"]] == ["IMG_2.HEIC", "blue_102.png", "red_100.png"]
-    assert "Passed over: 1 archive ('more.zip')" in answer.err
+    assert "Skipped: 1 archive ('more.zip')" in answer.err
     assert "Not read: 'red_100.png' is empty (0 bytes)" in answer.err
     kept = [row["filename"] for row in read_rows(out)]
     assert len(kept) == 10

@@ -74,7 +74,7 @@ def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliabili
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["restarts"], result["agree"]) == (1, True)
-    assert "Going on after 1 of 3 epochs." in done.stderr
+    assert "Continuing after 1 of 3 epochs." in done.stderr
     assert [name for name in SAME if (out / name).read_bytes() != (two / name).read_bytes()] == []
     trained, scored, num_samples, is_there = result["answers"]
     assert scored == trained  # of the best epoch's weights, by two ranks both times

@@ -22,7 +22,7 @@ def demo(out: str | Path = "runs/demo") -> Demonstrated:
     """
     folder = Path(out)
     if folder.exists() and not RunFolder(folder / "digits").is_run():
-        raise RunError(f"{folder} is there and is not a demo's folder; name another --out.")
+        raise RunError(f"{folder} exists and is not a demo folder; name another --out.")
     scene = write_scene()
     shutil.rmtree(folder, ignore_errors=True)
     digits = write_digits(cache_folder() / "demo" / "digits")
@@ -36,8 +36,8 @@ def demo(out: str | Path = "runs/demo") -> Demonstrated:
         results[name] = train(f"demo-{name}", data=scene, out=folder / name, settings=classes)
     chapters = {
         "Handwritten digits: which digit is it?": [folder / "digits"],
-        "Land cover: FCN32s, FCN8s, a light network": [folder / name for name in LAND],
-        "Land cover: the light network": [folder / LAND[-1]],
+        "Land cover: FCN32s, FCN8s, a light model": [folder / name for name in LAND],
+        "Land cover: the light model": [folder / LAND[-1]],
     }
     book = report_chapters(chapters, folder / "report.html", f"Landsat scene: {note}")
     return Demonstrated(results, book.report)

@@ -66,7 +66,7 @@ def _list_images(own: RunData, split: str) -> tuple[dict[str, Item], Rule]:
     try:
         return own.find_items(split), own.rule
     except DataError as error:
-        say(f"Note: the images are not looked at: {error}")
+        say(f"Note: checks that read images are left out: {error}")
         return {}, None
 
 

@@ -25,7 +25,7 @@ from finesight.task import Task
 def start_model(settings: Settings, task: Task, listing: Listing, run: RunFolder, pretrained: bool) -> Model:
     """With the weights and the preprocessing of the settings. pretrained=False: as a run has them that goes on."""
     model = load_model(settings, task, listing, pretrained)
-    say(f"Network: {model.name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
+    say(f"Model: {model.name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
     if pretrained:
         items = [item for split in ("train", "val") for item in listing.splits[split]]
         chosen = choose_preprocessing(model.preprocessing, settings, items, task)
@@ -53,7 +53,7 @@ def load_model(settings: Settings, task: Task, listing: Listing, pretrained: boo
             load_weights(start, "best", model.network)
             model.new_layers = ()
     if model.task != task.network:
-        raise ConfigError(f"{name} is a network for {model.task}, but {listing.root} holds data for {task.name}.")
+        raise ConfigError(f"{name} is a {model.task} model, but {listing.root} holds {task.name} data.")
     return model
 
 
@@ -64,7 +64,7 @@ def choose_preprocessing(
     image = settings.image
     fit = image.fit or task.fits[0]
     if fit not in task.fits:
-        raise ConfigError(f"image.fit = {fit!r} does not go with {task.name}; choose {' or '.join(task.fits)}.")
+        raise ConfigError(f"image.fit = {fit!r} is not available for {task.name}; choose {' or '.join(task.fits)}.")
     size = image.size or preprocessing.size
     stored = stored_size(items, size, fit)
     if fit == "native":  # a crop is no larger than its image

@@ -87,7 +87,7 @@ def _start(run: RunFolder, *arguments: object) -> "subprocess.Popen[str]":
     try:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     except OSError as error:
-        raise FinesightError(f"A training could not be started as a process of its own: {error}.") from None
+        raise FinesightError(f"The training process could not be started: {error}.") from None
 
 
 def _finish(run: RunFolder, *arguments: object) -> None:
@@ -115,4 +115,4 @@ def _kill(run: RunFolder, is_time: Callable[[], bool], *arguments: object) -> Ki
 def _check(process: "subprocess.Popen[str]", said: str) -> None:
     if process.returncode:
         reason = said.partition("Error: ")[2] or said
-        raise FinesightError(f"The training failed, so nothing is proven: {reason.strip()}")
+        raise FinesightError(f"The training failed, so resuming was not checked: {reason.strip()}")

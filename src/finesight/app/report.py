@@ -82,13 +82,13 @@ def complete(own: RunData, split: str, is_alone: bool) -> None:
 
 
 def _embed(own: RunData, split: str, evaluated: bool) -> None:
-    """Data that are gone are no reason to tell nothing of what was evaluated."""
+    """If the images are missing, the report is written without thumbnails."""
     try:
         embed(own, split=split)
     except DataError as error:
         if not evaluated:
             raise
-        say(f"Note: the report has no map: {error}")
+        say(f"Note: the report has no projection: {error}")
 
 
 def find_originals(own: RunData, split: str) -> Originals:

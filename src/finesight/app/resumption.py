@@ -37,7 +37,7 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
     for name, value in dotted_settings(settings):
         if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in may_change:
             raise ConfigError(
-                f"{run.path} is trained with {name} = {value!r}; going on with {wanted[name]!r} would mix two runs."
+                f"{run.path} was trained with {name} = {value!r}; continuing with {wanted[name]!r} would mix two runs."
             )
     if "epochs" not in overrides:
         return settings
@@ -68,8 +68,8 @@ def check_unchanged(job: Job) -> None:
         read = set(dataset.keys)
         if unread := [key for key, _ in before if key not in read]:
             raise RunError(
-                f"{count_of(len(unread), 'image')} of split {split!r} of {run.path} can no longer be read, such as "
-                f"{unread[0]!r}; going on without would mix two runs."
+                f"{count_of(len(unread), 'image')} of split {split!r} of {run.path} cannot be read any more, such as "
+                f"{unread[0]!r}; continuing without them would mix two runs."
             )
         _check_labels(run, before, labels)
     job.task.targets.refuse_other_rule(run, job.rule)
@@ -79,11 +79,11 @@ def _check_classes(run: RunFolder, before: ClassList, now: ClassList) -> None:
     if (before.ids, before.names, before.ignore) == (now.ids, now.names, now.ignore):
         return
     gone, new = (sorted(set(one.names) - set(other.names)) for one, other in ((before, now), (now, before)))
-    what = [f"{gone[0]!r} is gone"] if gone else []
+    what = [f"{gone[0]!r} is missing"] if gone else []
     what += [f"{new[0]!r} is new"] if new else []
     raise RunError(
-        f"The classes of the data are not those {run.path} is trained for: {' and '.join(what) or 'another order'}. "
-        "Going on would mix two runs: restore them, or start a new run with another --out."
+        f"The classes of the data differ from those of {run.path}: {' and '.join(what) or 'another order'}. "
+        "Continuing would mix two runs: restore them, or start a new run with another --out."
     )
 
 
@@ -92,9 +92,9 @@ def _check_labels(run: RunFolder, before: Sequence[tuple[str, str]], labels: Seq
     if changed:
         key, old, new = changed[0]
         raise RunError(
-            f"{count_of(len(changed), 'image')} of {run.path} changed the label since training began, such as {key!r}: "
-            f"{old!r} then, {new!r} now. Going on would mix two runs: restore the labels, or start a new run with "
-            "another --out."
+            f"{count_of(len(changed), 'image')} of {run.path} have another label than when training began, such as "
+            f"{key!r}: {old!r} then, {new!r} now. Continuing would mix two runs: restore the labels, or start a "
+            "new run with another --out."
         )
 
 
@@ -102,11 +102,11 @@ def describe_progress(trainer: Trainer) -> None:
     """Says from where a restored run goes on, or that nothing is left to do."""
     run, epochs, done = trainer.job.run, trainer.job.settings.epochs, trainer.at.epoch - 1
     if not trainer.is_done:
-        say(f"Going on after {done} of {epochs} epochs.")
+        say(f"Continuing after {done} of {epochs} epochs.")
     elif done < epochs:
-        say(f"{run.path} is finished: it stopped after {done} of {epochs} epochs, as checkpoint.patience asks for.")
+        say(f"{run.path} is finished: it stopped after {done} of {epochs} epochs, as checkpoint.patience requires.")
     else:
-        say(f"{run.path} is finished: {done} of {epochs} epochs are done. --epochs N with a larger N goes on.")
+        say(f"{run.path} is finished: {done} of {epochs} epochs are done. A larger --epochs continues it.")
 
 
 def record_epochs(trainer: Trainer) -> None:
@@ -128,7 +128,7 @@ def record_epochs(trainer: Trainer) -> None:
         shutil.rmtree(run.path / name)
     (run.path / schema.SNAPSHOT_SCORES).unlink(missing_ok=True)
     if stale:
-        say(f"Note: removed from {run.path}, as they are of the weights of before: {', '.join(stale)}.")
+        say(f"Note: removed from {run.path}, as they belong to earlier weights: {', '.join(stale)}.")
 
 
 def _describe_schedule(trainer: Trainer) -> str:
@@ -140,5 +140,5 @@ def _describe_schedule(trainer: Trainer) -> str:
     last = f" (it was {lines[-1]['lr']:.2g})" if lines else ""
     return (
         f"The {optim.schedule} schedule is computed as if the run had been planned for {epochs} from the start: the "
-        f"learning rate goes on at {rate:.2g}{last}."
+        f"learning rate continues at {rate:.2g}{last}."
     )

@@ -107,7 +107,7 @@ class RunData:
         if name in self.recorded:
             name = f"{locate(data).stem}_{name}"
             own = name.rpartition("_")[2]
-            say(f"Note: the results are kept as split {name!r}, for {own!r} is one of the run's own.")
+            say(f"Note: results are saved as split {name!r}, as the run has its own split {own!r}.")
         kept = self._keep_known({name: items}, str(data))
         self._warn_of_trained(kept[name], data)
         self._apply_rule(kept[name], reading)
@@ -133,14 +133,14 @@ class RunData:
         missing = [key for key in before if key not in present]
         if missing and not items:
             raise DataError(
-                f"None of the {len(before):,} images of split {split!r} of {self.run.path} is under {root} any more, "
-                f"such as {missing[0]!r}: put them back, or score other images with --data PATH."
+                f"All {len(before):,} images of split {split!r} of {self.run.path} are missing under {root}, "
+                f"such as {missing[0]!r}: restore them, or score other images with --data PATH."
             )
         if not items:
-            raise DataError(f"Split {split!r} of {root} holds no image the run was not trained on.")
+            raise DataError(f"The run was trained on every image of split {split!r} of {root}; none is left to score.")
         if missing:
             gone = f"{len(missing):,} of the {len(before):,} images of split {split!r}"
-            say(f"Note: gone since training: {gone}, such as {missing[0]!r}; the other {len(items):,} are used.")
+            say(f"Note: missing since training: {gone}, such as {missing[0]!r}; the other {len(items):,} are used.")
 
     def _keep_known(self, splits: Splits, where: str) -> Splits:
         """The images of classes that the run has, its classes' ids as labels. What is left out is said."""
@@ -148,7 +148,7 @@ class RunData:
         splits, notes = targets.leave_out_dropped(splits, classes)
         say_notes(note.text for note in notes)
         if not splits:
-            raise DataError(f"{where} holds no image of a class that the run's class file keeps.")
+            raise DataError(f"The run's class file drops every image of {where}.")
         splits, texts = targets.keep_known(splits, classes, where)
         say_notes(texts)
         return splits
@@ -185,6 +185,6 @@ class RunData:
             if same:
                 what = "trained on" if split == "train" else "validated on, by which its best epoch was chosen"
                 say(
-                    f"Warning: {len(same):,} of the {len(items):,} images of {data} are what the run was {what}, such "
-                    f"as {same[0]!r}: their score does not tell how well it does on new images."
+                    f"Warning: {len(same):,} of the {len(items):,} images of {data} are those the run was {what}, such "
+                    f"as {same[0]!r}: their score does not show how the model performs on new images."
                 )

@@ -36,8 +36,9 @@ def restore_splits(listing: Listing, run: RunFolder) -> Listing:
     for split, keys in recorded.items():
         if missing := [key for key in keys if key not in items]:
             raise RunError(
-                f"{count_of(len(missing), 'image')} of split {split!r} of {run.path} is gone, such as {missing[0]!r}; "
-                "going on without would mix two runs. Put back what is missing, or start a new run with another --out."
+                f"{count_of(len(missing), 'image')} of split {split!r} of {run.path} cannot be found, such as "
+                f"{missing[0]!r}; continuing without them would mix two runs. Restore them, or start "
+                "a new run with another --out."
             )
     say_notes(compare_keys(recorded, splits, run.read_settings().data.limit > 0))
     own = {split: tuple(items[key] for key in keys) for split, keys in recorded.items()}
@@ -80,8 +81,8 @@ def compare_keys(recorded: Recorded, splits: Mapping[str, Sequence[Item]], is_li
     new = [item.key for split, items in splits.items() if split in recorded for item in items if item.key not in known]
     if new and not is_limited:
         yield (
-            f"Not used, as in no split of the run: {count_of(len(new), 'image')}, such as {new[0]!r}. They are "
-            "new since training, or were left out then."
+            f"Not used, as they are in none of the run's splits: {count_of(len(new), 'image')}, such as {new[0]!r}. "
+            "They are new since training, or were left out then."
         )
     for split, items in splits.items():
         if split not in recorded and (taken := [item.key for item in items if item.key in known]):

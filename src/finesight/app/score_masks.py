@@ -78,7 +78,7 @@ def score_masks(
 
 def _read_settings(settings: Mapping[str, Any]) -> DataSettings:
     if other := next((name for name in settings if not name.startswith("data.")), ""):
-        raise ConfigError(f"Two folders of masks take settings of data only, such as data.ignore; not {other}.")
+        raise ConfigError(f"Scoring two folders of masks takes only data settings, such as data.ignore, not {other}.")
     return load_settings(overrides=settings).data
 
 
@@ -91,7 +91,7 @@ def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Pa
     found = pair_files(one.images, other.images)
     if found.images:
         some = f"{len(found.images):,} images beside the masks, such as {found.images[0]}"
-        say(f"Passed over: {some}; {len(found.pairs):,} masks are scored.")
+        say(f"Skipped: {some}; {len(found.pairs):,} masks are scored.")
     return [(name, one.root / name, other.root / predicted) for name, predicted in found.pairs]
 
 

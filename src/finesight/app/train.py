@@ -70,7 +70,7 @@ def train(
                     _make_folder(trainer, locks)
                 signal = trainer.run(stop)
             if signal:
-                raise Interrupted(f"Stopped; nothing is lost. To go on: {resume_command(run.path)}", signal)
+                raise Interrupted(f"Stopped; nothing is lost. To continue: {resume_command(run.path)}", signal)
             return _finish(trainer)
 
 
@@ -80,7 +80,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{error} Nothing is lost; to go on then: {resume_command(run.path)}") from None
+        raise DataError(f"{error} Nothing is lost; to continue then: {resume_command(run.path)}") from None
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error) and distributed.num_ranks() > 1:
             raise FinesightError(
@@ -98,7 +98,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
         raise
     except OSError as error:
         raise RunError(
-            f"Training into {run.path} stopped: {error}. The last checkpoint is unharmed: free some space or allow "
+            f"Training into {run.path} stopped: {error}. The last checkpoint is intact: free some space or allow "
             f"writing, then {resume_command(run.path)}"
         ) from None
 

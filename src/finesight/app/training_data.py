@@ -87,5 +87,5 @@ def _refuse_overlap(splits: Splits) -> None:
         for item in items:
             if seen.setdefault(item.key, split) != split:
                 raise DataError(
-                    f"Image {item.key!r} is in both {seen[item.key]} and {split}; scores would be too good."
+                    f"Image {item.key!r} is in both {seen[item.key]} and {split}; scores would be too high."
                 )

@@ -36,4 +36,4 @@ class StopRequest:
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number
-        say("Stopping after this step; once more to stop at once.")
+        say("Stopping after this step; interrupt again to stop at once.")

@@ -89,7 +89,7 @@ def run_checks(
             continue
         try:
             if fast and each.cost == "slow":
-                raise NotApplicable("It is slow: leave out --fast to make it.")
+                raise NotApplicable("It is slow: leave out --fast to run it.")
             explained = each.judge(subject)
         except NotApplicable as reason:
             found.not_applicable[code] = str(reason)
@@ -108,7 +108,7 @@ def refuse_unknown(ignore: Collection[str], checks: Mapping[str, Check[Any]]) ->
     for code in ignore:
         if code not in checks:
             hint = suggest(code.upper(), checks, f"They are {min(checks)} to {max(checks)}.")
-            raise ConfigError(f"--ignore {code}: there is no such check here. {hint}")
+            raise ConfigError(f"--ignore {code}: unknown check. {hint}")
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,10 @@ def explain(
 
 
 def describe(seen: Focus) -> str:
-    """`7.png: wolf, 83 %; half of the attention on 12 % of the image, upper left`."""
+    """`7.png: wolf, 83 %; half of the saliency on 12 % of the image, upper left`."""
     text = f"{seen.key}: {seen.class_name}, {seen.probability:.0%}"
     if seen.inside is not None:
-        text += f" of the pixels; {seen.inside:.0%} of the attention inside them"
+        text += f" of the pixels; {seen.inside:.0%} of the saliency inside them"
     if seen.half_area is None:
-        return f"{text}; nothing in that layer speaks for it"
-    return f"{text}; half of the attention on {seen.half_area:.0%} of the image, {seen.where}"
+        return f"{text}; no region of that layer supports it"
+    return f"{text}; half of the saliency on {seen.half_area:.0%} of the image, {seen.where}"

@@ -49,6 +49,6 @@ def findings(
     count = len(result.findings)
     print_line(f"{count or 'No'} finding{'' if count == 1 else 's'} on split {result.split}.")
     if result.silent:
-        print_line(f"Nothing to say: {', '.join(result.silent)}")
+        print_line(f"No finding: {', '.join(result.silent)}")
     for code, reason in result.not_applicable.items():
         print_line(f"Not checked: {code}, {reason}")

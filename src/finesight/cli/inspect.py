@@ -21,14 +21,14 @@ CLASSES_SHOWN = 12
 
 def inspect(
     data: Annotated[str, Argument(metavar="DATA", help="Folder or CSV file with your images.")],
-    val: Annotated[str, Option(metavar="PATH", help="Folder of the validation images, if it is another.")] = "",
-    format: Annotated[str, Option(metavar="NAME", help="Layout of the data, where it is not recognised.")] = "",
+    val: Annotated[str, Option(metavar="PATH", help="Folder of the validation images, if it is not inside DATA.")] = "",
+    format: Annotated[str, Option(metavar="NAME", help="Layout of the data, if it is not detected.")] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
     classes: Annotated[str, Option(metavar="FILE", help="Class names: JSON, CSV, TXT, TOML, a preset.")] = "",
     html: Annotated[str, Option(metavar="FILE", help="Also write a page with the images.")] = "",
     split: Annotated[
-        str, Option(metavar="FILE", help="Write a CSV to train on: scenes and copies all on one side.")
+        str, Option(metavar="FILE", help="Write a CSV file with a split that keeps adjacent tiles and copies together.")
     ] = "",
     set_: Annotated[
         list[str] | None, Option("--set", metavar="NAME=VALUE", help="A data setting, such as data.ignore=255.")
@@ -109,12 +109,11 @@ def print_problems(problems: Sequence[Finding]) -> None:
             print_line(f"    {example.text}")
         if (more := len(problem.examples) - EXAMPLES_SHOWN) > 0:
             print_line(f"    and {more:,} more")
+    from finesight.checks.contract import SEVERITIES
+
     print_line()
     tally = {severity: sum(problem.severity == severity for problem in problems) for severity in SEVERITIES}
-    print_line(", ".join(f"{tally[severity]} {noun}" for severity, noun in SEVERITIES.items()) + ".")
-
-
-SEVERITIES = {"error": "that stop a training", "warning": "that spoil its result or its score", "note": "worth knowing"}
+    print_line(", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in tally.items()) + ".")
 
 
 def _list_counts(counts: Mapping[str, int]) -> str:

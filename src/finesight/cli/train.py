@@ -104,7 +104,7 @@ def train(
     print_metrics({name: value for name, value in result.metrics.items() if "/" not in name}, {})
     print_line()
     print_line(f"Best epoch {result.best_epoch}, {result.images_per_second:.0f} images/s. Run: {result.run}")
-    print_line(f"What it learned:  finesight report {shlex.quote(str(result.run))}")
+    print_line(f"Report:  finesight report {shlex.quote(str(result.run))}")
 
 
 def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any], json_output: bool) -> None:

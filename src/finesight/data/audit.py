@@ -65,8 +65,8 @@ class Audit:
         train, val = split_train_val(both.values(), self.settings.val_fraction, seed, self.targets.find_stratum, links)
         if not val:
             raise DataError(
-                f"No image can be held out: the {len(both):,} that there are are linked as copies or as tiles of "
-                "one scene. Add images from elsewhere."
+                f"No image can be held out: all {len(both):,} are linked as copies or tiles of one scene. "
+                "Add images from elsewhere."
             )
         return {"train": train, "val": val} | {
             name: items for name, items in self.splits.items() if name not in ("train", "val")

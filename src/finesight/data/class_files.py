@@ -68,7 +68,7 @@ def read_class_file(path: Path) -> ClassList:
             f"Class file {str(path)!r} does not exist; give a file, or a preset: {', '.join(PRESETS)}."
         ) from None
     except UnicodeDecodeError:
-        raise DataError(f"Class file {str(path)!r} is not in UTF-8; save it as such.") from None
+        raise DataError(f"Class file {str(path)!r} is not in UTF-8; save it as UTF-8.") from None
     except (OSError, ValueError, RecursionError, csv.Error, DataError) as error:
         raise DataError(f"Class file {str(path)!r} cannot be used: {error}") from None
 
@@ -193,10 +193,10 @@ def _from_document(value: Any) -> ClassList:
 def _from_records(records: list[Any], ignore: object = None) -> ClassList:
     """records: mappings with name and perhaps id and colour; ignore: an id, a name, an index or None."""
     if not records:
-        raise DataError("it holds no class.")
+        raise DataError("it has no classes.")
     for record in records:
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str) or not record["name"].strip():
-            raise DataError(f"class {record!r} has no name that is text.")
+            raise DataError(f"class {record!r} should have a text as its name.")
         if type(record.get("id", "")) not in (str, int) or record.get("id") == "":
             raise DataError(f"class {record['name']!r} should have a text or a whole number as its id.")
     names = tuple(compose(record["name"].strip()) for record in records)
@@ -213,7 +213,7 @@ def _ignored(ignore: object, classes: ClassList) -> int:
         return classes.index(str(ignore))
     if isinstance(ignore, int) and not isinstance(ignore, bool) and 0 <= ignore < len(classes):
         return ignore
-    raise DataError(f"ignore is {ignore!r}, which is no class of it.")
+    raise DataError(f"ignore is {ignore!r}, which is not one of its classes.")
 
 
 def _parse_colour(value: object) -> Colour:

@@ -79,11 +79,11 @@ def _try_cache(
 ) -> tuple[StoredPixels | None, str]:
     """(pixels of the cache, or why there are none)."""
     if mode == "off":
-        return None, "Images are decoded at each reading, as data.image_cache = off."
+        return None, "Images are decoded every time they are read, as data.image_cache = off."
     try:
         return open_stored(items, decoder, round(limit_gb * 1e9), progress), ""
     except OSError as error:
         reason = error.strerror or str(error)
     if mode == "on":
-        raise DataError(f"Images cannot be cached: {reason}; make room, or set data.image_cache = auto.")
-    return None, f"Images are decoded at each reading: {reason}."
+        raise DataError(f"Images cannot be cached: {reason}; free some space, or set data.image_cache = auto.")
+    return None, f"Images are decoded every time they are read: {reason}."

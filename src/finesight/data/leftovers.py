@@ -60,7 +60,7 @@ def describe_folders(folders: dict[str, str]) -> Iterator[Note]:
     """folders: why each is never data, by key."""
     for reason in dict.fromkeys(folders.values()):
         found = [key for key, other in folders.items() if other == reason]
-        yield Note(f"Passed over: {count_of(len(found), 'folder')} ({quote_some(found, 2)}): {reason}.", tuple(found))
+        yield Note(f"Skipped: {count_of(len(found), 'folder')} ({quote_some(found, 2)}): {reason}.", tuple(found))
 
 
 def never_data(folder: Path, files: Sequence[str]) -> str:
@@ -86,4 +86,4 @@ def quote_some(names: Sequence[str], count: int = 5) -> str:
 
 
 def _pass_over(keys: Sequence[str], what: str, advice: str) -> str:
-    return f"Passed over: {what} ({quote_some(keys, 1)}){advice and f'; {advice}'}."
+    return f"Skipped: {what} ({quote_some(keys, 1)}){advice and f'; {advice}'}."

@@ -59,7 +59,7 @@ def divide(items: Sequence[Item], done: set[str]) -> list[Item]:
 
 
 def stopped(signal: int) -> Interrupted:
-    return Interrupted("Stopped; predictions made so far are kept, and the same command goes on with the rest.", signal)
+    return Interrupted("Stopped. Predictions so far are saved; the same command continues with the rest.", signal)
 
 
 def gather_unreadable(own: Unreadable, items: Sequence[Item]) -> Unreadable:

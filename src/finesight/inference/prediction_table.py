@@ -29,7 +29,7 @@ def check_table(out: Path) -> None:
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; name the CSV file to write, e.g. --out {out / 'predictions.csv'}.")
     if out.suffix.lower() in IMAGE_SUFFIXES:
-        raise ConfigError(f"{out} is called like an image; --out names the CSV file to write.")
+        raise ConfigError(f"{out} has the ending of an image; --out names the CSV file to write.")
 
 
 def predict_table(

@@ -46,11 +46,11 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
     """
     card, preprocessing, classes = run.read_json(schema.MODEL), read_preprocessing(run), run.read_classes()
     if card.get("num_classes") != len(classes) or not isinstance(card.get("name"), str):
-        raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a network for {len(classes)} classes.")
+        raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a model for {len(classes)} classes.")
     with blame_files(run.path):
         model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
     if model.task != card.get("network", card.get("task")):  # version 0.1 had one name for both
-        raise RunError(f"{run.path / schema.MODEL} is damaged: {card['name']} is a network for {model.task}.")
+        raise RunError(f"{run.path / schema.MODEL} is damaged: {card['name']} is a {model.task} model.")
     model.preprocessing = preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)
     if not checkpoint:
@@ -69,7 +69,7 @@ def best_checkpoint(run: RunFolder) -> str:
     for name in ("best", "last"):
         if run.checkpoint(name).is_dir():
             return name
-    raise RunError(f"{run.path} holds no weights: training ended before its first checkpoint. Train again.")
+    raise RunError(f"{run.path} has no weights: training ended before its first checkpoint. Train again.")
 
 
 def read_preprocessing(run: RunFolder) -> Preprocessing:
@@ -103,7 +103,7 @@ def check_selftest(run: RunFolder, model: Model) -> None:
         where = ", on the machine and with the packages it was trained with" if is_same_arithmetic else ""
         raise RunError(
             f"{run.path} fails its self-test: the logits of its self-test images differ from those of training by "
-            f"{difference:.2g} of their spread{where}. Its weights, model.json or the network library changed."
+            f"{difference:.2g} of their spread{where}. Its weights, model.json or a library changed."
         )
 
 
@@ -136,4 +136,4 @@ def load_weights(run: RunFolder, name: str, network: nn.Module) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip()
-        raise RunError(f"{path} does not fit the network named in model.json: {reason}") from None
+        raise RunError(f"{path} does not fit the model named in model.json: {reason}") from None

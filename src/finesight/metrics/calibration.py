@@ -83,7 +83,7 @@ class Calibration:
 
     def describe(self) -> str:
         offered = f"and {self.after.ece:.4f} with temperature {self.temperature:.3f}"
-        refused = f"and no temperature is offered: {self.why_not}"
+        refused = f"and no usable temperature: {self.why_not}"
         return f"Calibration: expected calibration error {self.before.ece:.4f}, {refused if self.why_not else offered}."
 
     def save(self, run: RunFolder, tta: bool = False) -> None:

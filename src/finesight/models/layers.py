@@ -110,7 +110,7 @@ def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
         return _run_copy(copy.deepcopy(network).cpu(), torch.zeros(1, 3, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
         height, width = size
-        raise ModelError(f"This network cannot take images of {height}×{width} pixels: {error}") from error
+        raise ModelError(f"This model cannot take images of {height}×{width} pixels: {error}") from error
 
 
 def copy_without_data(network: nn.Module) -> nn.Module:

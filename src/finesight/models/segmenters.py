@@ -238,4 +238,4 @@ def build_segmenter(name: str, num_classes: int) -> Segmenter:
         if name.startswith(prefix):
             return make(name.removeprefix(prefix), num_classes)
     hint = suggest(name, SEGMENTERS, f"There are {', '.join(SEGMENTERS)}, fcn/timm/NAME, smp/ARCH/ENCODER.")
-    raise ModelError(f"No segmentation network {name!r}. {hint}")
+    raise ModelError(f"No segmentation model {name!r}. {hint}")

@@ -77,9 +77,9 @@ def take_network(state: State, own: Collection[str]) -> dict[str, Tensor]:
     beside = [name for name in state if not name.startswith((prefix, *others))]
     if others:
         names = ", ".join(ascii(other) for other in others[:LISTED])
-        say(f"Note: the weights file contains this network more than once; {prefix!a} was used, not {names}.")
+        say(f"Note: the weights file contains this model more than once; {prefix!a} was used, not {names}.")
     if beside:
-        say(f"Note: ignored in the weights file, as not part of this network: {_list('tensors', beside)}.")
+        say(f"Note: ignored in the weights file, as not part of this model: {_list('tensors', beside)}.")
     return taken
 
 

@@ -40,7 +40,7 @@ class RunFolder:
             if names <= WRITTEN_FIRST:
                 return
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
-            hint = " --resume goes on with it;" if self.is_run() else ""
+            hint = " --resume continues it;" if self.is_run() else ""
             raise RunError(f"{self.path} already exists and is not empty;{hint} another --out starts a new run.")
 
     def create(self) -> None:

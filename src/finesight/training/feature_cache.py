@@ -100,7 +100,7 @@ def make_feature_cache(job: Job, plan: FreezePlan) -> FeatureCache | None:
     if changes or job.settings.image.first_size:
         flags = " ".join(f"--set {each}" for each in changes) or "images of one size"
         say(
-            f"Note: only the head is trained. With {flags} its features would be computed once, or once a variant, "
+            f"Note: only the head is trained. With {flags} its features would be computed once, or once per variant, "
             "instead of in every epoch."
         )
         return None

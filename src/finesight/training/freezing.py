@@ -84,8 +84,8 @@ class FreezeLedger:
         moved = [name for name, before in self._hashes.items() if self._hash(model, name) != before]
         if moved:
             raise FrozenLayerMoved(
-                f"Frozen layers moved in epoch {epoch}: {', '.join(moved[:5])}. This is a defect of finesight or of "
-                "a custom network; the checkpoint of the epoch before is unharmed."
+                f"Frozen layers changed in epoch {epoch}: {', '.join(moved[:5])}. This is a defect of finesight or of "
+                "a custom network; the checkpoint of the previous epoch is intact."
             )
         layers = [
             {

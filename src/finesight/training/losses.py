@@ -148,7 +148,7 @@ def check_takes_probabilities(name: str) -> None:
     """Raises ConfigError unless every term takes class probabilities for targets, as mixing images makes them."""
     others = [term for term in map(str.strip, name.split("+")) if _find_loss(term) is not cross_entropy]
     if others:
-        raise ConfigError(f"Loss {others[0]!r} needs one class a target; with mixup or cutmix use cross_entropy.")
+        raise ConfigError(f"Loss {others[0]!r} needs one class per target; with mixup or cutmix use cross_entropy.")
 
 
 def _find_loss(name: str) -> Callable[..., Tensor]:

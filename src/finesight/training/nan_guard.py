@@ -49,7 +49,7 @@ class NanGuard:
 
     def _error(self, what: str, step: int) -> FinesightError:
         sentence = (
-            f"{what} NaN or infinite in epoch {self.epoch}, step {step + 1}. The last checkpoint is unharmed: train "
+            f"{what} NaN or infinite in epoch {self.epoch}, step {step + 1}. The last checkpoint is intact: train "
             "again with a lower optim.lr or with optim.clip_norm = 1. Check the images of that step:"
         )
         return FinesightError(list_problems(sentence, [repr(self.keys[index]) for index in self.batches[step]]))

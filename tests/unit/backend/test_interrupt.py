@@ -15,7 +15,7 @@ def test_first_signal_waits_second_does_not(number: int, capsys: pytest.CaptureF
         assert stop.signal == 0
         signal.raise_signal(number)
         assert stop.signal == number
-        assert "once more to stop at once" in capsys.readouterr().err
+        assert "interrupt again to stop at once" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(number) is before

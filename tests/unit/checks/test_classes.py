@@ -178,7 +178,7 @@ def test_rare_classes_that_lose(tmp_path: Path) -> None:
     targets = np.repeat(np.arange(4), 50)
     guesses = confuse(targets, {(3, 0): 15, (3, 1): 15, (0, 1): 3})
     found = fired("V016", classify(tmp_path, targets, guesses, Story(train=TRAIN)))
-    assert found.message.startswith("c3 (name 3) (2.2 %), each with less than half of an even share")
+    assert found.message.startswith("c3 (name 3) (2.2 %), each with less than half of the average class size")
     assert "58 points less often" in found.message
     assert set(found.keys) <= {f"val/{n:04}.png" for n in range(150, 180)}
 
@@ -194,7 +194,7 @@ def test_rare_classes_that_are_found_as_often(tmp_path: Path) -> None:
 
 
 def test_without_rare_classes_nothing_can_lose(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match="even share"):
+    with pytest.raises(NotApplicable, match="average class size"):
         judge("V016", classify(tmp_path / "a", BALANCED, BALANCED, Story(train=[50, 60, 50, 50])))
     with pytest.raises(NotApplicable, match="how often"):
         judge("V016", classify(tmp_path / "b", BALANCED, BALANCED))

@@ -82,7 +82,7 @@ def test_without_a_gap_the_start_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_too_little_cannot_be_said_without_the_start(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match="not at hand"):
+    with pytest.raises(NotApplicable, match="not on this machine"):
         judge("V014", classify(tmp_path / "a", Story(**BY_HEART), spread=2, margin=6))
     with pytest.raises(NotApplicable, match="Only the head"):
         judge("V014", classify(tmp_path / "b", Story(**BY_HEART, frozen=9), spread=2, margin=6))

@@ -127,7 +127,7 @@ def test_ignore_by_index_id_or_name(tmp_path: Path, ignore: object) -> None:
     [
         ("a.json", "{", "cannot be used"),
         ("a.json", '{"0": "a", "0": "b"}', "twice"),
-        ("a.json", '{"a": 0.5}', "no name"),
+        ("a.json", '{"a": 0.5}', "should have a text"),
         ("a.json", '{"a": 0, "b": 0}', "same id"),
         ("a.csv", "from,to\nfox,\nwolf,\n", "drops every class"),
         ("a.csv", "from,to\nfox,a\nfox,b\n", "mapped twice"),

@@ -48,7 +48,7 @@ def test_files_of_other_kinds(data: Path, name: str, content: bytes, says: str) 
     (data / name).parent.mkdir(exist_ok=True)
     (data / name).write_bytes(content)
     listing = read_listing(data)
-    assert f"Passed over: {says}" in " ".join(listing.notes)
+    assert f"Skipped: {says}" in " ".join(listing.notes)
     assert len(listing.splits["train"]) + len(listing.splits["val"]) == 8
     (problem,) = [each for each in inspect(data).problems if each.code in ("D107", "D108")]
     assert name in problem.keys
@@ -91,7 +91,7 @@ def test_folders_that_are_never_data(data: Path) -> None:
         "('runs/first'): runs",
         "('.ipynb_checkpoints'): hidden",
     ):
-        assert f"Passed over: 1 folder {words}" in told
+        assert f"Skipped: 1 folder {words}" in told
     assert "no class" not in told
     assert len(list_images(data)) == 8
 
@@ -115,14 +115,14 @@ def test_what_patterns_name_beside_images_is_told(draw: Draw, tmp_path: Path) ->
     (tmp_path / "photos/9.HEIC").touch()
     notes: list[Note] = []
     read_globs(tmp_path, "photos", "drawn", notes)
-    assert "Passed over: 1 HEIC image ('photos/9.HEIC')" in " ".join(note.text for note in notes)
+    assert "Skipped: 1 HEIC image ('photos/9.HEIC')" in " ".join(note.text for note in notes)
 
 
 def test_an_empty_class_folder_is_told(data: Path) -> None:
     for name in ("lynx", "bear", "docs"):
         (data / name).mkdir()
     (data / "docs/a.txt").touch()
-    assert read_listing(data).notes == ("Folders hold no image that can be read, so no class: 'bear', 'lynx'.",)
+    assert read_listing(data).notes == ("Folders hold no readable image, so it is not a class: 'bear', 'lynx'.",)
 
 
 def test_a_folder_to_predict(draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +130,7 @@ def test_a_folder_to_predict(draw: Draw, tmp_path: Path, capsys: pytest.CaptureF
     for name in ("IMG_2.HEIC", "more.zip"):
         (tmp_path / "p" / name).touch()
     assert [item.key for item in list_images(tmp_path / "p")] == ["1.png", "IMG_2.HEIC"]
-    assert capsys.readouterr().err == "Note: Passed over: 1 archive ('more.zip'); unpack it.\n"
+    assert capsys.readouterr().err == "Note: Skipped: 1 archive ('more.zip'); unpack it.\n"
     assert [item.key for item in list_images(tmp_path / "p/IMG_2.HEIC")] == ["IMG_2.HEIC"]
 
 
@@ -148,7 +148,7 @@ def test_animations_are_told(data: Path, ending: str) -> None:
 def test_only_what_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.heic").touch()
     (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match=r"holds no images\. Passed over: 1 HEIC image.*1 archive"):
+    with pytest.raises(DataError, match=r"holds no images\. Skipped: 1 HEIC image.*1 archive"):
         read_listing(tmp_path)
 
 

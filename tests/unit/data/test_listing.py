@@ -158,7 +158,7 @@ def test_senseless_data(draw: Draw, tmp_path: Path) -> None:
         read_listing(tmp_path / "singles")
     _labels(draw, "good", {"a": 2, "b": 2})
     _labels(draw, "unknown", {"a": 1, "wolf": 1})
-    with pytest.raises(DataError, match="val has images of 'wolf'"):
+    with pytest.raises(DataError, match="Split 'val' has images of 'wolf'"):
         read_listing(tmp_path / "good", val=tmp_path / "unknown")
     with pytest.raises(DataError, match="in both train and val"):
         read_listing(tmp_path / "good", val=tmp_path / "good")

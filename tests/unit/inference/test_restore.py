@@ -53,7 +53,7 @@ def test_where_no_epoch_was_finished_the_last_weights_serve(run: RunFolder) -> N
     (run.path / "selftest.safetensors").unlink()
     restore_model(run)
     shutil.rmtree(run.checkpoint("last"))
-    with pytest.raises(RunError, match="holds no weights"):
+    with pytest.raises(RunError, match="has no weights"):
         restore_model(run)
 
 

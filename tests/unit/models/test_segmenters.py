@@ -90,7 +90,7 @@ def test_counts_at_seven_classes(name: str, expected: int) -> None:
 
 @pytest.mark.parametrize("name", ["fcn_efficientnet_lite0", "", "vgg16_fcn32", "resnet50"])
 def test_an_unknown_name_is_one_sentence(name: str) -> None:
-    with pytest.raises(ModelError, match="No segmentation network"):
+    with pytest.raises(ModelError, match="No segmentation model"):
         build_segmenter(name, 3)
 
 

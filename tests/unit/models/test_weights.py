@@ -114,7 +114,7 @@ def test_files_as_training_scripts_save_them(tmp_path: Path, name: str, is_zip: 
     ("name", "told"),
     [
         ("with its average first", "'state_dict.' was used, not 'state_dict_ema.'"),
-        ("self-supervised", "not part of this network: 1 tensors (model.module.projector.0.weight)"),
+        ("self-supervised", "not part of this model: 1 tensors (model.module.projector.0.weight)"),
         ("Lightning", ""),
     ],
 )

@@ -158,7 +158,7 @@ def write_findings(run: RunFolder, keys: Sequence[str]) -> None:
             "split": "val",
             "findings": [dict(zip(names, row, strict=True)) for row in found],
             "silent": {"V002": "No better than always predicting the largest class"},
-            "not_applicable": {"V011": "It judges masks."},
+            "not_applicable": {"V011": "This check needs predicted masks."},
             "ignored": {"V004": "Too few images to score a class"},
         },
     )

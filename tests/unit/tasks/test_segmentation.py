@@ -133,7 +133,7 @@ def test_unknown_is_learned_only_when_asked_to() -> None:
 
 def test_masks_cannot_be_mixed() -> None:
     Segmentation().check(Settings())
-    with pytest.raises(ConfigError, match="cannot be mixed"):
+    with pytest.raises(ConfigError, match="set both to 0 for masks"):
         Segmentation().check(load_settings(None, {"augment.mixup": 0.2}))
 
 

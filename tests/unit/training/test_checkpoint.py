@@ -132,7 +132,7 @@ def test_weights_of_another_network_are_refused(run: RunFolder) -> None:
     save_checkpoint(run, "best", nn.Linear(2, 2).state_dict())
     before = json.dumps({name: tensor.sum().item() for name, tensor in make_network().state_dict().items()})
     network = make_network()
-    with pytest.raises(RunError, match=r"weights\.safetensors does not fit the network named in model\.json"):
+    with pytest.raises(RunError, match=r"weights\.safetensors does not fit the model named in model\.json"):
         load_weights(run, "best", network)
     assert json.dumps({name: tensor.sum().item() for name, tensor in network.state_dict().items()}) == before
 

@@ -38,7 +38,7 @@ def have_two_labels(audit: Audit, each: Duplicates) -> bool:
 
 
 def describe_score(audit: Audit) -> str:
-    made = " This split is the one that training would make; the data bring none." if audit.split_is_made else ""
+    made = " The data have no split; this is the one that training would make." if audit.split_is_made else ""
     return f"The score will be too high.{made}"
 
 

@@ -12,4 +12,6 @@ def mask_sizes(audit: Audit) -> Explanation | None:
         if path and mask and not file.fault and not mask.fault and file.size != mask.size:
             text = f"{key} is {spell_size(file.size)}, its mask {path.name} {spell_size(mask.size)}"
             examples.append(Example((key,), text))
-    return explain_if_any(examples, "mask", "of another size (height x width) than the image. Make them again.")
+    return explain_if_any(
+        examples, "mask", "of another size (height x width) than the image. Export them again at the image's size."
+    )

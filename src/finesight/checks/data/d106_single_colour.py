@@ -12,4 +12,4 @@ def single_colour(audit: Audit) -> Explanation | None:
         for key, file in audit.files.items()
         if file.fingerprint and not np.ptp(file.fingerprint.thumbnail, axis=(0, 1)).any()
     ]
-    return explain_if_any(examples, "image", "of a single colour. Failed exports?")
+    return explain_if_any(examples, "image", "of a single colour. Check for failed exports.")

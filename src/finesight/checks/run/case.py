@@ -71,7 +71,7 @@ class Case:
     def statistics(self) -> ImageStatistics:
         """In the order of `keys`."""
         if not self.keys:
-            raise NotApplicable("There is no image.")
+            raise NotApplicable("The split has no images.")
         return self.read_statistics(self.split)
 
     def read_statistics(self, split: str) -> ImageStatistics:
@@ -102,7 +102,7 @@ class Case:
     def predictions(self) -> tuple[ImageResult, ...]:
         """Of images of one class each."""
         if not self.statistics.is_one_unit:
-            raise NotApplicable("It judges images of one class each.")
+            raise NotApplicable("This check needs exactly one label per image.")
         return self.evaluation.images
 
     @property
@@ -115,7 +115,7 @@ class Case:
         """Softmax of the logits, float64 (n, C), in the order of `predictions`."""
         (logits,) = read_tensors(self.run.evaluation(self.split) / schema.LOGITS, "logits")
         if len(logits) != len(self.predictions):
-            raise RunError(f"Split {self.split!r} of {self.run.path} has another number of logits. Evaluate again.")
+            raise RunError(f"Split {self.split!r} of {self.run.path} has too few or too many logits. Evaluate again.")
         logits = logits.astype(np.float64)
         raised = np.exp(logits - logits.max(1, keepdims=True))
         probabilities: Floats = raised / raised.sum(1, keepdims=True)
@@ -170,7 +170,7 @@ class Case:
         """
         images = np.unique(self.features.keys, return_inverse=True)[1] if self.features_of_regions else None
         if (len(features) - 1 if images is None else most_neighbours(images)) < NEIGHBOURS:
-            raise NotApplicable(f"It takes more than {NEIGHBOURS} {self.feature_unit}s to ask neighbours.")
+            raise NotApplicable(f"Nearest neighbours need more than {NEIGHBOURS} {self.feature_unit}s.")
         return elect(self.feature_targets[find_nearest(normalise_rows(features), NEIGHBOURS, groups=images)])
 
     # -- images --------------------------------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Case:
     def duplicates(self) -> list[Duplicates]:
         """Among the images of the split and of the training split."""
         if not self.items:
-            raise NotApplicable("The images themselves are not there any more, or are other data than the run's.")
+            raise NotApplicable("The images are missing, or are not the run's own.")
         items = list(self.items.values())
         with progress_bar("Comparing", len(items), "images") as bar:
             return find_duplicates(items, bar.advance, self.evidence.scale)

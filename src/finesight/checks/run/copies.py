@@ -11,7 +11,7 @@ def explain_copies(case: Case, identical: bool, similarity: str) -> Explanation 
     splits = case.evidence.splits
     train, here = ({key for key, _ in splits.get(split, ())} for split in ("train", case.split))
     if case.split == "train" or not train or not here:
-        raise NotApplicable(f"Split {case.split!r} is not one that this run's training split was separated from.")
+        raise NotApplicable(f"Split {case.split!r} is not one of the run's own held-out splits.")
     copies: dict[str, str] = {}  # key here → key in training
     for group in (each for each in case.duplicates if each.identical == identical):
         originals = [key for key in group.keys if key in train]
@@ -25,7 +25,7 @@ def explain_copies(case: Case, identical: bool, similarity: str) -> Explanation 
         f"{count_of(len(copies), 'image')} of split {case.split} ({percent(len(copies) / len(here))}) "
         f"{'is' if len(copies) == 1 else 'are'} {similarity} a training image"
     )
-    text += f", {differing} of them under another label." if differing else "."
+    text += f", {differing} of them with another label." if differing else "."
     examples = [key for pair in copies.items() for key in pair]
     return Explanation(text + _compare_scores(case, copies), tuple(examples[:NUM_EXAMPLES]))
 

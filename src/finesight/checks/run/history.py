@@ -11,7 +11,7 @@ LAST_PART = 0.25  # of the epochs: an unfinished training still improves in it, 
 
 def check_length(num_epochs: int) -> None:
     if num_epochs < FEWEST_EPOCHS:
-        raise NotApplicable(f"A curve of fewer than {FEWEST_EPOCHS} epochs has no shape; this one has {num_epochs}.")
+        raise NotApplicable(f"This check needs at least {FEWEST_EPOCHS} epochs; the run has {num_epochs}.")
 
 
 def last_part(num_epochs: int) -> int:

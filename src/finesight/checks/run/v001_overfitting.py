@@ -15,7 +15,7 @@ LOSS_GAP = math.log(2)  # nats: the true class of other images gets half the pro
 def overfitting(case: Case) -> Explanation | None:
     """By the scores of the training split where it was evaluated, else by the loss."""
     if case.split == "train":
-        raise NotApplicable("It compares other images with those of the training split.")
+        raise NotApplicable("This check compares held-out splits with the training split.")
     name = case.statistics.scoring.name
     if not (case.run.evaluation("train") / schema.METRICS).exists():
         return _compare_losses(case)
@@ -42,7 +42,7 @@ def _compare_losses(case: Case) -> Explanation | None:
     epoch = find_best_epoch(case.evidence)
     train = dict(read_curve(case.evidence, "train/loss")).get(epoch or 0)
     if train is None:
-        raise NotApplicable("The journal holds no training loss of the best epoch.")
+        raise NotApplicable("The journal has no training loss for the best epoch.")
     losses = case.image_losses()
     held, reach = losses.mean(), 1.96 * losses.std() / math.sqrt(len(losses))
     if held - reach - train < LOSS_GAP:

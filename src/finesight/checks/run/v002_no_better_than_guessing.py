@@ -17,7 +17,7 @@ def no_better_than_guessing(case: Case) -> Explanation | None:
     statistics = case.statistics
     sizes = count_units(statistics)
     if not sizes.sum() or len(case.keys) < FEWEST_IMAGES:
-        raise NotApplicable(f"{count_of(len(case.keys), 'image')} are too few; it takes {FEWEST_IMAGES}.")
+        raise NotApplicable(f"{count_of(len(case.keys), 'image')} are too few; this check needs {FEWEST_IMAGES}.")
     if (sizes > 0).sum() < 2:
         raise NotApplicable("All images are of one class.")
     largest, hits = int(sizes.argmax()), statistics.hits.sum(0, dtype="int64")

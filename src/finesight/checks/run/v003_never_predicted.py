@@ -13,7 +13,7 @@ def never_predicted(case: Case) -> Explanation | None:
     truth, predicted, holders = count_units(statistics), statistics.predicted.sum(0, dtype="int64"), statistics.holders
     enough = [c for c in statistics.scored if holders[c] >= FEWEST_IMAGES]
     if not enough:
-        raise NotApplicable(f"No class has {FEWEST_IMAGES} images here.")
+        raise NotApplicable(f"No class has {FEWEST_IMAGES} images in this split.")
     missed = [c for c in enough if predicted[c] <= (0 if statistics.is_one_unit else NEVER * truth[c])]
     if not missed:
         return None

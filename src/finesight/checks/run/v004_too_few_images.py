@@ -13,7 +13,7 @@ def too_few_images(case: Case) -> Explanation | None:
     holders, train = statistics.holders, case.evidence.class_counts.get("train")
     used = [c for c in statistics.scored if holders[c] or train is None or train[c]]
     if not used:
-        raise NotApplicable("There is no class.")
+        raise NotApplicable("No class occurs in this split.")
     measured = statistics.measure_classes()
     reliable = {c: found for c in used if (found := measured[c]) and _is_enough(case, c)}
     uncertain = [c for c in used if c not in reliable or reliable[c].high - reliable[c].low > WIDEST]

@@ -18,7 +18,7 @@ CONFUSED = 0.1  # fraction of a class that is predicted as another, lower end of
 def confused_classes(case: Case) -> Explanation | None:
     statistics, counts = case.statistics, case.statistics.confusion
     if counts is None:
-        raise NotApplicable("It takes one predicted class for each image or pixel.")
+        raise NotApplicable("This check needs one predicted class per image or pixel.")
     num_classes = int((counts.sum(1) > 0).sum())
     if num_classes < 3:
         raise NotApplicable("With fewer than three classes every error is between the same two.")

@@ -11,7 +11,7 @@ OVERCONFIDENT = 0.05  # mean confidence - accuracy, lower end of its interval; o
 @check("V006", "Overconfident predictions", "warning")
 def overconfident(case: Case) -> Explanation | None:
     if len(case.keys) < FEWEST_IMAGES:
-        raise NotApplicable(f"{len(case.keys)} images are too few; it takes {FEWEST_IMAGES}.")
+        raise NotApplicable(f"{len(case.keys)} images are too few; this check needs {FEWEST_IMAGES}.")
     measure = _measure_images if case.statistics.is_one_unit else _measure_sample
     confidence, accuracy, reach = measure(case)
     gap = confidence - accuracy
@@ -38,7 +38,7 @@ def _measure_sample(case: Case) -> tuple[float, float, float]:
     found = case.evidence.calibration
     if found is None or found.split != case.split:
         raise NotApplicable(
-            f"Confidences of {case.statistics.unit}s are kept of the validation split only: `finesight evaluate RUN`."
+            f"Confidences of {case.statistics.unit}s are saved for the validation split only: `finesight evaluate RUN`."
         )
     confidence, accuracy = found.before.confidence, found.before.accuracy
     # no fraction of an image's pixels varies more than a single draw does

@@ -35,14 +35,15 @@ def _judge_images(case: Case) -> Explanation | None:
     believed = sum(not image.is_error for image in agreed) / len(agreed)
     if believed < BELIEVED:
         raise NotApplicable(
-            f"Where model and neighbours agree, only {percent(believed)} of the labels do: too few to doubt a label by."
+            f"Where model and neighbours agree, only {percent(believed)} of the labels match: "
+            "too few to question labels."
         )
     num_known = int((case.targets >= 0).sum())
     return Explanation(
         f"{count_of(len(doubtful), 'image')} of {num_known:,} ({percent(len(doubtful) / num_known)}) "
         f"{'has' if len(doubtful) == 1 else 'have'} a label that model and neighbours contradict: "
-        f"{_describe(case, doubtful)}. Were all labels right, about {expected:.1f} would be contradicted. Each is a "
-        "wrong label or an error of both: look.",
+        f"{_describe(case, doubtful)}. If all labels were right, about {expected:.1f} would be contradicted. "
+        "Check each: it is a wrong label or an error of both.",
         tuple(error.key for error in doubtful[:NUM_EXAMPLES]),
     )
 
@@ -56,12 +57,12 @@ def _judge_search(case: Case) -> Explanation | None:
     """By what `finesight labels` found within the images."""
     found = next((each for each in case.evidence.label_errors if each.split == case.split), None)
     if found is None:
-        raise NotApplicable("Wrong labels were not searched for: `finesight labels RUN` does it.")
+        raise NotApplicable("Labels were not checked: `finesight labels RUN` checks them.")
     statistics = case.statistics
     accuracy = float(statistics.hits.sum() / count_units(statistics).sum())
     if accuracy < BELIEVED:
         raise NotApplicable(
-            f"The model is right on {percent(accuracy)} of {statistics.unit}s: too few to doubt a label by."
+            f"The model is right on {percent(accuracy)} of {statistics.unit}s: too few to question labels."
         )
     if not found.errors:
         return None

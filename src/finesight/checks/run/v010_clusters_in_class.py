@@ -16,7 +16,7 @@ def clusters_in_class(case: Case) -> Explanation | None:
     features, targets, unit = normalise_rows(case.features.features), case.feature_targets, case.feature_unit
     enough = [c for c in range(len(case.evidence.classes)) if (targets == c).sum() >= FEWEST_IMAGES]
     if not enough:
-        raise NotApplicable(f"No class has {FEWEST_IMAGES} {unit}s here.")
+        raise NotApplicable(f"No class has {FEWEST_IMAGES} {unit}s in this split.")
     judged = [c for c in enough if case.is_vote_right[targets == c].mean() >= SEPARATE]
     if not judged:
         raise NotApplicable("In feature space no class is separate from the others, so its clusters mean nothing.")
@@ -36,6 +36,6 @@ def clusters_in_class(case: Case) -> Explanation | None:
         keys += [case.features.keys[own[i]] for i in (*ends[:each], *ends[-each:])]
     return Explanation(
         f"In feature space {count_of(len(split), 'class')} of {len(judged)} {'splits' if len(split) == 1 else 'split'} "
-        f"into two clusters with a gap between: {join_some(sentences)}. Each may hold two kinds of thing.",
+        f"into two clusters with a gap between: {join_some(sentences)}. Each may contain two subclasses.",
         tuple(dict.fromkeys(keys))[:NUM_EXAMPLES],
     )

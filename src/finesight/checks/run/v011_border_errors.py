@@ -23,17 +23,21 @@ NARROW = 0.6  # fraction of pixels near borders from which on there is hardly an
 @check("V011", "Errors concentrate at class borders", "note", cost="slow")
 def border_errors(case: Case) -> Explanation | None:
     if not len(case.keys):
-        raise NotApplicable("There is no image.")
+        raise NotApplicable("The split has no images.")
     if not (case.run.evaluation(case.split) / schema.PREDICTED_MASKS).is_dir():
-        raise NotApplicable("It judges masks; the predictions of this run are not masks.")
+        raise NotApplicable("This check needs predicted masks; this run has none.")
     step = -(-len(case.keys) // MOST_IMAGES)
     rows = {key: row for key in case.keys[::step] if (row := _count_errors(case, key)) is not None}
     if len(rows) < FEWEST_IMAGES:
-        raise NotApplicable(f"True and predicted masks of {len(rows)} images are at hand; it takes {FEWEST_IMAGES}.")
+        raise NotApplicable(
+            f"True and predicted masks of {len(rows)} images are available; this check needs {FEWEST_IMAGES}."
+        )
     table = np.array(list(rows.values()), dtype=float)
     near_wrong, near, far_wrong, far = table.sum(0)
     if near > NARROW * (near + far) or not far:
-        raise NotApplicable(f"{percent(near / (near + far))} of the pixels are near a border; there is no inside.")
+        raise NotApplicable(
+            f"{percent(near / (near + far))} of the pixels are near a border; too few are left to compare with."
+        )
     if not near_wrong + far_wrong:
         return None
     ratio = bootstrap(table, _compare_rates)[0]

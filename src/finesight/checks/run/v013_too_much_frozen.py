@@ -24,7 +24,7 @@ def too_much_frozen(case: Case) -> Explanation | None:
     losses = [loss for _, loss in read_curve(case.evidence, "train/loss")]
     guessing = guessing_loss(case)
     if len(losses) < FEWEST_EPOCHS or guessing is None:
-        raise NotApplicable(f"It takes {FEWEST_EPOCHS} epochs of cross-entropy without class weights.")
+        raise NotApplicable(f"This check needs {FEWEST_EPOCHS} epochs of cross-entropy without class weights.")
     last = losses[-1]
     is_stuck = last > UNDERFITTED * guessing and losses[-1 - last_part(len(losses))] - last < FLAT * last
     head = case.measure_score()

@@ -18,7 +18,7 @@ def too_little_frozen(case: Case) -> Explanation | None:
     if overfitting.judge(case) is None:
         return None
     if case.start_features is None:
-        raise NotApplicable("The weights it started from are not at hand, or it started from none.")
+        raise NotApplicable("The initial weights are not on this machine, or training started from random weights.")
     right_before = case.ask_neighbours(case.start_features()) == case.feature_targets
     won, lost = int((right_now & ~right_before).sum()), int((right_before & ~right_now).sum())
     if won > lost and mcnemar(lost, won) < SIGNIFICANT:

@@ -9,7 +9,7 @@ from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.intervals import Measured, bootstrap, measure_fraction, subtract
 from finesight.metrics.significance import divide, mcnemar
 
-RARE = 0.5  # of an even share of the training split
+RARE = 0.5  # of the average class size in the training split
 HURT = 0.05  # recall that rare classes lose against the others, lower end of its interval
 TOO_SELDOM = 0.8  # predictions of rare classes / true ones: their errors go to the frequent ones, not both ways
 
@@ -24,14 +24,14 @@ def rare_classes(case: Case) -> Explanation | None:
     rare = sorted((c for c in used if train[c] < RARE * even), key=lambda c: train[c])
     others = [c for c in used if c not in rare]
     if not rare or not others:
-        raise NotApplicable("No class has less than half of an even share of the training split.")
+        raise NotApplicable("No class has less than half of the average class size in the training split.")
     loss = _measure_loss(statistics, rare, others)
     predicted = statistics.predicted[:, rare].sum() / statistics.support[:, rare].sum()
     if loss is None or loss.low < HURT or predicted > TOO_SELDOM or not _is_one_way(statistics, rare, others):
         return None
     names = join_some([f"{case.label(c)} ({percent(train[c] / sum(train))})" for c in rare])
     return Explanation(
-        f"{names}, each with less than half of an even share of the training split, "
+        f"{names}, each with less than half of the average class size in the training split, "
         f"{'is' if len(rare) == 1 else 'are'} found {100 * loss.value:.0f} points less often than the other classes "
         f"(95 % interval {100 * loss.low:.0f} to {100 * loss.high:.0f} points), and predicted {predicted:.2f} times as "
         "often as true: their errors go to the frequent classes.",
@@ -54,7 +54,7 @@ def _measure_loss(statistics: ImageStatistics, rare: list[int], others: list[int
         recalls = (measure_fraction(int(hits[:, each].sum()), int(support[:, each].sum())) for each in (others, rare))
         return subtract(*recalls)
     if len(hits) < FEWEST_TO_RESAMPLE:
-        raise NotApplicable(f"{count_of(len(hits), 'image')} are too few; it takes {FEWEST_TO_RESAMPLE}.")
+        raise NotApplicable(f"{count_of(len(hits), 'image')} are too few; this check needs {FEWEST_TO_RESAMPLE}.")
     chosen = [*others, *rare]
 
     def lose(sums: Floats) -> Floats:

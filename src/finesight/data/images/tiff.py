@@ -109,7 +109,7 @@ def read_values(path: Path, tiff: Tiff) -> np.ndarray:
     down, across = math.ceil(height / tiff.segment[0]), math.ceil(width / tiff.segment[1])
     planes = tiff.num_bands // bands
     if not len(tiff.offsets) == len(tiff.counts) == planes * down * across:
-        raise DataError("is damaged (its table of strips or tiles is not whole)")
+        raise DataError("is damaged (its table of strips or tiles is incomplete)")
     values = np.zeros((height, width, tiff.num_bands), dtype)
     with path.open("rb") as file:
         for index, (offset, count) in enumerate(zip(tiff.offsets, tiff.counts, strict=True)):
@@ -228,7 +228,7 @@ def _check(tiff: Tiff) -> None:
         min(*tiff.size, *tiff.segment, tiff.num_bands, tiff.bits) < 1
         or area * tiff.num_bands * tiff.bits > MAX_BYTES * 8
     ):
-        raise DataError(f"claims a size that cannot be meant ({tiff.size[0]}x{tiff.size[1]}, {tiff.describe()})")
+        raise DataError(f"has an implausible size in its header ({tiff.size[0]}x{tiff.size[1]}, {tiff.describe()})")
     if tiff.compression not in COMPRESSIONS:
         name = OTHERS.get(tiff.compression, f"method {tiff.compression}")
         raise DataError(

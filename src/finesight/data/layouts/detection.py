@@ -47,7 +47,7 @@ def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple
         name = (names or [format])[0]
         if FORMATS[name].task == "classification" and name != "manifest":
             for table in (table for table in survey.tables if guess_manifest(table) == "labels"):
-                text = f"Passed over: {table.name!r}, which gives images labels, too; --format manifest reads it."
+                text = f"Skipped: {table.name!r}, which gives images labels, too; --format manifest reads it."
                 survey.notes.append(Note(text, (table.name,)))
         return survey, name
     if not survey.images:
@@ -160,5 +160,5 @@ def _explain(survey: Survey) -> str:
 
 def _expected() -> str:
     return (
-        "Expected: a folder a class, CLASS_ID.png, images/ and masks/, or a CSV file (docs/labels.md, docs/layouts.md)."
+        "Expected: a folder per class, CLASS_ID.png, images/ and masks/, or a CSV file. See docs/labels.md, layouts.md."
     )

@@ -178,11 +178,11 @@ def _note_unused(survey: Survey, inside: list[Placed], tests: list[Placed], wher
     known = {each.key for each in (*inside, *tests)}
     outside = tuple(key for key in survey.images if key not in known)
     if outside:
-        text = f"Passed over: {count_of(len(outside), 'image')} {where} ({quote_some(outside, 2)})."
+        text = f"Skipped: {count_of(len(outside), 'image')} {where} ({quote_some(outside, 2)})."
         survey.notes.append(Note(text, outside))
     if tests:
         keys = tuple(each.key for each in tests)
-        text = f"Passed over: {count_of(len(keys), 'image')} of test without a label ({quote_some(keys, 1)})."
+        text = f"Skipped: {count_of(len(keys), 'image')} of test without a label ({quote_some(keys, 1)})."
         survey.notes.append(Note(text, keys))
 
 
@@ -203,7 +203,7 @@ def _note_empty(survey: Survey, inside: list[Placed]) -> None:
     found = tuple(sorted(folder for folder in empty if folder.rpartition("/")[2] not in labels))
     if found:
         verb = "Folder holds" if len(found) == 1 else "Folders hold"
-        survey.notes.append(Note(f"{verb} no image that can be read, so no class: {quote_some(found)}.", found, True))
+        survey.notes.append(Note(f"{verb} no readable image, so it is not a class: {quote_some(found)}.", found, True))
 
 
 def _collect(survey: Survey, inside: list[Placed], label: Callable[[Placed], str]) -> Splits:
@@ -236,4 +236,4 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
         verb = "lies" if len(flat) == 1 else f"and {len(flat) - 1:,} more lie"
         yield f"{flat[0]!r} {verb} in {root!r} beside {len(folders)} class folders: move what has no class elsewhere."
     if len(folders) == 1 and not flat:
-        yield f"{root!r} holds one folder of images, {folders.pop()!r}; at least two are needed, one a class."
+        yield f"{root!r} holds one folder of images, {folders.pop()!r}; at least two are needed, one per class."

@@ -106,7 +106,7 @@ def read_items(
         reading = _Reading(table, columns, NamedFiles(folders[0]), may_leave).read(header, rows)
     if reading.unlabelled:
         some = f"{count_of(len(reading.unlabelled), 'row')} of test without a label"
-        notes.append(Note(f"Passed over: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
+        notes.append(Note(f"Skipped: {some} ({quote_some(reading.unlabelled, 1)}).", tuple(reading.unlabelled)))
     if near := reading.files.near:
         where = f"such as {_key(near[0][1], table)!r} for {near[0][0]!r}"
         notes.append(Note(f"{count_of(len(near), 'file')} found nearly as written, {where}."))
@@ -140,7 +140,7 @@ class _Reading:
                     self._read_row(header, fields, number)
             except _Missing as error:
                 self.missing.append((number, str(error)))
-                self.reasons.append(f"{start} there is no image {str(error)!r}.")
+                self.reasons.append(f"{start} image {str(error)!r} does not exist.")
             except DataError as error:
                 self.reasons.append(f"{start} {error}")
         return self
@@ -165,15 +165,14 @@ class _Reading:
         if target is None:
             raise DataError(f"{key!r} has no {columns.kind.removesuffix('s')}; add one or remove the row.")
         if self.lines.setdefault(path, number) != number:
-            raise DataError(f"{key!r} already stands in row {self.lines[path]}; remove one of them.")
+            raise DataError(f"{key!r} is already in row {self.lines[path]}; remove one of them.")
         self.splits.setdefault(split, []).append(Item(key, path, target))
 
     def _find(self, cell: str) -> Path:
         """The file. Raises _Missing where there is none, and DataError for what leads out."""
         if not self.may_leave and _is_outside(self.table.parent / cell, self.table):
             raise DataError(
-                f"{cell!r} leads out of the folder in which the manifest was found; to read it all the same, name the "
-                "CSV file itself with --data."
+                f"{cell!r} is outside the manifest's folder; to read it anyway, name the CSV file itself with --data."
             )
         path = self.files.find(cell)
         if path is None:
@@ -194,7 +193,7 @@ def _describe_missing(reading: _Reading, total: int) -> str:
     (number, cell), table = reading.missing[0], str(reading.table)
     place = reading.files.locate(cell)
     where = f"; a file of that name lies at {place!r}" if place else ""
-    what = f"Manifest {table!r}, row {number}: there is no image {cell!r}"
+    what = f"Manifest {table!r}, row {number}: image {cell!r} does not exist"
     if len(reading.missing) > 1:
         count = f"{len(reading.missing):,} of {total:,} rows of manifest {table!r}"
         what = f"{count} name files that do not exist, such as {cell!r} in row {number}"
@@ -225,7 +224,7 @@ def read_rows(table: Path, limit: int | None = None) -> list[list[str]]:
             delimiter = max(DELIMITERS, key=first.count)  # the comma, where there is none
             rows = list(islice(csv.reader(file, strict=True, delimiter=delimiter), limit))
     except UnicodeDecodeError:
-        raise DataError(f"Manifest {str(table)!r} is not in UTF-8; save it as such.") from None
+        raise DataError(f"Manifest {str(table)!r} is not in UTF-8; save it as UTF-8.") from None
     except (OSError, csv.Error) as error:
         raise DataError(f"Manifest {str(table)!r} cannot be read as CSV: {error}.") from None
     if not rows:

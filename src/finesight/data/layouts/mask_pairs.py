@@ -40,11 +40,11 @@ def pair_files(truth: Iterable[str], predicted: Iterable[str]) -> MaskPairs:
         truth = [key for key in truth if key not in taken[0]]
         predicted = [key for key in predicted if key not in taken[1]]
     alone = [f"{key!r} (truth) is not predicted" for key in truth]
-    alone += [f"{key!r} (prediction) has no truth" for key in predicted]
+    alone += [f"{key!r} (prediction) has no true mask" for key in predicted]
     if alone:
         raise DataError(list_problems(f"{len(alone):,} masks have no partner of the same name:", alone))
     if not pairs:
-        raise DataError("The two folders hold no masks.")
+        raise DataError("The two folders contain no masks.")
     return MaskPairs(tuple(sorted(pairs)), (*some, *others))
 
 
@@ -62,7 +62,7 @@ def _match(truth: Iterable[str], predicted: Iterable[str], name_of: Callable[[st
         if len(found[name]) > 1
     }
     if double and name_of is not _file_name:
-        raise DataError(list_problems(f"{len(double):,} masks are there twice; leave one of each:", [*double.values()]))
+        raise DataError(list_problems(f"{len(double):,} masks exist twice; keep one of each:", [*double.values()]))
     return [(ours[name][0], theirs[name][0]) for name in common if name not in double]
 
 

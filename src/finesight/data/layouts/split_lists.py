@@ -51,9 +51,9 @@ class SplitLists:
             yield Note(f"Splits as listed in {counts}.{outcome if left else ''}", tuple(left) if self.has_train else ())
         if self.missing:
             number = count_of(len(self.missing), "name")
-            yield Note(f"{number} in lists of splits of which there is no image here, such as {self.missing[0]!r}.")
+            yield Note(f"{number} in split lists without an image here, such as {self.missing[0]!r}.")
         if self.unused:
-            yield Note(f"Not used, as they name no image here: {quote_some(self.unused)}.")
+            yield Note(f"Split lists that are not used, as they name none of these images: {quote_some(self.unused)}.")
 
 
 def read_split_lists(root: Path, keys: Sequence[str], short: Mapping[str, str]) -> SplitLists:

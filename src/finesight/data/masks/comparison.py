@@ -63,7 +63,7 @@ def _choose_each(
         )
     conflict = find_conflict([*truth, *predicted])
     how = f"their palettes differ ({conflict})" if conflict else held
-    return (first, second), found, (f"Truth and predictions are read each in its own way: {how}.", *notes, *more)
+    return (first, second), found, (f"Truth and predictions are read by different rules: {how}.", *notes, *more)
 
 
 def _with_own_colours(classes: ClassList, looks: Sequence[Look]) -> tuple[ClassList, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from finesight.tasks.contract import LabelSearch
 HELD_OUT = "the model itself, which was not trained on these labels"
 CROSS_FITTED = (
     "linear classifiers on the model's features, each for a fifth of the images that it was not fitted to; the "
-    "features were trained on all of these labels, so some wrong ones are no longer contradicted"
+    "features were trained on all of these labels, so some wrong ones are missed"
 )
 RULE = f"at least {ODDS} to 1, and where nearest images are known, in agreement with them"
 AGREED = ", and by the classes of the ten nearest images"
@@ -35,7 +35,7 @@ def find_wrong_images(search: LabelSearch, task: Task) -> LabelErrors:
     with blame_files(search.run.path):
         errors = list_doubtful(case, votes)
     contradicted = sum(image.is_error for image in case.evaluation.images)
-    say(f"Of {count_of(contradicted, 'label')} that the model contradicts, {len(errors):,} doubtful: {RULE}.")
+    say(f"Of {count_of(contradicted, 'label')} that the model contradicts, {len(errors):,} probably wrong: {RULE}.")
     return LabelErrors(search.split, len(case.keys), HELD_OUT + AGREED * (votes is not None), tuple(errors))
 
 
@@ -47,7 +47,7 @@ def _ask_neighbours(search: LabelSearch, case: Case) -> Indices | None:
             case = Case(search.run, read_evidence(search.run, search.split, case.evidence.task))
         return align_votes(case)
     except (DataError, NotApplicable) as error:
-        say(f"Note: the nearest images are not asked: {error}")
+        say(f"Note: nearest images are not used: {error}")
         return None
 
 

@@ -18,7 +18,7 @@ from finesight.errors import DataError
 class Labels(TargetKind):
     unit = "images"
     fewest_classes = 2
-    no_val = "No class has two images, so none is left to validate on; add images or give --val."
+    no_val = "No class has two images, so no validation image is left; add images or give --val."
 
     def find_stratum(self, item: Item) -> str:
         return str(item.target)
@@ -43,7 +43,7 @@ class Labels(TargetKind):
                 near = [quote_some(twins) for twins in list_twins(classes.names) if set(twins) & set(unknown)]
                 hint = f" Names that differ in little more than case: {near[0]}." if near else ""
                 raise DataError(
-                    f"{split} has images of {quote_some(unknown)}, of which there are none to train on.{hint}"
+                    f"Split {split!r} has images of {quote_some(unknown)}, but the training split has none.{hint}"
                 )
             if absent := [classes.names[index] for index in sorted(present["train"] - found)]:
                 yield f"{'Classes' if len(absent) > 1 else 'Class'} without an image in {split}: {quote_some(absent)}."
@@ -62,14 +62,14 @@ class Labels(TargetKind):
         unknown = {label: count for label, count in labels.items() if index[label] is None}
         if labels and len(unknown) == len(labels):
             raise DataError(
-                f"{where} holds no image of a class of the run: its labels are {quote_some(sorted(labels))}, the run's "
+                f"No image of {where} has a class of the run: its labels are {quote_some(sorted(labels))}, the run's "
                 f"classes {quote_some(classes.names)}. Rename the labels, or train on them."
             )
         notes = []
         if unknown:
             strange = quote_some(sorted(unknown))
             total = sum(unknown.values())
-            notes.append(f"Left out of {where}, as the run has no class {strange}: {total:,} of its images.")
+            notes.append(f"Left out of {where}, as the run does not have class {strange}: {total:,} of its images.")
         if missing := [name for place, name in enumerate(classes.names) if place not in index.values()]:
             notes.append(f"Without an image in {where}: {quote_some(missing)}.")
         kept = {
@@ -88,7 +88,7 @@ class Labels(TargetKind):
             first, some = changed[0], f"{count_of(len(changed), 'image')} {'have' if len(changed) > 1 else 'has'}"
             yield (
                 f"{some} another label than when the run was trained, such as {first.key!r}: {recorded[first.key]!r} "
-                f"then, {first.target!r} now; the present labels are used."
+                f"then, {first.target!r} now; the current labels are used."
             )
 
 

@@ -47,5 +47,5 @@ def read_temperature(run: RunFolder, tta: bool) -> float:
         command = f"finesight evaluate {run.path}{' --tta' * tta}"
         raise RunError(f"{run.path} is not calibrated yet{' with --tta' * tta}: `{command}` does that.")
     if found.why_not:
-        say(f"Note: probabilities are not scaled, for the run has no temperature to offer: {found.why_not}.")
+        say(f"Note: probabilities are not calibrated, as the run has no usable temperature: {found.why_not}.")
     return found.usable

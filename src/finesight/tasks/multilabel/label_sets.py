@@ -104,7 +104,7 @@ class LabelSets(TargetKind):
             first, verb = changed[0], "have" if len(changed) > 1 else "has"
             yield (
                 f"{count_of(len(changed), 'image')} {verb} other labels than when the run was trained, such as "
-                f"{first.key!r}: {recorded[first.key]!r} then, {SEPARATOR.join(list_labels(first))!r} now; the present "
+                f"{first.key!r}: {recorded[first.key]!r} then, {SEPARATOR.join(list_labels(first))!r} now; the current "
                 "labels are used."
             )
 

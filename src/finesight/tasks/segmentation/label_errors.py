@@ -12,7 +12,7 @@ from finesight.run.files import replace_folder, write_atomically
 from finesight.tasks.contract import LabelSearch
 
 HELD_OUT = "the model itself, which was not trained on these labels"
-TRAINED = "the model itself, which was trained on these masks: what it has memorised it no longer contradicts"
+TRAINED = "the model itself, which was trained on these masks, so wrong ones that it memorised are missed"
 
 
 @torch.inference_mode()

@@ -27,7 +27,7 @@ from finesight.run.folder import RunFolder
 
 class MaskFiles(TargetKind):
     unit = "pixels"
-    no_val = "A single pair leaves none to validate on; add pairs or give --val."
+    no_val = "A single pair leaves no validation image; add pairs or give --val."
     no_class = (
         "No pixel of the {split} masks is of a class that counts, as all are ignored: check data.ignore and the class "
         "list, or give masks with a known class."
@@ -58,7 +58,7 @@ class MaskFiles(TargetKind):
     def find_rule(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> MaskRule:
         rule = read_mask_rule(run)
         if rule is None:
-            how = "how its masks are read is inferred once more from its training data"
+            how = "how its masks are read is inferred again from its training data"
             say(f"Note: {run.path} has no {schema.MASK_RULE}: {how}.")
             rule, _, _ = choose_rule(look_at_masks(trained()), run.read_classes(), data)
         return rule
@@ -67,7 +67,7 @@ class MaskFiles(TargetKind):
         if read_mask_rule(run) not in (None, rule):
             raise RunError(
                 f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
-                "tells their classes; going on would mix two runs. Restore them, or start a new run with another --out."
+                "applies; continuing would mix two runs. Restore them, or start a new run with another --out."
             )
 
     def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:

@@ -167,9 +167,7 @@ def _read_frame(snapshots: SavedSnapshots, folder: str, key: str) -> np.ndarray:
     path: Path = snapshots.folder / folder / snapshots.frames[key]
     mask = read_mask_indices(path)
     if mask is None or max(mask.shape) > SIDE:
-        raise RunError(
-            f"{path} is gone or broken, but {schema.SNAPSHOTS} names it. Remove {snapshots.folder} to report without."
-        )
+        raise RunError(f"{path} is missing or damaged, but {schema.SNAPSHOTS} names it. Remove {snapshots.folder}.")
     return mask
 
 

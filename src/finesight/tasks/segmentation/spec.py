@@ -75,10 +75,10 @@ class Segmentation(Task):
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
-            raise ConfigError("augment.mixup and augment.cutmix mix whole images' classes; masks cannot be mixed.")
+            raise ConfigError("augment.mixup and augment.cutmix mix whole images' classes; set both to 0 for masks.")
         if settings.augment.randaugment:
             raise ConfigError(
-                "augment.randaugment turns, shears and moves images but not their masks; set it to 0 and use "
+                "augment.randaugment rotates, shears and moves images but not their masks; set it to 0 and use "
                 "augment.rotate_degrees, augment.scale and augment.colour."
             )
 

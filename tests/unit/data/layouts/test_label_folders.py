@@ -138,7 +138,7 @@ def test_names_with_other_separators(draw: Draw, tmp_path: Path, name: str) -> N
     listing = read_listing(tmp_path / "d")
     assert (listing.format, listing.classes.ids) == ("name_prefix", ("cat", "dog 2"))
     assert {split: len(items) for split, items in listing.splits.items()} == {"train": 6, "val": 2}
-    assert listing.notes == ("Passed over: 9 images of test without a label ('test1/0.png' and 8 more).",)
+    assert listing.notes == ("Skipped: 9 images of test without a label ('test1/0.png' and 8 more).",)
 
 
 def test_both_unicode_forms_of_a_folder_are_one_class(draw: Draw, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_twins_are_told(draw: Draw, tmp_path: Path) -> None:
 def test_a_class_of_val_that_is_written_otherwise_in_train(draw: Draw, tmp_path: Path) -> None:
     for name in ("train/Fox/1.png", "train/wolf/1.png", "val/fox/1.png", "val/wolf/1.png"):
         draw(f"d/{name}")
-    with pytest.raises(DataError, match=r"images of 'fox', of which .* little more than case: 'Fox', 'fox'"):
+    with pytest.raises(DataError, match=r"images of 'fox', but .* little more than case: 'Fox', 'fox'"):
         read_listing(tmp_path / "d")
 
 

@@ -51,13 +51,13 @@ def test_splits_blanks_and_other_columns(tmp_path: Path) -> None:
         ("a.png,x\na.png,y\n", "no header: its first row reads 'a.png,x'"),
         ("path,label,set,phase\na.png,x,train,val\na.png,x,val,train\n", "'set' and 'phase', which hold different"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
-        ("path,label\nb.png,x\n", "row 2: there is no image 'b.png'"),
-        ("path,label\n,x\n", "row 2: there is no image ''"),
-        ("path,label\na\0.png,x\n", "row 2: there is no image"),
-        ("path,label\n\n./a.png,x\na.png,y\n", "row 4: 'a.png' already stands in row 3"),
-        ("path,label\n../a.png,x\n", "row 2: '../a.png' leads out"),
-        ("path,label\nsub/../../a.png,x\n", "leads out"),
-        ("path,label\n/etc/passwd,x\n", "leads out"),
+        ("path,label\nb.png,x\n", "row 2: image 'b.png' does not exist"),
+        ("path,label\n,x\n", "row 2: image '' does not exist"),
+        ("path,label\na\0.png,x\n", "row 2: image"),
+        ("path,label\n\n./a.png,x\na.png,y\n", "row 4: 'a.png' is already in row 3"),
+        ("path,label\n../a.png,x\n", "row 2: '../a.png' is outside"),
+        ("path,label\nsub/../../a.png,x\n", "is outside"),
+        ("path,label\n/etc/passwd,x\n", "is outside"),
         ("path,label\na.png, \n", "row 2: 'a.png' has no label"),
         ("path,label\na.png\n", "row 2: 1 fields"),
         ("path,label\na, b.png,x\n", "row 2: 3 fields"),
@@ -197,7 +197,7 @@ def test_test_rows_without_a_label_are_passed_over(folder: Path) -> None:
     (folder / "m.csv").write_text("\n".join(["path,label,split", *rows]))
     listing = read_listing(folder / "m.csv")
     assert {split: len(items) for split, items in listing.splits.items()} == {"train": 4, "val": 2}
-    assert listing.notes == ("Passed over: 2 rows of test without a label ('fox/0.png' and 1 more).",)
+    assert listing.notes == ("Skipped: 2 rows of test without a label ('fox/0.png' and 1 more).",)
 
 
 def test_paths_that_lead_out_are_read_of_a_file_that_was_named(folder: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_paths_that_lead_out_are_read_of_a_file_that_was_named(folder: Path, tmp
         assert listing.root == folder
         assert {item.key for items in listing.splits.values() for item in items} == set(KEYS)
         assert all(listing.root / item.key == item.path for items in listing.splits.values() for item in items)
-        with pytest.raises(DataError, match=r"leads out of the folder in which the manifest was found.*with --data"):
+        with pytest.raises(DataError, match=r"is outside the manifest's folder.*with --data"):
             read_listing(table.parent)
 
 
@@ -256,7 +256,7 @@ def test_a_table_beside_a_layout(folder: Path, tmp_path: Path) -> None:
     (folder / "labels.csv").write_text("\n".join(["filename,label", *(f"{key},{key[-5]}" for key in KEYS)]))
     listing = read_listing(folder)
     assert listing.format == "class_folders"
-    assert listing.notes == ("Passed over: 'labels.csv', which gives images labels, too; --format manifest reads it.",)
+    assert listing.notes == ("Skipped: 'labels.csv', which gives images labels, too; --format manifest reads it.",)
     assert read_listing(folder, format="manifest").classes.ids == ("0", "1", "2", "3")
     for number in range(6):
         (tmp_path / "flat" / f"{number}.png").parent.mkdir(exist_ok=True)

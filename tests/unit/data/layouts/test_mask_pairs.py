@@ -57,7 +57,7 @@ def test_images_beside_masks_are_passed_over(case: str) -> None:
         (["0_mask.png", "0_gt.png"], ["0.png"], "'0_mask.png' and '0_gt.png' (truth)"),
         (["0.png"], ["0_pred.png", "0_OUT.png"], "'0_pred.png' and '0_OUT.png' (prediction)"),
         (["0.png", "1.png"], ["0.png"], "'1.png' (truth) is not predicted"),
-        (["0.png"], ["0.png", "1.png"], "'1.png' (prediction) has no truth"),
+        (["0.png"], ["0.png", "1.png"], "'1.png' (prediction) has no true mask"),
         (["x/0.png", "y/0.png"], ["0.png"], "'x/0.png' (truth) is not predicted"),
         ([f"{n}.png" for n in range(40)], ["a.png"], "and 21 more"),
     ],
