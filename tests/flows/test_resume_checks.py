@@ -35,8 +35,8 @@ def home(story: Path, tmp_path: Path) -> Path:
 
 CHANGES = {
     "swapped": ({"red": "blue", "blue": "red"}, ("'blue' then, 'red' now", "16 images")),
-    "renamed": ({"blue": "zebra"}, ("'blue' is gone and 'zebra' is new",)),
-    "merged": ({"blue": "red"}, ("'blue' is gone",)),
+    "renamed": ({"blue": "zebra"}, ("'blue' is missing and 'zebra' is new",)),
+    "merged": ({"blue": "red"}, ("'blue' is missing",)),
 }
 
 

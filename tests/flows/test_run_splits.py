@@ -115,7 +115,7 @@ def test_labels_that_were_corrected(table: Path) -> None:
     assert (len(rows), rows["red_6.png"]) == (5, "blue")
     assert "1 image has another label" in answer.err
     assert "'red_6.png': 'red' then, 'blue' now" in answer.err
-    assert "no class 'purple'" in answer.err
+    assert "not have class 'purple'" in answer.err
 
 
 def test_a_row_from_another_folder_moves_no_key(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_other_data_are_matched_by_name(home: Path) -> None:
     answer = finesight("evaluate", home / "run", "--data", home / "other", "--json")
     assert (answer.json()["num_samples"], answer.json()["split"]) == (6, "test")
     assert {row["target"] for row in read_rows(home / "run/evaluation/test/predictions.csv")} == {"red", "green"}
-    assert "no class 'pink', 'purple': 6 of its images" in answer.err
+    assert "not have class 'pink', 'purple': 6 of its images" in answer.err
     assert "Without an image" in answer.err
 
 
