@@ -141,4 +141,4 @@ def test_new_pairs_move_no_split(story: Path, run: Path, tmp_path: Path) -> None
     assert (run / "evaluation/val/images.csv").read_text().splitlines() == before
     key = before[1].partition(",")[0]
     (data / key.replace("_sat", "_mask")).unlink()
-    assert f"None of the 1 images of split 'val' of {run}" in finesight("evaluate", run).error()
+    assert f"All 1 images of split 'val' of {run}" in finesight("evaluate", run).error()

@@ -59,7 +59,7 @@ def test_removed_images_move_no_split(home: Path) -> None:
 def test_a_split_of_which_nothing_is_left(home: Path) -> None:
     for key in keys(home / "run", "val"):
         (home / "data" / key).unlink()
-    assert "None of the 6 images of split 'val'" in finesight("evaluate", home / "run").error()
+    assert "All 6 images of split 'val'" in finesight("evaluate", home / "run").error()
 
 
 def test_data_that_are_gone(home: Path) -> None:

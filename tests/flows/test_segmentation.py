@@ -214,5 +214,5 @@ def test_masks_that_do_not_pair(pairs: Path, tmp_path: Path) -> None:
     answer = finesight("evaluate", "--truth", pairs / "validation", "--pred", tmp_path / "pred")
     assert "1 masks have no partner" in answer.error()
     assert "'0100_mask.png' (truth) is not predicted" in answer.err
-    assert "go together" in finesight("evaluate", "--truth", pairs).error()
+    assert "--truth and --pred together" in finesight("evaluate", "--truth", pairs).error()
     assert "Give a run folder" in finesight("evaluate").error()
