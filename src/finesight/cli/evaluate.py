@@ -62,16 +62,17 @@ def evaluate(
         from finesight.app.score_masks import score_masks
 
         settings = read_settings(set_, {"data.ignore": ignore})
-        scored = score_masks(truth, pred, classes=classes, boundary=boundary, out=out, settings=settings)
-        result: ScoredMasks | Evaluated = scored
-        heading = f"{scored.num_samples} masks"
+        result: ScoredMasks | Evaluated = score_masks(
+            truth, pred, classes=classes, boundary=boundary, out=out, settings=settings
+        )
+        heading = f"{result.num_samples} masks"
     else:
         if not run or classes or boundary or out or ignore or set_:
             raise ConfigError("Give a run folder, or two folders of masks with --truth and --pred.")
         from finesight.app.evaluate import evaluate as run_evaluation
 
-        result = evaluated = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
-        heading = f"{evaluated.num_samples} images, split {evaluated.split}"
+        result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
+        heading = f"{result.num_samples} images, split {result.split}"
     if json_output:
         print_json(result)
         return

@@ -1,6 +1,6 @@
 """NaN guard: training ends with an error, and keeps nothing, once a loss or a weight is NaN or infinite."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,9 @@ class NanGuard:
 
     def check_weights(self, step: int) -> None:
         """Raises FinesightError unless all weights are finite. step: the last that is done."""
-        if not are_finite(self.network.state_dict().values()):
+        weights = self.network.state_dict().values()
+        are_finite = [tensor.isfinite().all() for tensor in weights if tensor.is_floating_point()]
+        if are_finite and not torch.stack(are_finite).all():
             raise self._error("The weights are", step)
 
     def _error(self, what: str, step: int) -> FinesightError:
@@ -53,8 +55,3 @@ class NanGuard:
             "again with a lower optim.lr or with optim.clip_norm = 1. Check the images of that step:"
         )
         return FinesightError(list_problems(sentence, [repr(self.keys[index]) for index in self.batches[step]]))
-
-
-def are_finite(tensors: Iterable[Tensor]) -> bool:
-    floats = [tensor.isfinite().all() for tensor in tensors if tensor.is_floating_point()]
-    return not floats or bool(torch.stack(floats).all())
