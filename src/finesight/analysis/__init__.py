@@ -1,1 +1,1 @@
-"""Understanding a result: maps of what was learned, and which classes lie close."""
+"""Understanding a result: embeddings, projections, class similarity, saliency maps and label errors."""

@@ -30,7 +30,7 @@ def predict(
 
     Predictions are kept as they are made: called again after a stop it goes on, with any number of ranks.
     out: the CSV file (`predictions.csv`), or the folder (`masks`), whose masks have their images' sizes and names.
-    tta: test-time augmentation, the mean over the flips and turns of training; two to eight times as slow.
+    tta: test-time augmentation, the mean over the flips and rotations of training; two to eight times as slow.
 
     Of classes: header: names of the file, label and (if three are given) probability columns. ids: class ids, not
     names. calibrated: probabilities after temperature scaling, with the temperature of calibration.json, or with tta

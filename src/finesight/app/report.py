@@ -1,4 +1,4 @@
-"""Report: one offline HTML file of what a run is, how good it is, and what it learned; or of how runs differ."""
+"""Report: one offline HTML file of one run (scores, findings, plots), or of the differences between runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Test-time augmentation (TTA): the mean prediction over all flips and turns that training showed of an image."""
+"""Test-time augmentation (TTA): the mean prediction over all flips and rotations used in training."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 from finesight.config import AugmentSettings
 
-Augmentation = tuple[int, bool]  # quarter turns, and then whether it is flipped left to right
+Augmentation = tuple[int, bool]  # rotations by 90°, and then whether it is flipped left to right
 Probabilities = Callable[[Tensor], Tensor]  # images (n, 3, h, w) → class probabilities (n, C) or (n, C, h, w)
 NO_TTA: tuple[Augmentation, ...] = ((0, False),)
 
 
 def trained_augmentations(augment: AugmentSettings) -> tuple[Augmentation, ...]:
-    """One to eight: all combinations of the flips and turns of training."""
+    """One to eight: all combinations of the flips and rotations of training."""
     steps = [(0, True)] if augment.flip else []
     steps += [(2, True)] if augment.vertical_flip else []
     steps += [(1, False)] if augment.quarter_turns else []

@@ -27,7 +27,7 @@ class WeightsOrigin:
 class Model(nn.Module):
     """A plain torch network with what is needed to feed it, freeze it and read its layers.
 
-    head: dotted name of the last layer in `network`. new_layers: those without pretrained weights, which train at the
+    head: dotted name of the head in `network`. new_layers: those without pretrained weights, which train at the
     full learning rate. Weights are those of `network`, under its own names.
     """
 
