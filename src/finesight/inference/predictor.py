@@ -42,7 +42,7 @@ class Predictor:
 
     @classmethod
     def here(cls, model: Model, settings: Settings, tta: bool = False) -> "Predictor":
-        """Moves the model to this machine, which need not be that of training. tta: with training's flips and rotations."""
+        """Moves the model to this machine, which may differ from that of training. tta: augments as in training."""
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)
         return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA)
