@@ -48,7 +48,7 @@ def test_hover_shows_the_image_and_how_much_of_it_is_right(visit: Visit, made: M
     assert page.text_content("#tip .key") == key
     evaluation = read_evidence(made.run, "val", find_task(made.run)).evaluation
     assert evaluation is not None
-    (right,) = (image.right for image in evaluation.images if image.key == key)
+    (right,) = (image.fraction_right for image in evaluation.images if image.key == key)
     assert f"{100 * right:.1f} % correct" in page.inner_text("#tip")
 
 

@@ -88,7 +88,7 @@ def test_what_is_saved_is_read(task: Task, score: Score, tmp_path: Path) -> None
     evaluation = task.read_evaluation(run, "val", CLASSES)
     assert evaluation.keys == KEYS
     assert evaluation.metrics == score.metrics().values
-    assert all(image.right is not None and 0 <= image.right <= 1 for image in evaluation.images)
+    assert all(image.fraction_right is not None and 0 <= image.fraction_right <= 1 for image in evaluation.images)
 
 
 def test_statistics_score_as_the_metrics_do(task: Task, score: Score, tmp_path: Path) -> None:

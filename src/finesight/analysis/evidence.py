@@ -153,10 +153,10 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
 def _with_results(embedding: Embedding, evaluation: Evaluation) -> Embedding:
     """The embedding's images with the confidence and the score that the evaluation gives them."""
     results = {image.key: image for image in evaluation.images}
-    nothing = ImageResult("")
+    found = [results.get(image.key, ImageResult("")) for image in embedding.images]
     images = (
-        replace(image, confidence=(found := results.get(image.key, nothing)).confidence, right=found.right)
-        for image in embedding.images
+        replace(image, confidence=result.confidence, fraction_right=result.fraction_right)
+        for image, result in zip(embedding.images, found, strict=True)
     )
     return replace(embedding, images=tuple(images))
 

@@ -34,6 +34,11 @@ NUM_FOLDS = 5
 ODDS = 10  # how much more probable the suggested class is than the label, at least
 STRENGTH = 40.0  # of the linear classifier's fit against its penalty, shared by all images
 BOX = ("top", "left", "bottom", "right")
+HELD_OUT = "the model itself, which was not trained on these labels"
+CROSS_FITTED = (
+    "linear classifiers on the model's features, each for a fifth of the images that it was not fitted to; the "
+    "features were trained on all of these labels, so some wrong ones are missed"
+)
 COLUMNS = ("key", "given", "suggested", "score")
 REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
 
@@ -182,7 +187,7 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
 
     features: (n, d). One of NUM_FOLDS parts of every class is left out and asked, in turn. A class with a single
     image is never seen when that one is asked about, so it gets no probability there. Rows are 0 where fewer than two
-    classes are left to learn from.
+    classes are left to train on.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -193,7 +198,7 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
     for fold in range(NUM_FOLDS):
         asked = folds == fold
         if not asked.any() or len(np.unique(targets[~asked])) < 2:
-            continue  # nobody to ask, or nothing to tell apart
+            continue
         classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / (~asked).sum(), max_iter=200))
         classifier.fit(features[~asked], targets[~asked])
         probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])

@@ -31,15 +31,15 @@ class ImageResult:
     """What was predicted for one image.
 
     truth, prediction: class indices, of an image with several classes that of most of it; None where unknown.
-    confidence: probability of the prediction, 0-1. right: the fraction of its units (the image itself, pixels) that are
-    right, 0-1; None where nothing in it is known.
+    confidence: probability of the prediction, 0-1. fraction_right: of its units (the image itself, pixels, labels),
+    0-1; None where nothing in it is known.
     """
 
     key: str
     truth: int | None = None
     prediction: int | None = None
     confidence: float | None = None
-    right: float | None = None
+    fraction_right: float | None = None
 
     @property
     def is_error(self) -> bool:

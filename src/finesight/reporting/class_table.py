@@ -1,6 +1,6 @@
 """Classes one by one, for any task: the table of their scores, and bars of how often each occurs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from finesight.reporting.sections import percent
@@ -58,6 +58,14 @@ class ClassBars:
     series: Sequence[tuple[str, str]]
     values: Sequence[Sequence[tuple[float, str]]]
     examples: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of_images(
+        cls, counts: Iterable[tuple[int, int]], split_name: str, examples: Mapping[int, Sequence[str]]
+    ) -> "ClassBars":
+        """counts: images of each class in training and in the evaluated split."""
+        values = [[(count, f"{count:,}") for count in pair] for pair in counts]
+        return cls("Images per class", "images", (("train", "training"), ("evaluated", split_name)), values, examples)
 
     @property
     def largest(self) -> float:

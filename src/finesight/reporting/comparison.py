@@ -159,7 +159,7 @@ class Change:
     @property
     def gain(self) -> float:
         """Of the fraction that is right, -1 to 1."""
-        return (self.after.right or 0.0) - (self.before.right or 0.0)
+        return (self.after.fraction_right or 0.0) - (self.before.fraction_right or 0.0)
 
 
 def list_changes(first: Evidence, other: Evidence) -> tuple[list[Change], list[Change]]:
@@ -171,4 +171,4 @@ def list_changes(first: Evidence, other: Evidence) -> tuple[list[Change], list[C
 
 
 def _list_judged(run: Evidence) -> list[ImageResult]:
-    return [image for image in (run.evaluation.images if run.evaluation else ()) if image.right is not None]
+    return [image for image in (run.evaluation.images if run.evaluation else ()) if image.fraction_right is not None]

@@ -7,6 +7,8 @@ from finesight.analysis.evidence import Embedding, Evidence
 from finesight.metrics.evaluation import ImageResult
 from finesight.reporting.thumbnails import Sprites
 
+EXAMPLES_A_CLASS = 3
+
 
 def list_images(images: Sequence[ImageResult], sprites: Sprites, embedding: Embedding | None = None) -> dict[str, Any]:
     """Columns key, truth, prediction, confidence, place (in the sprites); with an embedding also near and similarity.
@@ -21,6 +23,15 @@ def list_images(images: Sequence[ImageResult], sprites: Sprites, embedding: Embe
         columns["near"] = embedding.nearest.indices.tolist() + rest
         columns["similarity"] = embedding.nearest.similarities.astype(float).round(3).tolist() + rest
     return columns
+
+
+def choose_examples(images: Iterable[ImageResult]) -> dict[int, list[str]]:
+    """Class index → keys of its first images."""
+    examples: dict[int, list[str]] = {}
+    for image in images:
+        if image.truth is not None and len(keys := examples.setdefault(image.truth, [])) < EXAMPLES_A_CLASS:
+            keys.append(image.key)
+    return examples
 
 
 def list_nearest(embedding: Embedding | None) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Sentences and small tables of the report, from evidence. It computes no metric."""
 
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,18 +110,18 @@ class ClassRow:
 
 
 def list_classes(evidence: Evidence) -> list[ClassRow]:
-    train = _count_labels(evidence, "train")
-    held = _count_labels(evidence, evidence.split)
+    splits = ("train", evidence.split)
+    train, held = (Counter(label for _, label in evidence.splits.get(split, ())) for split in splits)
     evaluation = evidence.evaluation
     rows = []
     for index, (label, name) in enumerate(zip(evidence.classes.ids, evidence.classes.names, strict=True)):
         scores: tuple[float | None, ...] = (None, None, None)
-        confused_with, count = None, held.get(label, 0)
+        confused_with, count = None, held[label]
         if evaluation:
             scores = tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("precision", "recall", "f1"))
             count = sum(evaluation.counts[index])
             confused_with = find_confusion(evaluation, index)
-        rows.append(ClassRow(index, name, train.get(label, 0), count, scores, confused_with))
+        rows.append(ClassRow(index, name, train[label], count, scores, confused_with))
     return rows
 
 
@@ -205,10 +206,3 @@ def find_confusion(evaluation: Evaluation, truth: int) -> tuple[int, int] | None
     row = evaluation.counts[truth]
     count, prediction = max(((count, -i) for i, count in enumerate(row) if i != truth), default=(0, 0))
     return (-prediction, count) if count else None
-
-
-def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, label in evidence.splits.get(split, ()):
-        counts[label] = counts.get(label, 0) + 1
-    return counts

@@ -78,7 +78,7 @@ def test_both_films_share_one_slider(page: str) -> None:
 
 
 def test_images_that_changed_most_come_first(pair: list[Evidence]) -> None:
-    scores = [{each.key: each.right or 0 for each in run.evaluation.images} for run in pair if run.evaluation]
+    scores = [{each.key: each.fraction_right or 0 for each in run.evaluation.images} for run in pair if run.evaluation]
     better, worse = ([change.after.key for change in side] for side in list_changes(*pair))
     gain = {key: scores[1][key] - scores[0][key] for key in scores[0]}
     assert better == sorted((key for key in gain if gain[key] > 0), key=lambda key: -gain[key])
@@ -114,8 +114,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, lis
     told = list(evidence.evaluation.images)
     wrong = next(i for i, answer in enumerate(told) if answer.is_error)
     right = next(i for i, answer in enumerate(told) if not answer.is_error)
-    told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth, right=1.0)
-    told[right] = dataclasses.replace(told[right], prediction=3, right=0.0)
+    told[wrong] = dataclasses.replace(told[wrong], prediction=told[wrong].truth, fraction_right=1.0)
+    told[right] = dataclasses.replace(told[right], prediction=3, fraction_right=0.0)
     evaluation = dataclasses.replace(evidence.evaluation, images=tuple(told))
     return made, [evidence, dataclasses.replace(evidence, evaluation=evaluation)]
 

@@ -88,7 +88,7 @@ def test_shares_of_classes_add_up(evidence: Evidence) -> None:
 def test_best_and_worst_images(evidence: Evidence) -> None:
     best, worst = rank_images(evidence)
     assert len(best) == len(worst) == 3
-    scores = [image.right or 0 for image in (*best, *worst[::-1])]
+    scores = [image.fraction_right or 0 for image in (*best, *worst[::-1])]
     assert scores == sorted(scores, reverse=True)
     assert not {scene.key for scene in best} & {scene.key for scene in worst}
 

@@ -4,7 +4,14 @@ import numpy as np
 
 from finesight.analysis.distance import Indices, find_nearest, normalise_rows
 from finesight.analysis.evidence import read_evidence
-from finesight.analysis.label_errors import ODDS, LabelErrors, cross_fit_probabilities, find_doubtful_labels
+from finesight.analysis.label_errors import (
+    CROSS_FITTED,
+    HELD_OUT,
+    ODDS,
+    LabelErrors,
+    cross_fit_probabilities,
+    find_doubtful_labels,
+)
 from finesight.analysis.projection import elect
 from finesight.analysis.wording import count_of
 from finesight.checks.contract import NotApplicable
@@ -15,11 +22,6 @@ from finesight.progress import say
 from finesight.task import Task
 from finesight.tasks.contract import LabelSearch
 
-HELD_OUT = "the model itself, which was not trained on these labels"
-CROSS_FITTED = (
-    "linear classifiers on the model's features, each for a fifth of the images that it was not fitted to; the "
-    "features were trained on all of these labels, so some wrong ones are missed"
-)
 RULE = f"at least {ODDS} to 1, and where nearest images are known, in agreement with them"
 AGREED = ", and by the classes of the ten nearest images"
 

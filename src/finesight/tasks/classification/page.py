@@ -10,7 +10,7 @@ from finesight.reporting.charts import draw_matrix
 from finesight.reporting.class_table import ClassBars, ClassTable, Line, show_count, show_score
 from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
-from finesight.reporting.image_columns import list_from_other_splits, list_images, list_nearest
+from finesight.reporting.image_columns import choose_examples, list_from_other_splits, list_images, list_nearest
 from finesight.reporting.interactive_plot import class_style
 from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
@@ -20,7 +20,6 @@ from finesight.reporting.thumbnails import make_sprites
 
 ERRORS_SHOWN = 60
 OVERLAY_SIDE = 96  # pixels of a saliency map
-EXAMPLES_A_CLASS = 3
 OUTLINE = Outline(
     contents=(
         ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
@@ -60,10 +59,7 @@ class Story:
 
 def _choose_images(evidence: Evidence) -> Story:
     errors = find_errors(evidence.images)
-    examples: dict[int, list[str]] = {}
-    for image in evidence.images:
-        if image.truth is not None and len(keys := examples.setdefault(image.truth, [])) < EXAMPLES_A_CLASS:
-            keys.append(image.key)
+    examples = choose_examples(evidence.images)
     groups = similarity.groups if (similarity := evidence.embedding and evidence.embedding.similarity) else ()
     shown = list_keys(evidence)
     shown += [key for keys in examples.values() for key in keys]
@@ -82,12 +78,8 @@ def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, An
         "verdict": give_verdict(evidence),
         "found": show_examples(evidence),
         "class_table": _tabulate(rows),
-        "class_bars": ClassBars(
-            "Images per class",
-            "images",
-            (("train", "training"), ("evaluated", name_split(evidence.split))),
-            [[(count, f"{count:,}") for count in (row.train, row.count)] for row in rows],
-            story.examples,
+        "class_bars": ClassBars.of_images(
+            ((row.train, row.count) for row in rows), name_split(evidence.split), story.examples
         ),
         "confusions": list_confusions(evaluation) if evaluation else [],
         "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,

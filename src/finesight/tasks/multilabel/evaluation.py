@@ -19,7 +19,7 @@ MACRO_F1 = Scoring(
 
 
 def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluation:
-    """An image is shown by its rarest class; `right` is the fraction of its yes-or-no decisions that are."""
+    """An image is shown by its rarest class; `fraction_right` is of its yes-or-no decisions."""
     with blame_files(run.path):
         keys, truth, predicted, confidence = _read_rows(run, split, classes)
         right = (truth == predicted).mean(1)

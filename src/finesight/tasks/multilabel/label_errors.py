@@ -4,7 +4,15 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices, find_nearest, normalise_rows
 from finesight.analysis.features import load_features
-from finesight.analysis.label_errors import ODDS, LabelError, LabelErrors, cross_fit_probabilities, find_doubtful_labels
+from finesight.analysis.label_errors import (
+    CROSS_FITTED,
+    HELD_OUT,
+    ODDS,
+    LabelError,
+    LabelErrors,
+    cross_fit_probabilities,
+    find_doubtful_labels,
+)
 from finesight.analysis.wording import count_of
 from finesight.checks.run.case import NEIGHBOURS
 from finesight.classes import ClassList
@@ -15,11 +23,6 @@ from finesight.run.files import read_tensors
 from finesight.tasks.contract import LabelSearch
 from finesight.tasks.multilabel.evaluation import read_statistics
 
-HELD_OUT = "the model itself, which was not trained on these labels"
-CROSS_FITTED = (
-    "linear classifiers on the model's features, each applied to a fifth that it was not trained on; the "
-    "features were trained on all of these labels, so some wrong ones are missed"
-)
 AGREED = ", and by most of the ten nearest images"
 
 

@@ -1,5 +1,6 @@
 """The page of a run that gives images several labels."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from finesight.metrics.image_statistics import ImageStatistics
 from finesight.reporting.class_table import ClassBars
 from finesight.reporting.findings import list_keys, show_examples
 from finesight.reporting.html import Page, name_split
-from finesight.reporting.image_columns import list_from_other_splits, list_images
+from finesight.reporting.image_columns import choose_examples, list_from_other_splits, list_images
 from finesight.reporting.interactive_plot import class_style
 from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
@@ -27,7 +28,6 @@ from finesight.tasks.multilabel.thresholds import read_thresholds
 
 ERRORS_SHOWN = 60
 OVERLAY_SIDE = 96  # pixels of a saliency map
-EXAMPLES_A_CLASS = 3
 OUTLINE = Outline(
     contents=(
         ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
@@ -102,10 +102,7 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
 
 def _choose_images(evidence: Evidence) -> Story:
     errors = _list_wrong_images(evidence)
-    examples: dict[int, list[str]] = {}
-    for image in evidence.images:
-        if image.truth is not None and len(keys := examples.setdefault(image.truth, [])) < EXAMPLES_A_CLASS:
-            keys.append(image.key)
+    examples = choose_examples(evidence.images)
     shown = [*list_keys(evidence), *(key for keys in examples.values() for key in keys)]
     shown += [error.key for error in errors[:ERRORS_SHOWN]]
     shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
@@ -139,12 +136,8 @@ def _context(evidence: Evidence, story: Story) -> dict[str, Any]:
         "found": show_examples(evidence),
         "rows": rows,
         "fitted_on": run.read_json(schema.THRESHOLDS)["split"] if run.has(schema.THRESHOLDS) else "",
-        "class_bars": ClassBars(
-            "Images per class",
-            "images",
-            (("train", "training"), ("evaluated", name_split(evidence.split))),
-            [[(row.train, f"{row.train:,}"), (row.count, f"{row.count:,}")] for row in rows],
-            story.examples,
+        "class_bars": ClassBars.of_images(
+            ((row.train, row.count) for row in rows), name_split(evidence.split), story.examples
         ),
         "label_galleries": show_wrong_images(evidence),
         "errors": story.errors[:ERRORS_SHOWN],
@@ -175,16 +168,13 @@ def list_classes(evidence: Evidence) -> list[ClassRow]:
     for index, (label, name) in enumerate(zip(classes.ids, classes.names, strict=True)):
         ap, *rest = (metrics.get(f"{metric}/{name}") for metric in ("ap", "precision", "recall", "f1"))
         threshold = THRESHOLD if thresholds is None else float(thresholds[index])
-        rows.append(ClassRow(index, name, train.get(label, 0), held.get(label, 0), (ap, threshold, *rest)))
+        rows.append(ClassRow(index, name, train[label], held[label], (ap, threshold, *rest)))
     return rows
 
 
-def _count_labels(evidence: Evidence, split: str) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for _, labels in evidence.splits.get(split, ()):
-        for label in filter(None, labels.split(SEPARATOR)):
-            counts[label] = counts.get(label, 0) + 1
-    return counts
+def _count_labels(evidence: Evidence, split: str) -> Counter[str]:
+    samples = evidence.splits.get(split, ())
+    return Counter(label for _, labels in samples for label in labels.split(SEPARATOR))
 
 
 def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:

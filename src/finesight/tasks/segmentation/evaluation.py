@@ -17,7 +17,7 @@ def read_evaluation(run: RunFolder, split: str, classes: ClassList) -> Evaluatio
     with blame_files(run.path):
         counts = read_confusion(folder, classes)
         rows = read_csv(find_file(folder, schema.IMAGES), COLUMNS)
-        images = [ImageResult(key, right=float(accuracy) if accuracy else None) for key, accuracy, _ in rows]
+        images = [ImageResult(key, fraction_right=float(accuracy) if accuracy else None) for key, accuracy, _ in rows]
         return Evaluation.read(run, split, counts, images)
 
 

@@ -4,14 +4,13 @@ import shutil
 
 import torch
 
-from finesight.analysis.label_errors import LabelErrors
+from finesight.analysis.label_errors import HELD_OUT, LabelErrors
 from finesight.analysis.label_regions import RegionFinder
 from finesight.metrics.segmentation import enlarge
 from finesight.run import schema
 from finesight.run.files import replace_folder, write_atomically
 from finesight.tasks.contract import LabelSearch
 
-HELD_OUT = "the model itself, which was not trained on these labels"
 TRAINED = "the model itself, which was trained on these masks, so wrong ones that it memorised are missed"
 
 

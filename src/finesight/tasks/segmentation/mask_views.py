@@ -53,7 +53,7 @@ class Segment:
     """One class. train, truth, prediction: its fraction of all pixels, 0-1, None where they were not counted.
 
     scores: IoU and recall; None where the class gives them no meaning.
-    taken_for: (class index, fraction of this class's pixels).
+    confused_with: (class index, fraction of this class's pixels).
     """
 
     index: int
@@ -63,7 +63,7 @@ class Segment:
     truth: float | None
     prediction: float | None
     scores: tuple[float | None, ...]
-    taken_for: tuple[int, float] | None
+    confused_with: tuple[int, float] | None
 
 
 def list_segments(evidence: Evidence) -> list[Segment]:
@@ -82,7 +82,7 @@ def list_segments(evidence: Evidence) -> list[Segment]:
             truth=truth[index] if index < len(truth) else None,
             prediction=prediction[index] if index < len(prediction) else None,
             scores=(metrics.get(f"iou/{name}"), metrics.get(f"recall/{name}")),
-            taken_for=_find_share(evaluation, index) if evaluation else None,
+            confused_with=_find_share(evaluation, index) if evaluation else None,
         )
         for index, (name, colour) in enumerate(zip(evidence.classes.names, list_colours(evidence.classes), strict=True))
     ]
@@ -119,8 +119,8 @@ def rank_images(evidence: Evidence) -> tuple[list[ImageResult], list[ImageResult
     Not by the mIoU of an image, which a few wrong pixels of one more class halve.
     """
     images = evidence.evaluation.images if evidence.evaluation else ()
-    known = (image for image in images if image.right is not None)
-    ranked = sorted(known, key=lambda image: (-(image.right or 0.0), image.key))
+    known = (image for image in images if image.fraction_right is not None)
+    ranked = sorted(known, key=lambda image: (-(image.fraction_right or 0.0), image.key))
     shown = min(IMAGES_SHOWN, len(ranked) // 2)
     return ranked[:shown], ranked[::-1][:shown]
 
@@ -166,4 +166,4 @@ def _show_prediction(
 def find_score(run: Evidence, key: str) -> float | None:
     """Share of right pixels of one image."""
     images = run.evaluation.images if run.evaluation else ()
-    return next((image.right for image in images if image.key == key), None)
+    return next((image.fraction_right for image in images if image.key == key), None)

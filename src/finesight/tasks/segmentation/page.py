@@ -61,7 +61,7 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
     }
     if evidence.embedding:
         columns = list_images(images, sprites, evidence.embedding)
-        data["images"] = columns | {"pixel_accuracy": [image.right for image in images]}
+        data["images"] = columns | {"pixel_accuracy": [image.fraction_right for image in images]}
     styles = [mask_style(index, colour) for index, colour in enumerate(colours)]
     context = _context(evidence, originals) | {"snapshots": snapshots, "colours": colours}
     return make_run_page(evidence, originals, OUTLINE, styles, context, data, sprites, scripts=masks_scripts(snapshots))
@@ -96,8 +96,8 @@ def _tabulate(rows: Sequence[Segment]) -> ClassTable:
                 show_percent(row.truth),
                 show_percent(row.prediction),
             ),
-            row.taken_for[0] if row.taken_for else None,
-            percent(row.taken_for[1]) if row.taken_for else "",
+            row.confused_with[0] if row.confused_with else None,
+            percent(row.confused_with[1]) if row.confused_with else "",
         )
         for row in rows
     ]
