@@ -97,8 +97,8 @@ class Task(Protocol):
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
-    has_head_rows: bool  # the head sees one row of features an image, so that they can be cached
-    keeps_head: bool  # of a run to start from, where the classes are the same
+    has_head_rows: bool = True  # the head sees one row of features an image, so that they can be cached
+    keeps_head: bool = True  # of a run to start from, where the classes are the same
     targets: TargetKind
     unit: str  # what has a class: `image`, or `pixel`
 

@@ -85,7 +85,7 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
     classes, model = run.read_classes(), run.read_json(schema.MODEL)
     with blame_files(run.path):
         parse_preprocessing(model.get("preprocessing"))
-        evaluation = read_evaluation(run, split, classes, task)
+        evaluation = task.read_evaluation(run, split, classes) if run.is_evaluated(split) else None
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:
             embedding = _with_results(embedding, evaluation)
@@ -117,13 +117,6 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             findings=_read_optional(run, schema.findings(split)),
             projection_history=read_projection_history(run, classes) if split == "val" else None,
         )
-
-
-def read_evaluation(run: RunFolder, split: str, classes: ClassList, task: Task) -> Evaluation | None:
-    """What `finesight evaluate` saved of a split; None where it was never evaluated."""
-    if not run.is_evaluated(split):
-        return None
-    return task.read_evaluation(run, split, classes)
 
 
 def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding | None:
@@ -184,8 +177,9 @@ def judged_metric(evidence: Evidence) -> str:
 
 
 def read_curve(evidence: Evidence, name: str) -> list[tuple[int, float]]:
-    """(epoch, value) of a number the journal tells; epochs without it are left out."""
-    return [(line["epoch"], line[name]) for line in evidence.journal if is_number(line.get(name))]
+    """(epoch, value) of a number in the journal or the timings; epochs without it are left out."""
+    lines = (*evidence.journal, *evidence.timings)
+    return [(line["epoch"], line[name]) for line in lines if is_number(line.get(name))]
 
 
 def is_number(value: object) -> bool:

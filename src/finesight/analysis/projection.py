@@ -117,12 +117,7 @@ def save_projection(folder: Path, projection: Projection) -> None:
     """Writes map.json and map.safetensors: numbers only, no pickle."""
     arrays = {"points": projection.points, "pca_mean": projection.mean, "pca_components": projection.components}
     tensors = {name: array for name, array in arrays.items() if array is not None}
-    text = {
-        "method": projection.method,
-        "engine": projection.engine,
-        "settings": projection.settings,
-        "quality": projection.quality,
-    }
+    text = {name: getattr(projection, name) for name in ("method", "engine", "settings", "quality")}
     write_tensors(folder / schema.PROJECTION_POINTS, tensors)
     write_atomically(folder / schema.PROJECTION, json.dumps(text, indent=1, allow_nan=False).encode())
 

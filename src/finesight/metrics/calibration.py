@@ -118,18 +118,13 @@ def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split:
     """
     logits, targets = logits.float(), targets.long()
     even = groups % 2 == 0
-    scaled = logits / fit_temperature(logits, targets)
+    temperature = fit_temperature(logits, targets)
+    scaled = logits / temperature
     if even.any() and not even.all():
         for half in (even, ~even):
             scaled[half] = logits[half] / fit_temperature(logits[~half], targets[~half])
-    return Calibration(
-        fit_temperature(logits, targets),
-        split,
-        unit,
-        len(targets),
-        measure_reliability(logits, targets),
-        measure_reliability(scaled, targets),
-    )
+    before, after = (measure_reliability(each, targets) for each in (logits, scaled))
+    return Calibration(temperature, split, unit, len(targets), before, after)
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:

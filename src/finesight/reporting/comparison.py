@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finesight.analysis.evidence import Evidence, is_number
+from finesight.analysis.evidence import Evidence, read_curve
 from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.metrics.confusion import LOWER_IS_BETTER
@@ -98,8 +98,7 @@ class Outcome:
 
 def judge_outcome(comparison: Compared) -> Outcome:
     low, high = comparison.interval
-    difference = comparison.difference
-    doubt = ""
+    difference, doubt = comparison.difference, ""
     if comparison.num_images < FEWEST_IMAGES:
         doubt = "These are too few images to tell which run is better."
     elif low <= 0 <= high:
@@ -134,10 +133,7 @@ def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves
         draw_curves(
             title,
             term,
-            {
-                name: [(line["epoch"], line[field]) for line in run.journal if is_number(line.get(field))]
-                for name, run in zip(names, runs, strict=True)
-            },
+            {name: read_curve(run, field) for name, run in zip(names, runs, strict=True)},
             None,
             from_zero=term == "loss",
         )

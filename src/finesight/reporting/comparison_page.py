@@ -78,13 +78,13 @@ def make_comparison_page(
     return Page(
         title=" and ".join(names),
         contents=(
-            *CONTENTS[:1],
-            *((SIGNIFICANCE,) if comparisons else ()),
-            *CONTENTS[1:],
+            ("verdict", "Verdict"),
+            *([("significance", "Significance")] if comparisons else ()),
+            *(("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training")),
             *images.contents,
-            *LAST_CONTENTS,
+            *(("architecture", "Architectures"), ("settings", "Settings")),
         ),
-        parts=(*PARTS, *images.parts, *LAST_PARTS),
+        parts=("comparison.html.j2", *images.parts, "comparison_record.html.j2"),
         sources=[str(run.run) for run in runs],
         data={"names": runs[0].classes.names, "unit": "image", **found.data},
         context=context | found.context,
@@ -92,12 +92,3 @@ def make_comparison_page(
         scripts=found.scripts,
         sprites=found.sprites,
     )
-
-
-CONTENTS = (
-    ("verdict", "Verdict"), ("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training"),
-)  # fmt: skip
-SIGNIFICANCE = ("significance", "Significance")
-PARTS = ("comparison.html.j2",)
-LAST_CONTENTS = (("architecture", "Architectures"), ("settings", "Settings"))
-LAST_PARTS = ("comparison_record.html.j2",)

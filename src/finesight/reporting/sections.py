@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finesight.analysis.evidence import Evidence, find_best_epoch, is_number, judged_metric
+from finesight.analysis.evidence import Evidence, find_best_epoch, judged_metric, read_curve
 from finesight.analysis.wording import count_of
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
@@ -78,17 +78,12 @@ def draw_training(evidence: Evidence) -> list[Curves]:
         ("Learning rate", "learning_rate"): {"learning rate": "lr"},
         ("Images per second", "images_per_second"): {"training": "images_per_second"},
     }
-    lines = [*evidence.journal, *evidence.timings]
     best = find_best_epoch(evidence)
     curves = (
         draw_curves(
             title,
             term,
-            {
-                name: points
-                for name, field in fields.items()
-                if (points := [(line["epoch"], line[field]) for line in lines if is_number(line.get(field))])
-            },
+            {name: read_curve(evidence, field) for name, field in fields.items()},
             best,
             from_zero=title != judged,
         )
@@ -105,11 +100,12 @@ class ClassRow:
     name: str
     train: int
     count: int
-    scores: tuple[float | None, ...]  # precision, recall, F1
+    scores: tuple[float | None, ...]
     confused_with: tuple[int, int] | None
 
 
 def list_classes(evidence: Evidence) -> list[ClassRow]:
+    """With precision, recall and F1 as scores."""
     splits = ("train", evidence.split)
     train, held = (Counter(label for _, label in evidence.splits.get(split, ())) for split in splits)
     evaluation = evidence.evaluation

@@ -20,6 +20,7 @@ from finesight.classes import ClassList
 from finesight.data.formats import list_images
 from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
+from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.inference.predictor import Predictor
 from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
 from finesight.reporting.html import Page
@@ -72,10 +73,10 @@ class LabelSearch:
 class Task(task.Task, Protocol):
     """What has a body suits a task whose targets are of whole images."""
 
-    default_out: str  # of predict
+    default_out: str = DEFAULT_OUT  # of predict
     refused_options: Mapping[str, str]  # of PredictOptions: those that mean nothing here → why, as a sentence or ""
-    quick_label_search: bool  # it takes no pass over the images, so that a report does it on the way
-    overlay_side: int  # pixels of the longest side of a saliency map in the page
+    quick_label_search: bool = True  # it takes no pass over the images, so that a report does it on the way
+    overlay_side: int = 96  # pixels of the longest side of a saliency map in the page
     comparison: ComparedImages  # how runs are compared
 
     def list_inputs(self, images: str | Path) -> list[Item]:

@@ -17,7 +17,7 @@ from finesight.metrics.segmentation import count_pixels
 from finesight.run.folder import RunFolder
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshots import choose_images, watch_masks
-from finesight.tasks.segmentation.spec import Segmentation, count_shares
+from finesight.tasks.segmentation.spec import Segmentation, count_mask_pixels
 
 CLASSES = ClassList(("a", "b", "?"), ("狐", "<b>", "unknown"), ((255, 0, 0), (0, 255, 0), (0, 0, 0)), ignore=2)
 TRUTH = torch.tensor([[[0, 0, 1, IGNORE_INDEX]], [[1, 1, 1, 0]]], dtype=torch.uint8)
@@ -112,7 +112,7 @@ class Stored:
 
 def test_pixels_are_counted_for_weights() -> None:
     task, targets = Segmentation(), Stored(TRUTH.numpy())
-    assert count_shares(targets, 3).tolist() == [[2, 1, 0, 1], [1, 3, 0, 0]]
+    assert count_mask_pixels(targets, 3).tolist() == [[2, 1, 0, 1], [1, 3, 0, 0]]
     assert task.count_classes(targets, CLASSES).tolist() == [3, 4, 1]
 
 

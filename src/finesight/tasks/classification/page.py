@@ -19,7 +19,6 @@ from finesight.reporting.sections import ClassRow, give_verdict, list_classes, l
 from finesight.reporting.thumbnails import make_sprites
 
 ERRORS_SHOWN = 60
-OVERLAY_SIDE = 96  # pixels of a saliency map
 OUTLINE = Outline(
     contents=(
         ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),

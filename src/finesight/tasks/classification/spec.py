@@ -15,7 +15,6 @@ from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
-from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.metrics.classification import classification_metrics
 from finesight.run.folder import RunFolder
 from finesight.task import Callback, Loss, Score
@@ -23,7 +22,7 @@ from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
 from finesight.tasks.classification.label_errors import find_wrong_images
 from finesight.tasks.classification.labels import Labels
-from finesight.tasks.classification.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.classification.page import list_false_classes, make_page
 from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
 from finesight.tasks.contract import LabelSearch, Task
@@ -36,12 +35,7 @@ class Classification(Task):
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits = ("crop", "stretch")
-    has_head_rows = True
-    default_out = DEFAULT_OUT
     refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
-    quick_label_search = True
-    overlay_side = OVERLAY_SIDE
-    keeps_head = True
     targets = Labels()
     unit = "image"
     comparison = COMPARISON

@@ -1,6 +1,5 @@
 """Losses of binary decisions, one per class. As in training.losses each is the mean over the batch of all ranks."""
 
-import difflib
 from collections.abc import Callable
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from finesight import distributed
-from finesight.errors import ConfigError
+from finesight.errors import ConfigError, suggest
 from finesight.task import Loss
 
 GAMMA = 2.0  # of the focal loss, as in Lin 2017
@@ -38,8 +37,7 @@ def parse_loss(name: str, label_smoothing: float = 0.0, weights: Tensor | None =
     label_smoothing: moves the truth from 0 and 1 towards 0.5, by half of it. weights: float32 (C,).
     """
     if name not in LOSSES:
-        near = difflib.get_close_matches(name, LOSSES, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(LOSSES)}."
+        hint = suggest(name, LOSSES, f"Choose one of: {', '.join(LOSSES)}.")
         raise ConfigError(f"No loss {name!r} for several labels per image. {hint}")
     measure = LOSSES[name]
 

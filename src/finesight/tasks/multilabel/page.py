@@ -17,7 +17,7 @@ from finesight.reporting.interactive_plot import class_style
 from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
-from finesight.reporting.sections import describe_kept_epoch
+from finesight.reporting.sections import ClassRow, describe_kept_epoch
 from finesight.reporting.thumbnails import make_sprites
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -27,7 +27,6 @@ from finesight.tasks.multilabel.label_sets import SEPARATOR
 from finesight.tasks.multilabel.thresholds import read_thresholds
 
 ERRORS_SHOWN = 60
-OVERLAY_SIDE = 96  # pixels of a saliency map
 OUTLINE = Outline(
     contents=(
         ("verdict", "Verdict"), ("findings", "Findings"), ("metrics", "Metrics"), ("classes", "Classes"),
@@ -59,17 +58,6 @@ class Verdict:
     num_samples: int
     interval: tuple[float, float] | None
     kept: str
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """One class. train, count: images. scores: average precision, threshold, precision, recall, F1; None: undefined."""
-
-    index: int
-    name: str
-    train: int
-    count: int
-    scores: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -161,6 +149,7 @@ def give_verdict(evidence: Evidence) -> Verdict | None:
 
 
 def list_classes(evidence: Evidence) -> list[ClassRow]:
+    """With average precision, threshold, precision, recall and F1 as scores."""
     classes, metrics = evidence.classes, evidence.evaluation.metrics if evidence.evaluation else {}
     thresholds = read_thresholds(RunFolder(evidence.run), classes)
     train, held = (_count_labels(evidence, split) for split in ("train", evidence.split))
@@ -168,7 +157,7 @@ def list_classes(evidence: Evidence) -> list[ClassRow]:
     for index, (label, name) in enumerate(zip(classes.ids, classes.names, strict=True)):
         ap, *rest = (metrics.get(f"{metric}/{name}") for metric in ("ap", "precision", "recall", "f1"))
         threshold = THRESHOLD if thresholds is None else float(thresholds[index])
-        rows.append(ClassRow(index, name, train[label], held[label], (ap, threshold, *rest)))
+        rows.append(ClassRow(index, name, train[label], held[label], (ap, threshold, *rest), None))
     return rows
 
 

@@ -15,7 +15,6 @@ from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.data.targets import list_labels
 from finesight.errors import ConfigError
-from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.reporting.comparison_page import ComparedImages
 from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score
@@ -26,7 +25,7 @@ from finesight.tasks.multilabel.decision_metrics import multilabel_metrics
 from finesight.tasks.multilabel.evaluation import read_evaluation, read_statistics
 from finesight.tasks.multilabel.label_errors import find_wrong_labels
 from finesight.tasks.multilabel.label_sets import SEPARATOR, LabelSets
-from finesight.tasks.multilabel.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.multilabel.page import list_false_classes, make_page
 from finesight.tasks.multilabel.predict import predict
 from finesight.tasks.multilabel.score import MultilabelScore
 from finesight.tasks.multilabel.thresholds import read_thresholds
@@ -40,15 +39,10 @@ UNCALIBRATED = "Labels are decided by thresholds on the probabilities as they ar
 class Multilabel(Task):
     name = "multilabel"
     network = "classification"
-    has_head_rows = True
     best_metric = "map"
     default_model = "efficientnet_lite0"
     fits = ("stretch", "crop")  # a crop may lose what a label names
-    default_out = DEFAULT_OUT
     refused_options: Mapping[str, str] = {"index": "", "overlay": "", "calibrated": UNCALIBRATED}
-    quick_label_search = True
-    overlay_side = OVERLAY_SIDE
-    keeps_head = True
     targets = LabelSets()
     unit = "label"
     comparison = COMPARISON

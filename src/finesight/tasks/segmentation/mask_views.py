@@ -70,9 +70,9 @@ def list_segments(evidence: Evidence) -> list[Segment]:
     evaluation = evidence.evaluation
     counts = evaluation.counts if evaluation else ()
     metrics = evaluation.metrics if evaluation else {}
-    train = share_out(evidence.class_counts.get("train", ()))
-    truth = share_out([sum(row) for row in counts])
-    prediction = share_out([sum(column) for column in zip(*counts, strict=True)])
+    train = divide_up(evidence.class_counts.get("train", ()))
+    truth = divide_up([sum(row) for row in counts])
+    prediction = divide_up([sum(column) for column in zip(*counts, strict=True)])
     return [
         Segment(
             index=index,
@@ -82,19 +82,19 @@ def list_segments(evidence: Evidence) -> list[Segment]:
             truth=truth[index] if index < len(truth) else None,
             prediction=prediction[index] if index < len(prediction) else None,
             scores=(metrics.get(f"iou/{name}"), metrics.get(f"recall/{name}")),
-            confused_with=_find_share(evaluation, index) if evaluation else None,
+            confused_with=_find_confusion(evaluation, index) if evaluation else None,
         )
         for index, (name, colour) in enumerate(zip(evidence.classes.names, list_colours(evidence.classes), strict=True))
     ]
 
 
-def share_out(counts: Sequence[int]) -> list[float]:
-    """Shares of their sum, 0-1."""
+def divide_up(counts: Sequence[int]) -> list[float]:
+    """Fractions of their sum, 0-1."""
     total = max(sum(counts), 1)
     return [count / total for count in counts]
 
 
-def _find_share(evaluation: Evaluation, index: int) -> tuple[int, float] | None:
+def _find_confusion(evaluation: Evaluation, index: int) -> tuple[int, float] | None:
     found = find_confusion(evaluation, index)
     return (found[0], found[1] / sum(evaluation.counts[index])) if found else None
 
@@ -164,6 +164,6 @@ def _show_prediction(
 
 
 def find_score(run: Evidence, key: str) -> float | None:
-    """Share of right pixels of one image."""
+    """Fraction of right pixels of one image."""
     images = run.evaluation.images if run.evaluation else ()
     return next((image.fraction_right for image in images if image.key == key), None)

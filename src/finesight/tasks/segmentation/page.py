@@ -14,7 +14,7 @@ from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import list_confusions, percent
 from finesight.reporting.thumbnails import make_sprites
-from finesight.tasks.segmentation.mask_images import SIDE, list_colours
+from finesight.tasks.segmentation.mask_images import list_colours
 from finesight.tasks.segmentation.mask_views import (
     Segment,
     View,
@@ -27,7 +27,6 @@ from finesight.tasks.segmentation.mask_views import (
 from finesight.tasks.segmentation.region_gallery import show_wrong_regions
 from finesight.tasks.segmentation.snapshot_strips import masks_scripts, show_snapshots
 
-OVERLAY_SIDE = SIDE  # pixels of a saliency map
 VIEWS_SHOWN = 3  # of a finding; an image with its masks takes some 40 kB
 OUTLINE = Outline(
     contents=(

@@ -30,9 +30,9 @@ from finesight.tasks.contract import Task
 from finesight.tasks.segmentation.comparison import COMPARISON
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
 from finesight.tasks.segmentation.label_errors import find_wrong_regions
-from finesight.tasks.segmentation.mask_images import list_colours
+from finesight.tasks.segmentation.mask_images import SIDE, list_colours
 from finesight.tasks.segmentation.mask_targets import MaskFiles
-from finesight.tasks.segmentation.page import OVERLAY_SIDE, list_false_classes, make_page
+from finesight.tasks.segmentation.page import list_false_classes, make_page
 from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_snapshots
@@ -59,7 +59,7 @@ class Segmentation(Task):
         "only.",
     }
     quick_label_search = False
-    overlay_side = OVERLAY_SIDE
+    overlay_side = SIDE
     keeps_head = False
     targets = MaskFiles()
     unit = "pixel"
@@ -106,8 +106,11 @@ class Segmentation(Task):
 
     def count_classes(self, targets: Targets, classes: ClassList) -> np.ndarray:
         """Pixels of each class over all masks; those ignored count for the class list's ignored class."""
-        total: np.ndarray = fold_table(count_shares(targets, len(classes)), classes.ignore).sum(0)
-        return total
+        *known, ignored = count_mask_pixels(targets, len(classes)).sum(0)
+        counts = np.array(known)
+        if classes.ignore is not None:
+            counts[classes.ignore] += ignored
+        return counts
 
     def find_stride_bounds(self, targets: Targets, classes: ClassList) -> dict[str, float]:
         """Of masks spread evenly over the training part, as many as make up BOUND_PIXELS."""
@@ -169,23 +172,15 @@ class Segmentation(Task):
     def watch_training(
         self, run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings
     ) -> list[Callback]:
-        counts = count_shares(val.targets, len(classes))
+        counts = count_mask_pixels(val.targets, len(classes))
         snapshots = watch_masks(run, val.keys, counts, classes, settings.snapshots)
         return [snapshots] if snapshots else []
 
 
-def count_shares(targets: Targets, num_classes: int) -> np.ndarray:
+def count_mask_pixels(targets: Targets, num_classes: int) -> np.ndarray:
     """Pixels of each class in each mask, int64 (n, num_classes + 1); the last column is what is ignored."""
     table = np.empty((len(targets), num_classes + 1), np.int64)
     for row in range(len(targets)):
         counts = torch.bincount(torch.from_numpy(targets[[row]]).flatten(), minlength=256).numpy()
         table[row] = [*counts[:num_classes], counts[IGNORE_INDEX]]
     return table
-
-
-def fold_table(table: np.ndarray, unknown: int | None) -> np.ndarray:
-    """(n, C) of (n, C + 1): ignored pixels in the column of class `unknown`, or left out."""
-    folded = table[:, :-1].copy()
-    if unknown is not None:
-        folded[:, unknown] += table[:, -1]
-    return folded
