@@ -102,7 +102,7 @@ def judge_outcome(comparison: Compared) -> Outcome:
     if comparison.num_images < FEWEST_IMAGES:
         doubt = "These are too few images to tell which run is better."
     elif low <= 0 <= high:
-        doubt = "The interval crosses zero: which run is better cannot be told from these images."
+        doubt = "The interval includes zero: these images do not show which run is better."
     is_sure = not doubt
     reach = 1.25 * max(abs(low), abs(high), 1e-9)
     low_at, at, high_at = (round(50 + 50 * each / reach, 2) for each in (low, difference, high))

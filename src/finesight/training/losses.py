@@ -90,7 +90,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     num_classes, top = p.shape[1], LOVASZ_LEVELS - 1
     nowhere = num_classes * LOVASZ_LEVELS  # the place of pixels that are left out
     right_chance = p.gather(1, truth)
-    left_out = ~valid | right_chance.isnan()  # where it is no number the loss is none either, at any slope
+    left_out = ~valid | right_chance.isnan()  # NaN stays NaN in the loss, at any slope
     hit = (right_chance * top).int().add_(truth.int(), alpha=LOVASZ_LEVELS).masked_fill_(left_out, nowhere)
     place = torch.rsub(p, top, alpha=top).int()  # level of the error from the largest down, and before it the class
     place += torch.arange(num_classes, dtype=torch.int32, device=p.device)[:, None] * LOVASZ_LEVELS

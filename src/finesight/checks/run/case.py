@@ -166,7 +166,7 @@ class Case:
     def ask_neighbours(self, features: Floats) -> Indices:
         """The votes in other features of the same images: the most frequent class of the ten nearest, by cosine.
 
-        Regions of one image are no neighbours: they are alike because they are adjacent.
+        Regions of one image do not count as neighbours: they are alike because they are adjacent.
         """
         images = np.unique(self.features.keys, return_inverse=True)[1] if self.features_of_regions else None
         if (len(features) - 1 if images is None else most_neighbours(images)) < NEIGHBOURS:

@@ -87,7 +87,7 @@ def read_masks(case: Case, key: str) -> tuple[Indices, Indices] | None:
 
 
 def find_class_borders(truth: Indices) -> np.ndarray:
-    """Whether a pixel of mask (h, w) is near one of another class, bool; the image's edge is no border."""
+    """Whether a pixel of mask (h, w) is near one of another class, bool; the image's edge does not count."""
     height, width = truth.shape
     reach = border_width(height, width)
     mask = torch.from_numpy(np.ascontiguousarray(truth)).to(torch.float32)

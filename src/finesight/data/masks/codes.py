@@ -41,7 +41,7 @@ def grey_of(code: int) -> int | None:
 
 
 def colour_of(value: int) -> int:
-    """The packed grey of a value; -1, which is no colour, where it has none."""
+    """The packed grey of a value; -1 if it has none."""
     return value * 0x010101 if 0 <= value < 256 else -1
 
 
