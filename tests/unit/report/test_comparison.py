@@ -209,7 +209,7 @@ def test_the_outcome_and_its_interval_come_first(answers: tuple[SyntheticRun, li
     html = write_page(page, tmp_path / "r.html").read_text(encoding="utf-8")
     head = html[html.index("<header") : html.index("</header>")]
     assert "<h1>Not distinguishable: accuracy" in head  # both tell the same
-    assert "The interval crosses zero" in head
+    assert "The interval includes zero" in head
     assert not Page(html).unbalanced
 
 
