@@ -26,8 +26,13 @@ class Disk:
     def empty(self) -> None:
         (self.path / "filler").unlink()
 
-    def allow_writing(self, allowed: bool) -> None:
-        _mount("-o", f"remount,{'rw' if allowed else 'ro'}", str(self.path))
+    def forbid_writing(self, folder: Path) -> None:
+        """Of one folder: the disk itself cannot be made read only while a training holds its lock file open."""
+        _mount("--bind", str(folder), str(folder))
+        _mount("-o", "remount,bind,ro", str(folder))
+
+    def allow_writing(self, folder: Path) -> None:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @contextmanager

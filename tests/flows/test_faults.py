@@ -81,7 +81,7 @@ def test_nothing_can_be_written(
         out = disk.path / "run"
         is_full = what == "the disk is full"
         with monkeypatch.context() as patched:
-            at_step(patched, 5, disk.fill if is_full else lambda: disk.allow_writing(False))
+            at_step(patched, 5, disk.fill if is_full else lambda: disk.forbid_writing(out / "checkpoints"))
             answer = train(data, out, **SETTINGS)
         kept = tensors(out)
         assert "No space left" in answer.error() if is_full else "Read-only" in answer.error()
@@ -89,7 +89,7 @@ def test_nothing_can_be_written(
         again = finesight("train", "--resume", "--out", out)
         assert "is intact" in again.error()
         assert tensors(out) == kept
-        disk.empty() if is_full else disk.allow_writing(True)
+        disk.empty() if is_full else disk.allow_writing(out / "checkpoints")
         assert_goes_on(out, whole)
     reliability("fault", f"{what} during training")
 

@@ -2,7 +2,6 @@
 
 import itertools
 import platform
-import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -31,10 +30,6 @@ from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Trained
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
-
-
-def resume_command(run: Path) -> str:
-    return f"finesight train --resume --out {shlex.quote(str(run))}"
 
 
 def train(
@@ -70,7 +65,7 @@ def train(
                     _make_folder(trainer, locks)
                 signal = trainer.run(stop)
             if signal:
-                raise Interrupted(f"Stopped; nothing is lost. To continue: {resume_command(run.path)}", signal)
+                raise Interrupted(f"Stopped; nothing is lost. To continue: {run.resume_command}", signal)
             return _finish(trainer)
 
 
@@ -80,7 +75,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(f"{error} Nothing is lost; to continue then: {resume_command(run.path)}") from None
+        raise DataError(f"{error} Nothing is lost; to continue then: {run.resume_command}") from None
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error) and distributed.num_ranks() > 1:
             raise FinesightError(
@@ -99,7 +94,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
     except OSError as error:
         raise RunError(
             f"Training into {run.path} stopped: {error}. The last checkpoint is intact: free some space or allow "
-            f"writing, then {resume_command(run.path)}"
+            f"writing, then {run.resume_command}"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -116,11 +117,18 @@ class RunFolder:
         except Timeout:
             raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
         except OSError as error:
-            raise RunError(f"{self.path} cannot be locked for training: {error.strerror}.") from None
+            raise RunError(
+                f"{self.path} cannot be locked for training: {error.strerror}. Its checkpoints are unharmed: make the "
+                "folder writable, then resume."
+            ) from None
         try:
             yield
         finally:
             lock.release()
+
+    @property
+    def resume_command(self) -> str:
+        return f"finesight train --resume --out {shlex.quote(str(self.path))}"
 
     # What every run has
 

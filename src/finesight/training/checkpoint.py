@@ -44,8 +44,8 @@ def save_checkpoint(
     except (OSError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise RunError(
-            f"Checkpoint {folder} cannot be written: {error}. The previous one is intact: free some space "
-            "or allow writing, then continue with --resume."
+            f"Checkpoint {folder} cannot be written: {error}. The previous one is intact: free some space or allow "
+            f"writing, then {run.resume_command}"
         ) from None
 
 
