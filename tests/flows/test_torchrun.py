@@ -150,7 +150,7 @@ def test_the_same_command_again(
 
 def test_what_torchrun_cannot_start(data: Path, two: Path, tmp_path: Path, launched: pytest.MonkeyPatch) -> None:
     flags = ["--set=model.name=timm/test_resnet", "--set=model.weights=none"]
-    assert "name the run folder, --out" in finesight("train", "--data", data, *flags).error()
+    assert "name the run folder with --out" in finesight("train", "--data", data, *flags).error()
     launched.setenv("WORLD_SIZE", "8")
     copy = shutil.copytree(two, tmp_path / "copy")
     assert "start this command without torchrun" in finesight("report", copy).error()

@@ -181,7 +181,7 @@ def test_a_film_of_what_is_no_image(key: object, masked: RunFolder, tmp_path: Pa
     film = run.read_json("film/index.json")
     film["images"][0]["key"] = key
     (run.path / "film/index.json").write_bytes(to_json(film))
-    with pytest.raises(RunError, match="snapshot is damaged"):
+    with pytest.raises(RunError, match="is damaged"):
         score_snapshots(run)
 
 

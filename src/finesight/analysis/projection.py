@@ -139,5 +139,5 @@ def load_projection(folder: Path) -> Projection:
             components=tensors.get("pca_components"),
             quality={OLD_QUALITY.get(name, name): value for name, value in text["quality"].items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise RunError(f"There is no readable projection in {folder}: {error}. Run `finesight embed`.") from None
