@@ -118,7 +118,7 @@ class RunFolder:
             raise RunError(f"{self.path} is being trained by another process: wait for it, or stop it first.") from None
         except OSError as error:
             raise RunError(
-                f"{self.path} cannot be locked for training: {error.strerror}. Its checkpoints are unharmed: make the "
+                f"{self.path} cannot be locked for training: {error.strerror}. Its checkpoints are intact: make the "
                 "folder writable, then resume."
             ) from None
         try:
