@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 CLASS_FILE = "id,name\nred,Rot\ngreen,Grün\nblue,蓝\n"
 AFTER_TRAINING = {
     *("config.toml", "environment.json", "model.json", "classes.json", "splits.csv", "selftest.safetensors"),
-    *("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.json", "architecture.txt"),
+    *("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.json", "architecture.txt", ".lock"),
     *("class_counts.json", "calibration.json"),
     *("checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"),
     "checkpoints/last/training.safetensors",

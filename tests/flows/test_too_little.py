@@ -26,14 +26,14 @@ def draw_parts(root: Path, ignored: str) -> None:
 
 
 CASES: dict[str, Case] = {
-    "one image a class": (lambda root: draw_classes(root, 1), {}, "none is left to validate on"),
+    "one image a class": (lambda root: draw_classes(root, 1), {}, "so no validation image is left"),
     "two images a class": (lambda root: draw_classes(root, 2), {}, ""),
     "one image a class and a val": (
         lambda root: (draw_classes(root / "train", 1), draw_classes(root / "val", 1, first=5)),
         {},
         "",
     ),
-    "only a test split": (lambda root: draw_classes(root / "test", 4), {}, "to train on"),
+    "only a test split": (lambda root: draw_classes(root / "test", 4), {}, "no training split, only test"),
     "a batch that is asked for": (lambda root: draw_classes(root, 4), {"batch_size": 32}, "set batch_size to at most"),
     "a batch that fits": (lambda root: draw_classes(root, 4), {"batch_size": 9}, ""),
     "a single pair": (lambda root: draw_values(root, 1, (0, 1)), MASKS, "A single pair"),

@@ -46,7 +46,7 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
     name, base, splits = read_splits(data.root, data.val, data.format, notes=notes, masks=data)
     if "train" not in splits:
         root = survey_folder(data.root).root
-        raise DataError(f"{str(root)!r} holds images of {', '.join(splits)} but none to train on.")
+        raise DataError(f"{str(root)!r} has no training split, only {', '.join(splits)}.")
     targets = choose_task(task, name, base).targets
     known = load_classes(data.classes) if data.classes else None
     splits, left_out = targets.leave_out_dropped(splits, known)
