@@ -163,7 +163,7 @@ def test_senseless_data(draw: Draw, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="in both train and val"):
         read_listing(tmp_path / "good", val=tmp_path / "good")
     _labels(draw, "late/val", {"a": 1, "b": 1})
-    with pytest.raises(DataError, match="none to train on"):
+    with pytest.raises(DataError, match="no training split"):
         read_listing(tmp_path / "late")
     for split in ("train", "test"):
         _labels(draw, f"noval/{split}", {"a": 1, "b": 1})
