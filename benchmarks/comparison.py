@@ -2,7 +2,7 @@
 
     python benchmarks/comparison.py
 
-The plain way draws 257 images and counts their pixels anew for every resample; ours weighs counts. Both get masks of
+The plain way draws 257 images and counts their pixels again for every resample; ours weighs counts. Both get masks of
 512 x 512 pixels and 7 classes. The plain way is timed on 3 resamples, since 10,000 would take hours.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/report.py RUN
 
-RUN: a trained classification run whose images are there. It is copied; all that follows its training is made anew.
+RUN: a trained classification run whose images are there. It is copied; everything after training is computed again.
 Prints JSON: wall and processor seconds of each part, megabytes, and of three openings in Chromium the median seconds
 until the page is first drawn, until it is loaded, and until the map is drawn.
 """

@@ -1,7 +1,7 @@
 """finesight's own commands, with nothing but a clock on their training steps.
 
 Its defaults decode all images once, before the first step: that time stands in `first_step_s`, not in the steps'
-rate. Best flags: data.image_cache=off, which decodes them anew in every epoch, as the peers do.
+rate. Best flags: data.image_cache=off, which decodes them again in every epoch, as the peers do.
 """
 
 import os

@@ -123,7 +123,7 @@ def test_resuming_with_the_same_words(data: Path, whole: Path, tmp_path: Path, m
 def test_a_first_epoch_starts_again_from_its_weights(
     data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed before any checkpoint: the weights it began with must be read again, not drawn anew."""
+    """Killed before any checkpoint: the weights it began with must be read again, not drawn a second time."""
     start = whole / "checkpoints/best/weights.safetensors"
     settings = SETTINGS | {"model__weights": str(start), "checkpoint__every": 2}
     assert train(data, tmp_path / "straight", **settings).code == 0

@@ -67,7 +67,7 @@ def test_two_ranks_train_as_one(data: Path, two: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_rank_recovers(data: Path, two: Path, tmp_path: Path, reliability: Tally) -> None:
-    """SIGKILL to one of them: torchrun starts both anew, they go on, and the end is the same bit for bit."""
+    """SIGKILL to one of them: torchrun restarts both, they go on, and the end is the same bit for bit."""
     out, table = tmp_path / "run", tmp_path / "labels.csv"
     script = Path(__file__).parent / "ranked.py"
     done = torchrun(script, data, out, table, json.dumps(SETTINGS), restarts=1)

@@ -29,7 +29,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "growing": {"image__first_size": [8, 8], "image__size": [48, 32], "optim__schedule": "step"},
     "coloured": {"augment__colour": 0.3, "augment__rotate_degrees": 10.0, "augment__randaugment": 3},
     "weighted": {"loss__class_weights": "inverse", "loss__label_smoothing": 0.1, "checkpoint__best": "log_loss"},
-    "decoded anew": {"data__store": "off", "data__workers": 0},
+    "decoded each time": {"data__store": "off", "data__workers": 0},
     "apart": {"optim__backbone_scale": 0.1, "optim__layer_decay": 0.8, "optim__name": "adam"},
 }
 

@@ -33,7 +33,7 @@ class Page:
     data: Mapping[str, Any]
     context: Mapping[str, Any]
     scripts: Sequence[str] = ()
-    library: str = ""  # a script that `scripts` need
+    bundled_script: str = ""  # a script that `scripts` need
     package: str = "finesight.reporting"  # whose templates/ holds parts of its own
     sprites: Sprites = NO_SPRITES
     definitions: Mapping[str, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def make_run_page(
         context=shared | {**context},
         definitions=evaluation.definitions if evaluation else {},
         scripts=(*scripts, *(("projection.js",) if embedding else ())),
-        library=bokeh_script() if embedding else "",
+        bundled_script=bokeh_script() if embedding else "",
         package=outline.package,
         sprites=sprites,
     )
