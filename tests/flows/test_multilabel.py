@@ -104,6 +104,19 @@ def test_an_empty_list_of_labels_is_refused(data: Path, tmp_path: Path) -> None:
     assert "has no label; add one or remove the row" in finesight("train", "--data", table, "--out", "x").error()
 
 
+def test_tables_that_cannot_be_read_say_why(data: Path, tmp_path: Path) -> None:
+    """`inspect` and `train` alike."""
+    images = [str(data / f"images/00{number}.png") for number in range(3)]
+    named = write_table(tmp_path / "named.csv", ("image", "a;b", "c"), [(path, 1, 1) for path in images])
+    single = write_table(tmp_path / "single.csv", ("image", "a", "b"), [(path, 1, 0) for path in images])
+    for command in (("inspect", named), ("train", "--data", named, "--out", tmp_path / "run")):
+        assert "has ';' in its name" in finesight(*command).error()
+    assert "--format multilabel_manifest" in finesight("train", "--data", single, "--out", tmp_path / "run").error()
+    found = finesight("inspect", single, "--format", "multilabel_manifest", "--json").json()
+    assert found["classes"] == ["a"]
+    assert any("Columns without a 1 make no class: 'b'" in problem["message"] for problem in found["problems"])
+
+
 def test_predict_equals_evaluate(copy: Path, data: Path, tmp_path: Path) -> None:
     finesight("evaluate", copy, "--data", data / "other.csv", "--split", "new")
     saved = copy / "evaluation/new/predictions.csv"

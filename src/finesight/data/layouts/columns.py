@@ -92,7 +92,9 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: Kin
     target = label if mask is None or kind == "labels" else mask
     if target is None:
         what = "'mask' with the masks' files" if kind == "masks" else "'label' with the classes"
-        raise DataError(f"has no column {what}; its first row reads {','.join(header)!r}.")
+        flags = [each for each in left if is_flag(rows, each)]
+        hint = " --format multilabel_manifest reads a column of 0 and 1 for each class." if len(flags) > 1 else ""
+        raise DataError(f"has no column {what}; its first row reads {','.join(header)!r}.{hint}")
     found: Kind = "masks" if target == mask or (kind != "labels" and _names_images(rows, target)) else "labels"
     if (header[image], header[target]) != PLAIN[found]:
         columns = f"from column {header[image]!r}, {found} from column {header[target]!r}"
@@ -138,7 +140,7 @@ def find_splits(
             (kind, each)
             for kind, names in FLAGS.items()
             for each in free
-            if plain[each] in names and _is_flag(rows, each)
+            if plain[each] in names and is_flag(rows, each)
         )
     taken = [position for _, position in chosen]
     notes = [f"The split is read from column {header[each]!r}." for each in taken if header[each] != "split"]
@@ -158,6 +160,7 @@ def _tells_splits(rows: Sequence[Sequence[str]], column: int) -> bool:
     return "" not in splits and "train" in splits and len(splits) > 1
 
 
-def _is_flag(rows: Sequence[Sequence[str]], column: int) -> bool:
+def is_flag(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether every cell is yes or no, such as 1 or 0."""
     values = {value.lower() for value in _values(rows, column)}
     return bool(values) and values <= YES | NO

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finesight.data.layouts.columns import IMAGE_NAMES, LABEL_NAMES, NO, YES, Columns, find_column, find_splits
+from finesight.data.layouts.columns import IMAGE_NAMES, LABEL_NAMES, YES, Columns, find_column, find_splits, is_flag
 from finesight.data.layouts.manifest import read_items, read_rows
 from finesight.data.layouts.survey import Splits, Survey, describe
 from finesight.data.leftovers import quote_some
@@ -48,6 +48,10 @@ def read_multilabel_manifest(survey: Survey) -> Splits:
             f"{str(tables[0])!r} does not list several labels: it takes a column such as labels with 'forest;water', "
             "or a column of 0 and 1 for each class."
         )
+    if wrong := [name for _, name in columns.flags if ";" in name]:
+        raise DataError(
+            f"Column {wrong[0]!r} of {str(tables[0])!r} has ';' in its name, which separates labels: rename it."
+        )
     return read_items(tables[0], header, rows, columns, survey.is_named, survey.notes)
 
 
@@ -78,9 +82,11 @@ def _find_columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Label
         separator = _find_separator(plain[label], [row[label] for row in whole])
         return LabelColumns(image, label, "labels", splits, tuple(notes), separator) if separator else None
     left = [each for each in range(len(header)) if each not in (image, *(position for _, position in splits))]
-    flags = [(each, header[each]) for each in left if _is_flag([row[each] for row in whole])]
+    flags = [(each, header[each]) for each in left if is_flag(whole, each)]
     if len(flags) < 2:
         return None
+    if unused := [name for each, name in flags if not any(row[each].strip().lower() in YES for row in whole)]:
+        notes.append(f"Columns without a 1 make no class: {quote_some(unused)}.")
     if others := [header[each] for each in left if (each, header[each]) not in flags]:
         notes.append(f"Columns that are not 0 or 1 in every row are not used: {quote_some(others)}.")
     return LabelColumns(image, image, "labels", splits, tuple(notes), flags=tuple(flags))
@@ -90,8 +96,3 @@ def _find_separator(name: str, cells: Sequence[str]) -> str:
     """The first that occurs; "" where none does."""
     candidates = [";", "|", *([","] if name in LIST_NAMES else []), *([" "] if name == SPACED else [])]
     return next((each for each in candidates if any(each in cell.strip() for cell in cells)), "")
-
-
-def _is_flag(cells: Sequence[str]) -> bool:
-    values = {cell.strip().lower() for cell in cells}
-    return bool(values & YES) and values <= YES | NO
