@@ -114,7 +114,7 @@ def test_tables_that_cannot_be_read_say_why(data: Path, tmp_path: Path) -> None:
     assert "--format multilabel_manifest" in finesight("train", "--data", single, "--out", tmp_path / "run").error()
     found = finesight("inspect", single, "--format", "multilabel_manifest", "--json").json()
     assert found["classes"] == ["a"]
-    assert any("Columns without a 1 make no class: 'b'" in problem["message"] for problem in found["problems"])
+    assert "Columns without a 1 make no class: 'b'" in str(found["problems"])
 
 
 def test_predict_equals_evaluate(copy: Path, data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from finesight.data.layouts.columns import IMAGE_NAMES, LABEL_NAMES, YES, Columns, find_column, find_splits, is_flag
 from finesight.data.layouts.manifest import read_items, read_rows
 from finesight.data.layouts.survey import Splits, Survey, describe
-from finesight.data.leftovers import quote_some
+from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Target
 from finesight.errors import DataError
 
@@ -52,6 +52,7 @@ def read_multilabel_manifest(survey: Survey) -> Splits:
         raise DataError(
             f"Column {wrong[0]!r} of {str(tables[0])!r} has ';' in its name, which separates labels: rename it."
         )
+    survey.notes.extend(map(Note, columns.notes))
     return read_items(tables[0], header, rows, columns, survey.is_named, survey.notes)
 
 
