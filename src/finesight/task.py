@@ -20,6 +20,7 @@ from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
 from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
+from finesight.metrics.link import SOFTMAX, Link
 from finesight.run.folder import RunFolder
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
@@ -96,6 +97,7 @@ class Task(Protocol):
     network: str  # the kind of networks that serve it, as `finesight models` lists them
     best_metric: str  # decides which epoch is kept, higher is better
     default_model: str
+    link: Link = SOFTMAX  # from logits to probabilities
     fits: tuple[Fit, ...]  # values of image.fit that make sense; the first is the default
     has_head_rows: bool = True  # the head sees one row of features an image, so that they can be cached
     keeps_head: bool = True  # of a run to start from, where the classes are the same

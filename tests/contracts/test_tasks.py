@@ -113,3 +113,11 @@ def test_images_are_of_one_class_on_the_projection(task: Task, score: Score) -> 
     truth, predicted = score.judge_images()
     assert truth.shape == predicted.shape == (len(KEYS),)
     assert set(truth) <= {-1, 0, 1, 2}
+
+
+def test_probabilities_come_back_from_logits(task: Task) -> None:
+    """As test-time augmentation and tiles need it: a mean of probabilities becomes logits."""
+    logits, _ = EXAMPLES[task.name]()
+    probabilities = task.link.to_probabilities(logits * 4)
+    torch.testing.assert_close(task.link.to_probabilities(task.link.to_logits(probabilities)), probabilities)
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()

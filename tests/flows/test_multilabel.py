@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import finesight
 from PIL import Image
 from safetensors.numpy import load_file
 
+from finesight.data.images.image import fit_image
+from finesight.inference.predictor import Predictor
+from finesight.inference.restore import restore_model
+from finesight.run.folder import RunFolder
 from tiny import COLOURS, TINY
 
 NAMES = tuple(COLOURS)
@@ -130,6 +135,31 @@ def test_predict_equals_evaluate(copy: Path, data: Path, tmp_path: Path) -> None
     thresholds = json.loads((copy / "thresholds.json").read_text())["thresholds"]
     expected = 1 / (1 + np.exp(-logits)) >= np.array([thresholds[name] for name in sorted(NAMES)])
     assert [{name for name, is_set in zip(sorted(NAMES), row, strict=True) if is_set} for row in expected] == predicted
+
+
+def test_augmented_predictions_are_means_of_sigmoids(copy: Path, data: Path, tmp_path: Path) -> None:
+    """By the thresholds of the run, in `evaluate` as in `predict`."""
+    thresholds = (copy / "thresholds.json").read_bytes()
+    assert finesight("evaluate", copy, "--tta").code == 0
+    assert finesight("evaluate", copy, "--tta", "--data", data / "other.csv", "--split", "new").code == 0
+    assert (copy / "thresholds.json").read_bytes() == thresholds
+    model = restore_model(RunFolder(copy))
+    plain = Predictor.here(model, RunFolder(copy).read_settings())
+    images = np.stack([np.array(Image.open(path)) for path in sorted((data / "more").glob("*.png"))])
+    stored = torch.from_numpy(np.stack([fit_image(each, (32, 32), "stretch", "bilinear") for each in images]))
+    stored = stored.permute(0, 3, 1, 2)
+    expected = (plain.logits(stored).sigmoid() + plain.logits(stored.flip(3)).sigmoid()) / 2
+    logits = load_file(copy / "evaluation/new_tta/logits.safetensors")["logits"]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-4)
+    assert finesight("predict", copy, data / "more", "--tta", "--ids", "--out", tmp_path / "p.csv").code == 0
+    assert read_labels(tmp_path / "p.csv", "labels") == read_labels(
+        copy / "evaluation/new_tta/predictions.csv", "prediction"
+    )
+    chosen = json.loads(thresholds)["thresholds"]
+    logits = load_file(copy / "evaluation/val_tta/logits.safetensors")["logits"]
+    decided = 1 / (1 + np.exp(-logits)) >= np.array([chosen[name] for name in sorted(NAMES)])
+    labels = [{name for name, is_set in zip(sorted(NAMES), row, strict=True) if is_set} for row in decided]
+    assert labels == read_labels(copy / "evaluation/val_tta/predictions.csv", "prediction")
 
 
 def test_evaluating_again_changes_nothing(copy: Path) -> None:

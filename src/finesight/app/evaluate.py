@@ -47,7 +47,7 @@ def evaluate(
             reading = replace(reading, images=images, masks=masks)
         split, dataset = open_run_split(own, data, split, reading)
     empty = own.task.new_score(folder.read_classes(), run=folder)
-    score = score_split(Predictor.here(model, settings, tta), dataset, empty)
+    score = score_split(Predictor.here(model, settings, tta, own.task.link), dataset, empty)
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"

@@ -46,7 +46,7 @@ def predict(
     _refuse_options(task, options)
     model, items = restore_model(folder), task.list_inputs(images)
     say_reading(items, model.preprocessing)
-    predictor = Predictor.here(model, folder.read_settings(), tta)
+    predictor = Predictor.here(model, folder.read_settings(), tta, task.link)
     where = Path(out or task.default_out)
     unreadable = task.predict(PredictRequest(folder, predictor, images, items, where, options))
     refuse_nothing(images, items, unreadable)

@@ -16,8 +16,9 @@ from finesight.config import Settings
 from finesight.data.images.image import fit_image
 from finesight.data.loader import Batch, ImageDataset, batch_by_size, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
-from finesight.inference.tiling import SMALLEST, blend_tiles, choose_tile
+from finesight.inference.tiling import blend_tiles, choose_tile
 from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations
+from finesight.metrics.link import SOFTMAX, Link
 from finesight.metrics.segmentation import most_likely, predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
@@ -29,7 +30,7 @@ Observe = Callable[[Tensor, Tensor], None]
 
 @dataclass(eq=False)
 class Predictor:
-    """A model on its machine, with test-time augmentation where `augmentations` holds more than one.
+    """A model on its machine, with test-time augmentation where `augmentations` holds more than one. link: the task's.
 
     Where memory is too small for a batch, the batch is computed in parts. Images are stored ones, uint8 (n, 3, h, w),
     or floating tensors that need no preparation: augmented images, or features for a head alone.
@@ -39,13 +40,14 @@ class Predictor:
     machine: Machine
     settings: Settings
     augmentations: Sequence[Augmentation] = NO_TTA
+    link: Link = SOFTMAX
 
     @classmethod
-    def here(cls, model: Model, settings: Settings, tta: bool = False) -> "Predictor":
+    def here(cls, model: Model, settings: Settings, tta: bool = False, link: Link = SOFTMAX) -> "Predictor":
         """Moves the model to this machine, which may differ from that of training. tta: augments as in training."""
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)
-        return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA)
+        return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA, link)
 
     @torch.inference_mode()
     def over(
@@ -66,7 +68,7 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
-        """(n, C, …). With TTA the logarithm of mean probabilities.
+        """(n, C, …). With TTA those of the mean probabilities.
 
         Of images larger than those of training the logits of `blend_tiles`, on the CPU.
         """
@@ -74,14 +76,15 @@ class Predictor:
             bands = (blend_tiles(self.probabilities, image, tile) for image in images)
             return torch.stack([torch.cat(list(image), dim=1) for image in bands])
         if len(self.augmentations) > 1:
-            return self.probabilities(images).clamp(min=SMALLEST).log()
+            return self.link.to_logits(self.probabilities(images))
         (logits,) = self._in_parts(lambda part: (self._forward(part),), images)
         return logits
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
         """(n, C, …) of images no larger than a tile, the mean over TTA."""
-        predict = average_augmentations(lambda part: self._forward(part).float().softmax(1), self.augmentations)
+        to_probabilities = self.link.to_probabilities
+        predict = average_augmentations(lambda part: to_probabilities(self._forward(part).float()), self.augmentations)
         (probabilities,) = self._in_parts(lambda part: (predict(part),), images)
         return probabilities
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from finesight.config import Preprocessing
 from finesight.inference.tta import Probabilities
+from finesight.metrics.link import SMALLEST
 
 OVERLAP = 0.25  # fraction of a tile that the next one covers again
 TILES_AT_ONCE = 4
-SMALLEST = float(torch.finfo(torch.float32).tiny)
 
 
 def choose_tile(preprocessing: Preprocessing, size: tuple[int, int]) -> tuple[int, int] | None:

@@ -39,11 +39,12 @@ class MultilabelScore(ImageScore):
         return Metrics(len(self.targets), values, {name: DEFINITIONS[name.split("/", 1)[0]] for name in values})
 
     def calibrate(self, split: str) -> FittedDecisions:
-        """Thresholds, which the score adopts, and the calibration of all yes-or-no decisions.
+        """Thresholds, which the score adopts unless its run has some, and the calibration of all binary decisions.
 
         A label of probability p is the second of two classes with the logits 0 and ln(p / (1 - p)).
         """
-        self.thresholds = fit_thresholds(self.logits, self.targets).mul(1e6).round().div(1e6)  # as they are saved
+        if self.thresholds is None:
+            self.thresholds = fit_thresholds(self.logits, self.targets).mul(1e6).round().div(1e6)  # as they are saved
         logits = self.logits.flatten()
         pairs = torch.stack([torch.zeros_like(logits), logits], dim=1)
         images = torch.arange(len(self.logits)).repeat_interleave(self.logits.shape[1])

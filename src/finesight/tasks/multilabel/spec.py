@@ -15,6 +15,7 @@ from finesight.data.loader import Targets
 from finesight.data.sample import Item
 from finesight.data.targets import list_labels
 from finesight.errors import ConfigError
+from finesight.metrics.link import SIGMOID
 from finesight.reporting.comparison_page import ComparedImages
 from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score
@@ -39,6 +40,7 @@ UNCALIBRATED = "Labels are decided by thresholds on the probabilities as they ar
 class Multilabel(Task):
     name = "multilabel"
     network = "classification"
+    link = SIGMOID
     best_metric = "map"
     default_model = "efficientnet_lite0"
     fits = ("stretch", "crop")  # a crop may lose what a label names
