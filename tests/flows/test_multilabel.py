@@ -199,6 +199,12 @@ def test_findings_compare_and_report(copy: Path, run: Path) -> None:
     assert (compared["metric"], compared["difference"], compared["class_metric"]) == ("macro_f1", 0.0, "f1")
     assert finesight("report", copy).code == 0
     page = (copy / "report.html").read_text(encoding="utf-8")
-    for heading in ("Mean average precision", "Per-class scores", "Threshold", "Suspected label errors"):
+    for heading in (
+        "Mean average precision",
+        "Per-class scores",
+        "Threshold",
+        "therefore optimistic",
+        "Suspected label errors",
+    ):
         assert heading in page
     assert finesight("report", run, copy).code == 0

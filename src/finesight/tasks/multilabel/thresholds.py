@@ -31,7 +31,10 @@ class FittedDecisions:
 
     def describe(self) -> str:
         low, high = self.thresholds.min().item(), self.thresholds.max().item()
-        return f"Thresholds with the highest F1 of each class: {low:.2f} to {high:.2f}. {self.calibration.describe()}"
+        return (
+            f"Thresholds with the highest F1 of each class: {low:.2f} to {high:.2f}, fitted on this split, so F1 on it is "
+            f"optimistic. {self.calibration.describe()}"
+        )
 
 
 def read_thresholds(run: RunFolder | None, classes: ClassList) -> Tensor | None:
