@@ -25,7 +25,7 @@ from finesight.analysis.projection import load_projection
 from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
 from finesight.errors import RunError
-from finesight.inference.restore import read_new_layers, restore_model
+from finesight.inference.restore import restore_model
 from finesight.reporting import write_page
 from finesight.reporting.originals import Originals
 from finesight.run.files import write_csv
@@ -219,7 +219,7 @@ def test_networks(count: int, trained: Path, tmp_path: Path, reliability: Tally)
 
     def read(run: RunFolder) -> None:
         run.read_settings()
-        read_new_layers(run)
+        run.read_model()
         restore_model(run)
         Training.load(run)
 

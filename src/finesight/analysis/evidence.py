@@ -11,7 +11,7 @@ from finesight.analysis.nearest_images import NearestImages, load_nearest_images
 from finesight.analysis.projection import Projection, load_projection
 from finesight.analysis.projection_history import ProjectionHistory, read_projection_history
 from finesight.classes import ClassList
-from finesight.config import PixelScale, Settings, parse_preprocessing
+from finesight.config import PixelScale, Settings
 from finesight.errors import RunError, blame_files
 from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
@@ -19,6 +19,7 @@ from finesight.metrics.evaluation import Evaluation, ImageResult
 from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
+from finesight.run.model_card import ModelCard
 from finesight.task import Task
 
 
@@ -44,7 +45,7 @@ class Evidence:
     settings: Settings
     settings_text: str
     environment: dict[str, Any]
-    model: dict[str, Any]
+    model: ModelCard
     classes: ClassList
     splits: dict[str, list[tuple[str, str]]]
     journal: list[dict[str, Any]]
@@ -64,12 +65,12 @@ class Evidence:
     @property
     def scale(self) -> PixelScale | None:
         """As in Preprocessing."""
-        return parse_preprocessing(self.model["preprocessing"]).scale
+        return self.model.preprocessing.scale
 
     @property
     def fit(self) -> str:
         """As in Preprocessing."""
-        return parse_preprocessing(self.model["preprocessing"]).fit
+        return self.model.preprocessing.fit
 
     @property
     def images(self) -> tuple[ImageResult, ...]:
@@ -82,9 +83,8 @@ class Evidence:
 
 def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
     """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
-    classes, model = run.read_classes(), run.read_json(schema.MODEL)
+    classes, model = run.read_classes(), run.read_model()
     with blame_files(run.path):
-        parse_preprocessing(model.get("preprocessing"))
         evaluation = task.read_evaluation(run, split, classes) if run.is_evaluated(split) else None
         embedding = _read_embedding(run, split, classes)
         if evaluation and embedding:

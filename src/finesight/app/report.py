@@ -17,7 +17,6 @@ from finesight.app.run_data import RunData
 from finesight.data.sample import Item
 from finesight.data.targets import Rule
 from finesight.errors import ConfigError, DataError, blame_files
-from finesight.inference.restore import read_preprocessing
 from finesight.progress import say
 from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
@@ -101,7 +100,7 @@ def find_originals(own: RunData, split: str) -> Originals:
             items = {item.key: item for some in splits.values() for item in some}
     except DataError as error:
         say(f"Note: the report has no images: {error}")
-    fit = read_preprocessing(own.run).fit
+    fit = own.run.read_model().preprocessing.fit
 
     def find_image(key: str) -> Path | None:
         return items[key].path if key in items else None

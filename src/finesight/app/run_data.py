@@ -16,7 +16,6 @@ from finesight.data.loader import ImageDataset
 from finesight.data.sample import Item
 from finesight.data.targets import Rule, Splits
 from finesight.errors import DataError
-from finesight.inference.restore import read_preprocessing
 from finesight.progress import say, say_notes
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
@@ -157,7 +156,7 @@ class RunData:
         say_notes(self.task.targets.apply_rule(items, self.rule, self.run.read_classes(), reading))
 
     def _open(self, listing: Listing, split: str) -> ImageDataset:
-        return open_split(listing, split, self.settings, read_preprocessing(self.run), self.task)
+        return open_split(listing, split, self.settings, self.run.read_model().preprocessing, self.task)
 
     def _read(self) -> tuple[str, Path, Splits]:
         """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are gone."""

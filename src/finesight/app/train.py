@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     frozen = trainer.plan.at(1).modules
     run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen))
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
-    run.write_json(schema.MODEL, describe_model(job.model, job.task.name))
+    run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
     run.remove_leftovers()
 
 

@@ -9,7 +9,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from finesight.backend.device import describe_arithmetic
-from finesight.config import Preprocessing, parse_preprocessing
 from finesight.data.transforms import prepare
 from finesight.errors import RunError, blame_files
 from finesight.models import build_model
@@ -17,6 +16,7 @@ from finesight.models.contract import Model
 from finesight.run import schema
 from finesight.run.files import write_atomically
 from finesight.run.folder import RunFolder
+from finesight.run.model_card import ModelCard
 from finesight.run.old_names import find_value
 
 # Largest difference of float32 logits, relative to their spread, between processors, numbers of threads and versions.
@@ -25,18 +25,18 @@ SELFTEST_TOLERANCE = 2e-3
 MOST_SELFTESTS = 64  # images: a few are written
 
 
-def describe_model(model: Model, task: str) -> dict[str, object]:
-    """model.json: what `restore_model` needs to build the network again, and where its weights came from."""
-    return {
-        "task": task,
-        "network": model.task,
-        "name": model.name,
-        "head": model.head,
-        "num_classes": model.num_classes,
-        "new_layers": list(model.new_layers),
-        "preprocessing": dataclasses.asdict(model.preprocessing),
-        "weights": dataclasses.asdict(model.origin),
-    }
+def describe_model(model: Model, task: str) -> ModelCard:
+    """What `restore_model` needs to build the network again."""
+    return ModelCard(
+        task=task,
+        network=model.task,
+        name=model.name,
+        head=model.head,
+        num_classes=model.num_classes,
+        new_layers=model.new_layers,
+        preprocessing=model.preprocessing,
+        weights=dataclasses.asdict(model.origin),
+    )
 
 
 def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
@@ -44,25 +44,18 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
 
     Runs the self-test: other logits than when it was saved are an error.
     """
-    card, preprocessing, classes = run.read_json(schema.MODEL), read_preprocessing(run), run.read_classes()
-    if card.get("num_classes") != len(classes) or not isinstance(card.get("name"), str):
+    card, classes = run.read_model(), run.read_classes()
+    if card.num_classes != len(classes):
         raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a model for {len(classes)} classes.")
     with blame_files(run.path):
-        model = build_model(card["name"], len(classes), weights="none", size=preprocessing.size)
-    if model.task != card.get("network", card.get("task")):  # version 0.1 had one name for both
-        raise RunError(f"{run.path / schema.MODEL} is damaged: {card['name']} is a {model.task} model.")
-    model.preprocessing = preprocessing
+        model = build_model(card.name, len(classes), weights="none", size=card.preprocessing.size)
+    if model.task != card.network:
+        raise RunError(f"{run.path / schema.MODEL} is damaged: {card.name} is a {model.task} model.")
+    model.preprocessing = card.preprocessing
     load_weights(run, checkpoint or best_checkpoint(run), model.network)
     if not checkpoint:
         check_selftest(run, model)
     return model.eval()
-
-
-def read_new_layers(run: RunFolder) -> tuple[str, ...]:
-    """Layers that were new when the run began, which a resumed run cannot tell from its weights."""
-    with blame_files(run.path):
-        card = run.read_json(schema.MODEL)
-        return tuple(card.get("new_layers", [card["head"]]))
 
 
 def best_checkpoint(run: RunFolder) -> str:
@@ -70,14 +63,6 @@ def best_checkpoint(run: RunFolder) -> str:
         if run.checkpoint(name).is_dir():
             return name
     raise RunError(f"{run.path} has no weights: training ended before its first checkpoint. Train again.")
-
-
-def read_preprocessing(run: RunFolder) -> Preprocessing:
-    """That of model.json. Raises RunError."""
-    try:
-        return parse_preprocessing(run.read_json(schema.MODEL).get("preprocessing"))
-    except ValueError as error:
-        raise RunError(f"{run.path / schema.MODEL} is damaged: preprocessing {error}.") from None
 
 
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:

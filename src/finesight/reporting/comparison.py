@@ -20,7 +20,7 @@ def check_comparable(runs: Sequence[Evidence]) -> None:
     first = runs[0]
     for other in runs[1:]:
         both = f"{first.run} and {other.run} cannot be compared"
-        tasks = [run.model["task"] for run in (first, other)]
+        tasks = [run.model.task for run in (first, other)]
         if tasks[0] != tasks[1]:
             raise ConfigError(f"{both}: their tasks differ, {tasks[0]} and {tasks[1]}.")
         if (first.classes.ids, first.classes.ignore) != (other.classes.ids, other.classes.ignore):

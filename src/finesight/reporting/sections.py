@@ -23,9 +23,9 @@ def describe_training(evidence: Evidence) -> str:
     settings = evidence.settings
     images = len(evidence.splits.get("train", ()))
     data = f"{count_of(images, 'image')} of " if images else ""
-    source = evidence.model.get("weights", {}).get("source", "")
+    source = evidence.model.weights.get("source", "")
     origin = f", starting from {source}," if source else ""
-    name = evidence.model.get("name") or settings.model.name
+    name = evidence.model.name or settings.model.name
     return (
         f"{name}{origin} was trained on {data}{count_of(len(evidence.classes), 'class')} from {settings.data.root!r}."
     )

@@ -17,6 +17,7 @@ from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
 from finesight.run import schema
 from finesight.run.files import read_csv, read_json_lines, write_atomically, write_csv
+from finesight.run.model_card import ModelCard
 
 FORMAT_VERSION = 1
 TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # each is read as a whole
@@ -142,6 +143,12 @@ class RunFolder:
 
     def write_settings(self, settings: Settings) -> None:
         write_atomically(self.path / schema.CONFIG, to_toml(settings).encode())
+
+    def read_model(self) -> ModelCard:
+        try:
+            return ModelCard.parse(self.read_json(schema.MODEL))
+        except ValueError as error:
+            raise RunError(f"{self.path / schema.MODEL} is damaged: {error}.") from None
 
     def read_classes(self) -> ClassList:
         try:

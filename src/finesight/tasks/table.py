@@ -20,8 +20,8 @@ TASKS: dict[str, Task] = {
 
 def find_task(run: RunFolder) -> Task:
     """The task a run was trained for. Raises RunError."""
-    name = run.read_json(schema.MODEL).get("task")
-    if not isinstance(name, str) or name not in TASKS:
+    name = run.read_model().task
+    if name not in TASKS:
         raise RunError(f"{run.path / schema.MODEL} is damaged: it does not name a task.")
     return TASKS[name]
 

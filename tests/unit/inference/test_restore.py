@@ -11,14 +11,7 @@ from safetensors.torch import load_file, save_file
 from finesight.classes import ClassList
 from finesight.config import Preprocessing
 from finesight.errors import RunError
-from finesight.inference.restore import (
-    best_checkpoint,
-    check_selftest,
-    describe_model,
-    read_preprocessing,
-    restore_model,
-    write_selftest,
-)
+from finesight.inference.restore import best_checkpoint, check_selftest, describe_model, restore_model, write_selftest
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.run.folder import RunFolder
@@ -60,7 +53,7 @@ def test_where_no_epoch_was_finished_the_last_weights_serve(run: RunFolder) -> N
 def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model.preprocessing = Preprocessing(size=(32, 48), stored=(40, 60), fit="stretch", interpolation="bicubic")
-    run.write_json("model.json", describe_model(model, model.task))
+    run.write_json("model.json", dataclasses.asdict(describe_model(model, model.task)))
     run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     save_checkpoint(run, "best", model.network.state_dict())
     restored = restore_model(run)
@@ -74,7 +67,7 @@ def test_the_card_says_all_that_is_needed(model: Model, tmp_path: Path) -> None:
 def test_preprocessing_survives_json(stored: tuple[int, int] | None, tmp_path: Path) -> None:
     value = Preprocessing(size=(1, 2), mean=(0.1, 0.2, 0.3), stored=stored)
     RunFolder(tmp_path).write_json("model.json", {"preprocessing": dataclasses.asdict(value)})
-    assert read_preprocessing(RunFolder(tmp_path)) == value
+    assert RunFolder(tmp_path).read_model().preprocessing == value
 
 
 @pytest.mark.parametrize(
@@ -157,7 +150,7 @@ def test_writing_a_selftest_leaves_the_network_as_it_was(model: Model, tmp_path:
 def test_a_run_from_before_the_stages_counted_from_0(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     model = build_model("vgg16_fcn8s", 3, "none", size=(32, 32))
-    run.write_json("model.json", describe_model(model, model.task))
+    run.write_json("model.json", dataclasses.asdict(describe_model(model, model.task)))
     run.write_json("classes.json", ClassList.from_labels("abc").to_dict())
     write_selftest(run, model, torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
     starts = {"pool4": 17, "pool5": 24}

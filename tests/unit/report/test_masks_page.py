@@ -17,7 +17,7 @@ from finesight.errors import RunError
 from finesight.reporting.originals import Looked, Originals
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
-from finesight.tasks.segmentation.mask_images import change_uri, error_uri, read_prediction, shrink
+from finesight.tasks.segmentation.mask_images import change_uri, error_uri, image_uri, read_prediction, shrink
 from finesight.tasks.segmentation.mask_views import find_false_class, list_segments, make_view, rank_images
 from finesight.tasks.segmentation.snapshot_strips import MAX_FRAMES, Strip, show_snapshots, thin_out
 
@@ -207,3 +207,19 @@ def test_broken_saved_mask_leaves_its_image_out(made: MaskRun, tmp_path: Path) -
     for content in (Image.new("RGB", (4, 4)), None):
         path.write_bytes(b"") if content is None else content.save(path)
         assert make_view(key, [evidence], made.originals) is None
+
+
+def test_an_image_of_an_older_run_is_cut_as_its_mask_was(tmp_path: Path) -> None:
+    """Version 0.1 called the fit `whole` and kept masks at one size."""
+    made = write_mask_run(tmp_path, "run")
+    path = tmp_path / "large.png"
+    pixels = np.zeros((60, 90, 3), np.uint8)
+    pixels[:, 45:] = 255
+    Image.fromarray(pixels).save(path)
+    card = made.run.read_json("model.json")
+    shown = []
+    for fit in ("native", "whole"):
+        card["preprocessing"] |= {"fit": fit, "stored": [40, 40]}
+        made.run.write_json("model.json", card)
+        shown.append(image_uri(path, read_evidence(made.run, "val", find_task(made.run)), (40, 40)))
+    assert shown[0] == shown[1] != ""

@@ -32,8 +32,8 @@ class FittedDecisions:
     def describe(self) -> str:
         low, high = self.thresholds.min().item(), self.thresholds.max().item()
         return (
-            f"Thresholds with the highest F1 of each class: {low:.2f} to {high:.2f}, fitted on this split, so F1 on it is "
-            f"optimistic. {self.calibration.describe()}"
+            f"Thresholds with the highest F1 of each class: {low:.2f} to {high:.2f}, fitted on this split, so F1 on it "
+            f"is optimistic. {self.calibration.describe()}"
         )
 
 

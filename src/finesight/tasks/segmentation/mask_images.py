@@ -8,7 +8,7 @@ from PIL import Image
 
 from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX, ClassList
-from finesight.data.images.image import Fit, UnreadableImage, place_whole, read_image
+from finesight.data.images.image import UnreadableImage, place_whole, read_image
 from finesight.data.masks.encoding import encode_mask, mask_colours
 from finesight.data.masks.looks import read_mask
 from finesight.reporting.originals import Size
@@ -62,12 +62,10 @@ def image_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
         image = read_image(path, scale=evidence.scale)
     except UnreadableImage:
         return ""
-    preprocessing = evidence.model["preprocessing"]
-    fit: Fit = preprocessing.get("fit", "stretch")
+    stored = evidence.model.preprocessing.stored
     step = -(-max(image.shape[:2]) // SIDE)
-    if fit == "native" and (-(-image.shape[0] // step), -(-image.shape[1] // step)) != size:
-        stored = preprocessing["stored"]
-        image = place_whole(image, (stored[0], stored[1]), fill=0)
+    if evidence.fit == "native" and stored and (-(-image.shape[0] // step), -(-image.shape[1] // step)) != size:
+        image = place_whole(image, stored, fill=0)
     pil = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     pil.save(file, "WEBP", quality=QUALITY, method=2)
