@@ -13,7 +13,7 @@ test: $(VENV)/tested
 
 check: $(VENV)/tested
 	$(RUN)ruff format --check .
-	$(RUN)ruff check .
+	$(RUN)ruff check --no-cache .
 	$(RUN)mypy
 	$(RUN)lint-imports
 

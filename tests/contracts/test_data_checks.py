@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted_faults import NAMES, PLANTS, Settings, halves, make_labelled, make_pairs, paint, save, write_text
 
 from finesight.app.inspect import audit_data
 from finesight.checks.contract import SEVERITIES, run_checks
 from finesight.checks.data import CHECKS
 from finesight.config import DataSettings
 from finesight.run.results import Finding
+from planted_faults import NAMES, PLANTS, Settings, halves, make_labelled, make_pairs, paint, save, write_text
 
 
 def judge(root: Path, settings: Settings) -> dict[str, Finding]:
