@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _TOGETHER: list[bool] = []  # one entry within `together`
-PATIENCE = timedelta(hours=2)  # of a barrier, for a rank that reads data; torchrun notices a dead rank at once
+TIMEOUT = timedelta(hours=2)  # of a barrier, for a rank that reads data; torchrun notices a dead rank at once
 
 
 def launch() -> str:
@@ -29,7 +29,7 @@ def rank() -> int:
     return int(os.environ["RANK"]) if launch() else 0
 
 
-def num_ranks() -> int:
+def world_size() -> int:
     return int(os.environ["WORLD_SIZE"]) if launch() else 1
 
 
@@ -58,7 +58,7 @@ def shard(items: Sequence[T], smallest: int = 0) -> list[T]:
 
     If shards would be smaller than `smallest`, every rank gets all items.
     """
-    total, number, ranks = len(items), rank(), num_ranks()
+    total, number, ranks = len(items), rank(), world_size()
     if total < smallest * ranks:
         return list(items)
     return list(items[total * number // ranks : total * (number + 1) // ranks])
@@ -69,7 +69,7 @@ def all_reduce_sum(own: "Tensor") -> "Tensor":
 
     So if a loss is computed from sums, the sum of the ranks' gradients (`all_reduce`) is that of the whole batch.
     """
-    if num_ranks() == 1:
+    if world_size() == 1:
         return own
     whole = own.detach().clone()
     if _TOGETHER:
@@ -80,7 +80,7 @@ def all_reduce_sum(own: "Tensor") -> "Tensor":
 
 def all_reduce(tensors: Sequence["Tensor"]) -> None:
     """Sums each tensor over all ranks, in place. One message per dtype and device, always in the same order."""
-    if num_ranks() == 1:
+    if world_size() == 1:
         return
     import torch
 
@@ -105,7 +105,7 @@ def broadcast(tensors: Sequence["Tensor"]) -> None:
 
 def all_reduce_max(number: int) -> int:
     """The largest number of any rank."""
-    if num_ranks() == 1:
+    if world_size() == 1:
         return number
     import torch
 
@@ -114,18 +114,18 @@ def all_reduce_max(number: int) -> int:
     return int(value)
 
 
-def all_gather(value: T) -> list[T]:
+def all_gather_object(value: T) -> list[T]:
     """The values of all ranks, in order of rank, on every rank."""
-    if num_ranks() == 1:
+    if world_size() == 1:
         return [value]
-    values: list[T] = [value] * num_ranks()
+    values: list[T] = [value] * world_size()
     _group().all_gather_object(values, value)
     return values
 
 
 def broadcast_result(make: Callable[[], T]) -> T:
     """Calls `make` on the main rank and broadcasts its result."""
-    return all_gather(make() if is_main() else None)[0]  # type: ignore[return-value]
+    return all_gather_object(make() if is_main() else None)[0]  # type: ignore[return-value]
 
 
 class GivenUp(Exception):
@@ -180,8 +180,8 @@ def _group() -> ModuleType:
 
     if not group.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        store, me, size = next(group.rendezvous("env://", timeout=PATIENCE))  # type: ignore[attr-defined]
+        store, me, size = next(group.rendezvous("env://", timeout=TIMEOUT))  # type: ignore[attr-defined]
         own = group.PrefixStore(f"start {num_restarts()} of {size}", store)  # type: ignore[attr-defined]
-        group.init_process_group(backend, store=own, rank=me, world_size=size, timeout=PATIENCE)
+        group.init_process_group(backend, store=own, rank=me, world_size=size, timeout=TIMEOUT)
         atexit.register(group.destroy_process_group)
     return group

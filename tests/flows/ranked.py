@@ -29,6 +29,6 @@ data, out, table, settings = sys.argv[1:]
 result = train(data=data, out=out, settings=json.loads(settings))
 scored = evaluate(out, split="val")
 predicted = predict(out, data, out=table)
-both = distributed.all_gather((result.metrics, scored.metrics, predicted.num_samples, Path(table).exists()))
+both = distributed.all_gather_object((result.metrics, scored.metrics, predicted.num_samples, Path(table).exists()))
 if distributed.is_main():
     print(json.dumps({"restarts": distributed.num_restarts(), "agree": both[0] == both[1], "answers": both[0]}))

@@ -27,7 +27,7 @@ def test_in_one_process_nothing_happens() -> None:
     assert distributed.all_reduce_sum(numbers) is numbers
     distributed.all_reduce([numbers])
     assert numbers.tolist() == [1, 2]
-    assert distributed.all_gather("a") == ["a"]
+    assert distributed.all_gather_object("a") == ["a"]
     assert distributed.all_reduce_max(7) == 7
     assert distributed.broadcast_result(lambda: 3) == 3
     assert distributed.shard([1, 2, 3], smallest=9) == distributed.shard([1, 2, 3]) == [1, 2, 3]

@@ -17,12 +17,12 @@ SIZE = 7  # images of a batch: an uneven one
 
 def check_words() -> None:
     me = distributed.rank()
-    assert distributed.num_ranks() == 2
-    assert distributed.all_gather(me) == [0, 1]
-    assert distributed.all_gather({"score": torch.tensor(me)})[1] == {"score": torch.tensor(1)}
+    assert distributed.world_size() == 2
+    assert distributed.all_gather_object(me) == [0, 1]
+    assert distributed.all_gather_object({"score": torch.tensor(me)})[1] == {"score": torch.tensor(1)}
     assert distributed.broadcast_result(lambda: f"made by {me}") == "made by 0"
     assert distributed.all_reduce_max(me * 15) == 15
-    assert list(chain(*distributed.all_gather(distributed.shard("abcdefg")))) == list("abcdefg")
+    assert list(chain(*distributed.all_gather_object(distributed.shard("abcdefg")))) == list("abcdefg")
     assert distributed.shard("abcdefg", smallest=3) == list("abc" if me == 0 else "defg")
     assert distributed.shard("abcdefg", smallest=4) == list("abcdefg")
     numbers = [torch.full((2, 3), float(me)), torch.tensor(me + 1), torch.full((), 5.0)]
@@ -78,10 +78,10 @@ class alone_for_once:  # noqa: N801
     """Within the block this process is the only one."""
 
     def __enter__(self) -> None:
-        self.count, distributed.num_ranks = distributed.num_ranks, lambda: 1
+        self.count, distributed.world_size = distributed.world_size, lambda: 1
 
     def __exit__(self, *exception: object) -> None:
-        distributed.num_ranks = self.count
+        distributed.world_size = self.count
 
 
 def check_losses() -> None:
@@ -125,7 +125,7 @@ def check_normalisation() -> None:
     local = make()
     local(images[mine])
     average_statistics(local)
-    means = distributed.all_gather(local.get_buffer("0.running_mean"))
+    means = distributed.all_gather_object(local.get_buffer("0.running_mean"))
     assert torch.equal(*means)
 
 

@@ -57,7 +57,7 @@ class FeatureHistory(Callback):
 
 def _join(batches: list[Tensor]) -> Tensor:
     """Those of all ranks, of which some may have had none."""
-    return torch.cat([batch for shard in distributed.all_gather(batches) for batch in shard])
+    return torch.cat([batch for shard in distributed.all_gather_object(batches) for batch in shard])
 
 
 def start_history(run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings) -> FeatureHistory | None:

@@ -18,7 +18,7 @@ def choose_batch_size(settings: Settings, num_train: int) -> Settings:
     """With a batch_size where none is set: a quarter of the images where there are fewer than USUAL. Said if so."""
     size = settings.batch_size or USUAL
     if not settings.batch_size and num_train < USUAL:
-        least = SMALLEST_SHARD * settings.optim.accumulate * distributed.num_ranks()
+        least = SMALLEST_SHARD * settings.optim.accumulate * distributed.world_size()
         size = max(1, min(num_train, max(num_train // 4, least)))
         steps = count_of(len(order_batches(num_train, size)), "step")
         images = count_of(num_train, "training image")
@@ -29,10 +29,10 @@ def choose_batch_size(settings: Settings, num_train: int) -> Settings:
 def check_ranks(settings: Settings) -> None:
     """Raises ConfigError where a batch is too small to be divided."""
     each = SMALLEST_SHARD * settings.optim.accumulate
-    least = distributed.num_ranks() * each
-    if distributed.num_ranks() > 1 and settings.batch_size < least:
+    least = distributed.world_size() * each
+    if distributed.world_size() > 1 and settings.batch_size < least:
         raise ConfigError(
-            f"batch_size = {settings.batch_size} is too small for {distributed.num_ranks()} processes, each of which "
+            f"batch_size = {settings.batch_size} is too small for {distributed.world_size()} processes, each of which "
             f"needs at least {each} images: raise it to {least} or more, or start fewer processes."
         )
 

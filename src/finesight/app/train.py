@@ -78,7 +78,7 @@ def _explained(run: RunFolder) -> Iterator[None]:
     except DataError as error:
         raise DataError(f"{error} Nothing is lost; to continue then: {run.resume_command}") from None
     except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error) and distributed.num_ranks() > 1:
+        if is_out_of_memory(error) and distributed.world_size() > 1:
             raise FinesightError(
                 "Out of memory: lower image.size or batch_size, or, with machine.sync_norm, raise optim.accumulate to "
                 "split each batch into that many micro-batches."

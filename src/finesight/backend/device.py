@@ -33,14 +33,14 @@ class Machine:
 
         Several ranks on a machine take a GPU each, or divide its cores.
         """
-        if settings.threads or distributed.num_ranks() > 1:
+        if settings.threads or distributed.world_size() > 1:
             torch.set_num_threads(settings.threads or distributed.num_cores())
         name = settings.device if settings.device != "auto" else _best_device()
         if settings.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
         try:
             device = torch.device(name)
-            if distributed.num_ranks() > 1 and device.type == "cuda":
+            if distributed.world_size() > 1 and device.type == "cuda":
                 device = torch.device("cuda", distributed.local_rank())
                 torch.cuda.set_device(device)
             torch.empty(1, device=device)
@@ -59,7 +59,7 @@ class Machine:
     @property
     def name(self) -> str:
         """What machine.device is set to for this one; of several ranks each has its own GPU."""
-        return str(self.device) if distributed.num_ranks() == 1 else self.device.type
+        return str(self.device) if distributed.world_size() == 1 else self.device.type
 
     @classmethod
     def resolve_here(cls, settings: MachineSettings) -> "Machine":
@@ -96,7 +96,7 @@ class Machine:
             "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
-            "ranks": distributed.num_ranks(),
+            "ranks": distributed.world_size(),
             "platform": platform.platform(),
         }
 
@@ -116,7 +116,7 @@ def computes_bf16(device: torch.device) -> bool:
 def _best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
-    return "mps" if torch.backends.mps.is_available() and distributed.num_ranks() == 1 else "cpu"
+    return "mps" if torch.backends.mps.is_available() and distributed.world_size() == 1 else "cpu"
 
 
 def describe_arithmetic() -> str:

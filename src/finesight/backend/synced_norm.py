@@ -92,10 +92,10 @@ def _as_channels(values: Tensor, images: Tensor) -> Tensor:
 
 def average_statistics(network: nn.Module) -> None:
     """Running statistics that this step moved become their mean over the ranks, each of which saw its own images."""
-    if distributed.num_ranks() == 1:
+    if distributed.world_size() == 1:
         return
     moving = [module for module in network.modules() if isinstance(module, _NormBase) and module.training]
     buffers = [buffer for module in moving for buffer in module.buffers() if buffer.is_floating_point()]
     for buffer in buffers:
-        buffer /= distributed.num_ranks()
+        buffer /= distributed.world_size()
     distributed.all_reduce(buffers)

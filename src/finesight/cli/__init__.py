@@ -77,7 +77,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack the letters of a name
     try:
-        if distributed.num_ranks() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
+        if distributed.world_size() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"torchrun is for {', '.join(SHARED)} only: start this command without it.")
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if distributed.is_main() else nowhere):
             app()

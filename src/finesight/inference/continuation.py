@@ -55,7 +55,7 @@ def last_change(item: Item) -> int:
 def divide(items: Sequence[Item], done: set[str]) -> list[Item]:
     """This rank's shard of the items that are not done."""
     left = [item for item in items if item.key not in done]
-    return left[distributed.rank() :: distributed.num_ranks()]
+    return left[distributed.rank() :: distributed.world_size()]
 
 
 def stopped(signal: int) -> Interrupted:
@@ -64,7 +64,7 @@ def stopped(signal: int) -> Interrupted:
 
 def gather_unreadable(own: Unreadable, items: Sequence[Item]) -> Unreadable:
     """What no rank could read, in the order of items."""
-    reasons = dict(pair for part in distributed.all_gather(own) for pair in part)
+    reasons = dict(pair for part in distributed.all_gather_object(own) for pair in part)
     return [(item.key, reasons[item.key]) for item in items if item.key in reasons]
 
 

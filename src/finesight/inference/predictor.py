@@ -159,7 +159,7 @@ def score_split(predictor: Predictor, dataset: ImageDataset, score: Score, obser
     order = predictor.batches(dataset)
     for batch, logits in predictor.over(dataset, "Scoring", predict, distributed.shard(order)):
         score.update(logits, batch.targets)
-    score, *others = distributed.all_gather(score)
+    score, *others = distributed.all_gather_object(score)
     for other in others:
         score.extend(other)
     score.arrange(list(chain(*order)))

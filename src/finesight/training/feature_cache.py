@@ -90,7 +90,7 @@ class FeatureCache:
 
 def make_feature_cache(job: Job, plan: FreezePlan) -> FeatureCache | None:
     """None where more than the head is trained, or where it sees something new in every epoch; says so."""
-    if not _trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.num_ranks() > 1:
+    if not _trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.world_size() > 1:
         return None
     row = _try_row(job)
     if row is None:

@@ -51,7 +51,7 @@ class MicroBatches:
             free_memory(self.device)
             at.micro_batch_multiplier *= 2
         if at.micro_batch_multiplier > before:
-            each = " by each rank" if distributed.num_ranks() > 1 else ""
+            each = " by each rank" if distributed.world_size() > 1 else ""
             say(
                 f"Note: memory is too small for a whole batch. From epoch {at.epoch}, step {at.step + 1} on a batch is "
                 f"computed in {self._count(at)} micro-batches{each}; batch size and learning rate stay the same."
