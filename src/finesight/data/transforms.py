@@ -5,7 +5,6 @@ image, so an image is changed in the same way whatever batch it falls into and w
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import AugmentSettings, Preprocessing
+from finesight.data.transfer import constant, send
 
 NUM_DRAWS = 12  # uniform numbers an image and epoch; see `augment` for who uses which
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -74,7 +74,7 @@ def choose_views(
         fraction = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
     if not is_geometric(settings) and fraction == (1.0, 1.0):
         return None
-    return _affine(settings, draws, fraction, size, whole).to(images.device)
+    return send(_affine(settings, draws, fraction, size, whole), images.device)
 
 
 def _sample_images(
@@ -86,7 +86,9 @@ def _sample_images(
     size: tuple[int, int],
 ) -> Tensor:
     if settings.randaugment:
-        images = _change_each(images, "RandAugment", draws[:, 8], num_ops=2, magnitude=settings.randaugment)
+        from finesight.data.randaugment import randaugment
+
+        images = randaugment(images, settings.randaugment, _seeds(draws[:, 8]))
     pixels = images.float()
     whole = preprocessing.fit == "native"
     seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
@@ -106,7 +108,9 @@ def _sample_images(
     if settings.colour:
         pixels = _colour(pixels, settings.colour, draws[:, 5:8])
     if settings.erase:
-        pixels = _change_each(pixels, "RandomErasing", draws[:, 9], p=settings.erase, value=[127.5])
+        from finesight.data.randaugment import erase
+
+        pixels = erase(pixels, settings.erase, _seeds(draws[:, 9]))
     return normalise(pixels, preprocessing)
 
 
@@ -131,10 +135,11 @@ def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: T
     num_classes = len(class_counts)
     flat = masks.flatten(1).long().clamp(max=num_classes)
     present = torch.zeros(len(flat), num_classes + 1, dtype=torch.bool, device=flat.device).scatter_(1, flat, True)
-    frequency = class_counts.to(flat.device).float().masked_fill(class_counts.to(flat.device) == 0, torch.inf)
+    frequencies = class_counts.float().masked_fill(class_counts == 0, torch.inf)
+    frequency = constant(tuple(frequencies.tolist()), flat.device)
     rarest = frequency.where(present[:, :num_classes], torch.inf).argmin(1)
     hits = (flat == rarest[:, None]).int().cumsum(1)  # the k-th pixel of the class is where this reaches k
-    draws = draws.to(flat.device)
+    draws = send(draws, flat.device)
     wanted = (draws[:, 11:12] * hits[:, -1:]).int() + 1
     where = torch.searchsorted(hits, wanted).squeeze(1).clamp(max=flat.shape[1] - 1)
     column, row = where % masks.shape[2], where // masks.shape[2]
@@ -175,8 +180,7 @@ def cut_centre(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """(pixels / 255 - mean) / std, channels_last. pixels: float (n, 3, h, w) in 0-255."""
-    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(3, 1, 1) * 255
-    std = torch.tensor(preprocessing.std, device=pixels.device).view(3, 1, 1) * 255
+    mean, std = (constant(each, pixels.device).view(3, 1, 1) * 255 for each in (preprocessing.mean, preprocessing.std))
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
@@ -239,22 +243,16 @@ def _affine(
 
 def _colour(pixels: Tensor, strength: float, draws: Tensor) -> Tensor:
     """Brightness, contrast and saturation by factors in 1 ± strength. pixels 0-255."""
-    brightness, contrast, saturation = (1 + strength * (2 * draws.to(pixels.device).T - 1)).view(3, -1, 1, 1, 1)
+    brightness, contrast, saturation = (1 + strength * (2 * send(draws, pixels.device).T - 1)).view(3, -1, 1, 1, 1)
     pixels = pixels * brightness
-    grey = (pixels * pixels.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    grey = (pixels * constant(LUMA, pixels.device).view(3, 1, 1)).sum(1, keepdim=True)
     pixels = grey + (pixels - grey) * saturation
     mean = grey.mean((2, 3), keepdim=True)
     coloured: Tensor = (mean + (pixels - mean) * contrast).clamp_(0, 255)
     return coloured
 
 
-def _change_each(images: Tensor, change: str, draws: Tensor, **options: Any) -> Tensor:
-    """Each image by a transform of torchvision, which draws from torch's generator: its own number seeds that."""
-    from torchvision.transforms import v2
-
-    transform = getattr(v2, change)(**options)
-    changed = []
-    for image, draw in zip(images, draws, strict=True):
-        torch.manual_seed(int(draw.item() * 2**24))
-        changed.append(transform(image))
-    return torch.stack(changed)
+def _seeds(draws: Tensor) -> list[int]:
+    """A seed for torch's generator of each image, from its number in [0, 1)."""
+    seeds: list[int] = (draws * 2**24).long().tolist()
+    return seeds

@@ -10,6 +10,7 @@ from finesight.classes import IGNORE_INDEX
 from finesight.metrics.boundary import boundary_iou
 from finesight.metrics.classification import name_scores
 from finesight.metrics.confusion import accuracy, frequency_weighted_iou, iou, mean_iou, mean_score, recall
+from finesight.metrics.counting import count_numbers
 
 
 def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -38,8 +39,7 @@ def count_pixels(targets: Tensor, predictions: Tensor, num_classes: int) -> Tens
     small = torch.uint8 if cells <= 256 else torch.int32  # counting is bound by memory
     truth = torch.where(targets == IGNORE_INDEX, num_classes, targets).to(small)
     codes = (truth * num_classes + predictions.to(small)).flatten(1)
-    counts = torch.stack([torch.bincount(code, minlength=cells) for code in codes])
-    return counts.view(len(targets), num_classes + 1, num_classes)
+    return count_numbers(codes, cells).view(len(targets), num_classes + 1, num_classes)
 
 
 def fold_unknown(counts: Tensor, unknown: int | None) -> Tensor:

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from finesight import distributed
 from finesight.classes import IGNORE_INDEX
+from finesight.data.transfer import constant
 from finesight.errors import ConfigError, DataError, suggest
+from finesight.metrics.counting import count_numbers
 
 NEVER = -1  # an index no target has
 LOVASZ_LEVELS = 1 << 14  # of error that are distinguished; their counts fit into a processor's cache
@@ -31,7 +33,7 @@ def cross_entropy(
     probabilities of 0 and 1 are the same loss as classes. An image's class is never ignored: index 255 is a class like
     any other where there are so many.
     """
-    weights = None if weights is None else weights.to(logits.device, torch.float32)
+    weights = _place(weights, logits.device)
     rows, aims = logits.float(), targets
     if logits.ndim > 2 and torch.are_deterministic_algorithms_enabled():  # CUDA adds masks up in any order, rows in one
         rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
@@ -40,7 +42,7 @@ def cross_entropy(
         probabilities = targets.float()
         return _divide(
             loss(probabilities),
-            probabilities.new_tensor(len(probabilities)) if weights is None else (probabilities @ weights).sum(),
+            probabilities.new_full((), len(probabilities)) if weights is None else (probabilities @ weights).sum(),
         )
     total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
     return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
@@ -48,7 +50,7 @@ def cross_entropy(
 
 def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gamma: float = 2.0) -> Tensor:
     """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
-    weights = None if weights is None else weights.to(logits.device, torch.float32)
+    weights = _place(weights, logits.device)
     valid = _valid(logits, targets)
     known = targets.where(valid, 0)
     log_p = logits.float().log_softmax(1).gather(1, known.unsqueeze(1)).squeeze(1)
@@ -96,8 +98,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     place += torch.arange(num_classes, dtype=torch.int32, device=p.device)[:, None] * LOVASZ_LEVELS
     place.masked_fill_(left_out, nowhere).scatter_(1, truth, hit)
     own_wanted, own_all = (
-        torch.bincount(each.flatten(), minlength=nowhere + 1)[:-1].view(num_classes, LOVASZ_LEVELS)
-        for each in (hit, place)
+        count_numbers(each.view(1, -1), nowhere + 1)[0, :-1].view(num_classes, LOVASZ_LEVELS) for each in (hit, place)
     )
     wanted, others = (distributed.all_reduce_sum(own_wanted), distributed.all_reduce_sum(own_all - own_wanted))
     right, wrong = (each.cumsum(1) - each / 2 for each in (wanted.double(), others.double()))
@@ -176,6 +177,11 @@ def class_weights(counts: Tensor, kind: Literal["none", "inverse", "effective"])
     weights = torch.zeros(len(counts), dtype=torch.float64)
     weights[occurs] = 1 / present
     return (weights / weights[occurs].mean()).float()
+
+
+def _place(weights: Tensor | None, device: torch.device) -> Tensor | None:
+    """float32 (C,), the same tensor each time."""
+    return None if weights is None else constant(tuple(weights.tolist()), device)
 
 
 def _valid(logits: Tensor, targets: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from finesight import distributed
+from finesight.data.transfer import constant
 from finesight.errors import ConfigError, suggest
 from finesight.task import Loss
 
@@ -40,11 +41,12 @@ def parse_loss(name: str, label_smoothing: float = 0.0, weights: Tensor | None =
         hint = suggest(name, LOSSES, f"Choose one of: {', '.join(LOSSES)}.")
         raise ConfigError(f"No loss {name!r} for several labels per image. {hint}")
     measure = LOSSES[name]
+    values = None if weights is None else tuple(weights.tolist())
 
     def loss(logits: Tensor, targets: Tensor) -> Tensor:
         truth = targets.float() * (1 - label_smoothing) + label_smoothing / 2
-        each = measure(logits.float(), truth, None if weights is None else weights.to(logits.device))
-        total = distributed.all_reduce_sum(torch.stack([each.sum(), each.new_tensor(each.numel())]))
+        each = measure(logits.float(), truth, None if values is None else constant(values, logits.device))
+        total = distributed.all_reduce_sum(torch.stack([each.sum(), each.new_full((), each.numel())]))
         return total[0] / total[1]
 
     return loss
