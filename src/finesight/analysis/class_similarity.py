@@ -23,7 +23,7 @@ from finesight.analysis.class_similarity_result import (
     SimilarPair,
     Stability,
 )
-from finesight.analysis.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
+from finesight.analysis.distance import EXACT, Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.analysis.projection_methods import project
 from finesight.analysis.wording import label_class
 from finesight.progress import progress_bar
@@ -31,6 +31,7 @@ from finesight.progress import progress_bar
 NEIGHBOURS = 10
 SIMILAR, SIMILAR_AT_LEAST, TIMES_AVERAGE = 0.10, 0.05, 10.0
 NUM_EXAMPLES = 4  # images per class and group
+MOST_COMPARED = 5_000  # images of each side among which they are searched, where there are more than EXACT
 NUM_PAIRS = 10
 PERMUTATIONS = 2000
 # Stability is checked on t-SNE projections of (perplexity, seed), a second each.
@@ -188,10 +189,17 @@ def _describe_group(
 
 def _find_examples(c: int, group: Indices, features: Floats, targets: Indices, keys: Sequence[str]) -> tuple[str, ...]:
     """Keys of the images of class c that are most similar to an image of another class of the group."""
-    own = np.flatnonzero(targets == c)
-    others = np.flatnonzero(np.isin(targets, group) & (targets != c))
+    own, others = np.flatnonzero(targets == c), np.flatnonzero(np.isin(targets, group) & (targets != c))
+    if len(targets) > EXACT:  # all pairs would be too many
+        own, others = _thin(own), _thin(others)
     nearest = (features[own] @ features[others].T).max(1)
     return tuple(str(keys[image]) for image in own[np.argsort(-nearest, kind="stable")[:NUM_EXAMPLES]])
+
+
+def _thin(rows: Indices, most: int = MOST_COMPARED) -> Indices:
+    """At most so many of them, evenly."""
+    thinned: Indices = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int)]
+    return thinned
 
 
 def _most_similar_pairs(
@@ -272,6 +280,5 @@ def check_stability(
 
 def choose_images(targets: Indices, most: int) -> Indices:
     """Indices of at most `most` images, evenly from all classes."""
-    by_class = np.argsort(targets, kind="stable")
-    chosen: Indices = np.sort(by_class[np.linspace(0, len(targets) - 1, min(len(targets), most)).round().astype(int)])
+    chosen: Indices = np.sort(_thin(np.argsort(targets, kind="stable"), most))
     return chosen

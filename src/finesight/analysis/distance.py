@@ -1,29 +1,43 @@
-"""Exact nearest neighbours: deterministic, and fast enough for tens of thousands of images."""
+"""Nearest neighbours of images: exact for tens of thousands of images, approximate for more."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from finesight.analysis.neighbour_search import SAMPLE, Found, Queries, search_exactly, search_in_cells
+from finesight.progress import say
+
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.int64]
 
-BLOCK = 1024  # queries at a time: bounds memory at BLOCK x n distances
+EXACT = 20_000  # queries up to which the search is exact: all pairs of so many take half a minute of a core
+
+
+class Nearest(NamedTuple):
+    """Indices and distances (queries, k), nearest first.
+
+    recall: fraction of the true neighbours found, measured on a sample; None where the search was exact.
+    """
+
+    indices: Indices
+    distances: Floats
+    recall: float | None
+
+    @property
+    def how(self) -> str:
+        return describe_search(self.recall)
+
+
+def describe_search(recall: float | None) -> str:
+    """`exact`, or how near to that."""
+    return "exact" if recall is None else f"approximate (recall {recall:.3f} measured on a sample of {SAMPLE:,})"
 
 
 def find_nearest(points: Floats, k: int, queries: Indices | None = None, groups: Indices | None = None) -> Indices:
-    """Indices of the k nearest other points (Euclidean), nearest first: (queries, k).
-
-    points: (n, d) with n > k. queries: indices of the points to search for; None: all. groups: (n,); points of
-    one group are not neighbours of each other, and k is at most `most_neighbours`.
-    """
-    if groups is None:
-        return measure_nearest(points, k, queries)[0]
-    cloud, group = _centre(points), torch.from_numpy(groups)
-    asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
-    return _search(cloud[asked], cloud, k, lambda block: group[asked[block]][:, None] == group)[0]
+    """Indices of the k nearest other points (Euclidean), nearest first: (queries, k); see `measure_nearest`."""
+    return measure_nearest(points, k, queries, groups).indices
 
 
 def most_neighbours(groups: Indices) -> int:
@@ -31,17 +45,25 @@ def most_neighbours(groups: Indices) -> int:
     return len(groups) - int(np.unique(groups, return_counts=True)[1].max(initial=0))
 
 
-def measure_nearest(points: Floats, k: int, queries: Indices | None = None) -> tuple[Indices, Floats]:
-    """As `find_nearest`, with the distances: both (queries, k)."""
+def measure_nearest(
+    points: Floats, k: int, queries: Indices | None = None, groups: Indices | None = None
+) -> Nearest:
+    """The k nearest other points, Euclidean. Of more than EXACT queries the search is approximate, and says so.
+
+    points: (n, d) with n > k. queries: indices of the points to search for; None: all. groups: (n,); points of
+    one group are not neighbours of each other, and k is at most `most_neighbours`.
+    """
     cloud = _centre(points)
-    asked = torch.arange(len(cloud)) if queries is None else torch.from_numpy(queries)
-    return _search(cloud[asked], cloud, k, lambda block: (torch.arange(len(asked[block])), asked[block]))
+    group = torch.arange(len(cloud)) if groups is None else torch.from_numpy(groups)
+    asked = slice(None) if queries is None else torch.from_numpy(queries)
+    return _search(Queries(cloud[asked], cloud, k, group[asked], group))
 
 
-def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> tuple[Indices, Floats]:
-    """Indices and distances of the k points (n, d) that lie nearest to each of the new ones (m, d): both (m, k)."""
+def measure_nearest_of_new(points: Floats, new: Floats, k: int) -> Nearest:
+    """The k points (n, d) that lie nearest to each of the new ones (m, d)."""
     both = _centre(np.concatenate([points, new]))
-    return _search(both[len(points) :], both[: len(points)], k)
+    cloud, rows = both[: len(points)], both[len(points) :]
+    return _search(Queries(rows, cloud, k, torch.full((len(rows),), -1), torch.arange(len(cloud))))
 
 
 def _centre(points: Floats) -> torch.Tensor:
@@ -50,21 +72,12 @@ def _centre(points: Floats) -> torch.Tensor:
     return cloud - cloud.mean(0)
 
 
-def _search(
-    asked: torch.Tensor, cloud: torch.Tensor, k: int, exclude: Callable[[slice], Any] | None = None
-) -> tuple[Indices, Floats]:
-    """exclude: of a block of queries, the index of the distances (block, n) that do not count."""
-    few_dimensions = cloud.shape[1] <= 8  # where the direct formula is cheap, and exact
-    mode = "donot_use_mm_for_euclid_dist" if few_dimensions else "use_mm_for_euclid_dist"
-    indices, lengths = np.empty((len(asked), k), np.int64), np.empty((len(asked), k), np.float32)
-    for start in range(0, len(asked), BLOCK):
-        block = slice(start, start + BLOCK)
-        distances = torch.cdist(asked[block], cloud, compute_mode=mode)  # (block, n)
-        if exclude is not None:
-            distances[exclude(block)] = float("inf")
-        nearest = distances.topk(k, largest=False)
-        indices[block], lengths[block] = nearest.indices, nearest.values
-    return indices, lengths
+def _search(queries: Queries) -> Nearest:
+    found: Found = (search_in_cells if len(queries.rows) > EXACT else search_exactly)(queries)
+    nearest = Nearest(found.indices.numpy(), found.distances.numpy(), found.recall)
+    if nearest.recall is not None:
+        say(f"The {queries.k} nearest neighbours of {len(queries.rows):,} points are {nearest.how}.")
+    return nearest
 
 
 def normalise_rows(features: Floats) -> Floats:

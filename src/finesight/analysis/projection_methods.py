@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from finesight.analysis.distance import Floats, Indices, measure_nearest, measure_nearest_of_new
+from finesight.analysis.distance import Floats, Indices, Nearest, measure_nearest, measure_nearest_of_new
 from finesight.analysis.projection import Projection
 from finesight.errors import ConfigError, DataError, suggest
 
@@ -86,10 +86,11 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Projection:
     settings = _limit_perplexity(options.perplexity or 30.0, len(features))
     start = reduced if options.start is None else options.start
     steps = LARGE_STEPS if is_large else STEPS
+    affinities, neighbours = _affinities(reduced, settings["perplexity"])
     with _quiet():
         embedding = openTSNE.TSNEEmbedding(
             _start(start, spread=1e-4),
-            _affinities(reduced, settings["perplexity"]),
+            affinities,
             n_jobs=_count_jobs(reduced),
             random_state=seed,
             negative_gradient_method="fft" if is_large else "bh",
@@ -106,7 +107,7 @@ def tsne_with_opentsne(features: Floats, options: Options) -> Projection:
         "learning_rate": "images / exaggeration",
         "early_exaggeration": 12,
         "iterations": [EXAGGERATED, *(iterations for iterations, _ in steps)],
-        "neighbours": "exact, Euclidean",
+        "neighbours": f"{neighbours}, Euclidean",
         "version": importlib.metadata.version("openTSNE"),
     }
     return Projection(np.asarray(embedding, dtype=np.float32), "tsne", "opentsne", settings, mean, components)
@@ -192,7 +193,7 @@ def place(projection: Projection, train_features: Floats, new_features: Floats) 
 
     centre = (projection.points.max(0) + projection.points.min(0)) / 2  # transform() centres the projection there
     with _quiet():
-        affinities = _affinities(train_features, projection.settings["perplexity"])
+        affinities, _ = _affinities(train_features, projection.settings["perplexity"])
         embedding = openTSNE.TSNEEmbedding(
             projection.points, affinities, n_jobs=_count_jobs(train_features), random_state=0
         )
@@ -232,25 +233,27 @@ def _limit_perplexity(requested: float, num_images: int) -> dict[str, Any]:
     return {"perplexity": allowed, "note": note}
 
 
-def _affinities(features: Floats, perplexity: float) -> Any:
-    """openTSNE's similarities, from exact nearest neighbours."""
+def _affinities(features: Floats, perplexity: float) -> tuple[Any, str]:
+    """openTSNE's similarities, and how their nearest neighbours were searched."""
     from openTSNE.affinity import PerplexityBasedNN
     from openTSNE.nearest_neighbors import KNNIndex
 
+    found: Nearest = measure_nearest(features, min(len(features) - 1, int(3 * perplexity)))
+
     class Neighbours(KNNIndex):  # type: ignore[misc]
-        def __init__(self, k: int) -> None:
-            self.k, self.n_samples = k, len(features)
+        def __init__(self) -> None:
+            self.k, self.n_samples = found.indices.shape[1], len(features)
 
         def build(self) -> tuple[Indices, Floats]:
-            indices, distances = measure_nearest(features, self.k)
-            return indices, distances.astype(np.float64)
+            return found.indices, found.distances.astype(np.float64)
 
         def query(self, query: Floats, k: int) -> tuple[Indices, Floats]:
-            indices, distances = measure_nearest_of_new(features, query, k)
-            return indices, distances.astype(np.float64)
+            near = measure_nearest_of_new(features, query, k)
+            return near.indices, near.distances.astype(np.float64)
 
-    k = min(len(features) - 1, int(3 * perplexity))
-    return PerplexityBasedNN(perplexity=perplexity, knn_index=Neighbours(k), n_jobs=_count_jobs(features))
+    with _quiet():
+        made = PerplexityBasedNN(perplexity=perplexity, knn_index=Neighbours(), n_jobs=_count_jobs(features))
+    return made, found.how
 
 
 def _count_jobs(features: Floats) -> int:
