@@ -45,9 +45,7 @@ def most_neighbours(groups: Indices) -> int:
     return len(groups) - int(np.unique(groups, return_counts=True)[1].max(initial=0))
 
 
-def measure_nearest(
-    points: Floats, k: int, queries: Indices | None = None, groups: Indices | None = None
-) -> Nearest:
+def measure_nearest(points: Floats, k: int, queries: Indices | None = None, groups: Indices | None = None) -> Nearest:
     """The k nearest other points, Euclidean. Of more than EXACT queries the search is approximate, and says so.
 
     points: (n, d) with n > k. queries: indices of the points to search for; None: all. groups: (n,); points of
