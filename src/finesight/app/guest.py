@@ -9,7 +9,7 @@ import os
 import random
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
@@ -74,8 +74,11 @@ def _remember_torch(after: ExitStack) -> None:
     after.callback(
         torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled(), warn_only=warn_only
     )
-    for owner, name in ((torch.utils.deterministic, "fill_uninitialized_memory"), (torch.backends.cudnn, "benchmark")):
-        after.callback(setattr, owner, name, getattr(owner, name))
+    cudnn = torch.backends.cudnn
+    flags = ((torch.utils.deterministic, "fill_uninitialized_memory"), (cudnn, "benchmark"), (cudnn, "allow_tf32"))
+    for owner, name in flags:
+        with suppress(RuntimeError):  # torch reads no allow_tf32 where a caller has set it by its newer name
+            after.callback(setattr, owner, name, getattr(owner, name))
 
 
 def _restore_environment(before: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from finesight.config import CheckpointSettings, Settings
 from finesight.data.leftovers import quote_some
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset
+from finesight.data.resident import make_resident
 from finesight.data.sufficiency import Amount, find_shortage
 from finesight.errors import ConfigError, DataError, suggest
 from finesight.models.contract import Model
@@ -29,7 +30,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
     """A job whose settings hold what was decided. pretrained=False: weights will come from a checkpoint."""
     if not settings.data.root:
         raise ConfigError("No data: name the folder or CSV file with your images, --data PATH.")
-    machine = Machine.resolve(settings.machine)
+    machine = Machine.resolve(settings.machine, to_train=True)
     listing = list_data(settings, run)
     task, classes = task_of(listing), listing.classes
     task.check(settings)
@@ -49,7 +50,7 @@ def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) 
         model=model,
         machine=machine,
         loss=task.make_loss(settings.loss, class_counts, classes),
-        train=train,
+        train=make_resident(train, machine.device),
         val=val,
         class_counts=class_counts,
         rule=listing.rule,

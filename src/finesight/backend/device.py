@@ -28,10 +28,11 @@ class Machine:
     workarounds: tuple[str, ...] = ()  # names of WORKAROUNDS
 
     @classmethod
-    def resolve(cls, settings: MachineSettings) -> "Machine":
+    def resolve(cls, settings: MachineSettings, to_train: bool = False) -> "Machine":
         """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there.
 
-        Several ranks on a machine take a GPU each, or divide its cores.
+        Several ranks on a machine take a GPU each, or divide its cores. to_train: on CUDA the fastest convolutions are
+        found by trying them. Predictions take cuDNN's own choice, which is the same in every process.
         """
         if settings.threads or distributed.world_size() > 1:
             torch.set_num_threads(settings.threads or distributed.num_cores())
@@ -51,6 +52,8 @@ class Machine:
             _keep_freed_memory()
         elif settings.deterministic:
             _make_deterministic(device)
+        if device.type == "cuda":
+            _set_up_cudnn(tries_all=to_train and not settings.deterministic)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         precision = fastest if settings.precision == "auto" else settings.precision
         needed = list_needed(precision) if device.type == "cpu" and settings.workarounds else ()
@@ -92,6 +95,7 @@ class Machine:
             "device_name": name,
             "precision": self.precision,
             "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
+            "tf32": self.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
             "channels_last": self.channels_last,
             "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
@@ -135,7 +139,27 @@ def _make_deterministic(device: torch.device) -> None:
         raise ConfigError(f"machine.deterministic is for cuda; {device.type} has no such mode. Set it to false.")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # a property of a module
-    torch.backends.cudnn.benchmark = False  # its choice among algorithms depends on what else runs
+
+
+def _set_up_cudnn(tries_all: bool) -> None:
+    """tries_all: times every algorithm at each new shape; its choice then depends on what else runs.
+
+    TF32 is off, as float32 means float32: torch's default computes convolutions in TF32, which keeps 10 of 23 bits. In
+    bf16 it would gain nothing: what autocast leaves in float32 are losses, statistics and places of pixels.
+    """
+    torch.backends.cudnn.benchmark = tries_all
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def compile_network(network: nn.Module, device: torch.device) -> None:
+    """torch.compile, in place. On CUDA with graphs: a pass is one launch in the place of hundreds.
+
+    dynamic=False: each shape has its own graph, of which a training has few; else the second one makes slower kernels.
+    """
+    if device.type == "cuda":
+        network.compile(mode="reduce-overhead", dynamic=False)
+    else:
+        network.compile()
 
 
 def _keep_freed_memory() -> None:

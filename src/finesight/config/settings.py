@@ -206,7 +206,8 @@ class MachineSettings:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Precision of the network; losses stay in float32. auto: bf16 if the processor has instructions for it."""
+    """Precision of the network; losses stay in float32. auto: bf16 if the processor has instructions for it. fp32 on
+    CUDA is float32, never TF32."""
     channels_last: bool = True
     """Memory layout NHWC: faster convolutions on CPUs and on tensor cores."""
     threads: Annotated[int, Ge(0), Le(4096)] = 0
@@ -214,9 +215,11 @@ class MachineSettings:
     sync_norm: bool = False
     """torchrun: batch normalisation over the whole batch instead of each rank's shard. Slower."""
     compile: bool = False
-    """torch.compile. Its compile time pays off in long runs only."""
+    """torch.compile. Its compile time pays off in long runs only. CUDA: with graphs, which shorten steps that are too
+    small to keep the GPU busy, and take more memory. Untested on CUDA."""
     deterministic: bool = False
-    """CUDA: bit-identical repetitions, at some cost in speed. A CPU's always are."""
+    """CUDA: bit-identical repetitions, at some cost in speed; false: the fastest algorithms are found by trying
+    (cudnn.benchmark). A CPU's repetitions always are identical."""
     workarounds: bool = True
     """CPU: avoid known faults of oneDNN (see docs/upstream.md). false: torch's own kernels everywhere."""
 

@@ -5,7 +5,9 @@ import os
 import signal
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ from finesight.errors import DataError, FinesightError
 from finesight.progress import say
 
 MOST_PIXELS = 64 * 512 * 512  # in an evaluation batch
+THREAD_AHEAD = 2  # batches in pinned memory, beside the one in use
 MAX_DEATHS = 3  # of reading processes without a batch between them
 
 
@@ -67,6 +70,7 @@ class ImageDataset(Dataset[Batch]):
     """
 
     sizes: tuple[tuple[int, int], ...] | None = None
+    is_resident = False  # whether batches come from the device that uses them
 
     def __init__(
         self, pixels: Pixels, targets: Targets, keys: Sequence[str], sizes: Sequence[tuple[int, int]] | None = None
@@ -143,8 +147,15 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Reads the batches in order, `workers` processes ahead. A process that dies is replaced; no batch is lost.
 
-    Raises what reading raises, such as UnreadableImage, and DataError where processes die again and again.
+    pin_memory: for copies that a GPU need not be waited for; without workers a thread then reads ahead. Raises what
+    reading raises, such as UnreadableImage, and DataError where processes die again and again.
     """
+    if dataset.is_resident:
+        yield from map(dataset.__getitems__, batches)
+        return
+    if pin_memory and not workers:
+        yield from _read_in_thread(dataset, batches)
+        return
     done, deaths = 0, 0
     while done < len(batches):
         try:
@@ -160,6 +171,22 @@ def load_batches(
                     f"{workers} of them. Set data.workers = 0."
                 ) from None
             say("Note: a process that reads images was killed; it is replaced, and nothing is lost.")
+
+
+def _read_in_thread(dataset: ImageDataset, batches: list[list[int]]) -> Iterator[Batch]:
+    """Pinned batches, THREAD_AHEAD of them ready while a step is launched. Their buffers are torch's, used again."""
+
+    def read(indices: list[int]) -> Batch:
+        return dataset.__getitems__(indices).pin_memory()
+
+    reader = ThreadPoolExecutor(1, "read-ahead")
+    try:
+        ahead = deque(reader.submit(read, indices) for indices in batches[:THREAD_AHEAD])
+        for number in range(len(batches)):
+            ahead.extend(reader.submit(read, each) for each in batches[number + THREAD_AHEAD :][:1])
+            yield ahead.popleft().result()
+    finally:
+        reader.shutdown(cancel_futures=True)
 
 
 def _read_ahead(dataset: ImageDataset, batches: list[list[int]], workers: int, pin_memory: bool) -> Iterator[Batch]:

@@ -101,7 +101,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
         count_numbers(each.view(1, -1), nowhere + 1)[0, :-1].view(num_classes, LOVASZ_LEVELS) for each in (hit, place)
     )
     wanted, others = (distributed.all_reduce_sum(own_wanted), distributed.all_reduce_sum(own_all - own_wanted))
-    right, wrong = (each.cumsum(1) - each / 2 for each in (wanted.double(), others.double()))
+    right, wrong = (each.cumsum(1) - each.double() / 2 for each in (wanted, others))  # sums of integers are exact
     occurs = wanted.sum(1, keepdim=True)
     union = occurs + others.cumsum(1)
     unions = ((union - others) * union).clamp(min=1)

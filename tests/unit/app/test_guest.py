@@ -28,7 +28,7 @@ def look_at_process() -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "fill": torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
-        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "cudnn": [getattr(torch.backends.cudnn, name) for name in ("benchmark", "deterministic", "allow_tf32")],
         "grad": torch.is_grad_enabled(),
         "dtype": torch.get_default_dtype(),
         "environment": dict(os.environ),

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from finesight.backend.device import Machine
+from finesight.app.guest import unchanged_process
+from finesight.backend.device import Machine, _set_up_cudnn, compile_network
 from finesight.config import MachineSettings
 
 
@@ -79,3 +80,22 @@ def test_maps_of_one_pixel_have_gradients_in_bf16() -> None:
         border[:, :, 1, 1] = 0
         assert not border.any()
         assert weight.grad[:, :, 1, 1].any()
+
+
+@pytest.mark.parametrize("tries_all", [False, True])
+def test_float32_is_never_tf32_on_cuda(tries_all: bool) -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.allow_tf32
+    with unchanged_process():
+        _set_up_cudnn(tries_all)
+        assert (cudnn.benchmark, cudnn.allow_tf32) == (tries_all, False)
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert (cudnn.benchmark, cudnn.allow_tf32) == before
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cpu", {}), ("cuda", {"mode": "reduce-overhead", "dynamic": False})])
+def test_graphs_are_for_cuda(monkeypatch: pytest.MonkeyPatch, device: str, expected: dict[str, object]) -> None:
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(nn.Module, "compile", lambda network, **options: asked.append(options))
+    compile_network(nn.Linear(1, 1), torch.device(device))
+    assert asked == [expected]
