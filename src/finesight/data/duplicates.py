@@ -16,7 +16,9 @@ from finesight.config import PixelScale
 from finesight.data.images.image import Progress, UnreadableImage, read_image
 from finesight.data.images.scaling import AS_STORED
 from finesight.data.sample import Item
+from finesight.data.sketches import Sketches
 from finesight.data.threads import map_in_threads
+from finesight.progress import say
 
 SIDE = 16  # of a thumbnail
 # Looked at on 25,000 images of 32 px: of the 118 pairs from 0.96 up, 109 are one photograph twice and nine things of
@@ -27,7 +29,12 @@ NEAR = 0.96
 MIN_CONTRAST = 2.0  # standard deviation in levels; what is flatter has no motif to compare, only noise
 COARSE = 4  # side of the thumbnail's thumbnail, which is compared first
 BLOCK = 256  # images compared at once with all others
+EXACT_UP_TO = 10_000  # images; of more not all pairs are compared
+SKETCHED = 4096  # images sketched at once
+MANY = 0.02  # fraction of a block's pairs that coarse numbers leave, from which on comparing all is quicker
+ROUNDING = 1e-4
 MAX_PAIRS = 100_000  # after which the search for near pairs ends: nobody reads on
+Near = tuple[np.ndarray, np.ndarray, np.ndarray]  # indices of one and other, one < other, and their similarity
 
 
 @dataclass(frozen=True)
@@ -97,41 +104,79 @@ def match_fingerprints(prints: dict[str, Fingerprint]) -> list[Duplicates]:
 
 
 def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
-    """(one, other, similarity) of all pairs that are near.
-
-    Shrinking is a projection, which can only bring two closer: what is far apart when coarse is far apart. So all pairs
-    are compared by 48 numbers, and few by 768; none is lost.
-    """
-    if len(thumbnails) < 2:
+    """(one, other, similarity) of all pairs that are near. What has too little contrast is shorter than NEAR, and so
+    is its product with any vector: it is like nothing."""
+    packed = np.stack(thumbnails) if thumbnails else np.empty((0, SIDE, SIDE, 3), np.uint8)
+    blocks = (packed[start : start + BLOCK] for start in range(0, len(packed), BLOCK))
+    long = [np.linalg.norm(_normalise(block), axis=1) >= NEAR for block in blocks]
+    rows = np.flatnonzero(np.concatenate(long)) if long else np.empty(0, np.int64)
+    if len(rows) < 2:
         return []
-    packed = np.stack(thumbnails)
-    coarse = np.concatenate([_shrink(_normalise(packed[i : i + BLOCK])) for i in range(0, len(packed), BLOCK)])
-    pairs: list[tuple[int, int, float]] = []
-    for one, other in _candidates(coarse):
-        similarity = np.einsum("ij,ij->i", _normalise(packed[one]), _normalise(packed[other]))
-        for place in np.flatnonzero(similarity >= NEAR):
-            pairs.append((int(one[place]), int(other[place]), float(similarity[place])))
+    search = _sort_sketches if len(rows) > EXACT_UP_TO else _compare_all
+    if len(rows) > EXACT_UP_TO:
+        say(f"Note: near copies among {len(rows):,} images are searched by sketches, which may miss a few.")
+    pairs: dict[tuple[int, int], float] = {}
+    for one, other, similarity in search(packed[rows] if len(rows) < len(packed) else packed):
+        kept = zip(rows[one].tolist(), rows[other].tolist(), strict=True)
+        pairs.update(zip(kept, similarity.tolist(), strict=True))
         if len(pairs) >= MAX_PAIRS:
+            say(f"Note: the search for near copies ended at {len(pairs):,} pairs; there may be more.")
             break
-    return pairs
+    return [(*pair, pairs[pair]) for pair in sorted(pairs)]
 
 
-def _candidates(coarse: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices (one, other) of pairs, one < other, whose coarse thumbnails are no farther apart than near ones can be.
+def _compare_all(packed: np.ndarray) -> Iterator[Near]:
+    """Shrinking is a projection, which can only bring two closer: what is far apart when coarse is far apart. So all
+    pairs are compared by 48 numbers, and few by 768; none is lost. Where coarse numbers tell little apart, as of fine
+    textures, the rest of a block is compared at once."""
+    coarse = np.concatenate([_shrink(_normalise(packed[i : i + BLOCK])) for i in range(0, len(packed), BLOCK)])
+    lengths = np.einsum("ij,ij->i", coarse, coarse)
+    for start in range(0, len(coarse), BLOCK):
+        close = _are_close(coarse, lengths, start)
+        if close.sum() > MANY * close.size:
+            yield from _compare_block(packed, start)
+            continue
+        one, other = np.nonzero(close)
+        yield from _measure(packed, one + start, other + start)
+
+
+def _are_close(coarse: np.ndarray, lengths: np.ndarray, start: int) -> np.ndarray:
+    """bool (BLOCK, n - start): pairs, one < other, whose coarse thumbnails are no farther apart than near ones can be.
 
     For vectors of length one |a - b|^2 = 2 - 2ab, so near ones are at most 2 - 2 NEAR apart.
     """
-    lengths = np.einsum("ij,ij->i", coarse, coarse)
-    for start in range(0, len(coarse), BLOCK):
-        rows = coarse[start : start + BLOCK]
-        apart = rows @ coarse[start:].T
-        apart *= -2
-        apart += lengths[start : start + BLOCK, None]
-        apart += lengths[None, start:]
-        one, other = np.nonzero(apart <= 2 - 2 * NEAR)
-        one, other = one[one < other] + start, other[one < other] + start
-        for part in range(0, len(one), BLOCK):
-            yield one[part : part + BLOCK], other[part : part + BLOCK]
+    apart = coarse[start : start + BLOCK] @ coarse[start:].T
+    apart *= -2
+    apart += lengths[start : start + BLOCK, None]
+    apart += lengths[None, start:]
+    return np.triu(apart <= 2 - 2 * NEAR, 1)
+
+
+def _compare_block(packed: np.ndarray, start: int) -> Iterator[Near]:
+    """All near pairs of the block at `start` with itself and what follows."""
+    rows = _normalise(packed[start : start + BLOCK])
+    for second in range(start, len(packed), BLOCK):
+        products = rows @ _normalise(packed[second : second + BLOCK]).T
+        one, other = np.nonzero(products >= NEAR - ROUNDING)
+        one, other = one + start, other + second
+        yield from _measure(packed, one[one < other], other[one < other])
+
+
+def _sort_sketches(packed: np.ndarray) -> Iterator[Near]:
+    sketches = Sketches(len(packed), SIDE * SIDE * 3)
+    for start in range(0, len(packed), SKETCHED):
+        sketches.draw(start, _normalise(packed[start : start + SKETCHED]))
+    for one, other in sketches.find_close(NEAR):
+        yield from _measure(packed, one, other)
+
+
+def _measure(packed: np.ndarray, ones: np.ndarray, others: np.ndarray) -> Iterator[Near]:
+    """Those of the pairs that are near, some at a time."""
+    for start in range(0, len(ones), BLOCK):
+        one, other = ones[start : start + BLOCK], others[start : start + BLOCK]
+        similarity = np.einsum("ij,ij->i", _normalise(packed[one]), _normalise(packed[other]))
+        near = similarity >= NEAR
+        yield one[near], other[near], similarity[near]
 
 
 def _normalise(thumbnails: np.ndarray) -> np.ndarray:

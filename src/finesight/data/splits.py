@@ -68,8 +68,13 @@ def _join(links: Iterable[Iterable[str]]) -> dict[str, set[str]]:
     """The keys that each key is linked with, directly or through others, and itself."""
     groups: dict[str, set[str]] = {}
     for keys in links:
-        joined = {member for key in keys for member in groups.get(key, {key})}
-        groups.update(dict.fromkeys(joined, joined))
+        keys = tuple(keys)
+        joined: set[str] = max((groups[key] for key in keys if key in groups), key=len, default=set())
+        for key in keys:
+            other = groups.get(key, {key})
+            if other is not joined:  # the smaller goes into the larger, so that a chain of n costs n log n
+                joined |= other
+                groups.update(dict.fromkeys(other, joined))
     return groups
 
 

@@ -125,3 +125,40 @@ def test_files_are_read_and_broken_ones_passed_over(tmp_path: Path) -> None:
     assert NEAR <= found[1].similarity < 1
     assert sum(told) == len(names)
     assert find_duplicates([]) == []
+
+
+def test_among_many_images_near_ones_are_found_by_sketches(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blobs of colour and fine textures, a copy of every tenth; what is found is what comparing all pairs finds."""
+    random = np.random.default_rng(0)
+    images = [paint(seed, 16) for seed in range(300)]
+    images += [random.normal(120, 12, (16, 16, 3)).clip(0, 255).astype(np.uint8) for _ in range(300)]
+    images += [(image + random.normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8) for image in images[::10]]
+    prints = {str(index): take_fingerprint(image) for index, image in enumerate(images)}
+    exact = match_fingerprints(prints)
+    assert "sketches" not in capsys.readouterr().err
+    monkeypatch.setattr(duplicates, "EXACT_UP_TO", 100)
+    assert match_fingerprints(prints) == exact
+    assert len(exact) >= 55
+    assert "sketches" in capsys.readouterr().err
+
+
+def test_fine_textures_are_not_measured_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coarse thumbnails of forest, water or radar are all close to each other: half of all pairs were measured."""
+    random = np.random.default_rng(0)
+    images = random.normal(120, 12, (600, 16, 16, 3)).clip(0, 255).astype(np.uint8)
+    measured: list[int] = []
+    measure = duplicates._measure
+    monkeypatch.setattr(duplicates, "_measure", lambda *a: (measured.append(len(a[1])), measure(*a))[1])
+    assert match_fingerprints({str(index): take_fingerprint(image) for index, image in enumerate(images)}) == []
+    assert sum(measured) < 600
+
+
+def test_the_end_of_a_search_with_too_many_pairs_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(duplicates, "MAX_PAIRS", 3)
+    frames = {str(number): np.roll(paint(0), number % 2, 0) // (1 + number / 100) for number in range(6)}
+    match(**{name: frame.astype(np.uint8) for name, frame in frames.items()})
+    assert "ended at" in capsys.readouterr().err
