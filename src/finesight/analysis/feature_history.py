@@ -13,6 +13,7 @@ from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings
 from finesight.data.loader import ImageDataset
+from finesight.data.transfer import HostRows
 from finesight.models.contract import pool
 from finesight.run import schema
 from finesight.run.files import write_atomically, write_csv
@@ -33,12 +34,12 @@ class FeatureHistory(Callback):
     samples: list[tuple[str, str]]  # (key, class id) of each row
     middle: int
     observes: bool = True
-    _features: list[Tensor] = field(default_factory=list)
-    _predictions: list[Tensor] = field(default_factory=list)
+    _features: HostRows = field(default_factory=HostRows)
+    _predictions: HostRows = field(default_factory=HostRows)
 
     def observe(self, logits: Tensor, seen: Tensor) -> None:
-        self._features.append(pool(seen).float().cpu())
-        self._predictions.append(logits.argmax(1).cpu())
+        self._features.add(pool(seen).float())
+        self._predictions.add(logits.argmax(1))
 
     def end_epoch(self, epoch: int, is_last: bool) -> None:
         """If the epoch is one to keep, writes its features, and which samples they are of."""
@@ -51,13 +52,12 @@ class FeatureHistory(Callback):
                 tensors = {"features": features.contiguous(), "predictions": predictions[self.rows]}
                 write_csv(self.run.path / schema.HISTORY_SAMPLES, COLUMNS, self.samples)
                 write_atomically(self.run.path / schema.history_features(epoch), save(tensors))
-        self._features.clear()
-        self._predictions.clear()
+        self._features, self._predictions = HostRows(), HostRows()
 
 
-def _join(batches: list[Tensor]) -> Tensor:
+def _join(rows: HostRows) -> Tensor:
     """Those of all ranks, of which some may have had none."""
-    return torch.cat([batch for shard in distributed.all_gather_object(batches) for batch in shard])
+    return torch.cat([batch for shard in distributed.all_gather_object(rows.batches()) for batch in shard])
 
 
 def start_history(run: RunFolder, val: ImageDataset, classes: ClassList, settings: Settings) -> FeatureHistory | None:

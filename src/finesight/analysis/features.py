@@ -12,6 +12,7 @@ from torch import Tensor
 from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.region_features import Regions
 from finesight.data.loader import Batch, ImageDataset
+from finesight.data.transfer import HostRows
 from finesight.errors import RunError
 from finesight.inference.predictor import Predictor
 from finesight.models.contract import pool
@@ -74,17 +75,17 @@ def compute_features(
     def see(batch: Batch) -> tuple[Tensor, Tensor]:
         return predictor.features(predictor.centre(batch.images, batch.images))
 
-    features, regions, order = [], [], []
+    features, regions, order = HostRows(), [], []
     for batch, (logits, seen) in predictor.over(dataset, "Embedding", see):
         if score:
             whole = predictor.logits(batch.images) if predictor.tile(batch.images) else logits
-            score.update(whole.float().cpu(), batch.targets)
-        features.append(pool(seen).float().cpu())
+            score.update(whole.float(), batch.targets)
+        features.add(pool(seen).float())
         targets, size = predictor.centre(batch.targets, batch.images), predictor.input_size(batch.images)
         if found := average_regions(seen, targets, batch.indices, size):
             regions.append(found)
         order.extend(batch.indices.tolist())
     if score:
         score.arrange(order)
-    rows = torch.cat(features)[np.argsort(order)].numpy()
+    rows = features.join()[np.argsort(order)].numpy()
     return ComputedFeatures(rows, Regions.join(regions).arrange() if regions else None)

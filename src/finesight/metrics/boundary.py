@@ -8,6 +8,7 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.metrics.confusion import ClassScores
+from finesight.metrics.counting import count_numbers
 
 WIDTH = 0.02  # of the image's diagonal, as in the paper
 
@@ -53,8 +54,9 @@ def count_boundary(target: Tensor, prediction: Tensor, num_classes: int) -> Tens
     in_truth = near_border(target, distance) & known
     in_prediction = near_border(prediction, distance) & known
     both = in_truth & in_prediction & (target == prediction)
-    chosen = (target[both], target[in_truth], prediction[in_prediction])
-    return torch.stack([torch.bincount(classes, minlength=num_classes) for classes in chosen])
+    chosen = ((target, both), (target, in_truth), (prediction, in_prediction))
+    rows = [classes.where(wanted, num_classes).flatten() for classes, wanted in chosen]
+    return count_numbers(torch.stack(rows), num_classes + 1)[:, :-1]
 
 
 def boundary_iou(counts: Tensor, classes: list[int]) -> ClassScores:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from finesight.classes import ClassList
+from finesight.data.transfer import HostRows
 from finesight.run import schema
 from finesight.run.files import write_csv, write_tensors
 from finesight.task import Score
@@ -19,30 +20,31 @@ COLUMNS = ("key", "target", "prediction", "confidence")  # of predictions.csv
 class ImageScore(Score):
     def __init__(self, classes: ClassList) -> None:
         self.classes = classes
-        self._logits: list[Tensor] = []
-        self._targets: list[Tensor] = []
+        self._logits = HostRows()
+        self._targets = HostRows()
 
     @property
     def logits(self) -> Tensor:
         """float32 (n, C)."""
-        return torch.cat(self._logits)
+        return self._logits.join()
 
     @property
     def targets(self) -> Tensor:
         """(n, …), as the task's."""
-        return torch.cat(self._targets)
+        return self._targets.join()
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
-        self._logits.append(logits.detach().float().cpu())
-        self._targets.append(targets.cpu())
+        self._logits.add(logits.detach().float())
+        self._targets.add(targets)
 
     def extend(self, other: "ImageScore") -> None:
-        self._logits += other._logits
-        self._targets += other._targets
+        self._logits.take(other._logits.batches())
+        self._targets.take(other._targets.batches())
 
     def arrange(self, indices: Sequence[int]) -> None:
         order = torch.tensor(indices).argsort()
-        self._logits, self._targets = [self.logits[order]], [self.targets[order]]
+        self._logits.arrange(order)
+        self._targets.arrange(order)
 
     def judge_regions(self, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """The prediction of the whole image."""

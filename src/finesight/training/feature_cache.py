@@ -10,6 +10,7 @@ from finesight import distributed
 from finesight.backend.interrupt import StopRequest
 from finesight.config import AugmentSettings, Settings
 from finesight.data.loader import Batch, ImageDataset
+from finesight.data.transfer import HostRows
 from finesight.inference.predictor import Predictor
 from finesight.models.contract import Model
 from finesight.models.layers import is_inside, owns_tensors
@@ -80,12 +81,12 @@ class FeatureCache:
         def see(batch: Batch) -> Tensor:
             return predictor.features(augment_batch(self.job, batch, variant)[0] if variant else batch.images)[1]
 
-        rows: list[Tensor] = []
+        rows = HostRows()
         for _, seen in predictor.over(dataset, f"Features, variant {variant}" if variant else "Features", see):
-            rows.append(seen.cpu())
+            rows.add(seen)
             if stop.signal:
                 return None
-        return torch.cat(rows)
+        return rows.join()
 
 
 def make_feature_cache(job: Job, plan: FreezePlan) -> FeatureCache | None:

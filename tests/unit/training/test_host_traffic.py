@@ -12,6 +12,7 @@ from trainers import Make, make_model
 from finesight.classes import ClassList
 from finesight.config import load_settings
 from finesight.data.loader import Batch
+from finesight.metrics.boundary import count_boundary
 from finesight.tasks import TASKS
 from finesight.training import trainer as trainer_module
 from finesight.training.optim import make_optimiser
@@ -121,4 +122,24 @@ def test_batches_go_to_the_device_without_waiting() -> None:
     batch = Batch(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), np.arange(2))
     with HostTraffic() as traffic:
         batch.images.to(DEVICE, non_blocking=True)
+    assert traffic.waits == []
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel", "segmentation"])
+def test_scoring_an_epoch_never_waits(task: str) -> None:
+    score = TASKS[task].new_score(ClassList.from_labels("abc"), to_save=False)
+    logits, targets = {
+        "classification": (torch.zeros(4, 3, device=DEVICE), torch.zeros(4, dtype=torch.int64)),
+        "multilabel": (torch.zeros(4, 3, device=DEVICE), torch.zeros(4, 3, dtype=torch.uint8)),
+        "segmentation": (torch.zeros(4, 3, 8, 8, device=DEVICE), torch.zeros(4, 16, 16, dtype=torch.uint8)),
+    }[task]
+    with HostTraffic() as traffic:
+        score.update(logits, targets)
+    assert traffic.waits == []
+
+
+def test_borders_are_counted_without_waiting() -> None:
+    mask = torch.zeros(16, 16, dtype=torch.uint8, device=DEVICE)
+    with HostTraffic() as traffic:
+        count_boundary(mask, mask.long(), 3)
     assert traffic.waits == []

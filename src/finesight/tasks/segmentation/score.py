@@ -39,11 +39,13 @@ class SegmentationScore:
         logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
         predictions = most_likely(logits)
         self._finite.append(logits.sum().isfinite())
-        counts = count_pixels(targets.to(logits.device, non_blocking=True), predictions, len(self.classes))
-        self._counts.append(counts)
+        here = targets.to(
+            logits.device, non_blocking=logits.device.type != "cpu"
+        )  # a copy to the host has to be waited for
+        self._counts.append(count_pixels(here, predictions, len(self.classes)))
         if self.to_save:
-            pairs = zip(targets, predictions.to(targets.device), strict=True)
-            self._boundary += [count_boundary(truth, guess, len(self.classes)).cpu() for truth, guess in pairs]
+            pairs = zip(here, predictions, strict=True)
+            self._boundary.append(torch.stack([count_boundary(*pair, len(self.classes)) for pair in pairs]))
             self._sample.add(logits, targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
@@ -54,28 +56,27 @@ class SegmentationScore:
 
     def arrange(self, indices: Sequence[int]) -> None:
         order = np.argsort(indices)
-        self._counts = [torch.cat([counts.cpu() for counts in self._counts])[order]]
+        self._counts = [self.counts[order]]
         if self.to_save:
-            self._boundary = [self._boundary[place] for place in order]
+            self._boundary = [_join(self._boundary)[order]]
             self._masks = [self._masks[place] for place in order]
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process, which has devices of its own: tensors come from the CPU."""
         return {
             **vars(self),
-            "_counts": [counts.cpu() for counts in self._counts],
-            "_finite": [finite.cpu() for finite in self._finite],
+            **{name: [each.cpu() for each in getattr(self, name)] for name in ("_counts", "_boundary", "_finite")},
         }
 
     @property
     def counts(self) -> Tensor:
         """int64 (n, C + 1, C)."""
-        return torch.cat(self._counts).cpu()
+        return _join(self._counts)
 
     @property
     def boundary(self) -> Tensor | None:
         """int64 (n, 3, C), of `count_boundary`."""
-        return torch.stack(self._boundary) if self.to_save else None
+        return _join(self._boundary) if self.to_save else None
 
     def metrics(self) -> Metrics:
         if not all(self._finite):
@@ -106,6 +107,11 @@ class SegmentationScore:
         save_counts(folder, keys, self.counts, self.classes, self.metrics(), self.boundary)
         for key, mask in zip(keys, self._masks, strict=True):
             write_atomically(folder / schema.PREDICTED_MASKS / schema.mask_file(key), mask)
+
+
+def _join(batches: list[Tensor]) -> Tensor:
+    """On the host: some come from this device, others from another process."""
+    return torch.cat([batch.cpu() for batch in batches])
 
 
 def save_counts(
