@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 from finesight.classes import ClassList
 from finesight.config import Settings, load_settings
 from finesight.errors import ConfigError, RunError
+from finesight.run.architecture import NetworkSummary
+from finesight.run.environment import ChangedEpochs, Environment
 from finesight.run.files import read_csv, replace_folder, write_atomically, write_csv
 from finesight.run.folder import FORMAT_VERSION, RunFolder
+from finesight.run.results import Example, Finding, Findings
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
@@ -142,6 +146,77 @@ def test_a_line_that_is_broken_in_the_middle(run: RunFolder) -> None:
     (run.path / "journal.jsonl").write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
     with pytest.raises(RunError, match=r"journal\.jsonl is damaged"):
         run.read_lines("journal.jsonl")
+
+
+# -- what training left, as values
+
+
+def test_the_machine_is_what_has_no_field_of_its_own(run: RunFolder) -> None:
+    """Files of every version: the fixture's has a number only."""
+    assert run.read_environment() == Environment(FORMAT_VERSION)
+    written = {
+        "format": 1, "device": "cpu", "cores": 2, "python": "3.11", "packages": {"torch": "2"}, "command": ["a", "b"],
+        "launch": "", "epochs_changed": [{"after": 2, "from": 2, "to": 4}],
+    }  # fmt: skip
+    run.write_json("environment.json", written)
+    environment = run.read_environment()
+    assert environment.machine == {"device": "cpu", "cores": 2}
+    assert environment.epochs_changed == (ChangedEpochs(2, 2, 4),)
+    assert list(environment.to_dict().items()) == list(written.items())
+    assert ("torch", "2") in environment.list_facts()
+
+
+def test_numbers_of_epochs(run: RunFolder) -> None:
+    """Version 0.1 did not say which epoch is kept."""
+    assert run.read_journal() == run.read_timings() == ()
+    run.write_lines("journal.jsonl", [{"epoch": 1, "lr": 1, "val/iou/lake": None}, {"epoch": 2, "best_epoch": 1}])
+    first, second = run.read_journal()
+    assert (first.epoch, first.best_epoch, first.numbers) == (1, None, {"lr": 1.0})
+    assert (second.best_epoch, second.numbers) == (1, {})
+
+
+def test_layers_of_the_ledger(run: RunFolder) -> None:
+    layers = [{"name": "stem", "state": "frozen", "lr": 0.0, "hash": "1f"}, {"name": "fc", "state": "tuned", "lr": 0.1}]
+    line = {"epoch": 1, "freeze_before": "fc", "layers": layers}
+    run.append_line("freezing.jsonl", line)
+    (entry,) = run.read_ledger()
+    assert [layer.is_frozen for layer in entry.layers] == [True, False]
+    assert entry.to_dict() == line
+
+
+def test_the_architecture_of_an_old_run_has_sizes_only(run: RunFolder) -> None:
+    assert run.read_architecture() is None
+    run.write_json("architecture.json", {"parameters": 3, "trainable": 2, "frozen": 1})
+    assert run.read_architecture() == NetworkSummary(parameters=3, trainable=2, frozen=1)
+
+
+def test_findings_are_read_back(run: RunFolder) -> None:
+    assert run.read_findings("val") is None
+    example = Example(("a.png",), "It is dark.")
+    found = Findings(
+        "val", (Finding("V001", "Bad", "warning", "It is bad.", ("a.png",), (example,)),), {"V002": "Well"}
+    )
+    run.write_json("findings/val.json", found.to_dict())
+    assert run.read_findings("val") == found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "read"),
+    [
+        ("environment.json", '{"format": 1, "packages": 3}', RunFolder.read_environment),
+        ("environment.json", '{"format": 1, "epochs_changed": [3]}', RunFolder.read_environment),
+        ("journal.jsonl", '{"lr": 0.1}\n', RunFolder.read_journal),
+        ("journal.jsonl", "[1]\n", RunFolder.read_journal),
+        ("journal.jsonl", '{"epoch": 1, "lr": "fast"}\n', RunFolder.read_journal),
+        ("freezing.jsonl", '{"epoch": 1}\n', RunFolder.read_ledger),
+        ("architecture.json", '{"layers": [{"name": "stem"}]}', RunFolder.read_architecture),
+        ("findings/val.json", "{}", lambda run: run.read_findings("val")),
+    ],
+)
+def test_a_damaged_file_is_named(run: RunFolder, name: str, text: str, read: Callable[[RunFolder], object]) -> None:
+    write_atomically(run.path / name, text.encode())
+    with pytest.raises(RunError, match=f"{name} is damaged"):
+        read(run)
 
 
 # -- tables

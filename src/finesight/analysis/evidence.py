@@ -17,9 +17,13 @@ from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.evaluation import Evaluation, ImageResult
 from finesight.run import schema
+from finesight.run.architecture import NetworkSummary
+from finesight.run.environment import Environment
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
+from finesight.run.journal import EpochNumbers, LedgerEntry
 from finesight.run.model_card import ModelCard
+from finesight.run.results import Findings
 from finesight.task import Task
 
 
@@ -44,14 +48,14 @@ class Evidence:
     task: Task
     settings: Settings
     settings_text: str
-    environment: dict[str, Any]
+    environment: Environment
     model: ModelCard
     classes: ClassList
     splits: dict[str, list[tuple[str, str]]]
-    journal: list[dict[str, Any]]
-    timings: list[dict[str, Any]]
-    freezing: list[dict[str, Any]]
-    architecture: dict[str, Any]
+    journal: tuple[EpochNumbers, ...]
+    timings: tuple[EpochNumbers, ...]
+    ledger: tuple[LedgerEntry, ...]
+    architecture: NetworkSummary | None
     architecture_text: str
     evaluation: Evaluation | None
     calibration: Calibration | None
@@ -59,7 +63,7 @@ class Evidence:
     label_errors: tuple[LabelErrors, ...]  # of the split and of training, as far as they were searched
     stride_bounds: dict[str, float]  # stride → mIoU upper bound on the training masks; empty if not measured
     class_counts: dict[str, list[int]]  # split → images or pixels of each class, as far as they were counted
-    findings: dict[str, Any]  # findings/SPLIT.json: `findings`, `silent`, `not_applicable`; empty if never checked
+    findings: Findings | None  # None if never checked
     projection_history: ProjectionHistory | None = None
 
     @property
@@ -95,14 +99,14 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             task=task,
             settings=run.read_settings(),
             settings_text=_read_text(run.path / schema.CONFIG),
-            environment=run.read_json(schema.ENVIRONMENT),
+            environment=run.read_environment(),
             model=model,
             classes=classes,
             splits=run.read_splits() if run.has(schema.SPLITS) else {},
-            journal=run.read_lines(schema.JOURNAL),
-            timings=run.read_lines(schema.TIMINGS),
-            freezing=run.read_lines(schema.FREEZING),
-            architecture=_read_optional(run, schema.ARCHITECTURE),
+            journal=run.read_journal(),
+            timings=run.read_timings(),
+            ledger=run.read_ledger(),
+            architecture=run.read_architecture(),
             architecture_text=_read_text(run.path / schema.ARCHITECTURE_TEXT),
             evaluation=evaluation,
             calibration=Calibration.load(run),
@@ -114,7 +118,7 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             ),
             stride_bounds=_read_optional(run, schema.STRIDE_BOUNDS).get("miou", {}),
             class_counts=_read_optional(run, schema.CLASS_COUNTS),
-            findings=_read_optional(run, schema.findings(split)),
+            findings=run.read_findings(split),
             projection_history=read_projection_history(run, classes) if split == "val" else None,
         )
 
@@ -164,7 +168,7 @@ def _read_text(path: Path) -> str:
 
 def find_best_epoch(evidence: Evidence) -> int | None:
     """The epoch whose weights were kept: as the journal says, of older runs the first highest by checkpoint.best."""
-    if evidence.journal and isinstance(kept := evidence.journal[-1].get("best_epoch"), int):
+    if evidence.journal and (kept := evidence.journal[-1].best_epoch) is not None:
         return kept
     sign = -1 if judged_metric(evidence) in LOWER_IS_BETTER else 1
     judged = [(sign * value, -epoch) for epoch, value in read_curve(evidence, f"val/{judged_metric(evidence)}")]
@@ -177,10 +181,6 @@ def judged_metric(evidence: Evidence) -> str:
 
 
 def read_curve(evidence: Evidence, name: str) -> list[tuple[int, float]]:
-    """(epoch, value) of a number in the journal or the timings; epochs without it are left out."""
+    """(epoch, value) of a number in the journal or the timings; epochs where it is missing, NaN or infinite are not."""
     lines = (*evidence.journal, *evidence.timings)
-    return [(line["epoch"], line[name]) for line in lines if is_number(line.get(name))]
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return [(line.epoch, line.numbers[name]) for line in lines if math.isfinite(line.numbers.get(name, math.nan))]

@@ -61,7 +61,7 @@ def compare(baseline: Runs, improved: Runs, *, split: str = "val", resamples: in
         settings={
             name: list(values) for name, values in list_settings([sides[0][0], sides[1][-1]]) if name not in NEVER_SAID
         },
-        architecture=compare_architectures([sides[0][0], sides[1][-1]])[0],
+        architecture=compare_architectures(sides[0][0], sides[1][-1]),
         better=better[:IMAGES_LISTED],
         worse=worse[:IMAGES_LISTED],
         mcnemar=test,

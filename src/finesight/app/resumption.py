@@ -12,6 +12,7 @@ from finesight.config import Settings, dotted_settings, flatten, load_settings, 
 from finesight.errors import ConfigError, RunError, blame_files
 from finesight.progress import say
 from finesight.run import schema
+from finesight.run.environment import ChangedEpochs
 from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
 from finesight.training.job import Job
@@ -119,9 +120,9 @@ def record_epochs(trainer: Trainer) -> None:
     if before.epochs == settings.epochs or (trainer.is_done and done < settings.epochs):  # stopped early
         return
     say(f"{count_of(settings.epochs, 'epoch')} instead of {before.epochs}. {_describe_schedule(trainer)}")
-    environment = run.read_json(schema.ENVIRONMENT)
-    changes = [*environment.get("epochs_changed", []), {"after": done, "from": before.epochs, "to": settings.epochs}]
-    run.write_json(schema.ENVIRONMENT, environment | {"epochs_changed": changes})
+    environment = run.read_environment()
+    changes = (*environment.epochs_changed, ChangedEpochs(done, before.epochs, settings.epochs))
+    run.write_json(schema.ENVIRONMENT, dataclasses.replace(environment, epochs_changed=changes).to_dict())
     run.write_settings(dataclasses.replace(before, epochs=settings.epochs))
     stale = [name for name in DERIVED if (run.path / name).exists()]
     for name in stale:
@@ -136,8 +137,8 @@ def _describe_schedule(trainer: Trainer) -> str:
     optim, epochs, at = trainer.job.settings.optim, trainer.job.settings.epochs, trainer.at
     step = (at.epoch - 1) * trainer.steps_per_epoch + at.step
     rate = optim.lr * learning_rate_factor(optim, step, trainer.steps_per_epoch, epochs)
-    lines = trainer.job.run.read_lines(schema.JOURNAL)
-    last = f" (it was {lines[-1]['lr']:.2g})" if lines else ""
+    lines = trainer.job.run.read_journal()
+    last = f" (it was {lines[-1].numbers['lr']:.2g})" if lines else ""
     return (
         f"The {optim.schedule} schedule is computed as if the run had been planned for {epochs} from the start: the "
         f"learning rate continues at {rate:.2g}{last}."

@@ -26,11 +26,14 @@ from finesight.inference.restore import describe_model, restore_model, write_sel
 from finesight.models.summary import describe_network
 from finesight.progress import say
 from finesight.run import schema
+from finesight.run.environment import Environment
 from finesight.run.files import write_atomically
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Trained
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
+
+PACKAGES = ("finesight", "torch", "torchvision", "timm", "numpy", "pillow")  # whose versions a run records
 
 
 def train(
@@ -111,9 +114,9 @@ def _is_restarted(run: RunFolder) -> bool:
     """
     if not distributed.launch() or not run.is_run():
         return False
-    made = run.read_json(schema.ENVIRONMENT)
-    is_same = made.get("launch") == distributed.launch() != "none"
-    return made.get("command") == sys.argv and (is_same or distributed.num_restarts() > 0)
+    made = run.read_environment()
+    is_same = made.launch == distributed.launch() != "none"
+    return list(made.command) == sys.argv and (is_same or distributed.num_restarts() > 0)
 
 
 def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
@@ -164,7 +167,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
         say(f"mIoU upper bound of each output stride on these masks: {found}.")
         run.write_json(schema.STRIDE_BOUNDS, {"miou": bounds})
     run.write_settings(job.settings)
-    run.write_json(schema.ENVIRONMENT, describe_environment(job))
+    run.write_json(schema.ENVIRONMENT, describe_environment(job).to_dict())
     run.write_json(schema.CLASSES, job.classes.to_dict())
     job.task.targets.write_rule(run, job.rule)
     run.write_splits(
@@ -175,22 +178,21 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     )
     run.write_json(schema.CLASS_COUNTS, {"train": job.class_counts.tolist()})
     frozen = trainer.plan.at(1).modules
-    run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen))
+    run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen).to_dict())
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
     run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
     run.remove_leftovers()
 
 
-def describe_environment(job: Job) -> dict[str, object]:
-    packages = ("finesight", "torch", "torchvision", "timm", "numpy", "pillow")
-    return {
-        "format": FORMAT_VERSION,
-        **job.machine.describe(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in packages},
-        "command": sys.argv,
-        "launch": distributed.launch(),
-    }
+def describe_environment(job: Job) -> Environment:
+    return Environment(
+        format=FORMAT_VERSION,
+        machine=job.machine.describe(),
+        python=platform.python_version(),
+        packages={name: version(name) for name in PACKAGES},
+        command=tuple(sys.argv),
+        launch=distributed.launch(),
+    )
 
 
 def _finish(trainer: Trainer) -> Trained:
@@ -208,6 +210,5 @@ def _finish(trainer: Trainer) -> Trained:
         score.save(job.run.evaluation("val"), job.val.keys)
         of_tta = job.run.path / schema.calibration(tta=True)
         of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
-    timings = job.run.read_lines(schema.TIMINGS)
-    rates = sorted(line["images_per_second"] for line in timings)
+    rates = sorted(line.numbers["images_per_second"] for line in job.run.read_timings())
     return Trained(job.run.path, trainer.at.best_epoch, score.metrics().values, rates[len(rates) // 2])

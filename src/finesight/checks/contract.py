@@ -10,7 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError, suggest
-from finesight.run.results import Example, Finding, Result, Severity
+from finesight.run.plain import Result
+from finesight.run.results import Example, Finding, Severity
 
 Subject = TypeVar("Subject")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # of data: training stops, suffers, is not affected

@@ -1,8 +1,10 @@
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, print_json
+from finesight.run.architecture import DescribedModel, ListedModel, NetworkDifference
 
 
 def models(
@@ -28,15 +30,14 @@ def models(
         rows = list_models()
         print_json({"models": rows}) if json_output else _print_table(rows)
     elif not other:
-        network = describe_model(name, classes, freeze_before)
-        text = network.pop("text")
-        print_json(network) if json_output else _print_network(network, text)
+        model = describe_model(name, classes, freeze_before)
+        print_json(model.network) if json_output else _print_model(model)
     else:
         difference = compare_models(name, other, classes, freeze_before)
         print_json(difference) if json_output else _print_difference(difference)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: Sequence[ListedModel]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -46,27 +47,31 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table.add_column("parameters", justify="right")
     table.add_column("weights")
     for row in rows:
-        millions = f"{row['parameters'] / 1e6:.1f} M" if row["parameters"] else "–"
-        table.add_row(row["name"], row["task"], millions, ", ".join(row["weights"]))
+        millions = f"{row.parameters / 1e6:.1f} M" if row.parameters else "–"
+        table.add_row(row.name, row.task, millions, ", ".join(row.weights))
     Console().print(table)
     print("\nAlso timm/NAME, fcn/timm/NAME and smp/ARCH/ENCODER. Weights can always be none, or a file's path.")
 
 
-def _print_network(network: dict[str, Any], text: str) -> None:
+def _print_model(model: DescribedModel) -> None:
     from finesight.models.summary import format_layers
 
-    print(text)
+    network = model.network
+    print(model.text)
     print()
-    for count in ("parameters", "trainable", "frozen"):
-        print(f"{count:10} {network[count]:>14,}")
+    for name, count in (
+        ("parameters", network.parameters),
+        ("trainable", network.trainable),
+        ("frozen", network.frozen),
+    ):
+        print(f"{name:10} {count:>14,}")
     print("\nlayers in forward order: name, type, output shape, parameters")
     print("\n".join(format_layers(network)))
 
 
-def _print_difference(difference: dict[str, Any]) -> None:
-    for side in ("first", "second"):
-        each = difference[side]
-        print(f"{each['name']}: {each['parameters']:,} parameters, {each['frozen']:,} frozen")
-    only = len(difference["only_first"]), len(difference["only_second"])
-    print(f"{only[0]} layers only in the first, {only[1]} only in the second, {len(difference['changed'])} changed\n")
-    print("\n".join(difference["diff"]) or "The same layers.")
+def _print_difference(found: NetworkDifference) -> None:
+    for each in (found.first, found.second):
+        print(f"{each.name}: {each.parameters:,} parameters, {each.frozen:,} frozen")
+    only = len(found.only_first), len(found.only_second)
+    print(f"{only[0]} layers only in the first, {only[1]} only in the second, {len(found.changed)} changed\n")
+    print("\n".join(found.diff) or "The same layers.")

@@ -8,7 +8,8 @@ from typer import Argument, Exit, Option
 
 from finesight.config import add_given, parse_override
 from finesight.progress import sanitise, say
-from finesight.run.results import Result, Unreadable, plain
+from finesight.run.plain import Result, plain
+from finesight.run.results import Unreadable
 
 RunArgument = Annotated[str, Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
 DataOption = Annotated[

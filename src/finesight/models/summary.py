@@ -6,14 +6,13 @@ from typing import Any
 
 from finesight.models.contract import Model
 from finesight.models.layers import is_inside, owns_tensors
+from finesight.run.architecture import LayerChange, LayerSummary, NetworkDifference, NetworkSize, NetworkSummary
+
+COMPARED = ("type", "output_shape", "parameters")
 
 
-def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> dict[str, Any]:
-    """`name`, `parameters`, `trainable`, `frozen` (counts) and `layers` in forward order.
-
-    frozen_modules: names of the modules whose own parameters are frozen, as `Model.modules_before` gives them.
-    A layer is frozen if everything in it with weights or buffers is.
-    """
+def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> NetworkSummary:
+    """frozen_modules: names of the modules whose own parameters are frozen, as `Model.modules_before` gives them."""
     modules = dict(model.network.named_modules())
     held = set(frozen_modules)
     owners = [name for name, module in modules.items() if owns_tensors(module)]
@@ -24,57 +23,40 @@ def describe_network(model: Model, frozen_modules: Collection[str] = ()) -> dict
         inside = [name for name in owners if is_inside(name, layer)]
         return bool(inside) and held.issuperset(inside)
 
-    return {
-        "name": model.name,
-        "parameters": total,
-        "trainable": total - frozen,
-        "frozen": frozen,
-        "layers": [
-            {
-                "name": layer.name,
-                "type": layer.type,
-                "output_shape": list(layer.output_shape),
-                "parameters": layer.parameters,
-                "frozen": is_frozen(layer.name),
-            }
-            for layer in model.layers()
-        ],
-    }
+    layers = (
+        LayerSummary(layer.name, layer.type, layer.output_shape, layer.parameters, is_frozen(layer.name))
+        for layer in model.layers()
+    )
+    return NetworkSummary(model.name, total, total - frozen, frozen, tuple(layers))
 
 
-def compare_networks(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """How two results of `describe_network` differ.
-
-    `only_first`, `only_second`: names of layers; `changed`: layers of both with another type, output shape or number
-    of parameters; `diff`: unified, one line per layer.
-    """
-    layers = [{layer["name"]: layer for layer in network["layers"]} for network in (first, second)]
-    compared = ("type", "output_shape", "parameters")
-    width = max(len(name) for names in layers for name in names)
-    before, after = format_layers(first, width), format_layers(second, width)
-    return {
-        "first": {key: first[key] for key in ("name", "parameters", "trainable", "frozen")},
-        "second": {key: second[key] for key in ("name", "parameters", "trainable", "frozen")},
-        "only_first": [name for name in layers[0] if name not in layers[1]],
-        "only_second": [name for name in layers[1] if name not in layers[0]],
-        "changed": [
-            {"name": name} | {key: [layer[key], layers[1][name][key]] for key in compared if _differ(name, key, layers)}
-            for name, layer in layers[0].items()
-            if name in layers[1] and any(_differ(name, key, layers) for key in compared)
-        ],
-        "diff": list(difflib.unified_diff(before, after, first["name"], second["name"], lineterm="", n=1)),
-    }
+def compare_networks(first: NetworkSummary, second: NetworkSummary) -> NetworkDifference:
+    before, after = ({layer.name: layer for layer in network.layers} for network in (first, second))
+    width = max(map(len, before | after))
+    diff = difflib.unified_diff(
+        format_layers(first, width), format_layers(second, width), first.name, second.name, lineterm="", n=1
+    )
+    changes = ((name, _list_changes(layer, after[name])) for name, layer in before.items() if name in after)
+    return NetworkDifference(
+        first=NetworkSize(first.name, first.parameters, first.trainable, first.frozen),
+        second=NetworkSize(second.name, second.parameters, second.trainable, second.frozen),
+        only_first=tuple(name for name in before if name not in after),
+        only_second=tuple(name for name in after if name not in before),
+        changed=tuple(LayerChange(name, **changed) for name, changed in changes if changed),
+        diff=tuple(diff),
+    )
 
 
-def _differ(name: str, key: str, layers: list[dict[str, dict[str, Any]]]) -> bool:
-    return bool(layers[0][name][key] != layers[1][name][key])
+def _list_changes(first: LayerSummary, second: LayerSummary) -> dict[str, Any]:
+    pairs = {name: (getattr(first, name), getattr(second, name)) for name in COMPARED}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def format_layers(network: dict[str, Any], width: int = 0) -> list[str]:
+def format_layers(network: NetworkSummary, width: int = 0) -> list[str]:
     """One line per layer: name (in at least `width` columns), type, output shape, parameters, and frozen or not."""
-    width = max(width, *(len(layer["name"]) for layer in network["layers"]))
+    width = max(width, *(len(layer.name) for layer in network.layers))
     return [
-        f"{layer['name']:{width}}  {layer['type']:24} {'×'.join(map(str, layer['output_shape'])) or '–':16} "
-        f"{layer['parameters']:>12,}{'  frozen' if layer['frozen'] else ''}"
-        for layer in network["layers"]
+        f"{layer.name:{width}}  {layer.type:24} {'×'.join(map(str, layer.output_shape)) or '–':16} "
+        f"{layer.parameters:>12,}{'  frozen' if layer.frozen else ''}"
+        for layer in network.layers
     ]

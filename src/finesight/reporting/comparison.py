@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from finesight.analysis.evidence import Evidence, read_curve
 from finesight.config import dotted_settings
@@ -12,6 +11,7 @@ from finesight.metrics.evaluation import ImageResult
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
+from finesight.run.architecture import NetworkDifference
 from finesight.run.results import Compared
 
 
@@ -117,13 +117,10 @@ def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...
     return [(name, values) for name, values in rows if any(value != values[0] for value in values)]
 
 
-def compare_architectures(runs: Sequence[Evidence]) -> list[dict[str, Any] | None]:
-    """Of every run after the first: how its architecture differs from the first's, None where one is not recorded."""
-    first = runs[0].architecture
-    return [
-        compare_networks(first, run.architecture) if first.get("layers") and run.architecture.get("layers") else None
-        for run in runs[1:]
-    ]
+def compare_architectures(first: Evidence, other: Evidence) -> NetworkDifference | None:
+    """None where the layers of one are not recorded."""
+    one, two = first.architecture, other.architecture
+    return compare_networks(one, two) if one and one.layers and two and two.layers else None
 
 
 def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves]:

@@ -72,7 +72,7 @@ def make_comparison_page(
         "embedding_run": names[-1],
         "colours": None,
         "curves_drawn": draw_together(runs, names),
-        "architectures": compare_architectures(runs),
+        "architectures": [compare_architectures(runs[0], run) for run in runs[1:]],
         "setting_rows": list_settings(runs),
     }
     return Page(

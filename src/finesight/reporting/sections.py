@@ -1,10 +1,11 @@
 """Sentences and small tables of the report, from evidence. It computes no metric."""
 
+import itertools
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from finesight.analysis.evidence import Evidence, find_best_epoch, judged_metric, read_curve
 from finesight.analysis.wording import count_of
@@ -12,6 +13,7 @@ from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema
+from finesight.run.journal import LayerState, LedgerEntry
 
 
 def percent(fraction: float) -> str:
@@ -149,34 +151,27 @@ class FreezePhase:
     frozen: int
     trained: int
     unchanged: bool
-    layers: list[dict[str, Any]]  # as in the last epoch's entry
+    layers: tuple[LayerState, ...]  # as in the last epoch's entry
 
 
 def list_freeze_phases(evidence: Evidence) -> list[FreezePhase]:
-    phases: list[list[dict[str, Any]]] = []
-    for entry in evidence.freezing:
-        if phases and phases[-1][-1]["freeze_before"] == entry["freeze_before"]:
-            phases[-1].append(entry)
-        else:
-            phases.append([entry])
-    return [_describe_phase(entries) for entries in phases]
+    phases = itertools.groupby(evidence.ledger, key=lambda entry: entry.freeze_before)
+    return [_describe_phase(list(entries)) for _, entries in phases]
 
 
-def _describe_phase(entries: list[dict[str, Any]]) -> FreezePhase:
-    hashes: dict[str, set[str]] = {}
-    for entry in entries:
-        for layer in entry["layers"]:
-            if layer["state"] == "frozen":
-                hashes.setdefault(layer["name"], set()).add(layer.get("hash", ""))
+def _describe_phase(entries: Sequence[LedgerEntry]) -> FreezePhase:
+    hashes: dict[str, set[str | None]] = {}
+    for layer in (layer for entry in entries for layer in entry.layers if layer.is_frozen):
+        hashes.setdefault(layer.name, set()).add(layer.hash)
     last = entries[-1]
     return FreezePhase(
-        first=entries[0]["epoch"],
-        last=last["epoch"],
-        before=last["freeze_before"],
+        first=entries[0].epoch,
+        last=last.epoch,
+        before=last.freeze_before,
         frozen=len(hashes),
-        trained=sum(layer["state"] != "frozen" for layer in last["layers"]),
+        trained=sum(not layer.is_frozen for layer in last.layers),
         unchanged=all(len(seen) == 1 for seen in hashes.values()),
-        layers=last["layers"],
+        layers=last.layers,
     )
 
 
@@ -184,8 +179,7 @@ def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
     """(purpose, command line) to repeat this run and this report."""
     run = shlex.quote(str(evidence.run))
     commands = []
-    command = evidence.environment.get("command")
-    if command:
+    if command := evidence.environment.command:
         program = Path(command[0]).name
         program = "finesight" if program == "__main__.py" else program
         commands.append(("Original command", shlex.join([program, *command[1:]])))

@@ -5,19 +5,26 @@ import os
 import shlex
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
 from finesight.run import schema
+from finesight.run.architecture import NetworkSummary
+from finesight.run.environment import Environment
 from finesight.run.files import read_csv, read_json_lines, write_atomically, write_csv
+from finesight.run.journal import EpochNumbers, LedgerEntry
 from finesight.run.model_card import ModelCard
+from finesight.run.results import Findings
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 1
 TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # each is read as a whole
@@ -145,16 +152,20 @@ class RunFolder:
         write_atomically(self.path / schema.CONFIG, to_toml(settings).encode())
 
     def read_model(self) -> ModelCard:
-        try:
-            return ModelCard.parse(self.read_json(schema.MODEL))
-        except ValueError as error:
-            raise RunError(f"{self.path / schema.MODEL} is damaged: {error}.") from None
+        return self._parse_json(schema.MODEL, ModelCard.parse)
 
     def read_classes(self) -> ClassList:
-        try:
-            return check(ClassList, self.read_json(schema.CLASSES))
-        except (ValueError, DataError) as error:
-            raise RunError(f"{self.path / schema.CLASSES} is damaged: {error}.") from None
+        return self._parse_json(schema.CLASSES, partial(check, ClassList))
+
+    def read_environment(self) -> Environment:
+        return self._parse_json(schema.ENVIRONMENT, Environment.parse)
+
+    def read_architecture(self) -> NetworkSummary | None:
+        return (
+            self._parse_json(schema.ARCHITECTURE, partial(check, NetworkSummary))
+            if self.has(schema.ARCHITECTURE)
+            else None
+        )
 
     def write_splits(self, splits: Mapping[str, Iterable[tuple[str, str]]]) -> None:
         """splits.csv from {split: [(key, class id), …]}."""
@@ -166,6 +177,45 @@ class RunFolder:
         for split, key, label in read_csv(self.path / schema.SPLITS, ("split", "key", "label")):
             splits.setdefault(split, []).append((key, label))
         return splits
+
+    # What its epochs left, empty before the first
+
+    def read_journal(self) -> tuple[EpochNumbers, ...]:
+        return self._parse_lines(schema.JOURNAL, EpochNumbers.parse)
+
+    def read_timings(self) -> tuple[EpochNumbers, ...]:
+        return self._parse_lines(schema.TIMINGS, EpochNumbers.parse)
+
+    def read_ledger(self) -> tuple[LedgerEntry, ...]:
+        """The freeze ledger."""
+        return self._parse_lines(schema.FREEZING, partial(check, LedgerEntry))
+
+    # What other commands add
+
+    def read_findings(self, split: str) -> Findings | None:
+        """None where the split was never checked."""
+        name = schema.findings(split)
+        return self._parse_json(name, partial(check, Findings)) if self.has(name) else None
+
+    # Any file
+
+    def _parse_json(self, name: str, parse: Callable[[dict[str, Any]], T]) -> T:
+        value = self.read_json(name)
+        with self._blame_content(name):
+            return parse(value)
+
+    def _parse_lines(self, name: str, parse: Callable[[dict[str, Any]], T]) -> tuple[T, ...]:
+        lines = self.read_lines(name)
+        with self._blame_content(name):
+            return tuple(parse(line) for line in lines)
+
+    @contextmanager
+    def _blame_content(self, name: str) -> Iterator[None]:
+        """Turns an error of what a file holds into a RunError."""
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, DataError) as error:
+            raise RunError(f"{self.path / name} is damaged: {error}.") from None
 
     def read_json(self, name: str) -> dict[str, Any]:
         try:

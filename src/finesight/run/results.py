@@ -1,31 +1,14 @@
 """What the public functions return: frozen values whose `to_dict()` is what `--json` prints."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from finesight.run.architecture import NetworkDifference
+from finesight.run.plain import Result
+
 Severity = Literal["error", "warning", "note"]
 Unreadable = list[tuple[str, str]]  # (key, reason)
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON holds it: paths are text, results are objects."""
-    if isinstance(value, Result):
-        return value.to_dict()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-@dataclass(frozen=True)
-class Result:
-    def to_dict(self) -> dict[str, Any]:
-        """A field whose default is None is left out where it is None."""
-        named = ((each, getattr(self, each.name)) for each in fields(self))
-        return {each.name: plain(value) for each, value in named if value is not None or each.default is not None}
 
 
 @dataclass(frozen=True)
@@ -132,8 +115,8 @@ class Finding(Result):
     title: str
     severity: Severity
     message: str
-    keys: tuple[str, ...]
-    examples: tuple[Example, ...]
+    keys: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,9 +128,9 @@ class Findings(Result):
 
     split: str
     findings: tuple[Finding, ...]
-    silent: dict[str, str]
-    not_applicable: dict[str, str]
-    ignored: dict[str, str]
+    silent: dict[str, str] = field(default_factory=dict)
+    not_applicable: dict[str, str] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -259,7 +242,7 @@ class Compared(Result):
     class_metric: str
     classes: dict[str, ClassDifference]
     settings: dict[str, list[Any]]
-    architecture: dict[str, Any] | None
+    architecture: NetworkDifference | None
     better: list[str]
     worse: list[str]
     mcnemar: McNemar | None = None

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from finesight.config import ModelSettings, OptimSettings
 from finesight.errors import ConfigError, FinesightError
 from finesight.models.contract import Model
+from finesight.run.journal import LayerState, LedgerEntry
 
 
 class FrozenLayerMoved(FinesightError):
@@ -79,7 +80,7 @@ class FreezeLedger:
         """Remembers the hashes of the frozen layers before an epoch."""
         self._hashes = {name: self._hash(model, name) for name in self.plan.at(epoch).modules}
 
-    def check(self, model: Model, epoch: int, rates: dict[str, float]) -> dict[str, object]:
+    def check(self, model: Model, epoch: int, rates: dict[str, float]) -> LedgerEntry:
         """The epoch's entry. rates: learning rate of each module. Raises FrozenLayerMoved."""
         moved = [name for name, before in self._hashes.items() if self._hash(model, name) != before]
         if moved:
@@ -87,18 +88,18 @@ class FreezeLedger:
                 f"Frozen layers changed in epoch {epoch}: {', '.join(moved[:5])}. This is a defect of finesight or of "
                 "a custom network; the checkpoint of the previous epoch is intact."
             )
-        layers = [
-            {
-                "name": name,
-                "state": "frozen" if name in self._hashes else "tuned",
-                "lr": 0.0 if name in self._hashes else rates.get(name, 0.0),
-                **({"norm": "fixed" if not module.training else "tracking"} if isinstance(module, _NormBase) else {}),
-                **({"hash": self._hashes[name]} if name in self._hashes else {}),
-            }
+        layers = (
+            LayerState(
+                name,
+                state="frozen" if name in self._hashes else "tuned",
+                lr=0.0 if name in self._hashes else rates.get(name, 0.0),
+                norm=("tracking" if module.training else "fixed") if isinstance(module, _NormBase) else None,
+                hash=self._hashes.get(name),
+            )
             for name, module in model.network.named_modules()
             if any(True for _ in module.parameters(recurse=False))
-        ]
-        return {"epoch": epoch, "freeze_before": self.plan.at(epoch).layer, "layers": layers}
+        )
+        return LedgerEntry(epoch, self.plan.at(epoch).layer, tuple(layers))
 
     def _hash(self, model: Model, name: str) -> str:
         module = model.network.get_submodule(name)

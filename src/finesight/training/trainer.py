@@ -216,7 +216,7 @@ class Trainer:
             return stop.signal
         train_seconds = time.perf_counter() - self.clock.started
         rates = {name: group["lr"] for group in self.optimiser.param_groups for name in group["modules"]}
-        job.run.append_line(schema.FREEZING, self.ledger.check(job.model, at.epoch, rates))
+        job.run.append_line(schema.FREEZING, self.ledger.check(job.model, at.epoch, rates).to_dict())
         started = time.perf_counter()
         weights = self.average.weights if self.average else None
         with swapped_weights(self.network, weights):

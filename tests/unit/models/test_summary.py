@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from finesight.app.models import compare_models, describe_model, list_models
 from finesight.cli.models import models
 from finesight.errors import ModelError
+from finesight.run.architecture import ListedModel
 
 app = typer.Typer()
 app.command()(models)
@@ -38,16 +39,15 @@ def test_the_references_counts() -> None:
 
 @pytest.mark.parametrize(("name", "parameters"), [("vgg16_fcn32s", 40_118_087), ("vgg16_fcn8s", 14_736_997)])
 def test_segmenters_are_described_too(name: str, parameters: int) -> None:
-    assert describe_model(name, 7)["parameters"] == parameters
+    assert describe_model(name, 7).network.parameters == parameters
 
 
 def test_networks_that_cannot_be_made_without_data() -> None:
-    assert describe_model("regnet_y_400mf", 10)["layers"][0]["name"] == "stem"
+    assert describe_model("regnet_y_400mf", 10).network.layers[0].name == "stem"
 
 
 def test_everything_but_the_head_frozen() -> None:
-    network = describe_model("resnet18", 10, "head")
-    assert network["trainable"] == 5130
+    assert describe_model("resnet18", 10, "head").network.trainable == 5130
     with pytest.raises(ModelError, match=r"Did you mean 'layer1\.1'"):
         describe_model("resnet18", 10, "layr1.1")
 
@@ -61,12 +61,12 @@ def test_printed_network() -> None:
 
 
 def test_comparison() -> None:
-    difference = compare_models("resnet18", "resnet34", 10)
-    assert difference["only_first"] == []
-    assert difference["only_second"][0] == "layer1.2"
-    changed = {entry["name"]: entry for entry in difference["changed"]}
-    assert changed["layer1"] == {"name": "layer1", "parameters": [147_968, 221_952]}
-    assert json.loads(run("resnet18", "resnet34", "--classes", "10", "--json")) == difference
+    found = compare_models("resnet18", "resnet34", 10)
+    assert found.only_first == ()
+    assert found.only_second[0] == "layer1.2"
+    changed = {entry.name: entry for entry in found.changed}
+    assert changed["layer1"].to_dict() == {"name": "layer1", "parameters": [147_968, 221_952]}
+    assert json.loads(run("resnet18", "resnet34", "--classes", "10", "--json")) == found.to_dict()
 
 
 def test_comparison_as_text() -> None:
@@ -77,12 +77,7 @@ def test_comparison_as_text() -> None:
 
 
 def test_list() -> None:
-    rows = {row["name"]: row for row in list_models()}
-    assert rows["resnet50"] == {
-        "name": "resnet50",
-        "task": "classification",
-        "parameters": 25_557_032,
-        "weights": ["default"],
-    }
-    assert json.loads(run("--json"))["models"] == list(rows.values())
+    rows = {row.name: row for row in list_models()}
+    assert rows["resnet50"] == ListedModel("resnet50", "classification", 25_557_032, ("default",))
+    assert json.loads(run("--json"))["models"] == [row.to_dict() for row in rows.values()]
     assert "efficientnet_lite0" in run()

@@ -1,5 +1,4 @@
 import dataclasses
-from typing import Any
 
 import pytest
 from synthetic_run import SyntheticRun
@@ -15,6 +14,7 @@ from finesight.reporting.sections import (
     list_confusions,
     list_freeze_phases,
 )
+from finesight.run.journal import EpochNumbers, LayerState, LedgerEntry
 from finesight.tasks import find_task
 
 
@@ -25,13 +25,13 @@ def evidence(synthetic: SyntheticRun) -> Evidence:
 
 def test_best_epoch_is_the_first_of_equals(evidence: Evidence) -> None:
     assert find_best_epoch(evidence) == 4
-    level = [{"epoch": epoch, "val/accuracy": 0.5} for epoch in (1, 2, 3)]
+    level = [EpochNumbers(epoch, None, {"val/accuracy": 0.5}) for epoch in (1, 2, 3)]
     assert find_best_epoch(dataclasses.replace(evidence, journal=level)) == 1
     assert find_best_epoch(dataclasses.replace(evidence, journal=[])) is None
 
 
 def test_best_epoch_is_the_one_that_the_journal_says_was_kept(evidence: Evidence) -> None:
-    lines = [{"epoch": epoch, "best_epoch": min(epoch, 2), "val/accuracy": epoch / 10} for epoch in (1, 2, 3)]
+    lines = [EpochNumbers(epoch, min(epoch, 2), {"val/accuracy": epoch / 10}) for epoch in (1, 2, 3)]
     assert find_best_epoch(dataclasses.replace(evidence, journal=lines)) == 2
 
 
@@ -65,23 +65,22 @@ def test_most_confident_errors_come_first(evidence: Evidence) -> None:
     assert sure == sorted(sure, reverse=True)
 
 
-def ledger(epoch: int, before: str, digest: str) -> dict[str, Any]:
-    layers = [{"name": "stem", "state": "frozen" if before else "tuned", "lr": 0.0, "hash": digest}]
-    return {"epoch": epoch, "freeze_before": before, "layers": layers}
+def ledger(epoch: int, before: str, digest: str) -> LedgerEntry:
+    return LedgerEntry(epoch, before, (LayerState("stem", "frozen" if before else "tuned", hash=digest),))
 
 
 def test_freeze_phases_follow_the_plan(evidence: Evidence) -> None:
     entries = [ledger(1, "head", "a"), ledger(2, "head", "a"), ledger(3, "", "b")]
-    phases = list_freeze_phases(dataclasses.replace(evidence, freezing=entries))
+    phases = list_freeze_phases(dataclasses.replace(evidence, ledger=entries))
     assert [(phase.first, phase.last, phase.frozen, phase.unchanged) for phase in phases] == [
         (1, 2, 1, True),
         (3, 3, 0, True),
     ]
 
 
-def test_moved_layer_is_told(evidence: Evidence) -> None:
+def test_moved_layer_is_said(evidence: Evidence) -> None:
     entries = [ledger(1, "head", "a"), ledger(2, "head", "b")]
-    assert not list_freeze_phases(dataclasses.replace(evidence, freezing=entries))[0].unchanged
+    assert not list_freeze_phases(dataclasses.replace(evidence, ledger=entries))[0].unchanged
 
 
 def test_commands_quote_what_needs_it(evidence: Evidence) -> None:

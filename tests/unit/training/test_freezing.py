@@ -69,7 +69,7 @@ def test_ledger_raises_when_a_frozen_weight_or_statistic_moves(model):
     ledger = FreezeLedger(plan)
     ledger.watch(model, 1)
     entry = ledger.check(model, 1, {})
-    states = {layer["name"]: layer["state"] for layer in entry["layers"]}
+    states = {layer.name: layer.state for layer in entry.layers}
     assert states["conv1.0"] == "frozen"
     assert states["fc"] == "tuned"
     model.network.bn1.running_mean += 1e-3

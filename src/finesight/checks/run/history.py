@@ -33,7 +33,8 @@ def guessing_loss(case: Case) -> float | None:
 
 def count_layers(case: Case) -> tuple[int, int]:
     """(frozen, trained) layers with weights in the last epoch."""
-    if not case.evidence.freezing:
+    if not case.evidence.ledger:
         raise NotApplicable("The run has no freeze ledger: no epoch was finished.")
-    states = [layer["state"] for layer in case.evidence.freezing[-1]["layers"]]
-    return states.count("frozen"), len(states) - states.count("frozen")
+    layers = case.evidence.ledger[-1].layers
+    frozen = sum(layer.is_frozen for layer in layers)
+    return frozen, len(layers) - frozen

@@ -32,7 +32,7 @@ def too_much_frozen(case: Case) -> Explanation | None:
     if not is_stuck or held - last > NO_GAP or head.high > GOOD or near.value > head.value + READY:
         return None
     return Explanation(
-        f"With everything before {case.evidence.freezing[-1]['freeze_before']} frozen ({frozen} of {frozen + trained} "
+        f"With everything before {case.evidence.ledger[-1].freeze_before} frozen ({frozen} of {frozen + trained} "
         f"layers), the training loss stopped falling at {last:.2f}, where guessing has {guessing:.2f}; split "
         f"{case.split} has {held:.2f}, so the model does not overfit. The features do not separate the classes: "
         f"neighbours are right on {percent(near.value)} of images, the head on {percent(head.value)}."

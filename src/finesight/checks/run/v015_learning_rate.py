@@ -1,6 +1,6 @@
 import itertools
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.history import check_length, guessing_loss
 from finesight.metrics.intervals import measure_fraction, subtract
+from finesight.run.journal import LedgerEntry
 
 RISE = 0.1  # of the training loss over its lowest before, as a fraction of it; good rates let it fall
 RISE_NATS = 0.05  # and at least so much: a loss near 0 doubles easily
@@ -40,7 +41,7 @@ def learning_rate(case: Case) -> Explanation | None:
 
 
 def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Explanation | None:
-    changed = unfreezing_epochs(case.evidence.freezing)
+    changed = unfreezing_epochs(case.evidence.ledger)
     jumps = []
     for place in range(1, len(curve)):
         epoch, loss = curve[place]
@@ -113,10 +114,10 @@ def _fall_by_half(case: Case, losses: list[float]) -> float | None:
     return (losses[0] - half) / (losses[0] - losses[-1])
 
 
-def unfreezing_epochs(freezing: list[dict[str, Any]]) -> set[int]:
+def unfreezing_epochs(ledger: Sequence[LedgerEntry]) -> set[int]:
     """First epochs with more layers trained than before, in which the loss may jump for a good reason."""
-    pairs = itertools.pairwise(freezing)
-    return {after["epoch"] for before, after in pairs if before["freeze_before"] != after["freeze_before"]}
+    pairs = itertools.pairwise(ledger)
+    return {after.epoch for before, after in pairs if before.freeze_before != after.freeze_before}
 
 
 def _name_rate(case: Case) -> str:

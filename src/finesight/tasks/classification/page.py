@@ -75,7 +75,7 @@ def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, An
     evaluation, rows = evidence.evaluation, list_classes(evidence)
     return {
         "verdict": give_verdict(evidence),
-        "found": show_examples(evidence),
+        "shown_findings": show_examples(evidence),
         "class_table": _tabulate(rows),
         "class_bars": ClassBars.of_images(
             ((row.train, row.count) for row in rows), name_split(evidence.split), story.examples

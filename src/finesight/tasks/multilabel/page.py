@@ -121,7 +121,7 @@ def _context(evidence: Evidence, story: Story) -> dict[str, Any]:
     rows, run = list_classes(evidence), RunFolder(evidence.run)
     return {
         "verdict": give_verdict(evidence),
-        "found": show_examples(evidence),
+        "shown_findings": show_examples(evidence),
         "rows": rows,
         "fitted_on": run.read_json(schema.THRESHOLDS)["split"] if run.has(schema.THRESHOLDS) else "",
         "class_bars": ClassBars.of_images(

@@ -72,7 +72,9 @@ def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
     return {
         "runs": [""],
         "verdict": give_mask_verdict(evidence),
-        "found": show_findings(evidence, lambda keys: {"views": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}),
+        "shown_findings": show_findings(
+            evidence, lambda keys: {"panels": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}
+        ),
         "class_table": _tabulate(rows),
         "class_bars": _count_pixels(rows, name_split(evidence.split)),
         "matrix": draw_matrix(evaluation.counts, names, range(len(names)), in_percent=True) if evaluation else None,
