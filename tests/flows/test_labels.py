@@ -167,7 +167,7 @@ def test_a_wrong_region_is_found(land: Path) -> None:
     assert first["bottom"] > 30
     assert first["right"] > 38
     numbers = np.array(Image.open(land / "label_errors/val/val/0101_sat.png"))
-    assert np.mean(numbers == first["region"]) == pytest.approx(first["share"], abs=1e-4)
+    assert np.mean(numbers == first["region"]) == pytest.approx(first["fraction"], abs=1e-4)
     assert rows_of(land / "label_errors/val.csv")[0]["region"] == str(first["region"])
 
 

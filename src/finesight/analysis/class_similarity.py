@@ -2,8 +2,8 @@
 
 The similarity of two classes is the fraction of an image's k nearest other images (cosine similarity) that belong to
 the other class: mean over the images of each class, then mean of the two directions. 0: the classes are never
-neighbours; two classes that cannot be separated reach 0.5. A class with fewer than k other images is asked for as many
-as it has, so that a small class can separate too.
+neighbours; two classes that cannot be separated reach 0.5. A class with fewer than k other images is measured with as
+many as it has, so that a small class can separate too.
 
 Similar: at least a tenth, that is one neighbour in ten. Where classes separate well, less stands out already: ten times
 the mean over all pairs, but never less than a twentieth. Groups are what average linkage joins until then, so that the

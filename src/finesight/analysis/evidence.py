@@ -86,7 +86,7 @@ class Evidence:
 
 
 def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
-    """Everything a report tells. Raises RunError for a file that is damaged; what was never made is None or empty."""
+    """Everything a report shows. Raises RunError for a file that is damaged; what was never made is None or empty."""
     classes, model = run.read_classes(), run.read_model()
     with blame_files(run.path):
         evaluation = task.read_evaluation(run, split, classes) if run.is_evaluated(split) else None

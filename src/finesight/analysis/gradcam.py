@@ -39,7 +39,7 @@ class SaliencyMaps:
 def compute_saliency(model: Model, images: Tensor, classes: Sequence[int] | None = None) -> SaliencyMaps:
     """Grad-CAM of normalised images (n, 3, h, w) for these classes; None: for those that are predicted.
 
-    Of masks the score of a class is the sum of its logits over the pixels that are predicted as it, or over all where
+    For masks the score of a class is the sum of its logits over the pixels that are predicted as it, or over all where
     there are none; without `classes` it is the class with most pixels. Raises ModelError for a model whose last
     layers have no height and width.
     """
@@ -55,7 +55,7 @@ def compute_saliency(model: Model, images: Tensor, classes: Sequence[int] | None
 
 
 def choose_classes(logits: Tensor) -> Tensor:
-    """(n,) the predicted class; of masks (n, C, h, w) the one with most pixels."""
+    """(n,) the predicted class; for masks, logits (n, C, h, w), the one with most pixels."""
     predicted = logits.argmax(1)
     return predicted if predicted.ndim == 1 else predicted.flatten(1).mode(1).values
 

@@ -26,6 +26,7 @@ from finesight.classes import ClassList
 from finesight.run import schema
 from finesight.run.files import write_csv
 from finesight.run.folder import RunFolder
+from finesight.run.old_names import find_value
 from finesight.run.results import SuspectedLabel
 
 MAJORITY = 0.5
@@ -40,19 +41,19 @@ CROSS_FITTED = (
     "features were trained on all of these labels, so some wrong ones are missed"
 )
 COLUMNS = ("key", "given", "suggested", "score")
-REGION_COLUMNS = (*COLUMNS, "region", "share", "confidence", *BOX)
+REGION_COLUMNS = (*COLUMNS, "region", "fraction", "confidence", *BOX)
 
 
 @dataclass(frozen=True)
 class Region:
-    """An area of a mask. number: its value in the image's outline file. share: the fraction of the image's pixels, 0-1.
+    """An area of a mask. number: its value in the image's outline file. fraction: of the image's pixels, 0-1.
 
     confidence: mean over its pixels of the suggested class's probability minus the given one's, 0-1.
     box: (top, left, bottom, right) in pixels of the mask.
     """
 
     number: int
-    share: float
+    fraction: float
     confidence: float
     box: tuple[int, int, int, int]
 
@@ -86,7 +87,7 @@ def save_label_errors(run: RunFolder, found: LabelErrors, classes: ClassList) ->
     """Writes label_errors/SPLIT.csv and .json, with class ids. Returns the path of the CSV file."""
     rows = [name_classes(error, classes).to_dict() for error in found.errors]
     path = run.path / schema.label_errors(found.split, "csv")
-    header = REGION_COLUMNS if rows and "share" in rows[0] else COLUMNS
+    header = REGION_COLUMNS if rows and "region" in rows[0] else COLUMNS
     write_csv(path, header, ([row[column] for column in header] for row in rows))
     summary = {"split": found.split, "num_samples": found.num_samples, "source": found.source}
     run.write_json(schema.label_errors(found.split, "json"), {**summary, "errors": rows})
@@ -109,7 +110,7 @@ def name_classes(error: LabelError, classes: ClassList) -> SuspectedLabel:
     named = (error.key, given, suggested, round(error.score, 6))
     if (region := error.region) is None:
         return SuspectedLabel(*named)
-    return SuspectedLabel(*named, region.number, round(region.share, 6), round(region.confidence, 6), *region.box)
+    return SuspectedLabel(*named, region.number, round(region.fraction, 6), round(region.confidence, 6), *region.box)
 
 
 def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
@@ -117,7 +118,7 @@ def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
     region = None
     if "region" in row:
         top, left, bottom, right = (int(row[side]) for side in BOX)
-        region = Region(row["region"], row["share"], row["confidence"], (top, left, bottom, right))
+        region = Region(row["region"], find_value(row, "fraction"), row["confidence"], (top, left, bottom, right))
     return LabelError(row["key"], given, suggested, row["score"], region)
 
 
@@ -149,7 +150,7 @@ def find_doubtful_labels(
     Of two classes every error is suspected, as one of them has always more than half of the probability. Kept are
     those whose suggested class is at least ODDS times as probable as the label, once logits are divided by
     `temperature`, and is the class that the nearest images vote for. votes: class indices (n,), None where there are
-    too few images to ask.
+    too few images for a vote.
     """
     tempered, row_of = temper(probabilities, temperature), {key: row for row, key in enumerate(keys)}
 
@@ -183,11 +184,10 @@ def confident_classes(probabilities: Floats, thresholds: Floats) -> Indices:
 
 
 def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int, seed: int = 0) -> Floats:
-    """(n, num_classes): probabilities of a linear classifier that has not seen the row it is asked about.
+    """(n, num_classes): probabilities of a linear classifier that was not fitted to the row.
 
-    features: (n, d). One of NUM_FOLDS parts of every class is left out and asked, in turn. A class with a single
-    image is never seen when that one is asked about, so it gets no probability there. Rows are 0 where fewer than two
-    classes are left to train on.
+    features: (n, d). The rows of every class are dealt into NUM_FOLDS folds, and each fold is held out in turn. A class
+    with a single image gets no probability for that image. Rows are 0 where fewer than two classes are left to fit.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -196,12 +196,12 @@ def cross_fit_probabilities(features: Floats, targets: Indices, num_classes: int
     probabilities: NDArray[np.float64] = np.zeros((len(targets), num_classes))
     folds = deal_folds(targets, seed)
     for fold in range(NUM_FOLDS):
-        asked = folds == fold
-        if not asked.any() or len(np.unique(targets[~asked])) < 2:
+        held_out = folds == fold
+        if not held_out.any() or len(np.unique(targets[~held_out])) < 2:
             continue
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / (~asked).sum(), max_iter=200))
-        classifier.fit(features[~asked], targets[~asked])
-        probabilities[np.ix_(asked, classifier.classes_)] = classifier.predict_proba(features[asked])
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH / (~held_out).sum(), max_iter=200))
+        classifier.fit(features[~held_out], targets[~held_out])
+        probabilities[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba(features[held_out])
     return probabilities
 
 

@@ -65,7 +65,7 @@ class RegionFinder:
             number = int(numbers.max()) + 1
             numbers[region] = number
             place = Region(number, float(region.mean()), confidence, bounding_box(region))
-            error = LabelError(key, label, other, place.share * confidence, place)
+            error = LabelError(key, label, other, place.fraction * confidence, place)
             self.candidates.append((error, other_mean))
         if numbers.any():
             self.outlines[key] = _encode(numbers)

@@ -34,12 +34,12 @@ def explain(
 ) -> Explained:
     """Writes each image under its saliency map (Grad-CAM), at the image's size.
 
-    images: files or folders. classes: ids or names to explain; by default the predicted class, of masks the largest.
+    images: files or folders. classes: ids or names to explain; by default the predicted or, for masks, the largest.
     Raises ModelError for a model that keeps no height and width, as many transformers do not.
     """
     folder = RunFolder.open(run)
     settings, model, names = folder.read_settings(), restore_model(folder), folder.read_classes()
-    asked = [names.index(label) for label in classes]
+    requested = [names.index(label) for label in classes]
     items = [item for path in images for item in list_unmasked(path)]
     if not items:
         raise ConfigError("Name an image, or a folder of images, to explain.")
@@ -55,7 +55,7 @@ def explain(
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
-            for result in explain_image(predictor, image, asked, find_task(folder)):
+            for result in explain_image(predictor, image, requested, find_task(folder)):
                 layer, c = result.layer, result.class_index
                 file = _write(Path(out), item, names.ids[c], overlay_saliency(image, result.saliency))
                 focus = (result.half_area, result.where, result.inside, result.probability)
@@ -85,11 +85,13 @@ class Explanation:
     saliency: np.ndarray
 
 
-def explain_image(predictor: Predictor, image: np.ndarray, asked: Sequence[int], task: Task) -> Iterator[Explanation]:
-    """Of each class in `asked`, by default those the task chooses. image: uint8 (h, w, 3)."""
+def explain_image(
+    predictor: Predictor, image: np.ndarray, requested: Sequence[int], task: Task
+) -> Iterator[Explanation]:
+    """Of each class in `requested`, by default those the task chooses. image: uint8 (h, w, 3)."""
     model, stored = predictor.model, store_image(image, predictor.model.preprocessing)
     logits, images = predictor.logits(stored).float(), predictor.prepare(stored)
-    for c in asked or task.choose_explained(logits):
+    for c in requested or task.choose_explained(logits):
         found = compute_saliency(model, images, [c])
         map_ = found.maps[0].cpu().numpy()
         area, where = locate_saliency(map_)

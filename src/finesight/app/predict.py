@@ -35,7 +35,7 @@ def predict(
     Of classes: header: names of the file, label and (if three are given) probability columns. ids: class ids, not
     names. calibrated: probabilities after temperature scaling, with the temperature of calibration.json, or with tta
     of calibration_tta.json; labels stay what they are.
-    Of masks: index: grey masks of class values as in the run's own masks, not colours. overlay: folder for images
+    For masks: index: grey masks of class values as in the run's own masks, not colours. overlay: folder for images
     under their masks.
 
     Raises ConfigError for an option that the run's task does not have.

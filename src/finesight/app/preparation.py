@@ -65,13 +65,13 @@ def check_sufficient(
     counts, val_counts = (task.count_classes(dataset.targets, classes) for dataset in (train, val))
     targets = task.targets
     scored = set(targets.list_scored(classes))
-    learned, held_out = (
+    trained, held_out = (
         Amount(len(dataset), frozenset(np.flatnonzero(each).tolist()) & scored)
         for dataset, each in ((train, counts), (val, val_counts))
     )
-    if reason := find_shortage(learned, held_out, settings.batch_size, targets.no_val, targets.no_class):
+    if reason := find_shortage(trained, held_out, settings.batch_size, targets.no_val, targets.no_class):
         raise DataError(reason)
-    compared = targets.compare_amounts(learned, held_out, classes.names)
+    compared = targets.compare_amounts(trained, held_out, classes.names)
     say_notes(f"{sentence}: {quote_some(names)}." for sentence, names in compared)
     return counts
 

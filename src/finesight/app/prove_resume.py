@@ -41,16 +41,16 @@ def prove_resume(
     with tempfile.TemporaryDirectory(prefix="finesight-proof-") as folder:
         recipe_file = Path(folder) / "proof.toml"
         recipe_file.write_text(to_toml(short), encoding="utf-8")
-        whole, broken = RunFolder(Path(folder) / "native"), RunFolder(Path(folder) / "broken")
+        undisturbed, broken = RunFolder(Path(folder) / "undisturbed"), RunFolder(Path(folder) / "broken")
         say(f"Training on a few images, {short.epochs} epochs of steps of {short.batch_size}, undisturbed.")
-        _finish(whole, recipe_file)
+        _finish(undisturbed, recipe_file)
         say("The same again, killed (SIGKILL) inside the first epoch and after it, and resumed each time.")
         kills = [
             _kill(broken, lambda: (broken.path / schema.checkpoint("last")).is_dir(), recipe_file),
             _kill(broken, lambda: bool(broken.read_lines(schema.JOURNAL)), "--resume"),
         ]
         _finish(broken, "--resume")
-        names, different = compare_files(whole.path, broken.path)
+        names, different = compare_files(undisturbed.path, broken.path)
     return ResumeProof(not different, different, len(names), tuple(kill for kill in kills if kill))
 
 

@@ -33,10 +33,10 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
     if settings.checkpoint.tie == "auto":  # begun before there was this choice
         settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
     may_change = FREE | ({"epochs"} if "epochs" in overrides else set())
-    asked = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
+    given = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
     wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
     for name, value in dotted_settings(settings):
-        if name in asked | overrides.keys() and wanted[name] not in (value, "auto") and name not in may_change:
+        if name in given | overrides.keys() and wanted[name] not in (value, "auto") and name not in may_change:
             raise ConfigError(
                 f"{run.path} was trained with {name} = {value!r}; continuing with {wanted[name]!r} would mix two runs."
             )

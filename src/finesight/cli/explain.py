@@ -18,7 +18,7 @@ def explain(
 ) -> None:
     """Overlay each image with its saliency map (Grad-CAM): the regions that decided.
 
-    By default for the predicted class; of masks, for the largest predicted classes. Images that cannot be read are
+    Default: the predicted class; for segmentation, the largest predicted classes. Images that cannot be read are
     listed, with exit code 1.
 
     Examples:

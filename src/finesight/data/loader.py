@@ -42,7 +42,7 @@ class Batch:
 
 
 class Targets(Protocol):
-    """One target an image: an int64 array (n,), or masks that are read when asked for."""
+    """One target an image: an int64 array (n,), or masks that are read when they are needed."""
 
     def __len__(self) -> int: ...
 

@@ -1,4 +1,4 @@
-"""Whether there is enough to train and to validate on: asked by `train` before its first epoch, and by `inspect`."""
+"""Whether there is enough to train and to validate on: checked by `train` before its first epoch, and by `inspect`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

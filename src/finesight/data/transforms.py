@@ -37,7 +37,7 @@ def augment(
     images: uint8 (n, 3, h, w); draws: (n, NUM_DRAWS) uniform in [0, 1) → float32 (n, 3, *size).
     """
     return _sample_images(
-        images, choose_views(images, settings, preprocessing, draws, size), settings, preprocessing, draws, size
+        images, choose_crops(images, settings, preprocessing, draws, size), settings, preprocessing, draws, size
     )
 
 
@@ -53,33 +53,33 @@ def augment_pairs(
     """As `augment`, and the masks moved with their images.
 
     masks: class indices (n, H, W), any H and W over the same scene; class_counts: (C,), which classes are rare.
-    Returns the images, and int64 masks (n, *size), IGNORE_INDEX where a piece reaches beyond its image.
+    Returns the images, and int64 masks (n, *size), IGNORE_INDEX where a crop reaches beyond its image.
     """
-    views = choose_views(images, settings, preprocessing, draws, size)
-    if views is not None and settings.rare_fraction:
-        views = _centre_on_rare(views, masks, class_counts, draws, settings.rare_fraction)
-    images = _sample_images(images, views, settings, preprocessing, draws, size)
-    return images, _sample_masks(masks, views, size)
+    crops = choose_crops(images, settings, preprocessing, draws, size)
+    if crops is not None and settings.rare_fraction:
+        crops = _centre_on_rare(crops, masks, class_counts, draws, settings.rare_fraction)
+    images = _sample_images(images, crops, settings, preprocessing, draws, size)
+    return images, _sample_masks(masks, crops, size)
 
 
-def choose_views(
+def choose_crops(
     images: Tensor, settings: AugmentSettings, preprocessing: Preprocessing, draws: Tensor, size: tuple[int, int]
 ) -> Tensor | None:
     """(n, 2, 3) matrices from output to input coordinates, both in [-1, 1]; None where all of an image is seen.
 
     size: (height, width) of the output, in which images are turned.
     """
-    fraction, whole = (1.0, 1.0), preprocessing.fit == "native"
-    if whole:
+    fraction, is_native = (1.0, 1.0), preprocessing.fit == "native"
+    if is_native:
         fraction = preprocessing.size[0] / images.shape[-2], preprocessing.size[1] / images.shape[-1]
     if not is_geometric(settings) and fraction == (1.0, 1.0):
         return None
-    return send(_affine(settings, draws, fraction, size, whole), images.device)
+    return send(_affine(settings, draws, fraction, size, is_native), images.device)
 
 
 def _sample_images(
     images: Tensor,
-    views: Tensor | None,
+    crops: Tensor | None,
     settings: AugmentSettings,
     preprocessing: Preprocessing,
     draws: Tensor,
@@ -90,15 +90,15 @@ def _sample_images(
 
         images = randaugment(images, settings.randaugment, _seeds(draws[:, 8]))
     pixels = images.float()
-    whole = preprocessing.fit == "native"
-    seen = preprocessing.size if whole else (pixels.shape[-2], pixels.shape[-1])
+    is_native = preprocessing.fit == "native"
+    seen = preprocessing.size if is_native else (pixels.shape[-2], pixels.shape[-1])
     if seen[0] > 1.5 * size[0] and seen[1] > 1.5 * size[1]:  # sampling would alias
         height, width = (
             round(1.15 * n * out / full) for n, out, full in zip(pixels.shape[-2:], size, seen, strict=True)
         )
         pixels = resize(pixels, (height, width), "bilinear")
-    if views is not None:
-        grid = F.affine_grid(views, [len(pixels), 3, *size], align_corners=False)
+    if crops is not None:
+        grid = F.affine_grid(crops, [len(pixels), 3, *size], align_corners=False)
         mode = preprocessing.interpolation  # validation's too: another one shifts all statistics of magnified images
         pixels = F.grid_sample(pixels.contiguous(), grid, mode, padding_mode="reflection", align_corners=False)
         if mode == "bicubic":
@@ -114,24 +114,24 @@ def _sample_images(
     return normalise(pixels, preprocessing)
 
 
-def _sample_masks(masks: Tensor, views: Tensor | None, size: tuple[int, int]) -> Tensor:
+def _sample_masks(masks: Tensor, crops: Tensor | None, size: tuple[int, int]) -> Tensor:
     """Nearest pixels, int64 (n, *size). Sampled as their distance from IGNORE_INDEX, so that outside is ignored."""
-    if views is None and tuple(masks.shape[-2:]) == tuple(size):
+    if crops is None and tuple(masks.shape[-2:]) == tuple(size):
         return masks.long()
-    if views is None:
-        views = torch.eye(2, 3, device=masks.device).expand(len(masks), 2, 3)
-    grid = F.affine_grid(views, [len(masks), 1, *size], align_corners=False)
+    if crops is None:
+        crops = torch.eye(2, 3, device=masks.device).expand(len(masks), 2, 3)
+    grid = F.affine_grid(crops, [len(masks), 1, *size], align_corners=False)
     shifted = masks.float().unsqueeze(1) - IGNORE_INDEX
     sampled = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     return (sampled + IGNORE_INDEX).long().squeeze(1)
 
 
-def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, fraction: float) -> Tensor:
-    """Moves `fraction` of the views so that a pixel of the rarest class in their image lies in the middle.
+def _centre_on_rare(crops: Tensor, masks: Tensor, class_counts: Tensor, draws: Tensor, fraction: float) -> Tensor:
+    """Moves `fraction` of the crops so that a pixel of the rarest class in their image lies in the middle.
 
-    The centre stays inside the image as far as the view fits into it.
+    The centre stays inside the image as far as the crop fits into it.
     """
-    masks = masks[:, ::4, ::4]  # a class without a pixel on this grid is too small to be worth a piece
+    masks = masks[:, ::4, ::4]  # a class without a pixel on this grid is too small to be worth a crop
     num_classes = len(class_counts)
     flat = masks.flatten(1).long().clamp(max=num_classes)
     present = torch.zeros(len(flat), num_classes + 1, dtype=torch.bool, device=flat.device).scatter_(1, flat, True)
@@ -144,10 +144,10 @@ def _centre_on_rare(views: Tensor, masks: Tensor, class_counts: Tensor, draws: T
     where = torch.searchsorted(hits, wanted).squeeze(1).clamp(max=flat.shape[1] - 1)
     column, row = where % masks.shape[2], where // masks.shape[2]
     centre = torch.stack([(column + 0.5) / masks.shape[2], (row + 0.5) / masks.shape[1]], 1) * 2 - 1
-    room = (1 - views[:, :, :2].abs().sum(2)).clamp(min=0)
+    room = (1 - crops[:, :, :2].abs().sum(2)).clamp(min=0)
     centre = torch.minimum(torch.maximum(centre, -room), room)
-    moved = views.clone()
-    moved[:, :, 2] = torch.where(((draws[:, 10] < fraction) & (hits[:, -1] > 0))[:, None], centre, views[:, :, 2])
+    moved = crops.clone()
+    moved[:, :, 2] = torch.where(((draws[:, 10] < fraction) & (hits[:, -1] > 0))[:, None], centre, crops[:, :, 2])
     return moved
 
 
@@ -205,12 +205,12 @@ def _mix(state: np.ndarray) -> np.ndarray:
 
 
 def _affine(
-    settings: AugmentSettings, draws: Tensor, fraction: tuple[float, float], size: tuple[int, int], whole: bool
+    settings: AugmentSettings, draws: Tensor, fraction: tuple[float, float], size: tuple[int, int], is_native: bool
 ) -> Tensor:
     """Crop, rotate, flip, quarter turn. fraction: of height and width, what `scale` = 1 is.
 
     An output pixel is turned first, in the output's own pixels, then scaled to the crop: so turning changes no scale,
-    and a squashed image is turned as it is seen.
+    and a stretched image is turned as it is seen.
     """
     low, high = settings.scale
     area = low + (high - low) * draws[:, 0]
@@ -229,7 +229,7 @@ def _affine(
     aspect = size[0] / size[1]
     lies = turns % 2 == 1  # its width runs along the image's height
     across, down = torch.where(lies, width * aspect, width), torch.where(lies, height / aspect, height)
-    if high <= 1 and not whole:  # whole images keep their scale instead
+    if high <= 1 and not is_native:  # native images keep their scale instead
         inside = 1 / torch.maximum(across, down).clamp(min=1)
         height, width, across, down = height * inside, width * inside, across * inside, down * inside
     centre_x = (2 * draws[:, 2] - 1) * (1 - across).clamp(min=0)

@@ -13,18 +13,18 @@ from finesight.run.results import Finding
 
 @dataclass(frozen=True)
 class ShownFinding:
-    """images: its examples as thumbnails; panels: in a task's own way. page: what is known of findings of its code."""
+    """images: its examples as thumbnails; views: in a task's own way. page: what is known of findings of its code."""
 
     finding: Finding
     page: tuple[Section, ...] = ()
     images: tuple[ImageResult, ...] = ()
-    panels: tuple[object, ...] = ()
+    views: tuple[object, ...] = ()
 
 
 def show_findings(
     evidence: Evidence, illustrate: Callable[[Sequence[str]], Mapping[str, Any]]
 ) -> tuple[ShownFinding, ...]:
-    """None where there are none. illustrate: `images` or `panels` of keys."""
+    """None where there are none. illustrate: `images` or `views` of keys."""
     found = evidence.findings.findings if evidence.findings else ()
     return tuple(ShownFinding(each, read_page(each.code), **illustrate(each.keys)) for each in found)
 

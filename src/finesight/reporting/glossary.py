@@ -41,7 +41,7 @@ TERMS = {
     "knn_accuracy_projection": ("kNN accuracy, projection", "The same with nearest neighbours on the projection."),
     "class_similarity": (
         "Class similarity",
-        "Fraction of an image's nearest images (of masks, of a region's nearest regions) that belong to the other "
+        "Fraction of an image's nearest images (for masks, of a region's nearest regions) that belong to the other "
         "class, averaged over both classes. 0: never neighbours. 0.5: cannot be separated.",
     ),
     "parameters": ("Parameters", "All weights and biases of the model."),

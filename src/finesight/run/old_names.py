@@ -7,7 +7,7 @@ from typing import Any
 from finesight.run import schema
 
 FILES = {schema.IMAGES: "pictures.csv"}
-KEYS = {"images": "pictures"}  # in the index of snapshots and in the self-test
+KEYS = {"images": "pictures", "fraction": "share"}  # in the index of snapshots, the self-test; of a suspected region
 
 
 def find_file(folder: Path, name: str) -> Path:

@@ -54,7 +54,7 @@ class Predicted(Result):
 class Embedded(Result):
     """map: settings of the projection. quality: how far it can be trusted. close_classes: as close_classes.json.
 
-    through_training: how classes drew apart; None where training did not keep it. image: the projection, drawn.
+    through_training: how classes separated; None where training did not save it. image: the plot of the projection.
     """
 
     split: str
@@ -72,9 +72,9 @@ class Embedded(Result):
 class Focus(Result):
     """Where the network looks in an image for a class. JSON says `class` for class_name.
 
-    half_area: fraction of the image that holds half of the saliency; None where nothing speaks for the class.
-    where: that place in words. inside: of masks, fraction of the saliency inside the class's region. probability: of
-    the class; of masks, its fraction of the pixels. file: the overlay.
+    half_area: fraction of the image that holds half of the saliency; None where the saliency is zero everywhere.
+    where: that place in words. inside: for masks, fraction of the saliency inside the class's region. probability: of
+    the class; for masks, its fraction of the pixels. file: the overlay.
     """
 
     key: str
@@ -167,7 +167,7 @@ class Audited(Result):
 class SuspectedLabel(Result):
     """given, suggested: class ids. score: see `finesight.analysis.label_errors.LabelError`.
 
-    Of masks also a region: its number in the outlines, fraction of the image, mean confidence, and box in pixels.
+    For masks also a region: its number in the outlines, fraction of the image, mean confidence, and box in pixels.
     """
 
     key: str
@@ -175,7 +175,7 @@ class SuspectedLabel(Result):
     suggested: str
     score: float
     region: int | None = None
-    share: float | None = None
+    fraction: float | None = None
     confidence: float | None = None
     top: int | None = None
     left: int | None = None

@@ -1,6 +1,6 @@
 """What the application asks of a task, beside what training, scoring, analysis and checks ask of it (task.py).
 
-A new task is a package beside these whose object answers both, and a line of the table in tasks/__init__.py.
+A new task is a package beside these whose object implements both, and a line of the table in tasks/__init__.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence

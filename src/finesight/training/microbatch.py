@@ -1,4 +1,4 @@
-"""Micro-batches: a batch is computed in several where that is asked for, or where memory is too small."""
+"""Micro-batches: a batch is split where optim.accumulate says so, or where memory is too small."""
 
 from collections.abc import Callable
 

@@ -120,7 +120,7 @@ def test_folds_share_every_class(labels, seed):
         assert sizes.max() - sizes.min() <= 1
 
 
-REGION = Region(number=2, share=0.125, confidence=0.5, box=(0, 4, 16, 20))
+REGION = Region(number=2, fraction=0.125, confidence=0.5, box=(0, 4, 16, 20))
 
 
 @pytest.mark.parametrize("region", [None, REGION])
@@ -136,3 +136,11 @@ def test_they_come_back_from_the_run(tmp_path: Path, region: Region | None):
     assert [(row["key"], row["given"], row["suggested"]) for row in rows] == [(e.key, "3", "7") for e in errors]
     saved = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["errors"]
     assert [{name: str(value) for name, value in row.items()} for row in saved] == rows
+
+
+def test_version_0_1_called_a_regions_fraction_its_share(tmp_path: Path):
+    classes, run = ClassList(ids=("3", "7"), names=("a", "b")), RunFolder(tmp_path)
+    found = LabelErrors("val", 12, "someone", (LabelError("a.png", 0, 1, 0.25, REGION),))
+    path = save_label_errors(run, found, classes).with_suffix(".json")
+    path.write_text(path.read_text(encoding="utf-8").replace('"fraction"', '"share"'), encoding="utf-8")
+    assert load_label_errors(run, "val", classes) == found

@@ -40,7 +40,7 @@ def test_a_wrong_region_is_found_where_it_is(scene: np.ndarray) -> None:
     assert (error.key, error.given, error.suggested) == ("wrong.png", 0, 1)
     assert error.region is not None
     assert error.region.box == (20, 60, 40, 90)
-    assert error.region.share == pytest.approx(0.06)
+    assert error.region.fraction == pytest.approx(0.06)
     assert error.score == pytest.approx(0.06 * error.region.confidence)
     assert list(outlines) == ["wrong.png"]
     numbers = np.array(Image.open(io.BytesIO(outlines["wrong.png"])))

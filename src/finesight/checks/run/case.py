@@ -26,13 +26,13 @@ from finesight.run import schema
 from finesight.run.files import read_tensors
 from finesight.run.folder import RunFolder
 
-NEIGHBOURS = 10  # that vote on an image's class, as many as a map's quality is measured by
+NEIGHBOURS = 10  # that vote on an image's class, as many as the quality of a projection is measured by
 NUM_EXAMPLES = 12  # images a finding names
 
 
 @dataclass(frozen=True)
 class Case:
-    """A run and one of its splits, as far as it is there. What a check asks for and is not there is NotApplicable.
+    """A run and one of its splits, as far as it is there. What a check needs and is missing raises NotApplicable.
 
     items: the split's and the training split's images that can still be read, by key; empty where the data are gone.
     rule, fit: how true masks are read. start_features: computes, in the order of `features`, the features before

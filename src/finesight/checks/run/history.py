@@ -1,4 +1,4 @@
-"""Pieces of the checks that read how training went: its curve and its freeze ledger."""
+"""What checks share that read how training went: its curve and its freeze ledger."""
 
 import numpy as np
 

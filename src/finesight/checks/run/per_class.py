@@ -1,4 +1,4 @@
-"""Pieces of the checks that look at each class."""
+"""What checks share that look at each class."""
 
 from collections.abc import Sequence
 

@@ -22,11 +22,11 @@ def valley_chance(points: Floats, seed: int = 0) -> float:
     order = random.permutation(len(points))
     halves = np.split(order, [len(order) // 2])
     counts = np.zeros(3, dtype=int)
-    for fitted, asked in (halves, halves[::-1]):
+    for fitted, held_out in (halves, halves[::-1]):
         centres = find_two_means(points[fitted], random)
         if centres is None:
             return 1.0
-        along = project_between(centres, points[asked])
+        along = project_between(centres, points[held_out])
         sides = along[along < 0.5], along[along >= 0.5]
         if min(map(len, sides)) < 2:
             return 1.0

@@ -137,14 +137,14 @@ def find_areas(looks: Sequence[Look], least: float = 0.0) -> list[int] | None:
     """Colours of the areas of smooth masks: most of their codes lie along edges between a few others, or are near a
     frequent one. None where masks are not smooth, or where that holds for no more than `least` of their pixels."""
     counts, inner = Counter[int](), Counter[int]()
-    asked = [look for look in looks if look.inner is not None]
-    for look in asked:
+    smooth = [look for look in looks if look.inner is not None]
+    for look in smooth:
         for code in look.counts.keys() - {NODATA}:
             counts[look.colour(code)] += look.counts[code]
             inner[look.colour(code)] += (look.inner or {}).get(code, 0)
     del counts[-1]
     areas = {code: count for code, count in counts.items() if inner[code] >= EDGE_FRACTION * count}
-    is_lossy = any(look.is_lossy for look in asked)
+    is_lossy = any(look.is_lossy for look in smooth)
     if is_lossy:
         areas = {code: areas[code] for code in join_near(areas, NEAR)}
     edges = counts.keys() - areas.keys()
@@ -155,9 +155,9 @@ def find_areas(looks: Sequence[Look], least: float = 0.0) -> list[int] | None:
 
 def explain_smooth(looks: Sequence[Look], areas: Sequence[int]) -> str:
     """The error for masks that `find_areas` calls smooth."""
-    asked = [look for look in looks if look.inner is not None]
-    worst = max(asked, key=lambda look: len(look.counts))
-    count = len({look.colour(code) for look in asked for code in look.counts})
+    smooth = [look for look in looks if look.inner is not None]
+    worst = max(smooth, key=lambda look: len(look.counts))
+    count = len({look.colour(code) for look in smooth for code in look.counts})
     levels = sorted(level for code in areas if (level := grey_of(code)) is not None)
     is_grey = len(levels) == len(areas)
     gap = max((high - low for low, high in pairwise(levels)), default=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from finesight.analysis.distance import Floats, Indices, find_nearest, normalise_rows
+from finesight.analysis.distance import Floats, find_nearest, normalise_rows
 from finesight.analysis.features import load_features
 from finesight.analysis.label_errors import (
     CROSS_FITTED,
@@ -58,8 +58,8 @@ def judge_classes(
             continue  # one outcome only
         both = np.stack([(1 - probabilities[:, c]) / (1 - fraction), probabilities[:, c] / fraction], axis=1)
         both /= both.sum(1, keepdims=True)
-        asked: Indices | None = None if votes is None else votes[:, c].astype(np.int64)
-        for error in find_doubtful_labels(both, truth[:, c].astype(np.int64), keys, asked):
+        voted = None if votes is None else votes[:, c].astype(np.int64)
+        for error in find_doubtful_labels(both, truth[:, c].astype(np.int64), keys, voted):
             given, suggested = (c, None) if error.given else (None, c)
             found.append(LabelError(error.key, given, suggested, error.score))
     return sorted(found, key=lambda error: -error.score)

@@ -73,7 +73,7 @@ def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
         "runs": [""],
         "verdict": give_mask_verdict(evidence),
         "shown_findings": show_findings(
-            evidence, lambda keys: {"panels": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}
+            evidence, lambda keys: {"views": _make_views(keys[:VIEWS_SHOWN], evidence, originals)}
         ),
         "class_table": _tabulate(rows),
         "class_bars": _count_pixels(rows, name_split(evidence.split)),

@@ -113,7 +113,7 @@ class Segmentation(Task):
         return counts
 
     def find_stride_bounds(self, targets: Targets, classes: ClassList) -> dict[str, float]:
-        """Of masks spread evenly over the training part, as many as make up BOUND_PIXELS."""
+        """From masks spread evenly over the training split, as many as make up BOUND_PIXELS."""
         height, width = targets[[0]].shape[1:]
         step = math.ceil(len(targets) * height * width / BOUND_PIXELS)
         masks = [torch.from_numpy(targets[[index]][0]) for index in range(0, len(targets), step)]
