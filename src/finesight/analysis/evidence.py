@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.class_similarity_result import ClassSimilarity
+from finesight.analysis.distance import Indices
 from finesight.analysis.label_errors import LabelErrors, load_label_errors
 from finesight.analysis.nearest_images import NearestImages, load_nearest_images
 from finesight.analysis.projection import Projection, load_projection
@@ -32,6 +33,7 @@ class Embedding:
     """samples.csv with its projection, one point each. image: the plot as PNG, empty without one.
 
     nearest: of each image, as indices of `images`; None where they were never computed.
+    left_out: the number of images of which these are a sample, without these.
     """
 
     images: tuple[ImageResult, ...]
@@ -39,6 +41,17 @@ class Embedding:
     similarity: ClassSimilarity | None
     image: bytes
     nearest: NearestImages | None = None
+    left_out: int = 0
+
+    def select(self, rows: Indices) -> "Embedding":
+        """Some of the images."""
+        return replace(
+            self,
+            images=tuple(self.images[row] for row in rows),
+            projection=replace(self.projection, points=self.projection.points[rows]),
+            nearest=self.nearest.select(rows) if self.nearest else None,
+            left_out=len(self.images) - len(rows),
+        )
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,18 @@ NEIGHBOURS = 6  # per image
 class NearestImages:
     """The k nearest of each of n images, nearest first.
 
-    indices: (n, k), rows of features.safetensors. similarities: (n, k), cosine similarity of the features, -1 to 1.
+    indices: (n, k), rows of features.safetensors; of a sample -1 for an image that is not in it.
+    similarities: (n, k), cosine similarity of the features, -1 to 1.
     """
 
     indices: Indices
     similarities: Floats
+
+    def select(self, rows: Indices) -> "NearestImages":
+        """Of some images, as places in `rows`."""
+        place = np.full(len(self.indices), -1, np.int64)
+        place[rows] = np.arange(len(rows))
+        return NearestImages(place[self.indices[rows]], self.similarities[rows])
 
 
 def find_nearest_images(features: Floats) -> NearestImages:

@@ -1,6 +1,6 @@
 """The images of a page as columns for its scripts, one row per image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from finesight.analysis.evidence import Embedding, Evidence
@@ -20,8 +20,10 @@ def list_images(images: Sequence[ImageResult], sprites: Sprites, embedding: Embe
     columns["place"] = [sprites.places.get(image.key) for image in images]
     if embedding and embedding.nearest:
         rest = [None] * (len(images) - len(embedding.images))
-        columns["near"] = embedding.nearest.indices.tolist() + rest
-        columns["similarity"] = embedding.nearest.similarities.astype(float).round(3).tolist() + rest
+        indices, cosines = embedding.nearest.indices, embedding.nearest.similarities.astype(float).round(3)
+        there = indices >= 0  # of a sample, some are not
+        columns["near"] = [row[kept].tolist() for row, kept in zip(indices, there, strict=True)] + rest
+        columns["similarity"] = [row[kept].tolist() for row, kept in zip(cosines, there, strict=True)] + rest
     return columns
 
 
@@ -34,12 +36,13 @@ def choose_examples(images: Iterable[ImageResult]) -> dict[int, list[str]]:
     return examples
 
 
-def list_nearest(embedding: Embedding | None) -> dict[str, list[str]]:
-    """key → keys of its nearest images; empty where they were never computed."""
+def list_nearest(embedding: Embedding | None, wanted: Container[str]) -> dict[str, list[str]]:
+    """key → keys of its nearest images, of the wanted ones; empty where they were never computed."""
     if embedding is None or embedding.nearest is None:
         return {}
     keys = [image.key for image in embedding.images]
-    return {key: [keys[i] for i in near] for key, near in zip(keys, embedding.nearest.indices.tolist(), strict=True)}
+    rows = zip(keys, embedding.nearest.indices, strict=True)
+    return {key: [keys[i] for i in near if i >= 0] for key, near in rows if key in wanted}
 
 
 def list_predictions(run: Evidence, keys: Sequence[str]) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def make_run_page(
 ) -> Page:
     """styles: of each class's dots. context, data, scripts: what the task's own parts need.
 
-    data: with `unit`, what a confusion counts. context: with `class_table`, `class_bars`, `colours` of masks.
+    evidence: with the images that the page holds, all or a sample. data: with `unit`, what a confusion counts.
+    context: with `class_table`, `class_bars`, `colours` of masks.
     """
     evaluation, embedding, history = evidence.evaluation, evidence.embedding, evidence.projection_history
     shared = {
@@ -71,6 +72,7 @@ def make_run_page(
         data={
             "names": evidence.classes.names,
             **data,
+            "sampled": bool(evaluation and len(evaluation.images) < evaluation.num_samples),
             "projection": plot_projection(embedding, styles) if embedding else None,
         },
         context=shared | {**context},

@@ -50,7 +50,7 @@ function fillNeighbours(index) {
   const truth = images.truth[index];
   const same = near.filter((other) => images.truth[other] === truth).length;
   document.getElementById("image-near").hidden = !near.length;
-  document.getElementById("image-near-summary").textContent = `${same} of ${near.length} have ${mostly}the same class.`;
+  document.getElementById("image-near-summary").textContent = `${same} of ${near.length} have ${mostly}the same class.${report.sampled ? " Nearest images outside this page's sample are left out." : ""}`;
   const box = document.getElementById("image-neighbours");
   box.replaceChildren(...near.map((other, place) => makeNeighbour(other, images.similarity[index][place], truth)));
   letOneBeTabbed(box);

@@ -190,6 +190,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // The confusion matrix
 
 const matrix = document.querySelector("svg.matrix");
+const ofSample = report.sampled ? " in the sample that this page holds" : "";
 const cellGallery = document.getElementById("cell-gallery");
 
 function showConfusion(truth, prediction) {
@@ -197,7 +198,7 @@ function showConfusion(truth, prediction) {
     .map((_, index) => index)
     .filter((index) => images.truth[index] === truth && images.prediction[index] === prediction);
   const names = truth === prediction ? `${className(truth)}, correct` : `${className(truth)} predicted as ${className(prediction)}`;
-  const heading = showGallery(cellGallery, `${names}: ${pluralise(found.length)}`, found);
+  const heading = showGallery(cellGallery, `${names}: ${pluralise(found.length)}${ofSample}`, found);
   for (const cell of matrix.querySelectorAll(".chosen")) cell.classList.remove("chosen");
   const chosen = matrix.querySelector(`.cell[data-truth="${truth}"][data-prediction="${prediction}"]`);
   if (chosen) chosen.classList.add("chosen");
@@ -206,7 +207,7 @@ function showConfusion(truth, prediction) {
 
 function showClass(truth) {
   const found = images.key.map((_, index) => index).filter((index) => images.truth[index] === truth);
-  showGallery(document.getElementById("class-gallery"), `${className(truth)}: ${pluralise(found.length)}`, found).focus();
+  showGallery(document.getElementById("class-gallery"), `${className(truth)}: ${pluralise(found.length)}${ofSample}`, found).focus();
 }
 
 function lightLabels(cell) {

@@ -16,6 +16,7 @@ from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import ClassRow, give_verdict, list_classes, list_confusions, order_classes
+from finesight.reporting.shown_images import sample_evidence
 from finesight.reporting.thumbnails import make_sprites
 
 ERRORS_SHOWN = 60
@@ -41,15 +42,19 @@ OUTLINE = Outline(
 def make_page(evidence: Evidence, originals: Originals) -> Page:
     story, order = _choose_images(evidence), order_classes(evidence)
     sprites = make_sprites(story.keys_by_need, originals.find_image, evidence.scale)
-    data = {"order": order, "unit": "image", "images": list_images(story.images, sprites, evidence.embedding)}
+    data = {"order": order, "unit": "image", "images": list_images(story.images, sprites, story.sample.embedding)}
     styles = [class_style(index) for index in range(len(evidence.classes))]
-    return make_run_page(evidence, originals, OUTLINE, styles, _context(evidence, story, order), data, sprites)
+    return make_run_page(story.sample, originals, OUTLINE, styles, _context(evidence, story, order), data, sprites)
 
 
 @dataclass(frozen=True)
 class Story:
-    """Which images are shown where. images: all of the split, and those of others that a section names."""
+    """Which images are shown where. images: of the sample, and those of other splits that a section names.
 
+    sample: the evidence with as many of the split's images as a page can hold. errors: of the whole split.
+    """
+
+    sample: Evidence
     images: list[ImageResult]
     errors: list[ImageResult]
     examples: dict[int, list[str]]  # class index → keys
@@ -65,10 +70,11 @@ def _choose_images(evidence: Evidence) -> Story:
     shown += [key for group in groups for keys in group.examples for key in keys]
     shown += [error.key for error in errors[:ERRORS_SHOWN]]
     shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
-    images = [*evidence.images, *list_from_other_splits(evidence, shown)]
+    sample = sample_evidence(evidence, shown)
+    images = [*sample.images, *list_from_other_splits(evidence, shown)]
     known = dict.fromkeys(image.key for image in images)
     everything = dict.fromkeys([*(key for key in shown if key in known), *known])
-    return Story(images, errors, examples, list(everything))
+    return Story(sample, images, errors, examples, list(everything))
 
 
 def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, Any]:
@@ -86,7 +92,7 @@ def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, An
         "ordered_by_similarity": order != list(range(len(order))),
         "errors": story.errors[:ERRORS_SHOWN],
         "num_errors": len(story.errors),
-        "nearest": list_nearest(evidence.embedding),
+        "nearest": list_nearest(evidence.embedding, {error.key for error in story.errors[:ERRORS_SHOWN]}),
     }
 
 

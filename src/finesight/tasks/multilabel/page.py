@@ -18,6 +18,7 @@ from finesight.reporting.label_errors import show_wrong_images
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import ClassRow, describe_kept_epoch
+from finesight.reporting.shown_images import sample_evidence
 from finesight.reporting.thumbnails import make_sprites
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -72,8 +73,12 @@ class WrongImage:
 
 @dataclass(frozen=True)
 class Story:
-    """Which images are shown where. examples: class index → keys."""
+    """Which images are shown where. sample: the evidence with as many of the split's images as a page can hold.
 
+    images: those, and those of other splits that a section names. examples: class index → keys.
+    """
+
+    sample: Evidence
     images: list[ImageResult]
     examples: dict[int, list[str]]
     errors: list[WrongImage]
@@ -82,10 +87,10 @@ class Story:
 def make_page(evidence: Evidence, originals: Originals) -> Page:
     story = _choose_images(evidence)
     sprites = make_sprites([image.key for image in story.images], originals.find_image, evidence.scale)
-    images = list_images([*evidence.images], sprites, evidence.embedding)
+    images = list_images(story.sample.images, sprites, story.sample.embedding)
     data = {"order": [*range(len(evidence.classes))], "unit": "image", "images": images}
     styles = [class_style(index) for index in range(len(evidence.classes))]
-    return make_run_page(evidence, originals, OUTLINE, styles, _context(evidence, story), data, sprites)
+    return make_run_page(story.sample, originals, OUTLINE, styles, _context(evidence, story), data, sprites)
 
 
 def _choose_images(evidence: Evidence) -> Story:
@@ -95,8 +100,9 @@ def _choose_images(evidence: Evidence) -> Story:
     shown += [error.key for error in errors[:ERRORS_SHOWN]]
     shown += [error.key for gallery in show_wrong_images(evidence) for error in gallery.errors]
     place = {key: number for number, key in reversed(list(enumerate(shown)))}
-    images = [*evidence.images, *list_from_other_splits(evidence, shown)]
-    return Story(sorted(images, key=lambda image: place.get(image.key, len(shown))), examples, errors)
+    sample = sample_evidence(evidence, shown)
+    images = [*sample.images, *list_from_other_splits(evidence, shown)]
+    return Story(sample, sorted(images, key=lambda image: place.get(image.key, len(shown))), examples, errors)
 
 
 def _list_wrong_images(evidence: Evidence) -> list[WrongImage]:

@@ -13,6 +13,7 @@ from finesight.reporting.interactive_plot import mask_style
 from finesight.reporting.originals import Originals
 from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import list_confusions, percent
+from finesight.reporting.shown_images import sample_evidence
 from finesight.reporting.thumbnails import make_sprites
 from finesight.tasks.segmentation.mask_images import list_colours
 from finesight.tasks.segmentation.mask_views import (
@@ -51,19 +52,20 @@ OUTLINE = Outline(
 
 def make_page(evidence: Evidence, originals: Originals) -> Page:
     snapshots, colours = show_snapshots([evidence], originals), list_colours(evidence.classes)
-    images = evidence.embedding.images if evidence.embedding else ()
+    sample = sample_evidence(evidence, (image.key for side in rank_images(evidence) for image in side))
+    images = sample.embedding.images if sample.embedding else ()
     sprites = make_sprites([image.key for image in images], originals.find_image, evidence.scale)
     data: dict[str, Any] = {
         "order": list(range(len(evidence.classes))),
         "unit": "pixel",
         "snapshots": snapshots.to_dict() if snapshots else None,
     }
-    if evidence.embedding:
-        columns = list_images(images, sprites, evidence.embedding)
+    if sample.embedding:
+        columns = list_images(images, sprites, sample.embedding)
         data["images"] = columns | {"pixel_accuracy": [image.fraction_right for image in images]}
     styles = [mask_style(index, colour) for index, colour in enumerate(colours)]
     context = _context(evidence, originals) | {"snapshots": snapshots, "colours": colours}
-    return make_run_page(evidence, originals, OUTLINE, styles, context, data, sprites, scripts=masks_scripts(snapshots))
+    return make_run_page(sample, originals, OUTLINE, styles, context, data, sprites, scripts=masks_scripts(snapshots))
 
 
 def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
