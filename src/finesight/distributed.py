@@ -5,6 +5,7 @@ In a single process every function returns its input at once. torch is imported 
 """
 
 import atexit
+import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+    from torch.distributed import Work
+    from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
-_TOGETHER: list[bool] = []  # one entry within `together`
+BUCKET_MB = 25  # of gradients in one message: torch's default
+_ALONE: list[bool] = []  # one entry within `alone`
 TIMEOUT = timedelta(hours=2)  # of a barrier, for a rank that reads data; torchrun notices a dead rank at once
 
 
@@ -30,7 +34,18 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    return int(os.environ["WORLD_SIZE"]) if launch() else 1
+    """Number of ranks on all machines; 1 without torchrun, and within `alone`."""
+    return int(os.environ["WORLD_SIZE"]) if launch() and not _ALONE else 1
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within the block this rank computes as the only one: it sends nothing, and waits for nobody."""
+    _ALONE.append(True)
+    try:
+        yield
+    finally:
+        _ALONE.pop()
 
 
 def local_rank() -> int:
@@ -64,18 +79,25 @@ def shard(items: Sequence[T], smallest: int = 0) -> list[T]:
     return list(items[total * number // ranks : total * (number + 1) // ranks])
 
 
-def all_reduce_sum(own: "Tensor") -> "Tensor":
-    """The sum over all ranks. Its gradient is that of this rank's summand alone.
+def shard_lengths(total: int, smallest: int = 0) -> list[int]:
+    """Of each rank's `shard` of `total` items, in order of rank."""
+    ranks = world_size()
+    if total < smallest * ranks:
+        return [total] * ranks
+    return [total * (number + 1) // ranks - total * number // ranks for number in range(ranks)]
 
-    So if a loss is computed from sums, the sum of the ranks' gradients (`all_reduce`) is that of the whole batch.
+
+def all_reduce_sum(own: "Tensor") -> "Tensor":
+    """The sum over all ranks. Its gradient is that of this rank's summand, times the number of ranks.
+
+    So if a loss is computed from sums, the mean of the ranks' gradients is that of the whole batch, and the mean is
+    what DistributedDataParallel takes.
     """
     if world_size() == 1:
         return own
     whole = own.detach().clone()
-    if _TOGETHER:
-        _check_given_up()
     _group().all_reduce(whole)
-    return own - own.detach() + whole  # the first two are exactly 0
+    return (own - own.detach()) * world_size() + whole  # the first is exactly 0
 
 
 def all_reduce(tensors: Sequence["Tensor"]) -> None:
@@ -128,36 +150,59 @@ def broadcast_result(make: Callable[[], T]) -> T:
     return all_gather_object(make() if is_main() else None)[0]  # type: ignore[return-value]
 
 
-class GivenUp(Exception):
-    """Another rank called `give_up`."""
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Lets one rank fail within the block: it calls `give_up`, and the others get GivenUp from their next
-    `all_reduce_sum` or at the end. This costs one small message each.
-    """
-    _TOGETHER.append(True)
-    try:
-        yield
-        _check_given_up()
-    finally:
-        _TOGETHER.pop()
-
-
-def give_up() -> None:
-    """Notifies the other ranks of an error in `together`."""
-    all_reduce_max(1)
-
-
-def _check_given_up() -> None:
-    if all_reduce_max(0):
-        raise GivenUp
-
-
 def barrier() -> None:
     """Waits for all ranks."""
     all_reduce_max(0)
+
+
+def data_parallel(model: "nn.Module", has_unused: bool) -> "DistributedDataParallel":
+    """The model as every step calls it on several ranks: a backward pass leaves the mean of the ranks' gradients.
+
+    has_unused: whether some of the trainable parameters get no gradient.
+    """
+    from torch.nn.parallel import DistributedDataParallel
+
+    is_new = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters  # renamed in torch 2.14
+    sync_buffers = {"forward_sync_buffers" if is_new else "broadcast_buffers": False}
+    return DistributedDataParallel(
+        model,
+        process_group=_group().group.WORLD,
+        init_sync=False,  # all ranks have the same weights already
+        bucket_cap_mb=BUCKET_MB,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=has_unused,
+        **sync_buffers,  # type: ignore[arg-type]
+    )
+
+
+class LateMax:
+    """The largest of the ranks' numbers, heard one call later: it has long arrived by then, and nobody waits."""
+
+    def __init__(self) -> None:
+        self._sent: tuple[Work, Tensor] | None = None
+
+    def exchange(self, *numbers: int) -> list[int]:
+        """Sends this rank's numbers. Returns the largest of each of the call before, on all ranks; at first zeros.
+
+        In a single process it returns the numbers themselves.
+        """
+        if world_size() == 1:
+            return list(numbers)
+        import torch
+
+        before = self.finish(len(numbers))
+        group, sent = _group(), torch.tensor(numbers)
+        self._sent = group.all_reduce(sent, group.ReduceOp.MAX, async_op=True), sent
+        return before
+
+    def finish(self, count: int) -> list[int]:
+        """Waits for the `count` numbers of the last call, and returns the largest of each; zeros where none is left."""
+        if self._sent is None:
+            return [0] * count
+        work, sent = self._sent
+        work.wait()
+        self._sent = None
+        return [int(number) for number in sent]
 
 
 @contextmanager

@@ -31,7 +31,8 @@ def test_in_one_process_nothing_happens() -> None:
     assert distributed.all_reduce_max(7) == 7
     assert distributed.broadcast_result(lambda: 3) == 3
     assert distributed.shard([1, 2, 3], smallest=9) == distributed.shard([1, 2, 3]) == [1, 2, 3]
-    with distributed.first_on_machine(), distributed.together():
+    assert distributed.LateMax().exchange(2, 1) == [2, 1]
+    with distributed.first_on_machine(), distributed.alone():
         distributed.barrier()
     assert not torch.distributed.is_initialized()
 
@@ -54,9 +55,11 @@ def test_only_the_main_rank_speaks(
 def test_no_image_is_lost_or_seen_twice(ranks_here: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "launch")
     monkeypatch.setenv("WORLD_SIZE", str(ranks_here))
-    parts = []
+    parts: list[list[int]] = []
     for rank in range(ranks_here):
         monkeypatch.setenv("RANK", str(rank))
         parts.append(distributed.shard(range(size)))
     assert list(chain(*parts)) == list(range(size))
+    assert distributed.shard_lengths(size) == list(map(len, parts))
+    assert distributed.shard_lengths(size, smallest=size + 1) == [size] * ranks_here
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -35,30 +35,19 @@ def check_words() -> None:
         pass
 
 
-def check_giving_up() -> None:
-    """Whichever rank fails, and wherever, both come out of the block, and the next sum is right."""
-    me = distributed.rank()
-    for failing in ((0,), (1,), (0, 1)):
-        for place in range(3):
-            try:
-                with distributed.together():
-                    for number in range(2):
-                        if number == place and me in failing:
-                            raise MemoryError
-                        assert distributed.all_reduce_sum(torch.tensor(1.0)) == 2
-                    if place == 2 and me in failing:
-                        raise MemoryError
-                raise AssertionError("nobody heard of it")
-            except MemoryError:
-                distributed.give_up()
-            except distributed.GivenUp:
-                assert me not in failing
-    with distributed.together():
-        assert distributed.all_reduce_sum(torch.tensor(float(me))) == 1
+def check_late_numbers() -> None:
+    """What a rank said is heard by both, one call later; alone each hears itself."""
+    me, heard = distributed.rank(), distributed.LateMax()
+    assert heard.exchange(me * 15, 0) == [0, 0]
+    assert heard.exchange(0, me) == [15, 0]
+    assert heard.finish(2) == [0, 1]
+    assert heard.finish(2) == [0, 0]
+    with distributed.alone():
+        assert heard.exchange(me, 2) == [me, 2]
 
 
 def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, smallest: int) -> None:
-    """The loss's value on each rank, and the sum of the gradients, are those of the whole batch in one process."""
+    """The loss's value on each rank, and the mean of the gradients, are those of the whole batch in one process."""
     mine = torch.tensor(distributed.shard(range(len(logits)), smallest))
     weight = torch.ones(logits.shape[1], requires_grad=True)
     shape = (1, -1, *[1] * (logits.ndim - 2))
@@ -66,22 +55,13 @@ def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: T
     value.backward()
     assert weight.grad is not None
     distributed.all_reduce([weight.grad])
+    weight.grad /= 2
     alone = torch.ones(logits.shape[1], requires_grad=True)
-    with alone_for_once():
+    with distributed.alone():
         expected = loss(logits * alone.view(shape), targets)
     expected.backward()
     torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(weight.grad, alone.grad, rtol=1e-4, atol=1e-6)
-
-
-class alone_for_once:  # noqa: N801
-    """Within the block this process is the only one."""
-
-    def __enter__(self) -> None:
-        self.count, distributed.world_size = distributed.world_size, lambda: 1
-
-    def __exit__(self, *exception: object) -> None:
-        distributed.world_size = self.count
 
 
 def check_losses() -> None:
@@ -124,13 +104,13 @@ def check_normalisation() -> None:
         torch.testing.assert_close(own.eval()(images), F.relu(own[:3](images)))  # not in training: torch's own
     local = make()
     local(images[mine])
-    average_statistics(local)
+    average_statistics(local, {})
     means = distributed.all_gather_object(local.get_buffer("0.running_mean"))
     assert torch.equal(*means)
 
 
 check_words()
-check_giving_up()
+check_late_numbers()
 check_losses()
 check_normalisation()
 print(f"rank {distributed.rank()} agrees")

@@ -1,6 +1,7 @@
-"""Batch normalisation over ranks: synchronised statistics on request, else running ones averaged over the ranks."""
+"""Batch normalisation over ranks: synchronised statistics on request, and running ones averaged over the ranks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,8 +16,7 @@ from finesight import distributed
 class SyncedNorm(TorchFunctionMode):
     """Within the block every batch normalisation that is in training takes its statistics over the batch of all ranks.
 
-    torch's SyncBatchNorm computes the same, but on CUDA only, and in the place of modules of another kind: networks
-    whose normalisation also holds their activation would lose it.
+    For CPUs only, on which torch's SyncBatchNorm does not run: see `use_sync_batch_norm`.
     """
 
     def __torch_function__(
@@ -90,12 +90,50 @@ def _as_channels(values: Tensor, images: Tensor) -> Tensor:
     return values.view(1, -1, *[1] * (images.ndim - 2))
 
 
-def average_statistics(network: nn.Module) -> None:
-    """Running statistics that this step moved become their mean over the ranks, each of which saw its own images."""
+def use_sync_batch_norm(network: nn.Module) -> nn.Module:
+    """torch's SyncBatchNorm in the place of every batch normalisation, with its weights. For CUDA only.
+
+    timm's converter is torch's, and also keeps the activation that some of timm's normalisations hold.
+    """
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    converted: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    return converted
+
+
+@contextmanager
+def unsynced(network: nn.Module) -> Iterator[None]:
+    """Within the block SyncBatchNorm normalises as in evaluation, so that it does not wait for other ranks."""
+    norms = [module for module in network.modules() if isinstance(module, nn.SyncBatchNorm) and module.training]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
+
+
+def average_statistics(network: nn.Module, averaged: Mapping[str, Tensor]) -> None:
+    """Running statistics become their mean over the ranks, each of which saw its own images. In place.
+
+    averaged: the moving average of the network's weights, whose statistics are treated alike; {} without one.
+    """
     if distributed.world_size() == 1:
         return
-    moving = [module for module in network.modules() if isinstance(module, _NormBase) and module.training]
-    buffers = [buffer for module in moving for buffer in module.buffers() if buffer.is_floating_point()]
-    for buffer in buffers:
-        buffer /= distributed.world_size()
-    distributed.all_reduce(buffers)
+    states = [network.state_dict(), *([averaged] if averaged else [])]
+    statistics = [state[name] for state in states for name in list_moving(network)]
+    for tensor in statistics:
+        tensor /= distributed.world_size()
+    distributed.all_reduce(statistics)
+
+
+def list_moving(network: nn.Module) -> list[str]:
+    """Names of the running statistics that training moves."""
+    return [
+        f"{prefix}.{name}".lstrip(".")
+        for prefix, module in network.named_modules()
+        if isinstance(module, _NormBase) and module.training
+        for name, buffer in module.named_buffers(recurse=False)
+        if buffer.is_floating_point()
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from finesight import distributed
 from finesight.errors import RunError, blame_files
@@ -18,6 +18,9 @@ from finesight.inference.restore import load_tensors
 from finesight.run import schema
 from finesight.run.files import replace_folder
 from finesight.run.folder import RunFolder
+from finesight.training.ema import AveragedWeights
+from finesight.training.position import Position
+from finesight.training.rank_statistics import gather_statistics, own_statistics
 
 
 def save_checkpoint(
@@ -81,6 +84,36 @@ class Training:
         tensors, metadata = load_tensors(run.checkpoint("last") / schema.TRAINING)
         with blame_files(run.path):
             return cls(tensors, json.loads(metadata["training"]))
+
+    @classmethod
+    def pack(
+        cls, network: nn.Module, optimiser: torch.optim.Optimizer, average: AveragedWeights | None, at: Position
+    ) -> tuple[dict[str, Tensor], "Training"]:
+        """The run's weights, which are averages where the settings ask for them, and all else. On all ranks alike."""
+        weights, averaged = network.state_dict(), dict(average.weights) if average else {}
+        tensors = pack_optimiser(optimiser)
+        if at.step:  # at the start of an epoch all ranks have the same running statistics
+            tensors |= gather_statistics(network, weights, averaged)
+        values = {**at.to_dict(), "num_averaged": average.num_steps if average else 0}
+        if average is None:
+            return weights, cls(tensors, values)
+        return averaged, cls(tensors | {f"weights/{name}": tensor for name, tensor in weights.items()}, values)
+
+    def restore(
+        self,
+        weights: dict[str, Tensor],
+        network: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        average: AveragedWeights | None,
+    ) -> Position:
+        """Undoes `pack`. weights: the run's."""
+        num_averaged = self.values.pop("num_averaged")
+        if average:
+            average.restore(weights | own_statistics(self.tensors, "average"), num_averaged)
+            weights = {name[8:]: value for name, value in self.tensors.items() if name.startswith("weights/")}
+        network.load_state_dict(weights | own_statistics(self.tensors, "network"))
+        unpack_optimiser(optimiser, self.tensors)
+        return Position.from_dict(self.values)
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Micro-batches: a batch is split where optim.accumulate says so, or where memory is too small."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ SMALLEST_SHARD = 2  # images that a rank computes at a time: statistics of one m
 class MicroBatches:
     """Computes gradients again in twice as many micro-batches, from then on, whenever memory is too small.
 
-    accumulate: how many micro-batches a batch has in any case. One rank's memory decides for all, as they wait for each
-    other in every micro-batch.
+    accumulate: how many micro-batches a batch has in any case. Several ranks wait for each other in every step, so
+    their number is found before the first one, by `probe`; a rank whose memory is too small later ends the training.
     """
 
     def __init__(self, network: nn.Module, device: torch.device, accumulate: int) -> None:
@@ -26,37 +26,62 @@ class MicroBatches:
         self.accumulate = accumulate
         self._buffers = KeptBuffers(network)
 
-    def run(self, at: Position, num_images: int, compute: Callable[[int], Tensor], can_retry: bool = True) -> Tensor:
-        """What `compute` returns, which is given a number of micro-batches. num_images: of this rank's shard.
+    def count(self, at: Position, fewest: int) -> int:
+        """Number of micro-batches, the same on all ranks. fewest: images that any rank has of the batch."""
+        return min(self.accumulate * at.micro_batch_multiplier, fewest)
 
-        Moves at.micro_batch_multiplier, and says so. can_retry: False where ranks talk within a forward pass: a rank
-        that failed could not tell the others.
+    def run(self, at: Position, fewest: int, compute: Callable[[int], Tensor]) -> Tensor:
+        """What `compute` returns, which is given a number of micro-batches. Moves at.micro_batch_multiplier."""
+        if distributed.world_size() > 1:
+            return compute(self.count(at, fewest))
+        return self._repeat(at, fewest, compute)
+
+    def probe(self, at: Position, fewest: int, compute: Callable[[int], Tensor]) -> None:
+        """Moves at.micro_batch_multiplier to where the memory of every rank is enough, each for itself.
+
+        Leaves the gradients and running statistics of a pass, see `undo`.
         """
-        before = at.micro_batch_multiplier
-        fewest = -distributed.all_reduce_max(-num_images)
+        self._repeat(at, fewest, compute)
+
+    def undo(self) -> None:
+        """Drops the gradients of a pass, and restores the running statistics of before."""
+        self.network.zero_grad(set_to_none=True)
+        self._buffers.restore()
+
+    def _repeat(self, at: Position, fewest: int, compute: Callable[[int], Tensor]) -> Tensor:
+        """Raises MemoryError, on all ranks, where even micro-batches of one image are too large for one of them."""
+        before, reason = at.micro_batch_multiplier, ""
         self._buffers.keep()
         while True:
+            result, count = None, self.count(at, fewest)
             try:
-                with distributed.together():
-                    result = compute(min(self._count(at), fewest))
-                break
-            except distributed.GivenUp:
-                pass
+                with distributed.alone():
+                    result = compute(count)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self._count(at) >= fewest or not can_retry:
+                if not is_out_of_memory(error):
                     raise
-                distributed.give_up()
-            self.network.zero_grad(set_to_none=True)
-            self._buffers.restore()
+                reason = str(error)
+            is_enough = not distributed.all_reduce_max(result is None)
+            if result is not None and is_enough:
+                break
+            if count >= fewest:
+                raise MemoryError(reason)
+            self.undo()
             free_memory(self.device)
             at.micro_batch_multiplier *= 2
         if at.micro_batch_multiplier > before:
             each = " by each rank" if distributed.world_size() > 1 else ""
             say(
                 f"Note: memory is too small for a whole batch. From epoch {at.epoch}, step {at.step + 1} on a batch is "
-                f"computed in {self._count(at)} micro-batches{each}; batch size and learning rate stay the same."
+                f"computed in {self.count(at, fewest)} micro-batches{each}; batch size and learning rate stay the same."
             )
         return result
 
-    def _count(self, at: Position) -> int:
-        return self.accumulate * at.micro_batch_multiplier
+
+def split_evenly(lengths: Sequence[int], count: int) -> list[float]:
+    """Fraction of a batch's images in each of `count` micro-batches. lengths: of the ranks' shards.
+
+    As `Tensor.tensor_split` splits each shard.
+    """
+    sizes = [sum(length // count + (number < length % count) for length in lengths) for number in range(count)]
+    return [size / sum(sizes) for size in sizes]

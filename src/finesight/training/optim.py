@@ -57,9 +57,22 @@ def list_exempt(network: nn.Module) -> list[str]:
 def _make_sgd(groups: list[dict[str, object]], settings: OptimSettings, fused: bool) -> torch.optim.Optimizer:
     if settings.nesterov and not settings.momentum:
         raise ConfigError("optim.nesterov needs optim.momentum above 0.")
-    return torch.optim.SGD(
+    optimiser = torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, nesterov=settings.nesterov, fused=fused or None
     )
+    if settings.momentum and settings.unfreeze:
+        optimiser.register_step_pre_hook(_start_momentum)
+    return optimiser
+
+
+def _start_momentum(optimiser: torch.optim.Optimizer, *_: object) -> None:
+    """Zero for weights that were unfrozen: torch's fused SGD can only start the momentum of a whole group (2.14)."""
+    for group in optimiser.param_groups:
+        trained = [parameter for parameter in group["params"] if parameter.grad is not None]
+        begun = [parameter for parameter in trained if "momentum_buffer" in optimiser.state.get(parameter, {})]
+        if begun:
+            for parameter in set(trained) - set(begun):
+                optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def _make_adam(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,20 +11,21 @@ from torch import Tensor
 
 from finesight import distributed
 from finesight.backend.interrupt import StopRequest
-from finesight.backend.synced_norm import SyncedNorm, average_statistics
+from finesight.backend.synced_norm import average_statistics, use_sync_batch_norm
 from finesight.data.loader import Batch, ImageDataset, load_batches, order_batches
-from finesight.errors import ConfigError, DataError
+from finesight.errors import DataError
 from finesight.inference.predictor import Predictor, predict_samples, score_split
 from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
 from finesight.run import schema
 from finesight.training.augmentation import augment_batch, mix_images
-from finesight.training.checkpoint import Training, pack_optimiser, save_checkpoint, unpack_optimiser
+from finesight.training.checkpoint import Training, save_checkpoint
+from finesight.training.data_parallel import DataParallel
 from finesight.training.ema import AveragedWeights, swapped_weights
 from finesight.training.feature_cache import make_feature_cache
 from finesight.training.freezing import FreezeLedger, FreezePlan
 from finesight.training.job import Job
-from finesight.training.microbatch import SMALLEST_SHARD, MicroBatches
+from finesight.training.microbatch import SMALLEST_SHARD, MicroBatches, split_evenly
 from finesight.training.nan_guard import NanGuard
 from finesight.training.optim import learning_rate_factor, make_optimiser, set_learning_rate
 from finesight.training.position import Position
@@ -45,12 +45,16 @@ class Trainer:
     def __init__(self, job: Job) -> None:
         settings = job.settings
         self.job = job
+        syncs_norm = settings.machine.sync_norm and distributed.world_size() > 1
+        if syncs_norm and job.machine.device.type == "cuda":
+            job.model.network = use_sync_batch_norm(job.model.network)
         self.network = job.machine.place(job.model.network)
         distributed.broadcast(list(self.network.state_dict().values()))
         self.plan = FreezePlan.from_settings(job.model, settings.model, settings.optim)
         self.ledger = FreezeLedger(self.plan)
         self.cache = make_feature_cache(job, self.plan)
         self.model = self.cache.model if self.cache else job.model  # what a step runs
+        self.parallel = DataParallel(self.model, syncs_norm and job.machine.device.type == "cpu")
         self.predictor = Predictor(self.model, job.machine, settings)
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
@@ -61,6 +65,7 @@ class Trainer:
         self.batches = self._order_batches()  # of this epoch
         self.steps_per_epoch = len(self.batches)
         self.clock = Clock()
+        self.heard = distributed.LateMax()  # of a step: a signal, and whether it is time to save
         self.saved = time.monotonic()
         if settings.machine.compile:
             self.network.compile()
@@ -74,8 +79,9 @@ class Trainer:
             try:
                 stopped = self._train_epoch(stop) or self._finish_epoch(stop)
             except DataError:
-                self._check_finite()
-                self._save()
+                if distributed.world_size() == 1:  # the other ranks are within a step
+                    self._check_finite()
+                    self._save()
                 raise
             if stopped:
                 self._save()
@@ -103,6 +109,7 @@ class Trainer:
             return stop.signal
         self.plan.apply(job.model, at.epoch)
         self.ledger.watch(job.model, at.epoch)
+        self._prepare_ranks(train)
         stopped = 0
         with progress_bar(f"Epoch {at.epoch}/{job.settings.epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
@@ -110,67 +117,78 @@ class Trainer:
                 loss = self._forward_backward(batch)
                 self._step()
                 bar.advance(*self._log(loss))
-                if stopped := distributed.all_reduce_max(stop.signal):
-                    break
-                if self._is_time_to_save():
+                stopped, is_due = self.heard.exchange(stop.signal, self._is_time_to_save())
+                is_due = is_due or not job.settings.checkpoint.minutes
+                if not stopped and is_due and at.step < len(self.batches):
                     self._check_finite()
                     self._save()
+                    stopped, _ = self.heard.finish(2)  # and asks for the checkpoint that was just made
+                if stopped:
+                    break
         self._check_finite()
-        return stopped
+        return max(stopped, self.heard.finish(2)[0])
+
+    @property
+    def _smallest_shard(self) -> int:
+        return SMALLEST_SHARD * self.job.settings.optim.accumulate
+
+    def _prepare_ranks(self, train: ImageDataset) -> None:
+        """On several ranks, before the first step and whenever freezing changed: passes of the largest shape."""
+        if distributed.world_size() == 1:
+            return
+        lengths, longest = max((self._shard_lengths(len(batch)), number) for number, batch in enumerate(self.batches))
+        batch = train.__getitems__(distributed.shard(self.batches[longest], self._smallest_shard))
+        compute = partial(self._accumulate, batch, len(self.batches[longest]), self.job.settings.epochs)
+        self.parallel.prepare(self.micro_batches, self.optimiser, self.at, min(lengths), compute)
+
+    def _shard_lengths(self, num_images: int) -> list[int]:
+        return distributed.shard_lengths(num_images, self._smallest_shard)
 
     def _fetch(self, train: ImageDataset) -> Iterator[Batch]:
         """This rank's shards of the batches that are left of the epoch."""
         job = self.job
-        smallest = SMALLEST_SHARD * job.settings.optim.accumulate
-        shards = [distributed.shard(batch, smallest) for batch in self.batches[self.at.step :]]
+        shards = [distributed.shard(batch, self._smallest_shard) for batch in self.batches[self.at.step :]]
         return load_batches(train, shards, job.settings.data.workers, job.machine.device.type == "cuda")
 
     def _forward_backward(self, batch: Batch) -> Tensor:
         """Gradients of the whole batch's mean loss, which it returns, still on the device. batch: this rank's shard."""
-        is_shard = len(batch.indices) < len(self.batches[self.at.step])
-        is_synced = self.job.settings.machine.sync_norm and is_shard
-        norm = SyncedNorm() if is_synced else nullcontext()
-        return self.micro_batches.run(
-            self.at, len(batch.indices), lambda count: self._accumulate(batch, count, norm), can_retry=not is_synced
-        )
+        num_images = len(self.batches[self.at.step])
+        compute = partial(self._accumulate, batch, num_images, self.at.epoch)
+        return self.micro_batches.run(self.at, min(self._shard_lengths(num_images)), compute)
 
-    def _accumulate(self, batch: Batch, count: int, norm: AbstractContextManager[object]) -> Tensor:
-        """Forward and backward in `count` micro-batches, the same on all ranks, at most the images that each has."""
+    def _accumulate(self, batch: Batch, num_images: int, epoch: int, count: int) -> Tensor:
+        """Forward and backward in `count` micro-batches, the same on all ranks, at most the images that each has.
+
+        batch: this rank's shard, of num_images. epoch: by which images are augmented.
+        """
         job, at = self.job, self.at
         torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, distributed.rank()))  # of dropout and mixing
-        images, targets = self._make_input(batch)
+        images, targets = self._make_input(batch, epoch)
         total = torch.zeros((), device=job.machine.device)
-        micro_batches = list(zip(images.tensor_split(count), targets.tensor_split(count), strict=True))
-        lengths = torch.tensor([len(each) for each, _ in micro_batches], dtype=torch.float64)
-        lengths = distributed.all_reduce_sum(lengths)
-        for (inputs, truth), fraction in zip(micro_batches, (lengths / lengths.sum()).tolist(), strict=True):
-            try:
+        norm = self.parallel.syncing_norm(is_shard=len(batch.indices) < num_images)
+        fractions = split_evenly(self._shard_lengths(num_images), count)
+        micro_batches = zip(images.tensor_split(count), targets.tensor_split(count), fractions, strict=True)
+        for number, (inputs, truth, fraction) in enumerate(micro_batches, 1):
+            with self.parallel.reducing(is_last=number == count):
                 with job.machine.autocast(), norm:
-                    logits = self.model(inputs)
-            except ValueError as error:  # torch's batch normalisation, of one image and a map of one pixel
-                raise ConfigError(
-                    f"{job.model.name} cannot be trained on so few images at a time: {error}. "
-                    "Raise batch_size or lower optim.accumulate."
-                ) from None
-            loss: Tensor = job.loss(logits.float(), truth) * fraction
-            loss.backward()  # type: ignore[no-untyped-call]
+                    logits = self.parallel(inputs)
+                loss: Tensor = job.loss(logits.float(), truth) * fraction
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 
-    def _make_input(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _make_input(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
         """What the network takes, and targets, on the device."""
         device = self.job.machine.device
         if self.cache:
             return batch.images.to(device), batch.targets.to(device)
-        images, targets = augment_batch(self.job, batch, self.at.epoch)
-        return mix_images(images, targets, self.job.settings, len(self.job.classes), self.at.epoch)
+        images, targets = augment_batch(self.job, batch, epoch)
+        return mix_images(images, targets, self.job.settings, len(self.job.classes), epoch)
 
     def _step(self) -> None:
-        """The optimiser's, after which all ranks hold the same numbers."""
+        """The optimiser's, after which all ranks hold the same weights."""
         optim, parameters = self.job.settings.optim, list(self.network.parameters())
         self._set_learning_rate(self.at.step)
-        distributed.all_reduce([parameter.grad for parameter in parameters if parameter.grad is not None])
-        average_statistics(self.network)
         if optim.clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, optim.clip_norm)
         self.optimiser.step()
@@ -219,6 +237,7 @@ class Trainer:
         job.run.append_line(schema.FREEZING, self.ledger.check(job.model, at.epoch, rates).to_dict())
         started = time.perf_counter()
         weights = self.average.weights if self.average else None
+        average_statistics(self.network, weights or {})
         with swapped_weights(self.network, weights):
             metrics = self._validate(val)
         rule = job.settings.checkpoint
@@ -251,19 +270,13 @@ class Trainer:
     # -- checkpoints
 
     def _is_time_to_save(self) -> bool:
-        """Within an epoch: after its last step it is saved when it is scored."""
-        is_due = time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
-        return is_due and self.at.step < len(self.batches)
+        """By this rank's clock."""
+        return time.monotonic() - self.saved >= 60 * self.job.settings.checkpoint.minutes
 
     def _save(self, twin: str = "") -> None:
         """Checkpoint `last`. twin: a checkpoint that holds the same weights."""
-        weights = self.network.state_dict()
-        tensors = pack_optimiser(self.optimiser)
-        if self.average:
-            tensors |= {f"weights/{name}": tensor for name, tensor in weights.items()}
-            weights = self.average.weights
-        values = {**self.at.to_dict(), "num_averaged": self.average.num_steps if self.average else 0}
-        save_checkpoint(self.job.run, "last", weights, Training(tensors, values), twin)
+        weights, training = Training.pack(self.network, self.optimiser, self.average, self.at)
+        save_checkpoint(self.job.run, "last", weights, training, twin)
         self.saved = time.monotonic()
 
     def resume(self) -> None:
@@ -273,21 +286,12 @@ class Trainer:
         """
         run = self.job.run
         if run.checkpoint("last").is_dir():
-            self._restore(Training.load(run), load_tensors(run.checkpoint("last") / schema.WEIGHTS)[0])
+            weights, _ = load_tensors(run.checkpoint("last") / schema.WEIGHTS)
+            self.at = Training.load(run).restore(weights, self.network, self.optimiser, self.average)
+            if self.at.step:  # the journal holds the last step's rate, even if no step is left in this epoch
+                self._set_learning_rate(self.at.step - 1)
         for name in (schema.JOURNAL, schema.TIMINGS, schema.FREEZING):
             run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
-
-    def _restore(self, training: Training, weights: dict[str, Tensor]) -> None:
-        """weights: the run's, which are averages where the settings ask for them."""
-        num_averaged = training.values.pop("num_averaged")
-        if self.average:
-            self.average.restore(weights, num_averaged)
-            weights = {name[8:]: value for name, value in training.tensors.items() if name.startswith("weights/")}
-        self.network.load_state_dict(weights)
-        unpack_optimiser(self.optimiser, training.tensors)
-        self.at = Position.from_dict(training.values)
-        if self.at.step:  # the journal holds the last step's rate, even if no step is left in this epoch
-            self._set_learning_rate(self.at.step - 1)
 
 
 def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:

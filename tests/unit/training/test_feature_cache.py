@@ -54,7 +54,7 @@ def test_variants_are_taken_in_turn(make: Make) -> None:
     images: dict[int, torch.Tensor] = {}
     batch = trainer.job.train.__getitems__([0, 1, 2, 3])
     for trainer.at.epoch in (1, 2, 3):
-        images[trainer.at.epoch] = trainer._make_input(batch)[0]
+        images[trainer.at.epoch] = trainer._make_input(batch, trainer.at.epoch)[0]
     assert torch.equal(images[1], images[3])
     assert not torch.equal(images[1], images[2])
 

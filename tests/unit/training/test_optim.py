@@ -104,3 +104,20 @@ def test_scales_survive_the_schedule():
     rates = {name: group["lr"] for group in optimiser.param_groups for name in group["modules"]}
     assert rates[model.head] == pytest.approx(0.1)
     assert min(rates.values()) == pytest.approx(0.01)
+
+
+def test_the_momentum_of_unfrozen_layers_starts_with_their_first_gradient():
+    """As in torch's plain SGD; the fused one stops with an error where some weights of a group have momentum."""
+    weights = []
+    for unfreeze in ((), ((2, "conv1"),)):
+        torch.manual_seed(0)
+        model = build_model("timm/test_resnet", 3, "none")
+        settings = OptimSettings(name="sgd", lr=0.1, nesterov=True, unfreeze=unfreeze)
+        optimiser = make_optimiser(model, settings, fused=bool(unfreeze))
+        for step in range(3):
+            for number, parameter in enumerate(model.network.parameters()):
+                parameter.grad = torch.full_like(parameter, number + step) if number > 4 or step else None
+            optimiser.step()
+        weights.append([parameter.detach().clone() for parameter in model.network.parameters()])
+    for one, other in zip(*weights, strict=True):
+        torch.testing.assert_close(one, other)

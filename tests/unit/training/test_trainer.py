@@ -155,7 +155,7 @@ def test_mixing_is_of_seed_and_step_alone(make: Make) -> None:
 
 def test_the_last_epochs_are_not_mixed(make: Make) -> None:
     trainer, targets = make(epochs=2, augment__mixup=0.5, augment__mix_share=0.5), []
-    watch(trainer, "_make_input", targets, lambda _, made: (trainer.at.epoch, made[1].is_floating_point()))
+    watch(trainer, "_make_input", targets, lambda _batch, _epoch, made: (trainer.at.epoch, made[1].is_floating_point()))
     trainer.run(StopRequest())
     assert set(targets) == {(1, True), (2, False)}
 
