@@ -18,6 +18,7 @@ import PIL
 
 from finesight.cache import cache_folder
 from finesight.data.decoders import Decoder
+from finesight.data.file_facts import find_facts
 from finesight.data.images.image import Progress, UnreadableImage, check_images
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
@@ -89,7 +90,7 @@ def open_stored(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
     for leftover in folder.glob("*.building"):  # of builders that died; a living one holds its lock
         _remove_unused(leftover)
     settings = [FORMAT, PIL.__version__, len(items), *decoder.settings]
-    path = folder / f"{_digest([decoder.path(item) for item in items], settings)}.npy"
+    path = folder / f"{_digest(items, decoder, settings)}.npy"
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
         pixels = StoredPixels(path)
         bad = [items[index] for index, _ in pixels.bad]
@@ -100,18 +101,19 @@ def open_stored(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
     return StoredPixels(path)
 
 
-def _digest(paths: Sequence[Path], settings: Sequence[object]) -> str:
-    """Hash of the files' bytes, in order, and of what else decides the pixels."""
+def _digest(items: Sequence[Item], decoder: Decoder, settings: Sequence[object]) -> str:
+    """Hash of the files' bytes, in order, and of what else decides the pixels. A file is read once, not at each start:
+    see `file_facts`."""
 
-    def digest(path: Path) -> bytes:
+    def digest(path: Path) -> bytes | None:
         try:
             return blake2b(path.read_bytes(), digest_size=16).digest()
         except OSError:
-            return bytes(16)  # decoding says what is wrong with it
+            return None  # decoding says what is wrong with it
 
     whole = blake2b(json.dumps(settings).encode(), digest_size=16)
-    for part in map_in_threads(digest, paths):
-        whole.update(part)
+    for part in find_facts("digest", 16, digest, items, [decoder.path(item) for item in items]):
+        whole.update(part or bytes(16))
     return whole.hexdigest()
 
 

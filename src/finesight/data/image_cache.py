@@ -1,13 +1,16 @@
 """Decoded images or masks, read by index: from the decoded-image cache, or decoded at each reading."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
 from finesight.data.cache_files import StoredPixels, open_stored
 from finesight.data.decoders import Decoder
-from finesight.data.images.image import BadImage, Progress, check_images
+from finesight.data.file_facts import find_facts
+from finesight.data.images.image import BadImage, Progress, UnreadableImage
 from finesight.data.sample import Item
 from finesight.errors import DataError, list_problems
 
@@ -64,7 +67,7 @@ def open_pixels(
     if stored is not None:
         bad = {items[index].key: reason for index, reason in stored.bad}
     else:
-        bad = {image.key: image.reason for image in check_images(items, decoder.decode, progress=progress)}
+        bad = _decode_unchecked(items, decoder, progress)
     kept = tuple(item for item in items if item.key not in bad)
     if bad and (on_bad == "stop" or not kept):
         many, advice = f"{len(bad):,} of {len(items):,} images", "repair or remove them, or skip them"
@@ -72,6 +75,26 @@ def open_pixels(
         raise DataError(list_problems(f"{many} cannot be read; {advice} (--on-bad-image skip):", lines))
     left_out = tuple(BadImage(key, reason) for key, reason in bad.items())
     return stored or DecodedPixels(kept, decoder, note), kept, left_out
+
+
+def _decode_unchecked(items: Sequence[Item], decoder: Decoder, progress: Progress | None) -> dict[str, str]:
+    """By key why items cannot be read. Those that were decoded before, and have not changed, are not decoded again."""
+    by_path = {decoder.path(item): item for item in items}
+    reasons: dict[Path, str] = {}
+
+    def find_out(path: Path) -> bytes | None:
+        try:
+            decoder.decode(by_path[path])
+        except UnreadableImage as error:
+            reasons[path] = error.reason
+            return None
+        return b"1"
+
+    paths = [decoder.path(item) for item in items]
+    for _ in find_facts(f"decoded {json.dumps(decoder.settings)}", 1, find_out, items, paths):
+        if progress:
+            progress(1)
+    return {item.key: reasons[path] for item, path in zip(items, paths, strict=True) if path in reasons}
 
 
 def _try_cache(

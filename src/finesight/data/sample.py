@@ -6,7 +6,7 @@ from pathlib import Path
 Target = str | Path | tuple[str, ...] | None  # a class label, a mask's file, several labels; None: unknown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image.
 

@@ -52,30 +52,27 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """uint8 for a file that cannot be read: decoding says what is wrong with it."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(26)
-        if start.startswith(PNG):
-            is_extra = start[25] in (4, 6) or path.suffix.lower() == ".apng"
-            return Header("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
-        if start.startswith(b"\xff\xd8"):
-            return Header()
-        if start.startswith(b"GIF8"):
-            return Header(has_extra=True)
-        if tiff := read_tags(path):
-            return Header(
-                "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
-            )
-        with open_image(path) as image:
-            types = {"I": "uint16", "F": "float32"}
-            is_deep = _find_maxval(image) > 255
-            return Header(
-                "uint16" if is_deep else types.get(image.mode, "uint8"),
-                has_extra=image.mode == "RGBA" or _is_animated(image),
-            )
-    except Exception:  # a broken file can raise anything
+    """Raises whatever a file that cannot be read makes Pillow raise."""
+    with path.open("rb") as file:
+        start = file.read(26)
+    if start.startswith(PNG):
+        is_extra = start[25] in (4, 6) or path.suffix.lower() == ".apng"
+        return Header("uint16" if start[24] == 16 else "uint8", has_extra=is_extra)
+    if start.startswith(b"\xff\xd8"):
         return Header()
+    if start.startswith(b"GIF8"):
+        return Header(has_extra=True)
+    if tiff := read_tags(path):
+        return Header(
+            "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
+        )
+    with open_image(path) as image:
+        types = {"I": "uint16", "F": "float32"}
+        is_deep = _find_maxval(image) > 255
+        return Header(
+            "uint16" if is_deep else types.get(image.mode, "uint8"),
+            has_extra=image.mode == "RGBA" or _is_animated(image),
+        )
 
 
 def explain_image(error: Exception, path: Path) -> str:

@@ -1,5 +1,6 @@
 """Image files to uint8 RGB arrays, and what is wrong with those that cannot be read. Nothing else decodes them."""
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from finesight.config import PixelScale
+from finesight.data.file_facts import find_facts
 from finesight.data.images.bands import explain_image, read_bands, read_rgb
 from finesight.data.images.image_files import find_orientation, open_image
 from finesight.data.images.scaling import AS_STORED, scale_bands
@@ -20,6 +22,7 @@ from finesight.errors import DataError
 ENDINGS = "png apng jpg jpeg jpe jfif mpo webp tif tiff gif bmp dib ppm pgm pbm pnm"
 IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in ENDINGS.split())
 LYING = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+SIZE = struct.Struct("<ii")  # height and width, as they are remembered
 MAX_STRETCH = 16  # how many times longer than the crop an image may be before its ends are cut off
 
 Fit = Literal["crop", "stretch", "native"]
@@ -139,17 +142,22 @@ def _trim(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def image_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
     """(height, width) of each image as `read_image` gives it, from headers only; None where there is none."""
 
-    def read_size(item: Item) -> tuple[int, int] | None:
+    def find_out(path: Path) -> bytes | None:
         try:
-            tiff = read_tags(item.path)
-            if tiff and not tiff.is_pillows:
-                return tiff.size[::-1] if tiff.orientation in LYING else tiff.size
-            with open_image(item.path) as image:
-                return image.size if find_orientation(image) in LYING else image.size[::-1]
+            return SIZE.pack(*_read_size(path))
         except Exception:  # as in read_image; decoding says what is wrong
             return None
 
-    return map_in_threads(read_size, items)
+    for found in find_facts("size", SIZE.size, find_out, items, [item.path for item in items]):
+        yield None if found is None else SIZE.unpack(found)
+
+
+def _read_size(path: Path) -> tuple[int, int]:
+    tiff = read_tags(path)
+    if tiff and not tiff.is_pillows:
+        return tiff.size[::-1] if tiff.orientation in LYING else tiff.size
+    with open_image(path) as image:
+        return image.size if find_orientation(image) in LYING else image.size[::-1]
 
 
 def check_images(

@@ -6,12 +6,14 @@ fractions), else by a range that holds all but the lowest and highest thousandth
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from finesight.config import PixelScale
+from finesight.data.file_facts import find_facts
 from finesight.data.images.bands import Bands, Header, read_bands, read_header
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
@@ -25,6 +27,7 @@ MISSING = (-9999, -99999, -32768, -32767, -(2**31))  # "not measured", without a
 NOT_MEASURED = 1e30  # a fraction of this size is none: 3.4e38 and its like
 ROWS_OF = 1 << 20  # values that are scaled at once
 FEW_LEVELS = 64
+HEADER_BYTES = 17  # of a remembered header: the name of its type, and whether it has an extra band
 T = TypeVar("T")
 FAR_OUTSIDE = 0.1  # fraction of an image's values outside the range
 
@@ -80,7 +83,22 @@ def choose_scale(stats: Sequence[ValueStats], num_images: int) -> PixelScale:
 
 
 def read_headers(items: Sequence[Item]) -> list[Header]:
-    return list(map_in_threads(lambda item: read_header(item.path), items))
+    """uint8 for a file that cannot be read: decoding says what is wrong with it."""
+
+    def find_out(path: Path) -> bytes | None:
+        try:
+            header = read_header(path)
+        except Exception:  # a broken file can raise anything
+            return None
+        return f"{header.type_name:{HEADER_BYTES - 1}}{header.has_extra:d}".encode()
+
+    found = find_facts("header", HEADER_BYTES, find_out, items, [item.path for item in items])
+    return [_parse_header(each) if each else Header() for each in found]
+
+
+@lru_cache  # one of each, however many files
+def _parse_header(fact: bytes) -> Header:
+    return Header(fact[:-1].decode().strip(), fact[-1:] == b"1")
 
 
 def spread(items: Sequence[T], count: int = NUM_SAMPLED) -> list[T]:
