@@ -208,6 +208,8 @@ class MachineSettings:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Precision of the network; losses stay in float32. auto: bf16 if the processor has instructions for it. fp32 on
     CUDA is float32, never TF32."""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """What computes predictions: validation's, and those of later commands. auto: what is faster on this machine."""
     channels_last: bool = True
     """Memory layout NHWC: faster convolutions on CPUs and on tensor cores."""
     threads: Annotated[int, Ge(0), Le(4096)] = 0
