@@ -58,7 +58,8 @@ class DataSettings:
 class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None
-    """(height, width) of the model's input, in pixels. Unset: the size its weights were trained at."""
+    """Height and width of the model's input, in pixels: 224, 224x320 or [224, 320]. Unset: the size its weights were
+    trained at."""
     fit: Fit | None = None
     """crop: short side to size, centre kept. stretch: both sides to size, aspect ratio lost. native (masks): no
     resizing, and training uses crops of size. Unset: crop for classification, native for segmentation."""
