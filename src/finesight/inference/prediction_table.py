@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,7 +52,13 @@ def predict_table(
 
     def find_done() -> set[str]:
         claim(rows.folder, identity)
-        return {key for key, (is_current, _) in rows.read(items).items() if is_current}
+        return {items[row].key for row in np.flatnonzero(rows.locate(items).is_current).tolist()}
+
+    def describe_all() -> Iterator[Sequence[str]]:
+        for item, prediction in rows.read(items, rows.locate(items)):
+            with blame_files(rows.folder):
+                columns = describe(prediction)
+            yield (item.key, *columns)[: len(header)]
 
     unreadable: Unreadable = []
     try:
@@ -62,11 +70,9 @@ def predict_table(
                     raise stopped(stop.signal)
         unreadable = gather_unreadable(unreadable, items)
         if distributed.is_main():
-            predictions = rows.read(items)
-            with blame_files(rows.folder):
-                table = [(item.key, *describe(predictions[item.key][1])) for item in items if item.key in predictions]
-            if table:
-                write_csv(out, header, (row[: len(header)] for row in table))
+            table = describe_all()
+            if (first := next(table, None)) is not None:
+                write_csv(out, header, chain([first], table))
             shutil.rmtree(rows.folder)
         distributed.barrier()
     except OSError as error:

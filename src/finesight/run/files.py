@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 
 def read_json_lines(path: Path) -> list[Any]:
     """The values of a .jsonl file. A last line without its end is left out. Raises RunError."""
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    return [value for _, value in locate_json_lines(path)]
+
+
+def locate_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """(offset in bytes, value) of each line, as `read_json_lines` reads them, one at a time."""
+    offset = 0
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n") and line != b"\n":
+                yield offset, parse_json_line(line, path)
+            offset += len(line)
+
+
+def parse_json_line(line: bytes, path: Path) -> Any:
+    """path: of its file, for the RunError."""
     try:
-        return [json.loads(line) for line in whole.split(b"\n") if line]
+        return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}.") from None
 
