@@ -9,7 +9,6 @@ from finesight.config import DataSettings
 from finesight.data.layouts.patterns import can_be_read
 from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
-from finesight.inference.engine_choice import choose_engine, record_engine
 from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import restore_model
 from finesight.progress import say
@@ -27,7 +26,6 @@ def evaluate(
     tta: bool = False,
     images: str = "",
     masks: str = "",
-    engine: str = "auto",
 ) -> Evaluated:
     """Scores a run's best weights on a split, and saves every prediction under evaluation/SPLIT.
 
@@ -37,7 +35,6 @@ def evaluate(
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
     read by the run's rule; images of other classes are left out and counted. split is then one of theirs, or, for data
     without splits, a name for the result, `test` by default. tta: test-time augmentation; results go to SPLIT_tta.
-    engine: `torch`, `openvino`, or `auto`, that of the run's validation figures. That of split `val` becomes the run's.
     images, masks: globs for the images and masks of `data`, if they have masks; by default the run's where they fit.
     """
     own = RunData.of(run)
@@ -49,8 +46,8 @@ def evaluate(
         if images or masks or (data and not can_be_read(data, reading.images, reading.masks)):
             reading = replace(reading, images=images, masks=masks)
         split, dataset = open_run_split(own, data, split, reading)
-    predictor = choose_engine(folder, Predictor.here(model, settings, tta, own.task.link), engine)
-    score = score_split(predictor, dataset, own.task.new_score(folder.read_classes(), run=folder))
+    empty = own.task.new_score(folder.read_classes(), run=folder)
+    score = score_split(Predictor.here(model, settings, tta, own.task.link), dataset, empty)
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"
@@ -58,7 +55,6 @@ def evaluate(
         if held_out and (tta or not folder.has(schema.calibration(tta))):
             keep_calibration(folder, score, split, tta)
         score.save(folder.evaluation(split), dataset.keys)
-        record_engine(folder, split, predictor)
     found = score.metrics()
     return Evaluated(split, found.num_samples, found.values, found.definitions)
 

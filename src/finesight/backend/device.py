@@ -26,7 +26,6 @@ class Machine:
     precision: Literal["bf16", "fp32"]
     channels_last: bool
     workarounds: tuple[str, ...] = ()  # names of WORKAROUNDS
-    engine: str = "torch"  # of predictions, a name of ENGINES
 
     @classmethod
     def resolve(cls, settings: MachineSettings, to_train: bool = False) -> "Machine":
@@ -98,7 +97,6 @@ class Machine:
             "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
             "tf32": self.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
             "channels_last": self.channels_last,
-            "engine": self.engine,
             "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),
@@ -162,6 +160,16 @@ def compile_network(network: nn.Module, device: torch.device) -> None:
         network.compile(mode="reduce-overhead", dynamic=False)
     else:
         network.compile()
+
+
+def allocate_gradients(network: nn.Module) -> None:
+    """Zeros for the gradients that are to be summed over the passes of a compiled network.
+
+    A CUDA graph owns the gradients that it makes, and its next pass overwrites them.
+    """
+    for parameter in network.parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
 
 
 def _keep_freed_memory() -> None:

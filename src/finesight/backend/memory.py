@@ -6,11 +6,12 @@ import platform
 import torch
 from torch import nn
 
-# torch.OutOfMemoryError is the accelerators'; the processor's errors are known by their text: of c10 and C++, and of
-# oneDNN, whose text is the same for a kernel and for the data of a kernel.
+# torch.OutOfMemoryError is the accelerators'; other errors are known by their text: of c10 and C++; of oneDNN, whose
+# text is the same for a kernel and for the data of a kernel; of cuDNN and cuBLAS where no algorithm finds room to work.
 SIGNS = (
     *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "bad allocation"),
     *("could not create a primitive", "could not create a memory"),
+    *("was unable to find an engine to execute this computation", "_STATUS_ALLOC_FAILED"),
 )
 
 

@@ -47,7 +47,6 @@ class FeatureCache:
     def __init__(self, job: Job) -> None:
         whole, head = job.model, job.model.network.get_submodule(job.model.head)
         self.job = job
-        self._predictor = _predictor(job)
         self.model = Model(
             head,
             name=whole.name,
@@ -77,7 +76,7 @@ class FeatureCache:
 
     @torch.inference_mode()
     def _compute(self, dataset: ImageDataset, variant: int, stop: StopRequest) -> Tensor | None:
-        predictor = self._predictor
+        predictor = _predictor(self.job)
 
         def see(batch: Batch) -> Tensor:
             return predictor.features(augment_batch(self.job, batch, variant)[0] if variant else batch.images)[1]
@@ -92,7 +91,7 @@ class FeatureCache:
 
 def make_feature_cache(job: Job, plan: FreezePlan) -> FeatureCache | None:
     """None where more than the head is trained, or where it sees something new in every epoch; says so."""
-    if not trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.world_size() > 1:
+    if not _trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.world_size() > 1:
         return None
     row = _try_row(job)
     if row is None:
@@ -128,7 +127,7 @@ def _list_changes(job: Job, plan: FreezePlan, variants: int) -> list[str]:
     return changes
 
 
-def trains_head_only(model: Model, plan: FreezePlan) -> bool:
+def _trains_head_only(model: Model, plan: FreezePlan) -> bool:
     if len(plan.steps) > 1 or plan.frozen_norm != "fixed":
         return False
     frozen = set(plan.steps[0].modules)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from finesight import distributed
+from finesight.backend.device import allocate_gradients, compile_network
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.synced_norm import average_statistics, use_sync_batch_norm
 from finesight.data.loader import Batch, ImageDataset, load_batches, order_batches
@@ -55,6 +56,7 @@ class Trainer:
         self.cache = make_feature_cache(job, self.plan)
         self.model = self.cache.model if self.cache else job.model  # what a step runs
         self.parallel = DataParallel(self.model, syncs_norm and job.machine.device.type == "cpu")
+        self.predictor = Predictor(self.model, job.machine, settings)
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
@@ -67,7 +69,7 @@ class Trainer:
         self.heard = distributed.LateMax()  # of a step: a signal, and whether it is time to save
         self.saved = time.monotonic()
         if settings.machine.compile:
-            self.network.compile()
+            compile_network(self.network, job.machine.device)
 
     def run(self, stop: StopRequest) -> int:
         """Trains from where it is to the last epoch. Returns 0, or the signal that ended it early.
@@ -163,6 +165,8 @@ class Trainer:
         job, at = self.job, self.at
         torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, distributed.rank()))  # of dropout and mixing
         images, targets = self._make_input(batch, epoch)
+        if count > 1 and job.settings.machine.compile and distributed.world_size() == 1:
+            allocate_gradients(self.network)
         total = torch.zeros((), device=job.machine.device)
         norm = self.parallel.syncing_norm(is_shard=len(batch.indices) < num_images)
         fractions = split_evenly(self._shard_lengths(num_images), count)
@@ -180,7 +184,7 @@ class Trainer:
         """What the network takes, and targets, on the device."""
         device = self.job.machine.device
         if self.cache:
-            return batch.images.to(device), batch.targets.to(device)
+            return batch.images.to(device, non_blocking=True), batch.targets.to(device, non_blocking=True)
         images, targets = augment_batch(self.job, batch, epoch)
         return mix_images(images, targets, self.job.settings, len(self.job.classes), epoch)
 
@@ -261,12 +265,9 @@ class Trainer:
         """Metrics of the validation split; what is kept of its images goes to the run on the way."""
         job = self.job
         observers = [callback.observe for callback in job.callbacks if callback.observes]
-        predictor = Predictor(self.model, job.machine, job.settings)
-        if self.cache:
-            predictor = predictor.computed_by("torch")  # a head alone
-        score = score_split(predictor, val, job.task.new_score(job.classes, to_save=False), observers)
+        score = score_split(self.predictor, val, job.task.new_score(job.classes, to_save=False), observers)
         for callback in job.callbacks:
-            callback.end_validation(self.at.epoch, partial(predict_samples, predictor, job.val))
+            callback.end_validation(self.at.epoch, partial(predict_samples, self.predictor, job.val))
         return score.metrics().values
 
     # -- checkpoints

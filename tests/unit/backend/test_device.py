@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from finesight.app.guest import unchanged_process
-from finesight.backend.device import Machine, _set_up_cudnn, compile_network
+from finesight.backend.device import Machine, _set_up_cudnn, allocate_gradients, compile_network
 from finesight.config import MachineSettings
 
 
@@ -99,3 +99,20 @@ def test_graphs_are_for_cuda(monkeypatch: pytest.MonkeyPatch, device: str, expec
     monkeypatch.setattr(nn.Module, "compile", lambda network, **options: asked.append(options))
     compile_network(nn.Linear(1, 1), torch.device(device))
     assert asked == [expected]
+
+
+def test_gradients_are_summed_into_memory_that_stays() -> None:
+    """torch sets a missing gradient to the tensor that a pass made, which a CUDA graph uses again."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    allocate_gradients(network)
+    assert network[0].weight.grad is None
+    kept = network[1].weight.grad
+    for _ in range(2):
+        network(torch.ones(1, 2)).sum().backward()
+    assert kept is not None
+    assert network[1].weight.grad is kept
+    twice = kept.clone()
+    network.zero_grad()
+    network(torch.ones(1, 2)).sum().backward()
+    assert torch.equal(twice, 2 * network[1].weight.grad)
