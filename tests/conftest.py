@@ -10,7 +10,7 @@ from hypothesis import settings
 from tiny import TINY, write_images
 
 pytest_plugins = ["reliability"]
-settings.register_profile("same-chances", derandomize=True, database=None)
+settings.register_profile("same-chances", derandomize=True, database=None, deadline=None)
 settings.load_profile("same-chances")
 
 

@@ -160,7 +160,9 @@ def test_the_data_of_a_run_are_gone(copy: Path, tmp_path: Path) -> None:
     assert "gone" in finesight("evaluate", copy).error()
 
 
-@pytest.mark.parametrize("flags", [["--method", "tnse"], ["--engine", "openTSNA"], ["--perplexity", "-1"]])
+@pytest.mark.parametrize(
+    "flags", [["--method", "tnse"], ["--library", "openTSNA"], ["--engine", "openvina"], ["--perplexity", "-1"]]
+)
 def test_maps_that_cannot_be_drawn(copy: Path, small: Path, flags: list[str]) -> None:
     assert flags[1] in finesight("embed", copy, "--data", small, *flags).error()
     assert not list(copy.glob("embedding/*/map.*"))

@@ -148,6 +148,7 @@ def test_recipes_that_cannot_be_read(
         ("epochs=3", "epochs", 3),
         (" epochs = 3 ", "epochs", 3),
         ("image.size=[32, 48]", "image.size", [32, 48]),
+        ("image.size=32x48", "image.size", "32x48"),
         ("machine.compile=true", "machine.compile", True),
         ("model.name=resnet50", "model.name", "resnet50"),
         ('model.name="resnet50"', "model.name", "resnet50"),
@@ -204,13 +205,17 @@ def test_dotted_paths_make_tables_but_never_replace_a_value() -> None:
         ({"epochs": 2.5}, "epochs cannot be 2.5"),
         ({"seed": -1}, "seed cannot be -1"),
         ({"seed": 2**63}, "seed cannot be"),
-        ({"image.size": 32}, "image.size cannot be 32"),
+        (
+            {"image.size": "big"},
+            "image.size cannot be 'big': write one number, or height and width: 64, 64x48, (64, 48)",
+        ),
         ({"image.size": [32, 0]}, "image.size.1 cannot be 0"),
-        ({"image.size": [1, 2, 3]}, "image.size"),
+        ({"image.size": [1, 2, 3]}, "image.size cannot be '[1, 2, 3]': write one number, or height and width: 64"),
         ({"data.image_cache_gb": math.inf}, "data.image_cache_gb cannot be inf"),
         ({"machine.precision": "fp16"}, "machine.precision cannot be 'fp16'"),
         ({"augment.flip": 1.5}, "augment.flip cannot be 1.5"),
-        ({"optim.unfreeze": [[0, "layer3"]]}, "optim.unfreeze"),
+        ({"optim.unfreeze": [[0, "layer3"]]}, "optim.unfreeze.0.0 cannot be 0"),
+        ({"optim.unfreeze": "layer3"}, "write epochs with layers: 3:layer3"),
     ],
 )
 def test_what_cannot_be_is_named_by_its_path(values: dict[str, object], words: str) -> None:

@@ -24,6 +24,7 @@ from finesight.app.evaluate import open_run_split
 from finesight.app.run_data import RunData
 from finesight.classes import ClassList
 from finesight.errors import ConfigError
+from finesight.inference.engine_choice import choose_engine, record_engine
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.metrics.confusion import count_confusion
@@ -40,18 +41,20 @@ def embed(
     data: str | Path = "",
     split: str = "",
     method: str = "tsne",
-    engine: str = "opentsne",
+    library: str = "opentsne",
     perplexity: float | None = None,
     seed: int | None = None,
     onto: str = "",
     stability: bool = False,
+    engine: str = "auto",
 ) -> Embedded:
     """Saves features and a two-dimensional projection of a split under embedding/SPLIT, and its evaluation.
 
     An image with a mask counts for the class of most of its pixels. Class similarity is measured on its regions, the
     mean features of each of its classes, which are saved too.
 
-    method, engine: of analysis.projection_methods. perplexity, seed: None takes the engine's defaults.
+    method, library: of analysis.projection_methods. perplexity, seed: None takes the library's defaults.
+    engine: what computes the features, `torch`, `openvino`, or `auto`, that of the run's validation figures.
     onto: a split with a projection: the images are placed on it, and it does not move.
     stability: make six more projections, and count on how many of them each group of similar classes is still one.
     """
@@ -61,17 +64,19 @@ def embed(
     split, dataset = open_run_split(own, data, split)
     base = _load_base(folder, onto, split) if onto else None
     score = own.task.new_score(classes, run=folder)
-    features = compute_features(Predictor.here(model, own.settings), dataset, own.task.average_regions, score)
+    predictor = choose_engine(folder, Predictor.here(model, own.settings), engine)
+    features = compute_features(predictor, dataset, own.task.average_regions, score)
     targets, predictions = score.judge_images()
     where = folder.embedding(split)
     score.save(folder.evaluation(split), dataset.keys)
+    record_engine(folder, split, predictor)
     save_features(where, features.images, dataset.keys, pick(classes, targets), pick(classes, predictions))
     save_nearest_images(where, find_nearest_images(features.images))
     if base:
         projection = _place_onto(base, onto, features.images)
     else:
         say(f"Projecting {len(dataset)} × {features.images.shape[1]} features by {method}.")
-        projection = project(features.images, method=method, engine=engine, perplexity=perplexity, seed=seed)
+        projection = project(features.images, method=method, engine=library, perplexity=perplexity, seed=seed)
     projection = replace(projection, quality=measure_quality(features.images, projection.points, targets))
     save_projection(where, projection)
     plot, title = where / schema.PROJECTION_PLOT, f"{folder.path.name}: {split}, {len(dataset)} images"

@@ -9,6 +9,7 @@ from finesight.config import DataSettings
 from finesight.data.layouts.patterns import can_be_read
 from finesight.data.loader import ImageDataset
 from finesight.errors import ConfigError, DataError
+from finesight.inference.engine_choice import choose_engine, record_engine
 from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import restore_model
 from finesight.progress import say
@@ -26,6 +27,7 @@ def evaluate(
     tta: bool = False,
     images: str = "",
     masks: str = "",
+    engine: str = "auto",
 ) -> Evaluated:
     """Scores a run's best weights on a split, and saves every prediction under evaluation/SPLIT.
 
@@ -35,6 +37,7 @@ def evaluate(
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
     read by the run's rule; images of other classes are left out and counted. split is then one of theirs, or, for data
     without splits, a name for the result, `test` by default. tta: test-time augmentation; results go to SPLIT_tta.
+    engine: `torch`, `openvino`, or `auto`, that of the run's validation figures. That of split `val` becomes the run's.
     images, masks: globs for the images and masks of `data`, if they have masks; by default the run's where they fit.
     """
     own = RunData.of(run)
@@ -46,8 +49,8 @@ def evaluate(
         if images or masks or (data and not can_be_read(data, reading.images, reading.masks)):
             reading = replace(reading, images=images, masks=masks)
         split, dataset = open_run_split(own, data, split, reading)
-    empty = own.task.new_score(folder.read_classes(), run=folder)
-    score = score_split(Predictor.here(model, settings, tta, own.task.link), dataset, empty)
+    predictor = choose_engine(folder, Predictor.here(model, settings, tta, own.task.link), engine)
+    score = score_split(predictor, dataset, own.task.new_score(folder.read_classes(), run=folder))
     held_out = split == "val" and not data
     if tta:
         split = f"{split}_tta"
@@ -55,6 +58,7 @@ def evaluate(
         if held_out and (tta or not folder.has(schema.calibration(tta))):
             keep_calibration(folder, score, split, tta)
         score.save(folder.evaluation(split), dataset.keys)
+        record_engine(folder, split, predictor)
     found = score.metrics()
     return Evaluated(split, found.num_samples, found.values, found.definitions)
 

@@ -9,6 +9,7 @@ from finesight.app.embed import embed
 from finesight.app.evaluate import check_split_name, evaluate
 from finesight.app.run_data import RunData
 from finesight.errors import ConfigError
+from finesight.inference.engine_choice import choose_engine
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.run.files import write_atomically
@@ -44,7 +45,7 @@ def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "
 
 
 def _prepare_search(own: RunData, split: str) -> LabelSearch:
-    predictor = cache(lambda: Predictor.here(restore_model(own.run), own.settings))
+    predictor = cache(lambda: choose_engine(own.run, Predictor.here(restore_model(own.run), own.settings)))
     return LabelSearch(
         run=own.run,
         split=split,

@@ -6,6 +6,7 @@ from pathlib import Path
 from finesight.app.datasets import say_reading
 from finesight.errors import ConfigError
 from finesight.inference.continuation import refuse_nothing
+from finesight.inference.engine_choice import choose_engine
 from finesight.inference.predictor import Predictor
 from finesight.inference.restore import restore_model
 from finesight.run.folder import RunFolder
@@ -25,11 +26,13 @@ def predict(
     overlay: str | Path = "",
     tta: bool = False,
     calibrated: bool = False,
+    engine: str = "auto",
 ) -> Predicted:
     """Predicts every image under a folder: classes into a CSV file, or masks into a folder, as the run was trained for.
 
     Predictions are kept as they are made: called again after a stop it goes on, with any number of ranks.
     out: the CSV file (`predictions.csv`), or the folder (`masks`), whose masks have their images' sizes and names.
+    engine: `torch`, `openvino`, or `auto`, that of the run's validation figures.
     tta: test-time augmentation, the mean over the flips and rotations of training; two to eight times as slow.
 
     Of classes: header: names of the file, label and (if three are given) probability columns. ids: class ids, not
@@ -46,7 +49,7 @@ def predict(
     _refuse_options(task, options)
     model, items = restore_model(folder), task.list_inputs(images)
     say_reading(items, model.preprocessing)
-    predictor = Predictor.here(model, folder.read_settings(), tta, task.link)
+    predictor = choose_engine(folder, Predictor.here(model, folder.read_settings(), tta, task.link), engine)
     where = Path(out or task.default_out)
     unreadable = task.predict(PredictRequest(folder, predictor, images, items, where, options))
     refuse_nothing(images, items, unreadable)

@@ -15,10 +15,10 @@ from finesight.data.layouts.mask_pairs import pair_files
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.masks.codes import count_pairs
 from finesight.data.masks.comparison import choose_rules
-from finesight.data.masks.looks import Look, UnreadableMask, read_mask, summarise
+from finesight.data.masks.looks import Look, UnreadableMask, look_at_pairs, read_mask, summarise
 from finesight.data.masks.rule import MaskRule
 from finesight.data.threads import map_in_threads
-from finesight.errors import ConfigError, DataError, list_problems
+from finesight.errors import ConfigError
 from finesight.metrics.boundary import count_boundary
 from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics
@@ -60,7 +60,7 @@ def score_masks(
     chosen = _read_settings(settings or {})
     known = load_classes(classes or chosen.classes) if classes or chosen.classes else None
     pairs = _find_pairs(truth, prediction)
-    looks = _look_at_pairs(pairs)
+    looks = look_at_pairs(pairs, lambda pair: _look_at_pair(*pair), "Comparing masks", lambda: "compared")
     rules, class_list, notes = choose_rules(
         [each.truth for each in looks], [each.prediction for each in looks], known, chosen
     )
@@ -93,15 +93,6 @@ def _find_pairs(truth: str | Path, prediction: str | Path) -> list[tuple[str, Pa
         some = f"{len(found.images):,} images beside the masks, such as {found.images[0]}"
         say(f"Skipped: {some}; {len(found.pairs):,} masks are scored.")
     return [(name, one.root / name, other.root / predicted) for name, predicted in found.pairs]
-
-
-def _look_at_pairs(pairs: Sequence[tuple[str, Path, Path]]) -> list[PairLook]:
-    results = list(
-        track(map_in_threads(lambda pair: _look_at_pair(*pair), pairs, chunk=4), "Comparing", len(pairs), "masks")
-    )
-    if problems := [each for each in results if isinstance(each, str)]:
-        raise DataError(list_problems(f"{len(problems):,} of {len(pairs):,} pairs cannot be compared:", problems))
-    return [each for each in results if isinstance(each, PairLook)]
 
 
 def _look_at_pair(name: str, truth: Path, prediction: Path) -> PairLook | str:

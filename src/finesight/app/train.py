@@ -21,6 +21,7 @@ from finesight.backend.memory import is_out_of_memory
 from finesight.config import add_given, load_settings, locate
 from finesight.data.transforms import cut_centre
 from finesight.errors import ConfigError, DataError, FinesightError, Interrupted, RunError
+from finesight.inference.engine_choice import record_engine
 from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import describe_model, restore_model, write_selftest
 from finesight.models.summary import describe_network
@@ -30,6 +31,7 @@ from finesight.run.environment import Environment
 from finesight.run.files import write_atomically
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Trained
+from finesight.training.engine_trial import with_engine
 from finesight.training.job import Job
 from finesight.training.trainer import Trainer
 
@@ -127,7 +129,7 @@ def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Pa
         run.check_free()
     with distributed.first_on_machine():
         job = prepare_job(settings, run)
-    return Trainer(job)
+    return Trainer(with_engine(job))
 
 
 def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, locks: ExitStack) -> Trainer:
@@ -139,7 +141,7 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
     with distributed.first_on_machine():
         job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     check_unchanged(job)
-    trainer = Trainer(job)
+    trainer = Trainer(with_engine(job))
     with _explained(run):
         if distributed.is_main():
             run.remove_leftovers()
@@ -204,10 +206,12 @@ def _finish(trainer: Trainer) -> Trained:
         images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
         write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
     job.machine.place(model.network)
-    score = score_split(Predictor(model, job.machine, job.settings), job.val, job.task.new_score(job.classes))
+    predictor = Predictor(model, job.machine, job.settings)
+    score = score_split(predictor, job.val, job.task.new_score(job.classes))
     if distributed.is_main():
         keep_calibration(job.run, score, "val")
         score.save(job.run.evaluation("val"), job.val.keys)
+        record_engine(job.run, "val", predictor)
         of_tta = job.run.path / schema.calibration(tta=True)
         of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
     rates = sorted(line.numbers["images_per_second"] for line in job.run.read_timings())

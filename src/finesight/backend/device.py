@@ -26,6 +26,7 @@ class Machine:
     precision: Literal["bf16", "fp32"]
     channels_last: bool
     workarounds: tuple[str, ...] = ()  # names of WORKAROUNDS
+    engine: str = "torch"  # of predictions, a name of ENGINES
 
     @classmethod
     def resolve(cls, settings: MachineSettings, to_train: bool = False) -> "Machine":
@@ -97,6 +98,7 @@ class Machine:
             "deterministic": self.device.type == "cpu" or torch.are_deterministic_algorithms_enabled(),
             "tf32": self.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
             "channels_last": self.channels_last,
+            "engine": self.engine,
             "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),

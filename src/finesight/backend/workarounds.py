@@ -102,3 +102,9 @@ def apply_workarounds(network: nn.Module, names: Iterable[str]) -> None:
         found = next((workaround for workaround in chosen if workaround.fits(module)), None)
         if found:
             module.forward = found.forward(module)
+
+
+def remove_workarounds(network: nn.Module) -> None:
+    """Gives each layer the forward of its class again."""
+    for module in network.modules():
+        module.__dict__.pop("forward", None)

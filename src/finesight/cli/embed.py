@@ -2,7 +2,7 @@ from typing import Annotated
 
 from typer import Option
 
-from finesight.cli.options import DataOption, JsonOption, RunArgument, SplitOption, print_json, print_line
+from finesight.cli.options import DataOption, EngineOption, JsonOption, RunArgument, SplitOption, print_json, print_line
 
 
 def embed(
@@ -10,8 +10,8 @@ def embed(
     data: DataOption = "",
     split: SplitOption = "",
     method: Annotated[str, Option(metavar="tsne|umap|pca", help="Projection to two dimensions.")] = "tsne",
-    engine: Annotated[
-        str, Option(metavar="opentsne|sklearn", help="t-SNE implementation; sklearn: with its default settings.")
+    library: Annotated[
+        str, Option(metavar="opentsne|sklearn", help="Library for t-SNE; sklearn: with its default settings.")
     ] = "opentsne",
     perplexity: Annotated[float | None, Option(help="t-SNE: effective number of neighbours.")] = None,
     seed: Annotated[int | None, Option(help="Seed of the projection.")] = None,
@@ -22,6 +22,7 @@ def embed(
             "--stability", help="Check whether similar classes stay similar in six more projections. Takes a minute."
         ),
     ] = False,
+    engine: EngineOption = "auto",
     json_output: JsonOption = False,
 ) -> None:
     """Save the embedding of every image, plot its projection, and report which classes are similar.
@@ -30,15 +31,15 @@ def embed(
 
     `finesight embed runs/p1`
 
-    `finesight embed runs/p1 --engine sklearn --stability`
+    `finesight embed runs/p1 --library sklearn --stability`
 
     `finesight embed runs/p1 --data new/ --split new --onto val`
     """
     from finesight.app.embed import embed as run_embedding
 
     result = run_embedding(
-        run, data=data, split=split, method=method, engine=engine, perplexity=perplexity, seed=seed, onto=onto,
-        stability=stability,
+        run, data=data, split=split, method=method, library=library, perplexity=perplexity, seed=seed, onto=onto,
+        stability=stability, engine=engine,
     )  # fmt: skip
     if json_output:
         print_json(result)

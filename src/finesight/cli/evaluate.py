@@ -4,6 +4,7 @@ from typer import Argument, Option
 
 from finesight.cli.options import (
     DataOption,
+    EngineOption,
     ImagesOption,
     JsonOption,
     MasksOption,
@@ -24,6 +25,7 @@ def evaluate(
     images: ImagesOption = "",
     masks: MasksOption = "",
     tta: Annotated[bool, Option("--tta", help="Test-time augmentation; results go to SPLIT_tta.")] = False,
+    engine: EngineOption = "auto",
     truth: Annotated[str, Option(metavar="MASKS", help="Folder of true masks, to score masks without a run.")] = "",
     pred: Annotated[
         str, Option(metavar="MASKS", help="With --truth: folder of predicted masks with the same names.")
@@ -52,12 +54,14 @@ def evaluate(
 
     `finesight evaluate runs/p1 --data held_out/ --split test`
 
+    `finesight evaluate runs/p1 --engine openvino`
+
     `finesight evaluate --truth masks/ --pred predicted/ --classes deepglobe`
 
     `finesight evaluate --truth masks/ --pred predicted/ --ignore 255`
     """
     if truth or pred:
-        if run or data or split or tta or images or masks or not (truth and pred):
+        if run or data or split or tta or images or masks or engine != "auto" or not (truth and pred):
             raise ConfigError("Use --truth and --pred together, without a run: two folders of masks.")
         from finesight.app.score_masks import score_masks
 
@@ -71,7 +75,7 @@ def evaluate(
             raise ConfigError("Give a run folder, or two folders of masks with --truth and --pred.")
         from finesight.app.evaluate import evaluate as run_evaluation
 
-        result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks)
+        result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks, engine=engine)
         heading = f"{result.num_samples} images, split {result.split}"
     if json_output:
         print_json(result)

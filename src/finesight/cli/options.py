@@ -25,6 +25,14 @@ MasksOption = Annotated[
 IgnoreOption = Annotated[
     list[str] | None, Option("--ignore", metavar="CODE", help="Skip a check, such as V003 or D305; repeatable.")
 ]
+EngineOption = Annotated[
+    str,
+    Option(
+        "--engine",
+        metavar="auto|torch|openvino",
+        help="What computes the network. auto: what measured the run's validation figures.",
+    ),
+]
 JsonOption = Annotated[bool, Option("--json", help="Print the result as one JSON object on stdout.")]
 
 

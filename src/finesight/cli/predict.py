@@ -2,7 +2,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from finesight.cli.options import JsonOption, RunArgument, print_json, print_line, refuse_unreadable
+from finesight.cli.options import EngineOption, JsonOption, RunArgument, print_json, print_line, refuse_unreadable
 
 
 def predict(
@@ -24,6 +24,7 @@ def predict(
     calibrated: Annotated[
         bool, Option("--calibrated", help="Calibrate probabilities with the run's temperature.")
     ] = False,
+    engine: EngineOption = "auto",
     json_output: JsonOption = False,
 ) -> None:
     """Predict the class of every image into a CSV file, or a mask of every image into a folder.
@@ -42,8 +43,9 @@ def predict(
 
     columns = [name.strip() for name in header.split(",")] if header else ()
     result = run_prediction(
-        run, images, out=out, header=columns, ids=ids, index=index, overlay=overlay, tta=tta, calibrated=calibrated
-    )
+        run, images, out=out, header=columns, ids=ids, index=index, overlay=overlay, tta=tta, calibrated=calibrated,
+        engine=engine,
+    )  # fmt: skip
     if json_output:
         print_json(result)
     else:

@@ -12,6 +12,7 @@ import tomli_w
 
 from finesight.config.dotted import dotted_settings, flatten, set_dotted
 from finesight.config.settings import Preprocessing, Settings
+from finesight.config.tuples import read_tuple
 from finesight.errors import ConfigError, suggest
 from finesight.progress import say
 
@@ -61,7 +62,7 @@ def parse_settings(values: Mapping[str, Any], notes: list[str] | None = None) ->
     """
     known = dict(dotted_settings(Settings()))
     try:
-        values = _rename_old(values, notes if notes is not None else [])
+        values = _respell(values, notes if notes is not None else [])
         unknown = [path for path, _ in flatten(values) if path not in known and not _is_inside(path, known)]
     except RecursionError:
         raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
@@ -74,8 +75,8 @@ def parse_settings(values: Mapping[str, Any], notes: list[str] | None = None) ->
         raise ConfigError(f"Setting {error}.") from None
 
 
-def _rename_old(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """The same settings in today's spelling."""
+def _respell(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The same settings in today's spelling, those of several values as lists."""
     renamed: dict[str, Any] = {}
     for path, value in flatten(values):
         new = OLD_NAMES.get(path, path)
@@ -84,7 +85,7 @@ def _rename_old(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
             notes.append(f"{path} is now called {new}.")
         if current != value:
             notes.append(f"{path} = {value!r} is now called {current!r}.")
-        set_dotted(renamed, new, current)
+        set_dotted(renamed, new, read_tuple(new, current))
     return renamed
 
 

@@ -58,7 +58,8 @@ class DataSettings:
 class ImageSettings:
     __pydantic_config__ = STRICT
     size: Size | None = None
-    """(height, width) of the model's input, in pixels. Unset: the size its weights were trained at."""
+    """Height and width of the model's input, in pixels: 224, 224x320 or [224, 320]. Unset: the size its weights were
+    trained at."""
     fit: Fit | None = None
     """crop: short side to size, centre kept. stretch: both sides to size, aspect ratio lost. native (masks): no
     resizing, and training uses crops of size. Unset: crop for classification, native for segmentation."""
@@ -208,6 +209,8 @@ class MachineSettings:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Precision of the network; losses stay in float32. auto: bf16 if the processor has instructions for it. fp32 on
     CUDA is float32, never TF32."""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """What computes predictions: validation's, and those of later commands. auto: what is faster on this machine."""
     channels_last: bool = True
     """Memory layout NHWC: faster convolutions on CPUs and on tensor cores."""
     threads: Annotated[int, Ge(0), Le(4096)] = 0

@@ -36,9 +36,9 @@ def claim(folder: Path, identity: Mapping[str, object]) -> None:
         write_atomically(path, json.dumps(identity, indent=1).encode())
         return
     try:
-        made = json.loads(path.read_bytes())
+        made = {"engine": "torch"} | json.loads(path.read_bytes())  # older ones knew no other
         other = [name for name, value in identity.items() if made.get(name) != value]
-    except (ValueError, AttributeError, RecursionError):  # damaged, or no object, or nested without end
+    except (ValueError, TypeError, RecursionError):  # damaged, or no object, or nested without end
         other = list(identity)
     if other:
         raise ConfigError(

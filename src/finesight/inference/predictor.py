@@ -1,7 +1,8 @@
 """The forward loop of the project: every prediction, score, feature and snapshot comes from `Predictor`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from finesight import distributed
 from finesight.backend.device import Machine
+from finesight.backend.engines import ENGINES
+from finesight.backend.engines.contract import Engine
 from finesight.backend.memory import free_memory, is_out_of_memory
 from finesight.config import Settings
 from finesight.data.images.image import fit_image
@@ -32,6 +35,7 @@ Observe = Callable[[Tensor, Tensor], None]
 class Predictor:
     """A model on its machine, with test-time augmentation where `augmentations` holds more than one. link: the task's.
 
+    Weights are taken when the first batch comes: after further training make another.
     Where memory is too small for a batch, the batch is computed in parts. Images are stored ones, uint8 (n, 3, h, w),
     or floating tensors that need no preparation: augmented images, or features for a head alone.
     """
@@ -48,6 +52,14 @@ class Predictor:
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)
         return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA, link)
+
+    def computed_by(self, engine: str) -> "Predictor":
+        """The same with another engine, a name of ENGINES that can be used here."""
+        return replace(self, machine=replace(self.machine, engine=engine))
+
+    @cached_property
+    def engine(self) -> Engine:
+        return ENGINES[self.machine.engine].start(self.model, self.machine)
 
     @torch.inference_mode()
     def over(
@@ -117,15 +129,10 @@ class Predictor:
         return images if images.is_floating_point() else prepare(images, self.model.preprocessing)
 
     def _forward(self, images: Tensor) -> Tensor:
-        images = self.prepare(images)
-        with self.machine.autocast():
-            logits: Tensor = self.model(images)
-        return logits
+        return self.engine.logits(self.prepare(images))
 
     def _forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        images = self.prepare(images)
-        with self.machine.autocast():
-            return self.model.forward_with_features(images)
+        return self.engine.logits_and_features(self.prepare(images))
 
     def _in_parts(self, forward: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
         """What `forward` makes of the images: in twice as many parts as long as memory is too small."""

@@ -47,6 +47,7 @@ class FeatureCache:
     def __init__(self, job: Job) -> None:
         whole, head = job.model, job.model.network.get_submodule(job.model.head)
         self.job = job
+        self._predictor = _predictor(job)
         self.model = Model(
             head,
             name=whole.name,
@@ -76,7 +77,7 @@ class FeatureCache:
 
     @torch.inference_mode()
     def _compute(self, dataset: ImageDataset, variant: int, stop: StopRequest) -> Tensor | None:
-        predictor = _predictor(self.job)
+        predictor = self._predictor
 
         def see(batch: Batch) -> Tensor:
             return predictor.features(augment_batch(self.job, batch, variant)[0] if variant else batch.images)[1]
@@ -91,7 +92,7 @@ class FeatureCache:
 
 def make_feature_cache(job: Job, plan: FreezePlan) -> FeatureCache | None:
     """None where more than the head is trained, or where it sees something new in every epoch; says so."""
-    if not _trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.world_size() > 1:
+    if not trains_head_only(job.model, plan) or not job.task.has_head_rows or distributed.world_size() > 1:
         return None
     row = _try_row(job)
     if row is None:
@@ -127,7 +128,7 @@ def _list_changes(job: Job, plan: FreezePlan, variants: int) -> list[str]:
     return changes
 
 
-def _trains_head_only(model: Model, plan: FreezePlan) -> bool:
+def trains_head_only(model: Model, plan: FreezePlan) -> bool:
     if len(plan.steps) > 1 or plan.frozen_norm != "fixed":
         return False
     frozen = set(plan.steps[0].modules)

@@ -56,7 +56,6 @@ class Trainer:
         self.cache = make_feature_cache(job, self.plan)
         self.model = self.cache.model if self.cache else job.model  # what a step runs
         self.parallel = DataParallel(self.model, syncs_norm and job.machine.device.type == "cpu")
-        self.predictor = Predictor(self.model, job.machine, settings)
         self.plan.apply(job.model, 1)
         self.optimiser = make_optimiser(job.model, settings.optim, fused=job.machine.device.type != "mps")
         self.average = AveragedWeights(self.network, settings.ema) if settings.ema else None
@@ -265,9 +264,12 @@ class Trainer:
         """Metrics of the validation split; what is kept of its images goes to the run on the way."""
         job = self.job
         observers = [callback.observe for callback in job.callbacks if callback.observes]
-        score = score_split(self.predictor, val, job.task.new_score(job.classes, to_save=False), observers)
+        predictor = Predictor(self.model, job.machine, job.settings)
+        if self.cache:
+            predictor = predictor.computed_by("torch")  # a head alone
+        score = score_split(predictor, val, job.task.new_score(job.classes, to_save=False), observers)
         for callback in job.callbacks:
-            callback.end_validation(self.at.epoch, partial(predict_samples, self.predictor, job.val))
+            callback.end_validation(self.at.epoch, partial(predict_samples, predictor, job.val))
         return score.metrics().values
 
     # -- checkpoints

@@ -9,6 +9,7 @@ from torch import nn
 from trainers import Make, make_model, weights_of
 
 from finesight.backend.interrupt import StopRequest
+from finesight.inference.predictor import Predictor
 from finesight.training import feature_cache
 from finesight.training import trainer as loop
 from finesight.training.feature_cache import FeatureCache
@@ -135,6 +136,7 @@ def test_features_are_those_of_the_images(make: Make) -> None:
     rows = trainer.cache.validation(StopRequest())
     assert rows is not None
     batch = trainer.job.val.__getitems__([2, 0])
-    expected = trainer.job.model.eval().embed(trainer.predictor.prepare(batch.images))
+    predictor = Predictor(trainer.job.model, trainer.job.machine, trainer.job.settings)
+    expected = predictor.model.eval().embed(predictor.prepare(batch.images))
     torch.testing.assert_close(rows.__getitems__([2, 0]).images, expected)
     assert rows.__getitems__([2, 0]).targets.tolist() == batch.targets.tolist()

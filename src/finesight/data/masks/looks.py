@@ -4,9 +4,10 @@ All masks of a data set are decoded once before any is read as classes: what the
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from finesight.data.images.image import UnreadableImage, image_sizes
 from finesight.data.images.image_files import explain
@@ -15,7 +16,10 @@ from finesight.data.masks.pixels import Kind, RawMask, decode_mask
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError, list_problems
-from finesight.progress import progress_bar
+from finesight.progress import track
+
+Pair = TypeVar("Pair")
+Seen = TypeVar("Seen")
 
 LOSSY = (".jpg", ".jpeg", ".jfif")
 FEW = 3  # a mask with fewer codes is not searched for codes that lie along edges only
@@ -83,15 +87,21 @@ def read_mask(path: Path, key: str = "") -> RawMask:
 
 def look_at_masks(items: Sequence[Item]) -> list[Look]:
     """Decodes every mask once. Raises DataError that lists all that are missing, broken or not of the image's size."""
-    results: list[Look | str] = []
-    with progress_bar("Looking at masks", len(items), "masks") as bar:
-        for result in map_in_threads(lambda pair: _look(*pair), zip(items, image_sizes(items), strict=True)):
-            results.append(result)
-            bar.advance()
+    pairs = list(zip(items, image_sizes(items), strict=True))
+    return look_at_pairs(pairs, lambda pair: _look(*pair), "Looking at masks", lambda: f"used{_advise(items)}")
+
+
+def look_at_pairs(
+    pairs: Sequence[Pair], look: Callable[[Pair], Seen | str], label: str, use: Callable[[], str]
+) -> list[Seen]:
+    """What `look` returns for each pair. Raises DataError that lists all for which it returned what is wrong.
+
+    label: of the progress bar. use: what cannot be done with those, such as `compared`.
+    """
+    results = list(track(map_in_threads(look, pairs, chunk=4), label, len(pairs), "masks"))
     if problems := [each for each in results if isinstance(each, str)]:
-        start = f"{len(problems):,} of {len(items):,} pairs cannot be used{_advise(items)}:"
-        raise DataError(list_problems(start, problems))
-    return [each for each in results if isinstance(each, Look)]
+        raise DataError(list_problems(f"{len(problems):,} of {len(pairs):,} pairs cannot be {use()}:", problems))
+    return [each for each in results if not isinstance(each, str)]
 
 
 def _advise(items: Sequence[Item]) -> str:

@@ -33,7 +33,7 @@ def predict(request: PredictRequest) -> Unreadable:
         index, probability = prediction
         return labels[index], f"{probability:.6f}"
 
-    identity = identify(run, request.images, temperature=temperature, tta=options.tta)
+    identity = identify(run, request.images, engine=predictor.machine.engine, temperature=temperature, tta=options.tta)
     return predict_table(predictor, request.items, request.out, header, identity, decide, describe)
 
 

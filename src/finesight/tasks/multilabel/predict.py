@@ -36,5 +36,5 @@ def predict(request: PredictRequest) -> Unreadable:
         return labels, SEPARATOR.join(f"{probability:.6f}" for probability in prediction.values())
 
     used = [] if thresholds is None else [round(value, 6) for value in thresholds.tolist()]
-    identity = identify(run, request.images, thresholds=used, tta=options.tta)
+    identity = identify(run, request.images, engine=request.predictor.machine.engine, thresholds=used, tta=options.tta)
     return predict_table(request.predictor, request.items, request.out, header, identity, decide, describe)

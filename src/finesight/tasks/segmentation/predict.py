@@ -43,7 +43,12 @@ def predict(request: PredictRequest) -> Unreadable:
     _refuse_collisions(items, out)
 
     def find_done() -> set[str]:
-        return _find_done(items, out, overlay, identify(run, request.images, index=options.index, tta=options.tta))
+        return _find_done(
+            items,
+            out,
+            overlay,
+            identify(run, request.images, engine=predictor.machine.engine, index=options.index, tta=options.tta),
+        )
 
     left = divide(items, distributed.broadcast_result(find_done))
     unreadable: Unreadable = []

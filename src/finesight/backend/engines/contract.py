@@ -1,0 +1,15 @@
+"""What an engine offers: the two forward passes of a model."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Engine(Protocol):
+    """A model's weights as they were when the engine was started. Images are normalised, float32 (n, 3, h, w)."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(n, C, …)"""
+
+    def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits, what the head sees, n×d or n×d×h×w)"""

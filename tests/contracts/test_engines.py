@@ -1,0 +1,154 @@
+"""What every engine promises: torch's logits to rounding, whatever the network, the batch and the size of images."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from finesight.backend.device import Machine
+from finesight.backend.engines import ENGINES, check_engine, why_not
+from finesight.backend.engines.contract import Engine
+from finesight.backend.workarounds import list_needed
+from finesight.errors import ConfigError, FinesightError
+from finesight.models import Model, build_model
+
+NETWORKS = {  # one of each way to build one → image size
+    "efficientnet_lite0": (32, 48),
+    "timm/test_convnext": (32, 48),
+    "timm/test_vit": (32, 32),
+    "fcn/timm/test_resnet": (64, 96),
+    "lraspp_mobilenet_v3_large": (64, 96),
+}
+OTHERS = [name for name in ENGINES if name != "torch"]
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def model(request: pytest.FixtureRequest) -> Model:
+    torch.manual_seed(0)
+    model = build_model(request.param, 5, weights="none", size=NETWORKS[request.param])
+    model.preprocessing = model.preprocessing.__class__(**vars(model.preprocessing) | {"size": NETWORKS[request.param]})
+    return model.eval()
+
+
+def make_images(model: Model, count: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(count, 3, *model.preprocessing.size, generator=torch.Generator().manual_seed(seed))
+
+
+def start(name: str, model: Model, precision: str = "fp32") -> Engine:
+    if reason := why_not(name, "cpu"):
+        pytest.skip(f"{name} {reason}")
+    machine = Machine(torch.device("cpu"), precision, True, list_needed(precision))  # type: ignore[arg-type]
+    machine.place(model.network)
+    return ENGINES[name].start(model, machine)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@torch.inference_mode()
+def test_it_computes_what_torch_does(name: str, model: Model) -> None:
+    engine = start(name, model)
+    reference_logits, reference_features = model.forward_with_features(make_images(model, 3))
+    for count in (3, 1):  # a last batch may be smaller
+        logits, features = engine.logits_and_features(make_images(model, 3)[:count])
+        torch.testing.assert_close(logits, reference_logits[:count], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(features, reference_features[:count], rtol=1e-3, atol=1e-4)
+        assert torch.equal(engine.logits(make_images(model, 3)[:count]), logits)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@torch.inference_mode()
+def test_it_computes_the_same_twice(name: str) -> None:
+    model = build_model("timm/test_resnet", 5, weights="none", size=(64, 64)).eval()
+    images = make_images(model, 3)
+    first, again = (start(name, model, "bf16").logits(images) for _ in range(2))
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@torch.inference_mode()
+def test_images_may_have_another_size(name: str) -> None:
+    model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
+    engine = start(name, model)
+    for size in ((64, 96), (96, 64), (70, 81), (64, 96)):
+        images = torch.randn(2, 3, *size)
+        torch.testing.assert_close(engine.logits(images), model(images), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@torch.inference_mode()
+def test_training_on_does_not_change_an_engine_that_was_started(name: str) -> None:
+    model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
+    images = torch.randn(2, 3, 64, 64)
+    engine = start(name, model)
+    before = engine.logits(images)
+    for parameter in model.parameters():
+        parameter.mul_(1.5)
+    assert torch.equal(engine.logits(images), before)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_network_that_it_computes_wrongly_is_refused(name: str) -> None:
+    class Wrong(torch.nn.Module):
+        """Depends on the number of images, which a graph does not see."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.nn.Conv2d(3, 8, 3)
+            self.head = torch.nn.Linear(8, 5)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.head(self.body(images).mean((2, 3)) * float(len(images)))
+            return found
+
+    model = build_model("timm/test_resnet", 5, weights="none")
+    model.network, model.head = Wrong(), "head"
+    with pytest.raises(FinesightError, match="something else than torch"):
+        start(name, model).logits(torch.randn(2, 3, 64, 64))
+
+
+def test_an_unknown_engine_and_a_device_it_lacks_are_refused() -> None:
+    with pytest.raises(ConfigError, match="openvina"):
+        check_engine("openvina", "cpu")
+    for name in OTHERS:
+        if not why_not(name, "cpu"):
+            with pytest.raises(ConfigError, match="not on cuda"):
+                check_engine(name, "cuda")
+
+
+SILENT = """
+import socket, sys
+from pathlib import Path
+
+def refuse(*arguments, **named):
+    Path(sys.argv[1]).write_text(repr(arguments))
+    raise OSError("blocked")
+
+socket.socket.connect = socket.socket.connect_ex = socket.socket.sendto = socket.getaddrinfo = refuse
+import torch
+from finesight.backend.device import Machine
+from finesight.backend.engines import ENGINES
+from finesight.models import build_model
+
+model = build_model("timm/test_resnet", 5, weights="none").eval()
+engine = ENGINES[sys.argv[2]].start(model, Machine(torch.device("cpu"), "fp32", True))
+engine.logits(torch.zeros(1, 3, 64, 64))
+assert "openvino_telemetry.main" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_nothing_is_sent(name: str, tmp_path: Path) -> None:
+    if reason := why_not(name, "cpu"):
+        pytest.skip(f"{name} {reason}")
+    attempt = tmp_path / "attempt"
+    subprocess.run(
+        [sys.executable, "-c", SILENT, str(attempt), name], check=True, env={"HOME": str(tmp_path), **_path()}
+    )
+    assert not attempt.exists(), attempt.read_text()
+    assert not list(tmp_path.iterdir())  # nor is an identity of this user made
+
+
+def _path() -> dict[str, str]:
+    return {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PATH": os.environ["PATH"]}
