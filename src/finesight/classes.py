@@ -10,6 +10,7 @@ from functools import cached_property
 from finesight.errors import DataError, suggest
 
 IGNORE_INDEX = 255  # target value that losses and metrics leave out; defined only here
+DIGITS = re.compile("([0-9]+)")
 MOST_CLASSES = 100_000  # a larger head would fill the memory before its weights are read
 
 Colour = tuple[int, int, int]
@@ -106,18 +107,13 @@ class ClassList:
 
 def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`, `01` always before `1`."""
-    parts: list[tuple[int, int, str]] = []
-    digits = ""
-    for character in [*label, ""]:
-        if character.isascii() and character.isdigit():
-            digits += character
-            continue
-        if digits:
-            number = digits.lstrip("0")
+    parts = []
+    for place, text in enumerate(DIGITS.split(label)):  # what stands between runs of digits, and these, in turns
+        if place % 2:
+            number = text.lstrip("0")
             parts.append((0, len(number), number))
-            digits = ""
-        if character:
-            parts.append((1, 0, character))
+        elif text:
+            parts.append((1, 0, text))
     return tuple(parts), label
 
 

@@ -1,5 +1,6 @@
 """From a listing to data sets: pixels and targets of a split, read by index."""
 
+import gc
 from collections.abc import Sequence
 
 from finesight.config import Preprocessing, Settings
@@ -26,6 +27,7 @@ def open_splits(
             errors.append(str(error))
     if errors:
         raise DataError("\n".join(errors))
+    gc.freeze()  # else each reading process copies the pages of every item when it first searches for cycles
     return opened[0], opened[1]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from finesight.classes import compose
 from finesight.data.layouts.hidden_pairs import find_hidden_pairs, find_nested_pairs
-from finesight.data.layouts.label_folders import explain_misfit, is_few, read_class_folders
+from finesight.data.layouts.label_folders import explain_misfit, is_few, place_keys, read_class_folders
 from finesight.data.layouts.manifest import UnusableRows, guess_manifest
 from finesight.data.layouts.pair_layouts import explain_unpaired
-from finesight.data.layouts.pairing import UnclearPairs
+from finesight.data.layouts.pairing import UnclearPairs, find_pairs
 from finesight.data.layouts.survey import Splits, Survey, describe, survey_folder
 from finesight.data.layouts.table import FORMATS
 from finesight.data.leftovers import Note, quote_some
@@ -117,6 +117,8 @@ def read_survey(survey: Survey, name: str, needs_target: bool = True, faults: li
             raise
         faults += error.reasons
         splits = error.splits
+    place_keys.cache_clear()  # what names say of a million images is large, and training is long
+    find_pairs.cache_clear()
     if not splits:
         raise DataError(faults[-1] if faults else f"{describe(survey)} {_expected()}")
     return {split: _compose_labels(survey, items) for split, items in splits.items()}

@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.leftovers import Note, count_of, quote_some
@@ -24,7 +25,7 @@ UNLABELLED = "unlabelled"
 UNLABELLED_NAMES = frozenset(("unlabelled", "unlabeled", "pred", "predict"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placed:
     """An image. folders: those between its split's folder and the file."""
 
@@ -37,14 +38,19 @@ class Placed:
         return self.key.rpartition("/")[2].rpartition(".")[0]
 
 
-def _place_in_train(survey: Survey) -> list[Placed]:
-    return [Placed("train", key, tuple(key.split("/")[:-1])) for key in survey.images]
+def _place_in_train(keys: Iterable[str]) -> list[Placed]:
+    return [Placed("train", key, tuple(key.split("/")[:-1])) for key in keys]
 
 
 def place(survey: Survey) -> list[Placed]:
     """Folders are splits only if all images, but for a few, lie in folders called like them, one a split."""
-    images = _place_in_train(survey)
-    splits = name_splits(survey)
+    return place_keys(survey.images)
+
+
+@lru_cache(maxsize=1)  # asked several times of one survey; cleared once it is read
+def place_keys(keys: tuple[str, ...]) -> list[Placed]:
+    images = _place_in_train(keys)
+    splits = name_splits(keys)
     inside = [each for each in images if each.folders and each.folders[0] in splits]
     labelled = {folder: split for folder, split in splits.items() if split != UNLABELLED}
     if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(images) - len(inside), len(images)):
@@ -59,13 +65,13 @@ def place(survey: Survey) -> list[Placed]:
     return [each if each.split in single else replace(each, folders=each.folders[1:]) for each in placed]
 
 
-def name_splits(survey: Survey) -> dict[str, str]:
+def name_splits(keys: Iterable[str]) -> dict[str, str]:
     """The split of each folder in the root that holds images and is called like one.
 
     Folders such as `unlabelled` or `pred` count if there are splits. `seg_train` and `seg_test` are splits as
     well: their names are no more than splits once what all begin with is gone.
     """
-    folders = sorted({key.split("/")[0] for key in survey.images if "/" in key})
+    folders = sorted({key.split("/")[0] for key in keys if "/" in key})
     starts = {re.sub("[^_.-]*$", "", folder) for folder in folders}
     start = starts.pop() if len(starts) == 1 and len(folders) > 1 else ""
     for cut in ("", start):
@@ -95,7 +101,8 @@ def fits_class_folders(survey: Survey) -> bool:
 
 def read_class_folders(survey: Survey) -> Splits:
     """The first folder below the split is the class, however deep an image lies in it."""
-    for placed in (place(survey), _place_in_train(survey)):  # the latter: folders called like splits that are classes
+    # the latter: folders called like splits that are classes
+    for placed in (place(survey), _place_in_train(survey.images)):
         inside = [each for each in placed if each.folders]
         outside = [each for each in placed if not each.folders]
         tests = _unlabelled_test(inside, outside)

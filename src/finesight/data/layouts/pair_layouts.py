@@ -37,7 +37,6 @@ def read_pairs(survey: Survey, way: Way) -> Splits:
         raise DataError(
             f"No image in {str(survey.root)!r} has a mask of the same name; name both with --images and --masks."
         )
-    find_pairs.cache_clear()  # names taken apart are large, and training is long
     return read_pairing(survey.root, found, survey.notes)
 
 

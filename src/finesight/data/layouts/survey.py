@@ -63,7 +63,7 @@ def survey_folder(root: str | Path) -> Survey:
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
     images, tables, others = [], [], []
     for key in keys:
-        if _is_image(key) and not PurePosixPath(key).name.startswith("."):
+        if _is_image(key) and not key.rpartition("/")[2].startswith("."):
             images.append(key)
         elif "/" not in key and PurePosixPath(key).suffix.lower() in TABLE_SUFFIXES:
             tables.append(path / key)
@@ -130,8 +130,10 @@ def _holds_images(folder: Path) -> bool:
         return False
 
 
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+def _is_image(key: str) -> bool:
+    """Not by a Path: there may be a million."""
+    start, dot, ending = key.rpartition("/")[2].rpartition(".")
+    return bool(start) and f"{dot}{ending}".lower() in IMAGE_SUFFIXES
 
 
 def describe(survey: Survey) -> str:
