@@ -15,15 +15,31 @@ USUAL = 32
 
 
 def choose_batch_size(settings: Settings, num_train: int) -> Settings:
-    """With a batch_size where none is set: a quarter of the images where there are fewer than USUAL. Said if so."""
-    size = settings.batch_size or USUAL
-    if not settings.batch_size and num_train < USUAL:
-        least = SMALLEST_SHARD * settings.optim.accumulate * distributed.world_size()
+    """With a batch_size where none is set: batch_size_per_device for each rank, or else USUAL.
+
+    A quarter of the images where there are fewer than USUAL. Says what is not USUAL.
+    """
+    each, ranks = settings.batch_size_per_device, distributed.world_size()
+    size = settings.batch_size or each * ranks or USUAL
+    if each and not settings.batch_size:
+        say(f"Note: batch_size is {size}, {each} images on each of {ranks} devices. optim.lr is not changed by it.")
+    elif not settings.batch_size and num_train < USUAL:
+        least = SMALLEST_SHARD * settings.optim.accumulate * ranks
         size = max(1, min(num_train, max(num_train // 4, least)))
         steps = count_of(len(order_batches(num_train, size)), "step")
         images = count_of(num_train, "training image")
         say(f"Note: batch_size is {size} instead of {USUAL}, with only {images}; an epoch has {steps}.")
     return dataclasses.replace(settings, batch_size=size)
+
+
+def check_one_batch_size(settings: Settings) -> None:
+    """Raises ConfigError where a new run is given two batch sizes that differ."""
+    size, each, ranks = settings.batch_size, settings.batch_size_per_device, distributed.world_size()
+    if size and each and size != each * ranks:
+        raise ConfigError(
+            f"batch_size = {size} is for all processes together, and batch_size_per_device = {each} makes "
+            f"{each * ranks} of {ranks}. Set one of them."
+        )
 
 
 def check_ranks(settings: Settings) -> None:

@@ -62,6 +62,7 @@ def shorten(settings: Settings) -> Settings:
         settings,
         epochs=2,
         batch_size=batch_size,
+        batch_size_per_device=0,
         data=dataclasses.replace(settings.data, limit=batch_size * 7 // 2),  # four steps, the last one short
         checkpoint=dataclasses.replace(settings.checkpoint, every=1, minutes=0, patience=0),
         machine=dataclasses.replace(settings.machine, deterministic=is_cuda),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from finesight import distributed
+from finesight.app.batch_size import check_one_batch_size
 from finesight.app.evaluate import keep_calibration
 from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, choose_settings, describe_progress, record_epochs
@@ -83,11 +84,6 @@ def _explained(run: RunFolder) -> Iterator[None]:
     except DataError as error:
         raise DataError(f"{error} Nothing is lost; to continue then: {run.resume_command}") from None
     except (RuntimeError, MemoryError) as error:
-        if is_out_of_memory(error) and distributed.world_size() > 1:
-            raise FinesightError(
-                "Out of memory: lower image.size or batch_size, or, with machine.sync_norm, raise optim.accumulate to "
-                "split each batch into that many micro-batches."
-            ) from None
         if is_out_of_memory(error):
             raise FinesightError(
                 f"Out of memory, even with the smallest micro-batches ({_first_line(error)}): lower image.size, or "
@@ -124,6 +120,7 @@ def _is_restarted(run: RunFolder) -> bool:
 def _prepare(recipe: str | Path | None, overrides: dict[str, Any], out: str | Path) -> Trainer:
     """Whatever is wrong with data or settings is found before the folder is made."""
     settings = locate(load_settings(recipe, overrides))
+    check_one_batch_size(settings)
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     if distributed.is_main():
         run.check_free()

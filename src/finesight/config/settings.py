@@ -238,6 +238,9 @@ class Settings:
     """Passes over the training images."""
     batch_size: Annotated[int, Ge(0), Le(65_536)] = 0
     """Images per step, over all processes. 0: 32, or a quarter of the training images if that is less."""
+    batch_size_per_device: Annotated[int, Ge(0), Le(65_536)] = 0
+    """Images per step and process, instead of batch_size: 16 on 4 GPUs makes a batch_size of 64, which is recorded.
+    optim.lr stays as set; the usual rule is to multiply it by the same factor as batch_size. 0: batch_size counts."""
     ema: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Decay per step of an exponential moving average of the weights, which the run then uses. 0: off."""
     data: DataSettings = field(default_factory=DataSettings)

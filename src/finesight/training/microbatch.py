@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from finesight import distributed
 from finesight.backend.memory import KeptBuffers, free_memory, is_out_of_memory
+from finesight.errors import FinesightError
 from finesight.progress import say
 from finesight.training.position import Position
 
@@ -31,10 +32,22 @@ class MicroBatches:
         return min(self.accumulate * at.micro_batch_multiplier, fewest)
 
     def run(self, at: Position, fewest: int, compute: Callable[[int], Tensor]) -> Tensor:
-        """What `compute` returns, which is given a number of micro-batches. Moves at.micro_batch_multiplier."""
-        if distributed.world_size() > 1:
+        """What `compute` returns, which is given a number of micro-batches. Moves at.micro_batch_multiplier.
+
+        On several ranks it does not: raises FinesightError where memory is too small.
+        """
+        if distributed.world_size() == 1:
+            return self._repeat(at, fewest, compute)
+        try:
             return compute(self.count(at, fewest))
-        return self._repeat(at, fewest, compute)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        raise FinesightError(
+            f"Out of memory in epoch {at.epoch}, step {at.step + 1}, although a batch of the largest size fitted at "
+            "the start: other programs may have taken it. The last checkpoint is intact: add --resume to continue, or "
+            "train again with a smaller batch_size or image.size."
+        )
 
     def probe(self, at: Position, fewest: int, compute: Callable[[int], Tensor]) -> None:
         """Moves at.micro_batch_multiplier to where the memory of every rank is enough, each for itself.

@@ -2,8 +2,10 @@
 
 import pytest
 
-from finesight.app.batch_size import check_warmup, choose_batch_size
+from finesight import distributed
+from finesight.app.batch_size import check_one_batch_size, check_warmup, choose_batch_size
 from finesight.config import OptimSettings, Settings
+from finesight.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,17 @@ def test_no_smaller_than_its_parts() -> None:
 def test_a_warmup_shorter_than_a_step(batch_size: int, said: bool, capsys: pytest.CaptureFixture[str]) -> None:
     check_warmup(Settings(batch_size=batch_size), 10)
     assert ("no warm-up" in capsys.readouterr().err) is said
+
+
+def test_a_batch_of_each_device(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
+    each = Settings(batch_size_per_device=16)
+    check_one_batch_size(each)
+    recorded = choose_batch_size(each, 10)
+    assert (recorded.batch_size, recorded.batch_size_per_device) == (64, 16)
+    assert "batch_size is 64, 16 images on each of 4 devices" in capsys.readouterr().err
+    check_one_batch_size(recorded)  # the settings of a run as the recipe of another
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    assert choose_batch_size(recorded, 10).batch_size == 64  # resumed on fewer devices
+    with pytest.raises(ConfigError, match=r"batch_size_per_device = 16 makes 32 of 2\. Set one of them"):
+        check_one_batch_size(recorded)
