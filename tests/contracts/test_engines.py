@@ -37,12 +37,12 @@ def make_images(model: Model, count: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(count, 3, *model.preprocessing.size, generator=torch.Generator().manual_seed(seed))
 
 
-def start(name: str, model: Model, precision: str = "fp32") -> Engine:
+def start(name: str, model: Model, precision: str = "fp32", is_final: bool = False) -> Engine:
     if reason := why_not(name, "cpu"):
         pytest.skip(f"{name} {reason}")
     machine = Machine(torch.device("cpu"), precision, True, list_needed(precision))  # type: ignore[arg-type]
     machine.place(model.network)
-    return ENGINES[name].start(model, machine)
+    return ENGINES[name].start(model, machine, is_final)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -132,7 +132,7 @@ from finesight.backend.engines import ENGINES
 from finesight.models import build_model
 
 model = build_model("timm/test_resnet", 5, weights="none").eval()
-engine = ENGINES[sys.argv[2]].start(model, Machine(torch.device("cpu"), "fp32", True))
+engine = ENGINES[sys.argv[2]].start(model, Machine(torch.device("cpu"), "fp32", True), False)
 engine.logits(torch.zeros(1, 3, 64, 64))
 assert "openvino_telemetry.main" not in sys.modules
 """
@@ -152,3 +152,28 @@ def test_nothing_is_sent(name: str, tmp_path: Path) -> None:
 
 def _path() -> dict[str, str]:
     return {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PATH": os.environ["PATH"]}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@torch.inference_mode()
+def test_what_is_kept_of_final_weights_computes_the_same_and_serves_no_others(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path))
+    images = torch.randn(2, 3, 64, 64)
+    model = build_model("timm/test_resnet", 5, weights="none", size=(64, 64)).eval()
+    start(name, model).logits(images)
+    assert not list(tmp_path.rglob("*.*"))  # weights of an epoch are not worth it
+    kept = [start(name, model, is_final=True).logits(images) for _ in range(2)]
+    assert torch.equal(*kept)
+    assert len(list(tmp_path.rglob("*.xml"))) == 1
+    for parameter in model.parameters():
+        parameter.mul_(1.1)
+    assert not torch.equal(start(name, model, is_final=True).logits(images), kept[0])
+    assert len(list(tmp_path.rglob("*.xml"))) == 2
+    for path in tmp_path.rglob("*.bin"):
+        path.write_bytes(path.read_bytes()[:-3000] + bytes(3000))
+    torch.testing.assert_close(start(name, model, is_final=True).logits(images), model(images), rtol=1e-3, atol=1e-4)
+    for path in tmp_path.rglob("*.xml"):
+        path.write_text("<net")
+    torch.testing.assert_close(start(name, model, is_final=True).logits(images), model(images), rtol=1e-3, atol=1e-4)

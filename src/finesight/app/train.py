@@ -203,7 +203,7 @@ def _finish(trainer: Trainer) -> Trained:
         images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
         write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
     job.machine.place(model.network)
-    predictor = Predictor(model, job.machine, job.settings)
+    predictor = Predictor(model, job.machine, job.settings, is_final=True)
     score = score_split(predictor, job.val, job.task.new_score(job.classes))
     if distributed.is_main():
         keep_calibration(job.run, score, "val")

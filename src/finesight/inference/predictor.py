@@ -45,13 +45,15 @@ class Predictor:
     settings: Settings
     augmentations: Sequence[Augmentation] = NO_TTA
     link: Link = SOFTMAX
+    is_final: bool = False  # whether the weights will not change, so that an engine may keep what it makes of them
 
     @classmethod
     def here(cls, model: Model, settings: Settings, tta: bool = False, link: Link = SOFTMAX) -> "Predictor":
         """Moves the model to this machine, which may differ from that of training. tta: augments as in training."""
         machine = Machine.resolve_here(settings.machine)
         machine.place(model.network)
-        return cls(model, machine, settings, trained_augmentations(settings.augment) if tta else NO_TTA, link)
+        augmentations = trained_augmentations(settings.augment) if tta else NO_TTA
+        return cls(model, machine, settings, augmentations, link, is_final=True)
 
     def computed_by(self, engine: str) -> "Predictor":
         """The same with another engine, a name of ENGINES that can be used here."""
@@ -59,7 +61,7 @@ class Predictor:
 
     @cached_property
     def engine(self) -> Engine:
-        return ENGINES[self.machine.engine].start(self.model, self.machine)
+        return ENGINES[self.machine.engine].start(self.model, self.machine, self.is_final)
 
     @torch.inference_mode()
     def over(

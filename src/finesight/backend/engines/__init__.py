@@ -16,7 +16,7 @@ from finesight.models.contract import Model
 class EngineEntry:
     """package: that it needs; the extra that installs it has the engine's name. devices: types that it computes on."""
 
-    start: Callable[[Model, Machine], Engine]
+    start: Callable[[Model, Machine, bool], Engine]  # bool: whether the weights are final
     package: str
     devices: tuple[str, ...]
 

@@ -4,9 +4,14 @@ A linear head stays with torch: so features that were cached give the same logit
 """
 
 import copy
+import hashlib
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,11 +19,13 @@ from torch import Tensor, nn
 
 from finesight.backend.device import Machine
 from finesight.backend.workarounds import remove_workarounds
+from finesight.cache import cache_folder
 from finesight.errors import FinesightError
 from finesight.models.contract import Model
 
 # Largest distance from torch's float32, relative to its length: bf16 leaves 0.004 to 0.03 in well-known networks
 TOLERANCE = {"bf16": 0.08, "fp32": 1e-3}
+GRAPHS, MOST_GRAPHS = "openvino", 12  # folder in the cache; files of as many bytes as the weights
 PRECISION_HINTS = {"bf16": "bf16", "fp32": "f32"}
 
 
@@ -28,8 +35,11 @@ class OpenVinoEngine:
     Raises FinesightError where a network cannot be converted, or computes something else.
     """
 
-    def __init__(self, model: Model, machine: Machine) -> None:
+    def __init__(self, model: Model, machine: Machine, is_final: bool = False) -> None:
+        """is_final: whether the weights will not change, so that their graph is kept for the next process."""
         self._network = _Body(_plain_copy(model))
+        self._name = model.name
+        self._is_final = is_final
         self._head = model.network.get_submodule(model.head) if self._network.ends_before_head else None
         self._machine = machine
         self._requests: dict[tuple[int, ...], Any] = {}  # by height and width
@@ -65,7 +75,15 @@ class OpenVinoEngine:
 
     def _offer_requests(self, images: Tensor) -> Iterator[Any]:
         yield from list(self._requests.values())[-1:]
-        yield self._make_request(images)
+        openvino = _import_openvino()
+        path = self._find_kept(openvino, images) if self._is_final else None
+        if path and path.exists():
+            with suppress(RuntimeError):  # a damaged file
+                yield self._compile(openvino, openvino.Core().read_model(path))
+        graph = self._convert(openvino, images)
+        if path:
+            _keep(openvino, graph, path)
+        yield self._compile(openvino, graph)
 
     @property
     def _tolerance(self) -> float:
@@ -84,23 +102,34 @@ class OpenVinoEngine:
             return torch.inf
         return max(float((own - true).norm() / true.norm().clamp(min=1e-12)) for own, true in pairs)
 
-    def _make_request(self, images: Tensor) -> Any:
-        openvino = _import_openvino()
-        with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # it traces, which torch calls deprecated
-            try:
-                graph = openvino.convert_model(self._network, example_input=images[:2])
-            except Exception as error:  # of many kinds, OpenVINO's and torch's
-                reason = str(error).strip().splitlines()[0]
-                raise FinesightError(
-                    f"OpenVINO cannot convert this network: {reason}. Choose --engine torch."
-                ) from None
+    def _compile(self, openvino: Any, graph: Any) -> Any:
         hints = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[self._machine.precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "NUM_STREAMS": 1,
         }
         return openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
+
+    def _convert(self, openvino: Any, images: Tensor) -> Any:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")  # it traces, which torch calls deprecated
+            try:
+                return openvino.convert_model(self._network, example_input=images[:2])
+            except Exception as error:  # of many kinds, OpenVINO's and torch's
+                reason = str(error).strip().splitlines()[0]
+                raise FinesightError(
+                    f"OpenVINO cannot convert this network: {reason}. Choose --engine torch."
+                ) from None
+
+    def _find_kept(self, openvino: Any, images: Tensor) -> Path:
+        """Where the graph of these weights is kept, for images of this size."""
+        digest = hashlib.blake2b(digest_size=16)
+        packages = (version(name) for name in ("torch", "torchvision", "timm", "finesight"))
+        for word in (self._name, str(tuple(images.shape[-2:])), openvino.__version__, *packages):
+            digest.update(word.encode() + b"\0")
+        for tensor in self._network.state_dict().values():
+            digest.update(tensor.contiguous().numpy().data)
+        return cache_folder() / GRAPHS / f"{digest.hexdigest()}.xml"
 
 
 class _Body(nn.Module):
@@ -129,6 +158,19 @@ def _plain_copy(model: Model) -> Model:
     twin = copy.deepcopy(model).eval()
     remove_workarounds(twin.network)
     return twin.float()
+
+
+def _keep(openvino: Any, graph: Any, path: Path) -> None:
+    """Writes a graph, whole or not at all, and removes the oldest of many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent) as folder:
+        fresh = Path(folder) / path.name
+        openvino.save_model(graph, fresh, compress_to_fp16=False)
+        for ending in (".bin", ".xml"):  # the one that is looked for comes last
+            fresh.with_suffix(ending).replace(path.with_suffix(ending))
+    for old in sorted(path.parent.glob("*.xml"), key=lambda each: each.stat().st_mtime)[:-MOST_GRAPHS]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".bin").unlink(missing_ok=True)
 
 
 def _import_openvino() -> Any:

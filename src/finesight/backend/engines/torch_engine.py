@@ -7,7 +7,7 @@ from finesight.models.contract import Model
 
 
 class TorchEngine:
-    def __init__(self, model: Model, machine: Machine) -> None:
+    def __init__(self, model: Model, machine: Machine, is_final: bool = False) -> None:
         self._model = model
         self._machine = machine
 
