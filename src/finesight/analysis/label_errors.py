@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finesight.analysis.distance import Floats, Indices
+from finesight.analysis.probabilities import Probabilities, join, split_rows
 from finesight.classes import ClassList
 from finesight.run import schema
 from finesight.run.files import write_csv
@@ -122,18 +123,21 @@ def _from_row(row: dict[str, Any], classes: ClassList) -> LabelError:
     return LabelError(row["key"], given, suggested, row["score"], region)
 
 
-def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[str]) -> list[LabelError]:
+def find_label_errors(probabilities: Floats | Probabilities, targets: Indices, keys: Sequence[str]) -> list[LabelError]:
     """Suspected labels, the clearest first: see the head of this file.
 
     probabilities: (n, C), each row from a classifier that has not seen that row's label. targets: class indices (n,).
     """
-    own = probabilities[np.arange(len(targets)), targets]
+    blocks = list(split_rows(*probabilities.shape))
+    own = join([_pick(probabilities[block], targets[block]) for block in blocks])
     counts = np.bincount(targets, minlength=probabilities.shape[1])
     sums = np.bincount(targets, weights=own, minlength=probabilities.shape[1]).astype(float)
-    suggested = confident_classes(probabilities, class_thresholds(sums, counts))
+    thresholds = class_thresholds(sums, counts)
+    suggested = join([confident_classes(probabilities[block], thresholds) for block in blocks], int)
+    others = join([_pick(probabilities[block], suggested[block]) for block in blocks])
     guessing = 1 / probabilities.shape[1]
     rows = np.flatnonzero((suggested >= 0) & (suggested != targets) & (own < guessing))
-    scores = np.log10(np.maximum(probabilities[rows, suggested[rows]], LEAST) / np.maximum(own[rows], LEAST))
+    scores = np.log10(np.maximum(others[rows], LEAST) / np.maximum(own[rows], LEAST))
     order = np.argsort(-scores, kind="stable")
     return [
         LabelError(keys[row], int(targets[row]), int(suggested[row]), float(score))
@@ -142,8 +146,18 @@ def find_label_errors(probabilities: Floats, targets: Indices, keys: Sequence[st
     ]
 
 
+def _pick(probabilities: Floats, classes: Indices) -> Floats:
+    """Of the rows of a block (m, C), one class each."""
+    picked: Floats = probabilities[np.arange(len(classes)), classes]
+    return picked
+
+
 def find_doubtful_labels(
-    probabilities: Floats, targets: Indices, keys: Sequence[str], votes: Indices | None = None, temperature: float = 1.0
+    probabilities: Floats | Probabilities,
+    targets: Indices,
+    keys: Sequence[str],
+    votes: Indices | None = None,
+    temperature: float = 1.0,
 ) -> list[LabelError]:
     """The rule of `finesight labels` and of finding V007: what `find_label_errors` suspects, and the neighbours too.
 
@@ -152,14 +166,20 @@ def find_doubtful_labels(
     `temperature`, and is the class that the nearest images vote for. votes: class indices (n,), None where there are
     too few images for a vote.
     """
-    tempered, row_of = temper(probabilities, temperature), {key: row for row, key in enumerate(keys)}
+    errors = find_label_errors(probabilities, targets, keys)
+    row_of = {key: row for row, key in enumerate(keys)}
+    rows = np.array([row_of[error.key] for error in errors], np.int64)
+    pairs = np.array([(error.given, error.suggested) for error in errors], np.int64).reshape(-1, 2)
 
-    def is_doubtful(error: LabelError) -> bool:
-        row = row_of[error.key]
-        agreed = votes is None or votes[row] == error.suggested
-        return bool(agreed and ODDS * tempered[row, error.given] <= tempered[row, error.suggested])
+    def is_odd(block: slice) -> NDArray[np.bool_]:
+        tempered = temper(probabilities[rows[block]], temperature)
+        given, suggested = (_pick(tempered, pairs[block, side]) for side in range(2))
+        odd: NDArray[np.bool_] = ODDS * given <= suggested
+        return odd
 
-    return [error for error in find_label_errors(probabilities, targets, keys) if is_doubtful(error)]
+    doubtful = join([is_odd(block) for block in split_rows(len(rows), probabilities.shape[1])], bool)
+    agreed = np.full(len(rows), True) if votes is None else votes[rows] == pairs[:, 1]
+    return [error for error, is_doubtful in zip(errors, doubtful & agreed, strict=True) if is_doubtful]
 
 
 def temper(probabilities: Floats, temperature: float) -> Floats:

@@ -56,7 +56,9 @@ class HostRows:
 
     def join(self) -> Tensor:
         """All rows in order, on the host. There must be some."""
-        return torch.cat(self.batches())
+        if len(self.batches()) > 1:
+            self._rows = [torch.cat(self._rows)]  # once, as the next to ask gets the same
+        return self._rows[0]
 
     def arrange(self, order: Tensor) -> None:
         """Puts the rows into another order: the i-th becomes row order[i]."""

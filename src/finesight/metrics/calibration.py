@@ -12,6 +12,7 @@ from torch import Tensor
 
 from finesight.errors import RunError
 from finesight.metrics.confusion import DEFINITIONS
+from finesight.metrics.rows import measure_rows
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 
@@ -119,30 +120,36 @@ def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split:
     logits, targets = logits.float(), targets.long()
     even = groups % 2 == 0
     temperature = fit_temperature(logits, targets)
-    scaled = logits / temperature
+    temperatures = torch.full((len(logits), 1), temperature)
     if even.any() and not even.all():
         for half in (even, ~even):
-            scaled[half] = logits[half] / fit_temperature(logits[~half], targets[~half])
-    before, after = (measure_reliability(each, targets) for each in (logits, scaled))
+            temperatures[half] = fit_temperature(logits, targets, (~half).nonzero()[:, 0])
+    before, after = measure_reliability(logits, targets), measure_reliability(logits, targets, temperatures)
     return Calibration(temperature, split, unit, len(targets), before, after)
 
 
-def fit_temperature(logits: Tensor, targets: Tensor) -> float:
+def fit_temperature(logits: Tensor, targets: Tensor, chosen: Tensor | None = None) -> float:
     """The T that maximises the likelihood of the targets under softmax(logits / T). Guo et al. 2017, arXiv:1706.04599.
 
     Above 1 the model is over-confident. The likelihood has one optimum in 1 / T, where its slope is 0. It has none if
     every target has the highest logit: confidences are then too low by an unknown amount, and T is 1.
+
+    chosen: indices of the rows it is fitted to, None for all of them.
     """
     from scipy.optimize import brentq
 
-    if bool((logits.argmax(1) == targets).all()):
+    if bool(measure_rows(lambda rows, truth: rows.argmax(1) == truth, logits, targets, chosen=chosen).all()):
         return 1.0
-    true = logits.gather(1, targets[:, None])[:, 0]
 
     def slope(log_temperature: float) -> float:
         """Of the mean log-likelihood in 1 / T."""
-        probabilities = (logits / math.exp(log_temperature)).softmax(1)
-        return float((true - (probabilities * logits).sum(1)).double().mean())
+
+        def exceed(rows: Tensor, truth: Tensor) -> Tensor:
+            """By how much the true class's logit exceeds the expected one."""
+            probabilities = (rows / math.exp(log_temperature)).softmax(1)
+            return rows.gather(1, truth[:, None])[:, 0] - (probabilities * rows).sum(1)
+
+        return float(measure_rows(exceed, logits, targets, chosen=chosen).double().mean())
 
     low, high = math.log(COLDEST), math.log(HOTTEST)
     if slope(low) >= 0:
@@ -152,12 +159,24 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     return math.exp(brentq(slope, low, high, xtol=1e-4))
 
 
-def measure_reliability(logits: Tensor, targets: Tensor) -> Reliability:
+def find_predictions(logits: Tensor, temperatures: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(confidence float32, class int64) of each row of logits (n, C). temperatures: (n, 1), which divide them."""
+
+    def predict(rows: Tensor, scale: Tensor) -> Tensor:
+        return torch.stack([each.double() for each in (rows / scale).softmax(1).max(1)], dim=1)
+
+    scale = torch.ones((len(logits), 1)) if temperatures is None else temperatures
+    found = measure_rows(predict, logits, scale)  # float64 holds both as they are
+    return found[:, 0].float(), found[:, 1].long()
+
+
+def measure_reliability(logits: Tensor, targets: Tensor, temperatures: Tensor | None = None) -> Reliability:
     """Expected calibration error over bins of confidence. Naeini et al. 2015, AAAI 29; Guo et al. 2017, eq. 3.
 
     ECE = sum over 15 bins of equal width of (predictions in the bin / all predictions) · |accuracy - mean confidence|.
+    temperatures: (n, 1), which divide the logits.
     """
-    confidence, prediction = logits.softmax(1).max(1)
+    confidence, prediction = find_predictions(logits, temperatures)
     place = (confidence * NUM_BINS).ceil().long().sub(1).clamp(0, NUM_BINS - 1)  # a bin holds its upper end
     counts = torch.bincount(place, minlength=NUM_BINS)
     sums = [

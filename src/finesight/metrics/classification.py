@@ -17,6 +17,7 @@ from finesight.metrics.confusion import (
     precision,
     recall,
 )
+from finesight.metrics.rows import measure_rows
 
 PER_CLASS = {"precision": precision, "recall": recall, "f1": f1}
 
@@ -28,7 +29,7 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     `top5`, by the same order, needs six classes or more; undefined class scores are left out (see `absent_classes`).
     Raises DataError if there is no image, ModelError if logits are not finite.
     """
-    broken = int((~logits.isfinite()).any(1).sum())
+    broken = int(measure_rows(lambda rows: (~rows.isfinite()).any(1), logits).sum())
     if broken:
         raise ModelError(
             f"The model's logits of {broken} of {len(logits)} images are NaN or infinite: training diverged. "
@@ -39,14 +40,24 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     counts = count_confusion(targets, logits.argmax(1), num_classes, ignore_index=None)
     metrics = {"accuracy": accuracy(counts)}
     if num_classes > 5:
-        metrics["top5"] = float((places(logits, targets) < 5).double().mean())
+        metrics["top5"] = float((measure_rows(places, logits, targets) < 5).double().mean())
     metrics["balanced_accuracy"] = balanced_accuracy(counts)
-    metrics["log_loss"] = float(torch.nn.functional.cross_entropy(logits.double(), targets))
+    metrics["log_loss"] = measure_log_loss(logits, targets)
     metrics["ece"] = measure_reliability(logits, targets).ece
     metrics["macro_f1"] = macro_f1(counts)
     for metric, score in PER_CLASS.items():
         metrics.update(name_scores(metric, score(counts), names))
     return metrics
+
+
+def measure_log_loss(logits: Tensor, targets: Tensor) -> float:
+    """Cross-entropy in float64."""
+
+    def log_likelihood(rows: Tensor, truth: Tensor) -> Tensor:
+        return rows.double().log_softmax(1).gather(1, truth[:, None])
+
+    known = measure_rows(log_likelihood, logits, targets)  # (n, 1)
+    return float(torch.nn.functional.nll_loss(known, torch.zeros_like(targets)))  # sums as cross_entropy does
 
 
 def places(logits: Tensor, targets: Tensor) -> Tensor:

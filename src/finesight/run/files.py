@@ -10,13 +10,18 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from finesight.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+ROWS_AT_ONCE = 4096
 
 
 def read_json_lines(path: Path) -> list[Any]:
@@ -44,11 +49,18 @@ def parse_json_line(line: bytes, path: Path) -> Any:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes beside `path`, syncs and renames: a reader sees the old file or the new one."""
+    with open_atomically(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` at the end of the block, or never where that raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -83,11 +95,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
     Rows with a carriage return are quoted whole: Python before 3.13 would leave it bare, and read it as a line's end.
     """
-    text = io.StringIO(newline="")
-    plain, quoted = (csv.writer(text, lineterminator="\n", quoting=kind) for kind in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-    for row in (header, *rows):
-        (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
-    write_atomically(path, text.getvalue().encode("utf-8", "surrogateescape"))
+    with open_atomically(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        plain = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in chain([header], rows):
+            (quoted if any("\r" in str(cell) for cell in row) else plain).writerow(row)
+        text.detach()
 
 
 def read_csv(path: Path, header: Sequence[str]) -> Iterator[list[str]]:
@@ -113,6 +127,35 @@ def write_tensors(path: Path, tensors: Mapping[str, "np.ndarray"]) -> None:
     from safetensors.numpy import save
 
     write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
+
+
+def write_rows(path: Path, name: str, rows: "np.ndarray") -> None:
+    """A safetensors file of one float32 matrix, the same as of `write_tensors`, without a copy of it in memory."""
+    described = {name: {"dtype": "F32", "shape": list(rows.shape), "data_offsets": [0, rows.nbytes]}}
+    header = json.dumps(described, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    with open_atomically(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            file.write(rows[start : start + ROWS_AT_ONCE].astype("<f4", order="C", copy=False).tobytes())
+
+
+def map_rows(path: Path, name: str, again: str = "Evaluate again.") -> "np.ndarray":
+    """A float32 matrix of a safetensors file, read from disk where it is used. Raises RunError as `read_tensors`."""
+    import numpy as np
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as opened:  # which checks the header
+            shape = opened.get_slice(name).get_shape()
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            offset, described = file.tell() + header[name]["data_offsets"][0], header[name]["dtype"]
+        if described != "F32" or len(shape) != 2:
+            raise RunError(f"{path} holds {described} of shape {shape} where a float32 matrix should be. {again}")
+        return np.memmap(path, "<f4", "r", offset, tuple(shape)) if all(shape) else np.empty(shape, np.float32)
+    except (OSError, KeyError, SafetensorError) as error:
+        raise RunError(f"{path} is missing or damaged: {error}. {again}") from None
 
 
 def read_tensors(path: Path, *names: str, again: str = "Evaluate again.") -> "list[np.ndarray]":

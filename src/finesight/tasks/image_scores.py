@@ -11,7 +11,7 @@ from torch import Tensor
 from finesight.classes import ClassList
 from finesight.data.transfer import HostRows
 from finesight.run import schema
-from finesight.run.files import write_csv, write_tensors
+from finesight.run.files import write_csv, write_rows
 from finesight.task import Score
 
 COLUMNS = ("key", "target", "prediction", "confidence")  # of predictions.csv
@@ -60,4 +60,4 @@ class ImageScore(Score):
         truth, predicted, confidence = self.name_labels()
         probabilities = [f"{probability:.6f}" for probability in confidence.tolist()]
         write_csv(folder / schema.PREDICTIONS, COLUMNS, zip(keys, truth, predicted, probabilities, strict=True))
-        write_tensors(folder / schema.LOGITS, {"logits": self.logits.numpy()})
+        write_rows(folder / schema.LOGITS, "logits", self.logits.numpy())

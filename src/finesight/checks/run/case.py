@@ -9,6 +9,7 @@ import numpy as np
 from finesight.analysis.distance import Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.analysis.evidence import Evidence
 from finesight.analysis.features import Features, load_features
+from finesight.analysis.probabilities import Probabilities
 from finesight.analysis.projection import elect
 from finesight.analysis.wording import label_class
 from finesight.checks.contract import NotApplicable
@@ -23,7 +24,7 @@ from finesight.metrics.intervals import Measured
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.progress import progress_bar
 from finesight.run import schema
-from finesight.run.files import read_tensors
+from finesight.run.files import map_rows
 from finesight.run.folder import RunFolder
 
 NEIGHBOURS = 10  # that vote on an image's class, as many as the quality of a projection is measured by
@@ -111,22 +112,20 @@ class Case:
         return _to_indices([image.truth for image in self.predictions])
 
     @cached_property
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Probabilities:
         """Softmax of the logits, float64 (n, C), in the order of `predictions`."""
-        (logits,) = read_tensors(self.run.evaluation(self.split) / schema.LOGITS, "logits")
+        logits = map_rows(self.run.evaluation(self.split) / schema.LOGITS, "logits")
         if len(logits) != len(self.predictions):
             raise RunError(f"Split {self.split!r} of {self.run.path} has too few or too many logits. Evaluate again.")
-        logits = logits.astype(np.float64)
-        raised = np.exp(logits - logits.max(1, keepdims=True))
-        probabilities: Floats = raised / raised.sum(1, keepdims=True)
-        return probabilities
+        return Probabilities(logits)
 
     def image_losses(self) -> Floats:
         """-ln of the probability of the true class, of each image whose class is known."""
-        known = self.targets >= 0
-        if not known.any():
+        known = np.flatnonzero(self.targets >= 0)
+        if not len(known):
             raise NotApplicable("No image has a known class.")
-        losses: Floats = -np.log(np.maximum(self.probabilities[known, self.targets[known]], 1e-12))
+        true = self.probabilities.select(known).pick(self.targets[known])
+        losses: Floats = -np.log(np.maximum(true, 1e-12))
         return losses
 
     # -- features ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ def list_doubtful(case: Case, votes: Indices | None) -> list[LabelError]:
     known = np.flatnonzero(case.targets >= 0)
     keys = [case.predictions[row].key for row in known]
     votes = None if votes is None else votes[known]
-    return find_doubtful_labels(case.probabilities[known], case.targets[known], keys, votes, temperature(case))
+    return find_doubtful_labels(case.probabilities.select(known), case.targets[known], keys, votes, temperature(case))
 
 
 def align_votes(case: Case) -> Indices:

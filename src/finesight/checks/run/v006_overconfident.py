@@ -1,5 +1,7 @@
 import math
 
+import numpy as np
+
 from finesight.analysis.wording import percent
 from finesight.checks.contract import Explanation, NotApplicable, check
 from finesight.checks.run.case import Case
@@ -27,7 +29,7 @@ def overconfident(case: Case) -> Explanation | None:
 
 def _measure_images(case: Case) -> tuple[float, float, float]:
     """(mean confidence, accuracy, half the width of their difference's interval)."""
-    confidence = case.probabilities.max(1)
+    confidence = np.concatenate([block.max(1) for block in case.probabilities.blocks()])
     right = case.statistics.hits.any(1)
     excess = confidence - right
     return float(confidence.mean()), float(right.mean()), float(1.96 * excess.std(ddof=1) / math.sqrt(len(excess)))

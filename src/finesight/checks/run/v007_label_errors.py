@@ -28,7 +28,8 @@ def _judge_images(case: Case) -> Explanation | None:
 
     votes = align_votes(case)
     doubtful = list_doubtful(case, votes)
-    expected = sum(map(_contradiction_probability, temper(case.probabilities, temperature(case))))
+    tempered = (temper(block, temperature(case)) for block in case.probabilities.blocks())
+    expected = sum(_contradiction_probability(row) for block in tempered for row in block)
     if poisson.sf(len(doubtful) - 1, expected) > BY_CHANCE:
         return None
     agreed = [image for image, vote in zip(case.predictions, votes, strict=True) if vote == image.prediction]

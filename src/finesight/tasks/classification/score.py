@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finesight.metrics.calibration import Calibration, calibrate
+from finesight.metrics.calibration import Calibration, calibrate, find_predictions
 from finesight.metrics.classification import classification_metrics
 from finesight.metrics.confusion import count_confusion, definitions
 from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
@@ -26,13 +26,13 @@ class ClassificationScore(ImageScore):
         return self.targets.numpy(), self.logits.argmax(1).numpy()
 
     def name_labels(self) -> tuple[list[str], list[str], Tensor]:
-        confidence, predictions = self.logits.softmax(1).max(1)
+        confidence, predictions = find_predictions(self.logits)
         truth, predicted = ([self.classes.ids[c] for c in side.tolist()] for side in (self.targets, predictions))
         return truth, predicted, confidence
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         self.save_predictions(folder, keys)
-        predictions = self.logits.softmax(1).max(1).indices
+        predictions = find_predictions(self.logits)[1]
         counts = count_confusion(self.targets, predictions, len(self.classes), ignore_index=None)
         write_confusion(folder, counts.tolist(), self.classes)
         write_metrics(folder, self.metrics())
