@@ -49,10 +49,9 @@ def findings(
     fit = folder.read_model().preprocessing.fit
     start = _start_features(own, split) if items else None
     with blame_files(folder.path):
-        found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast)
-    result = Findings(split, found.findings, found.silent, found.not_applicable, found.ignored)
-    folder.write_json(schema.findings(split), result.to_dict())
-    return result
+        found = run_checks(CHECKS, Case(folder, evidence, items, rule, fit, start), ignore, fast, split)
+    folder.write_json(schema.findings(split), found.to_dict())
+    return found
 
 
 def advise(code: str) -> str:

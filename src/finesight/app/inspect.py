@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finesight.checks.contract import Checked, refuse_unknown, run_checks
+from finesight.checks.contract import refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
 from finesight.config import DataSettings, add_given, load_settings
@@ -16,7 +16,7 @@ from finesight.data.layouts.manifest import write_manifest
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.rule_choice import MAX_INFERRED
 from finesight.errors import DataError
-from finesight.run.results import Audited
+from finesight.run.results import Audited, Findings
 from finesight.tasks import TARGETS
 
 
@@ -71,7 +71,7 @@ def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
     return {name: len(items) for name, items in splits.items()}
 
 
-def summarise(audit: Audit, checked: Checked, split: dict[str, int] | None) -> Audited:
+def summarise(audit: Audit, checked: Findings, split: dict[str, int] | None) -> Audited:
     names = audit.classes.names if audit.classes else ()
     scored = audit.targets.list_scored(audit.classes) if audit.classes else []
     read = [file for file in audit.files.values() if not file.fault]

@@ -10,8 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError, suggest
-from finesight.run.plain import Result
-from finesight.run.results import Example, Finding, Severity
+from finesight.run.results import Example, Finding, Findings, Severity
 
 Subject = TypeVar("Subject")
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")  # of data: training stops, suffers, is not affected
@@ -66,24 +65,15 @@ def collect_checks(package: str, folders: Iterable[str]) -> dict[str, Check[Any]
     return {name[:4].upper(): getattr(import_module(f"{package}.{name}"), name[5:]) for name in names}
 
 
-@dataclass(frozen=True)
-class Checked(Result):
-    """What a table of checks says about a subject. findings: the most severe first.
-
-    silent, ignored: code → title. not_applicable: code → why it was not checked.
-    """
-
-    findings: tuple[Finding, ...]
-    silent: dict[str, str]
-    not_applicable: dict[str, str]
-    ignored: dict[str, str]
-
-
 def run_checks(
-    checks: Mapping[str, Check[Subject]], subject: Subject, ignore: Collection[str] = (), fast: bool = False
-) -> Checked:
-    """Makes all checks except those in `ignore` and, if `fast`, the slow ones."""
-    found = Checked((), {}, {}, {code: checks[code].title for code in sorted(set(ignore))})
+    checks: Mapping[str, Check[Subject]],
+    subject: Subject,
+    ignore: Collection[str] = (),
+    fast: bool = False,
+    split: str = "",
+) -> Findings:
+    """Makes all checks except those in `ignore` and, if `fast`, the slow ones. split: of a run."""
+    found = Findings(split, (), ignored={code: checks[code].title for code in sorted(set(ignore))})
     findings = []
     for code, each in checks.items():
         if code in ignore:

@@ -26,7 +26,7 @@ def classification_metrics(logits: Tensor, targets: Tensor, names: Sequence[str]
     """Every metric of a set of images, by its path (`accuracy`, `f1/wolf`); confusion.DEFINITIONS says what each is.
 
     logits: float32 (n, C); the prediction is the highest, the first of equals. targets: class indices, (n,).
-    `top5`, by the same order, needs six classes or more; undefined class scores are left out (see `absent_classes`).
+    `top5`, by the same order, needs six classes or more; undefined class scores are left out.
     Raises DataError if there is no image, ModelError if logits are not finite.
     """
     broken = int(measure_rows(lambda rows: (~rows.isfinite()).any(1), logits).sum())

@@ -152,11 +152,6 @@ def frequency_weighted_iou(counts: Tensor, classes: Sequence[int]) -> float:
     return sum(size * (score or 0.0) for size, score in zip(sizes, scores, strict=True)) / sum(sizes)
 
 
-def absent_classes(counts: Tensor, names: Sequence[str]) -> tuple[str, ...]:
-    """Names of the classes without a true sample; reports list them beside every mean."""
-    return tuple(name for name, size in zip(names, counts.sum(1).tolist(), strict=True) if not size)
-
-
 def mean_score(scores: ClassScores) -> float:
     """Mean of the defined scores."""
     values = [score for score in scores if score is not None]

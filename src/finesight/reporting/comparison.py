@@ -91,7 +91,6 @@ class Outcome:
     word: str
     difference: float
     interval: tuple[float, float]
-    is_sure: bool
     doubt: str
     places: tuple[float, float, float]
 
@@ -103,11 +102,10 @@ def judge_outcome(comparison: Compared) -> Outcome:
         doubt = "These are too few images to tell which run is better."
     elif low <= 0 <= high:
         doubt = "The interval includes zero: these images do not show which run is better."
-    is_sure = not doubt
     reach = 1.25 * max(abs(low), abs(high), 1e-9)
     low_at, at, high_at = (round(50 + 50 * each / reach, 2) for each in (low, difference, high))
-    word = ("Better" if difference > 0 else "Worse") if is_sure else "Not distinguishable"
-    return Outcome(word, difference, (low, high), is_sure, doubt, (low_at, at, high_at))
+    word = "Not distinguishable" if doubt else "Better" if difference > 0 else "Worse"
+    return Outcome(word, difference, (low, high), doubt, (low_at, at, high_at))
 
 
 def list_settings(runs: Sequence[Evidence]) -> list[tuple[str, tuple[object, ...]]]:

@@ -121,7 +121,7 @@ class Finding(Result):
 
 @dataclass(frozen=True)
 class Findings(Result):
-    """What the checks say of a split of a run. findings: the most severe first.
+    """What checks say of a data set, or of a split of a run. findings: the most severe first.
 
     silent, ignored: code → title. not_applicable: code → why it was not checked.
     """

@@ -20,12 +20,11 @@ from finesight.reporting.run_page import Outline, make_run_page
 from finesight.reporting.sections import ClassRow, describe_kept_epoch
 from finesight.reporting.shown_images import sample_evidence
 from finesight.reporting.thumbnails import make_sprites
-from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.tasks.multilabel.decision_metrics import THRESHOLD
 from finesight.tasks.multilabel.evaluation import read_statistics
 from finesight.tasks.multilabel.label_sets import SEPARATOR
-from finesight.tasks.multilabel.thresholds import read_thresholds
+from finesight.tasks.multilabel.thresholds import read_fitted_split, read_thresholds
 
 ERRORS_SHOWN = 60
 OUTLINE = Outline(
@@ -129,7 +128,7 @@ def _context(evidence: Evidence, story: Story) -> dict[str, Any]:
         "verdict": give_verdict(evidence),
         "shown_findings": show_examples(evidence),
         "rows": rows,
-        "fitted_on": run.read_json(schema.THRESHOLDS)["split"] if run.has(schema.THRESHOLDS) else "",
+        "fitted_on": read_fitted_split(run),
         "class_bars": ClassBars.of_images(
             ((row.train, row.count) for row in rows), name_split(evidence.split), story.examples
         ),

@@ -37,6 +37,11 @@ class FittedDecisions:
         )
 
 
+def read_fitted_split(run: RunFolder) -> str:
+    """The split that the thresholds were fitted on; empty where there are none."""
+    return str(run.read_json(schema.THRESHOLDS)["split"]) if run.has(schema.THRESHOLDS) else ""
+
+
 def read_thresholds(run: RunFolder | None, classes: ClassList) -> Tensor | None:
     """float32 (C,), as saved; None where nothing was fitted yet. Raises RunError where the file is damaged."""
     if run is None or not run.has(schema.THRESHOLDS):

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finesight.classes import ClassList
 from finesight.data.masks.looks import UnreadableMask, read_mask
 from finesight.errors import DataError, RunError, blame_files
 from finesight.metrics.confusion import mean_iou
 from finesight.metrics.segmentation import count_pixels
 from finesight.run import schema
 from finesight.run.folder import RunFolder
-from finesight.run.old_names import find_value
+from finesight.tasks.segmentation.snapshots import SavedSnapshots, read_snapshots
 
 
 def score_snapshots(run: RunFolder) -> None:
@@ -21,24 +22,21 @@ def score_snapshots(run: RunFolder) -> None:
     A frame holds every second pixel or so of its mask, so its mIoU is near that of the whole mask, not equal to it.
     Raises RunError where a frame is damaged.
     """
-    folder = run.path / schema.HISTORY
-    if not run.has(schema.SNAPSHOTS):
-        return
-    with blame_files(folder):
-        scores = _score_frames(run, folder)
+    with blame_files(run.path / schema.HISTORY):
+        if (saved := read_snapshots(run)) is None:
+            return
+        scores = _score_frames(saved, run.read_classes())
     run.write_json(schema.SNAPSHOT_SCORES, {"miou": scores})
 
 
-def _score_frames(run: RunFolder, folder: Path) -> dict[str, dict[str, float | None]]:
-    index, classes = run.read_json(schema.SNAPSHOTS), run.read_classes()
+def _score_frames(saved: SavedSnapshots, classes: ClassList) -> dict[str, dict[str, float | None]]:
     known = [index for index in range(len(classes)) if index != classes.ignore]
-    scores: dict[str, dict[str, float | None]] = {str(int(epoch)): {} for epoch in index["epochs"]}
-    for image in find_value(index, "images"):
-        key, frame = image["key"], Path(image["frame"]).name
+    scores: dict[str, dict[str, float | None]] = {str(epoch): {} for epoch in saved.epochs}
+    for key, frame in saved.frames.items():
         key.encode()  # what is not valid text could not be written
-        truth = _read(folder / Path(index["truth"]).name / frame)
+        truth = _read(saved.folder / saved.truth / frame)
         for epoch, of_epoch in scores.items():
-            counts = count_pixels(truth, _read(folder / epoch / frame), len(classes)).sum(0)
+            counts = count_pixels(truth, _read(saved.folder / epoch / frame), len(classes)).sum(0)
             of_epoch[key] = _score(counts, known)
     return scores
 

@@ -13,40 +13,12 @@ from finesight.errors import RunError
 from finesight.reporting.originals import Originals
 from finesight.run import schema
 from finesight.run.folder import RunFolder
-from finesight.run.old_names import find_value
 from finesight.tasks.segmentation.mask_images import SIDE, change_uri, image_uri, mask_uri, read_mask_indices
+from finesight.tasks.segmentation.snapshots import SavedSnapshots, read_snapshots
 
 MAX_FRAMES = 40  # of a strip; of more epochs every n-th
 MAX_IMAGES = 12  # images
 TABLE_EPOCHS = (1, 10, 20)  # of the reference's printed table, which ends with the last
-
-
-@dataclass(frozen=True)
-class SavedSnapshots:
-    """What a run folder holds. frames: key → file name in the folder of each epoch and of the truth.
-
-    scores: epoch → key → mIoU of the frame, None where nothing in the image is known; empty if never scored.
-    """
-
-    folder: Path
-    truth: str
-    epochs: tuple[int, ...]
-    frames: dict[str, str]
-    scores: dict[str, dict[str, float | None]]
-
-
-def read_snapshots(run: RunFolder) -> SavedSnapshots | None:
-    if not run.has(schema.SNAPSHOTS):
-        return None
-    index = run.read_json(schema.SNAPSHOTS)
-    scores = run.read_json(schema.SNAPSHOT_SCORES) if run.has(schema.SNAPSHOT_SCORES) else {}
-    return SavedSnapshots(
-        folder=run.path / schema.HISTORY,
-        truth=Path(index["truth"]).name,
-        epochs=tuple(int(epoch) for epoch in index["epochs"]),
-        frames={image["key"]: Path(image["frame"]).name for image in find_value(index, "images")},
-        scores=scores.get("miou", {}),
-    )
 
 
 @dataclass(frozen=True)

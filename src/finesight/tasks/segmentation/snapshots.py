@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +15,7 @@ from finesight.errors import ConfigError
 from finesight.run import schema
 from finesight.run.files import write_atomically
 from finesight.run.folder import RunFolder
+from finesight.run.old_names import find_value
 from finesight.task import Callback, Predict
 
 FRAME_SIDE = 256  # longest side of a frame, in pixels: enough to look at, little to keep
@@ -91,3 +92,31 @@ def _find(name: str, keys: Sequence[str]) -> int:
 
 def _frame(key: str) -> str:
     return f"{PurePosixPath(key).with_suffix('')}.png".replace("/", "_")
+
+
+@dataclass(frozen=True)
+class SavedSnapshots:
+    """What a run folder holds. frames: key → file name in the folder of each epoch and of the truth.
+
+    scores: epoch → key → mIoU of the frame, None where nothing in the image is known; empty if never scored.
+    """
+
+    folder: Path
+    truth: str
+    epochs: tuple[int, ...]
+    frames: dict[str, str]
+    scores: dict[str, dict[str, float | None]]
+
+
+def read_snapshots(run: RunFolder) -> SavedSnapshots | None:
+    if not run.has(schema.SNAPSHOTS):
+        return None
+    index = run.read_json(schema.SNAPSHOTS)
+    scores = run.read_json(schema.SNAPSHOT_SCORES) if run.has(schema.SNAPSHOT_SCORES) else {}
+    return SavedSnapshots(
+        folder=run.path / schema.HISTORY,
+        truth=Path(index["truth"]).name,
+        epochs=tuple(int(epoch) for epoch in index["epochs"]),
+        frames={image["key"]: Path(image["frame"]).name for image in find_value(index, "images")},
+        scores=scores.get("miou", {}),
+    )
