@@ -73,7 +73,7 @@ def check_unchanged(job: Job) -> None:
                 f"{unread[0]!r}; continuing without them would mix two runs."
             )
         _check_labels(run, before, labels)
-    job.task.targets.refuse_other_rule(run, job.rule)
+    job.task.targets.rules.refuse_other(run, job.rule)
 
 
 def _check_classes(run: RunFolder, before: ClassList, now: ClassList) -> None:

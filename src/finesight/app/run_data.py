@@ -65,7 +65,7 @@ class RunData:
     @cached_property
     def rule(self) -> Rule:
         """How targets are read; found once, before training."""
-        return self.task.targets.find_rule(
+        return self.task.targets.rules.find(
             self.run,
             self.settings.data,
             lambda: [item for split in self.recorded for item in self.listing.splits[split]],
@@ -153,7 +153,7 @@ class RunData:
         return splits
 
     def _apply_rule(self, items: Sequence[Item], reading: DataSettings) -> None:
-        say_notes(self.task.targets.apply_rule(items, self.rule, self.run.read_classes(), reading))
+        say_notes(self.task.targets.rules.apply(items, self.rule, self.run.read_classes(), reading))
 
     def _open(self, listing: Listing, split: str) -> ImageDataset:
         return open_split(listing, split, self.settings, self.run.read_model().preprocessing, self.task)

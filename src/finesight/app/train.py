@@ -168,7 +168,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     run.write_settings(job.settings)
     run.write_json(schema.ENVIRONMENT, describe_environment(job).to_dict())
     run.write_json(schema.CLASSES, job.classes.to_dict())
-    job.task.targets.write_rule(run, job.rule)
+    job.task.targets.rules.write(run, job.rule)
     run.write_splits(
         {
             split: zip(dataset.keys, job.task.label(dataset.targets, job.classes), strict=True)

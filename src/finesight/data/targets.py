@@ -41,6 +41,24 @@ class TargetAudit:
     unknown_values: UnknownValues | None = None
 
 
+class RunRules:
+    """The reading rule of a run, in its folder. These suit targets that need none, as class names alone say all."""
+
+    def write(self, run: RunFolder, rule: Rule) -> None:
+        """Keeps the rule in the run folder."""
+
+    def find(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> Rule:
+        """The run's rule; found once more in the images it was trained on where the folder has none."""
+        return None
+
+    def refuse_other(self, run: RunFolder, rule: Rule) -> None:
+        """Raises RunError where the rule of the data is no longer that of the run."""
+
+    def apply(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
+        """Notes on items read by a run's rule. Raises DataError where it does not fit them."""
+        return ()
+
+
 class TargetKind(Protocol):
     """One kind of target. What has a body suits any kind that has nothing of its own to say.
 
@@ -53,6 +71,7 @@ class TargetKind(Protocol):
     no_val: str
     no_class: str = ""
     fewest_classes: int = 0
+    rules: RunRules = RunRules()
 
     def list_files(self, item: Item) -> tuple[Path, ...]:
         """The files that an item is made of."""
@@ -87,22 +106,6 @@ class TargetKind(Protocol):
     def compare_recorded(self, items: Sequence[Item], recorded: Mapping[str, str]) -> Iterator[str]:
         """Notes on targets that changed since training. recorded: by key, as splits.csv has them."""
         return iter(())
-
-    def write_rule(self, run: RunFolder, rule: Rule) -> None:
-        """Keeps the reading rule in the run folder."""
-        return
-
-    def find_rule(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> Rule:
-        """The run's reading rule; found once more in the images it was trained on where the folder has none."""
-        return None
-
-    def refuse_other_rule(self, run: RunFolder, rule: Rule) -> None:
-        """Raises RunError where the rule of the data is no longer that of the run."""
-        return
-
-    def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
-        """Notes on items read by a run's rule. Raises DataError where it does not fit them."""
-        return ()
 
     def read_mask(self, item: Item, size: Size, fit: Fit, rule: Rule) -> np.ndarray | None:
         """The true mask, class indices uint8 of that size; None where an item has none, or it cannot be read."""

@@ -18,15 +18,42 @@ from finesight.data.masks.rule_choice import apply_rule, choose_rule
 from finesight.data.masks.values import UnknownValues
 from finesight.data.sample import Item
 from finesight.data.sufficiency import Amount, compare_classes
-from finesight.data.targets import Rule, Size, Splits, TargetAudit, TargetKind
+from finesight.data.targets import Rule, RunRules, Size, Splits, TargetAudit, TargetKind
 from finesight.errors import DataError, RunError
 from finesight.progress import say
 from finesight.run import schema
 from finesight.run.folder import RunFolder
 
 
+class MaskRules(RunRules):
+    """In masks.json."""
+
+    def write(self, run: RunFolder, rule: Rule) -> None:
+        run.write_json(schema.MASK_RULE, rule.to_dict())
+
+    def find(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> MaskRule:
+        rule = read_mask_rule(run)
+        if rule is None:
+            how = "how its masks are read is inferred again from its training data"
+            say(f"Note: {run.path} has no {schema.MASK_RULE}: {how}.")
+            rule, _, _ = choose_rule(look_at_masks(trained()), run.read_classes(), data)
+        return rule
+
+    def refuse_other(self, run: RunFolder, rule: Rule) -> None:
+        if read_mask_rule(run) not in (None, rule):
+            raise RunError(
+                f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
+                "applies; continuing would mix two runs. Restore them, or start a new run with another --out."
+            )
+
+    def apply(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
+        """Pixels that the rule does not name, and classes without a pixel."""
+        return apply_rule(look_at_masks(items), rule, classes, data)
+
+
 class MaskFiles(TargetKind):
     unit = "pixels"
+    rules = MaskRules()
     no_val = "A single pair leaves no validation image; add pairs or give --val."
     no_class = (
         "No pixel of the {split} masks is of a class that counts, as all are ignored: check data.ignore and the class "
@@ -51,28 +78,6 @@ class MaskFiles(TargetKind):
         if not splits["val"]:
             raise DataError(self.no_val)
         yield from ()
-
-    def write_rule(self, run: RunFolder, rule: Rule) -> None:
-        run.write_json(schema.MASK_RULE, rule.to_dict())
-
-    def find_rule(self, run: RunFolder, data: DataSettings, trained: Callable[[], Sequence[Item]]) -> MaskRule:
-        rule = read_mask_rule(run)
-        if rule is None:
-            how = "how its masks are read is inferred again from its training data"
-            say(f"Note: {run.path} has no {schema.MASK_RULE}: {how}.")
-            rule, _, _ = choose_rule(look_at_masks(trained()), run.read_classes(), data)
-        return rule
-
-    def refuse_other_rule(self, run: RunFolder, rule: Rule) -> None:
-        if read_mask_rule(run) not in (None, rule):
-            raise RunError(
-                f"The masks hold other colours or values than when {run.path} was begun, so that masks.json no longer "
-                "applies; continuing would mix two runs. Restore them, or start a new run with another --out."
-            )
-
-    def apply_rule(self, items: Sequence[Item], rule: Rule, classes: ClassList, data: DataSettings) -> tuple[str, ...]:
-        """Pixels that the rule does not name, and classes without a pixel."""
-        return apply_rule(look_at_masks(items), rule, classes, data)
 
     def read_mask(self, item: Item, size: Size, fit: Fit, rule: Rule) -> np.ndarray | None:
         if rule is None or item.target is None:
