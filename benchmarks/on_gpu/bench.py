@@ -62,7 +62,10 @@ class Bench:
     def segmenter(self, **changes: Any) -> Trainer:
         size, batch = self.choose((512, 16), (64, 4))
         plain = {"data__classes": "deepglobe", "model__name": "vgg16_fcn8s", "image__size": [size, size]}
-        return self.trainer(self.pairs, **(plain | {"batch_size": batch, "snapshots__count": 0} | changes))
+        return self.trainer(
+            self.pairs,
+            **(plain | {"batch_size": batch, "snapshots__count": 0, "data__limit": self.choose(0, 12)} | changes),
+        )
 
 
 def take_steps(trainer: Trainer, count: int) -> list[Tensor]:

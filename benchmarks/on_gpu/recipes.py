@@ -31,7 +31,7 @@ def train_fcn8s(bench: Bench) -> Result:
 def train_recipe(bench: Bench, recipe: str) -> Result:
     """Epochs that fit, by a signal when the time is over: their metrics and speed."""
     changes = {"data__val_fraction": 0.15, "snapshots__count": 0, "snapshots__images": []}
-    changes |= bench.choose({}, {"image__size": [64, 64], "batch_size": 4, "epochs": 2})
+    changes |= bench.choose({}, {"image__size": [64, 64], "batch_size": 4, "epochs": 2, "data__limit": 8})
     settings = bench.settings(bench.pairs, **changes) | ({"model.weights": bench.weights} if bench.weights else {})
     run = RunFolder(bench.scratch / recipe)
     done = threading.Event()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from finesight.analysis.distance import Floats, Indices
 from finesight.classes import IGNORE_INDEX
+from finesight.metrics.counting import count_numbers
 
 LEAST_FRACTION = 0.02  # of an image's pixels: at 512x512, five cells of a network with stride 32
 GRID = 32  # networks grow images at the bottom and the right to multiples of it; see `average_regions`
@@ -46,12 +47,12 @@ def average_regions(seen: Tensor, masks: Tensor, images: Indices, size: tuple[in
     labels: list[tuple[int, int]] = []
     grown = [-(-side // GRID) * GRID / side for side in size]
     bottom, right = (round(side * (by - 1)) for side, by in zip(masks.shape[1:], grown, strict=True))
-    for image, cells, mask in zip(images.tolist(), seen.float(), masks, strict=True):
-        counts = mask.flatten().bincount(minlength=IGNORE_INDEX)[:IGNORE_INDEX]
-        for index in (counts >= LEAST_FRACTION * mask.numel()).nonzero()[:, 0].tolist():
-            inside = F.pad((mask == index).float()[None], (0, right, 0, bottom))
-            weights = F.adaptive_avg_pool2d(inside, cells.shape[1:])  # (1, h, w)
-            features.append((cells * weights).sum((1, 2)) / weights.sum())
-            labels.append((image, index))
+    cells = seen.float()
+    counts = count_numbers(masks.flatten(1), IGNORE_INDEX + 1)[:, :IGNORE_INDEX]
+    for row, index in (counts >= LEAST_FRACTION * masks[0].numel()).nonzero().tolist():
+        inside = F.pad((masks[row] == index).float()[None], (0, right, 0, bottom))
+        weights = F.adaptive_avg_pool2d(inside, (cells.shape[2], cells.shape[3]))  # (1, h, w)
+        features.append((cells[row] * weights).sum((1, 2)) / weights.sum())
+        labels.append((int(images[row]), index))
     rows = torch.stack(features).cpu().numpy() if features else np.empty((0, seen.shape[1]), np.float32)
     return Regions(rows, *np.array(labels, dtype=np.int64).reshape(-1, 2).T)
