@@ -8,7 +8,7 @@ import numpy as np
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.evaluate import evaluate
 from finesight.errors import ConfigError
-from finesight.metrics.image_statistics import ImageStatistics
+from finesight.metrics.image_statistics import ImageStatistics, gather_rows
 from finesight.metrics.significance import Difference, compare_paired, mcnemar
 from finesight.reporting.comparison import check_comparable, compare_architectures, list_changes, list_settings
 from finesight.run import schema
@@ -35,8 +35,8 @@ def compare(baseline: Runs, improved: Runs, *, split: str = "val", resamples: in
     counted = [[run.task.read_statistics(RunFolder(run.run), split, run.classes) for run in side] for side in sides]
     first = counted[0][0]
     _check_truth(runs, keys, [each for side in counted for each in side])
-    rows = [[each.rows[each.select(keys)] for each in side] for side in counted]
-    whole, *by_class = compare_paired(rows[0], rows[1], first.scoring.score, resamples, seed=seed)
+    rows, repeats = gather_rows(counted, keys)
+    whole, *by_class = compare_paired(rows[0], rows[1], first.scoring.score, resamples, seed=seed, repeats=repeats)
     if whole is None:
         raise ConfigError(f"The images of split {split!r} have no known class; there is nothing to compare.")
     metric = first.scoring.metric

@@ -7,11 +7,12 @@ follows from them: confusion, the score of a class or of the whole, and how cert
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
 from finesight.metrics.intervals import Measured, bootstrap, measure_fraction
-from finesight.metrics.significance import Score, score_mean, score_pooled
+from finesight.metrics.significance import MANY, Score, score_mean, score_pooled
 
 Counts = np.ndarray  # integers
 Ratio = Callable[[Counts, Counts, Counts], tuple[Counts, Counts]]  # (hits, support, predicted) → (part, whole)
@@ -109,9 +110,18 @@ class ImageStatistics:
     @cached_property
     def rows(self) -> np.ndarray:
         """float64 (n, 2 k) for `scoring.score`: the part, then the whole, of each scored class."""
-        chosen = list(self.scored)
-        ratio = self.scoring.ratio(self.hits[:, chosen], self.support[:, chosen], self.predicted[:, chosen])
+        return self.compute_rows(np.arange(len(self.support)))
+
+    def compute_rows(self, images: np.ndarray) -> np.ndarray:
+        """`rows` of some images, which need not be kept for all."""
+        block = np.ix_(images, np.array(self.scored))
+        ratio = self.scoring.ratio(self.hits[block], self.support[block], self.predicted[block])
         return np.concatenate(ratio, axis=1).astype(float)
+
+    def describe_units(self, images: np.ndarray) -> np.ndarray:
+        """(true, predicted) class of some images of one unit each, -1 where there is none, int64 (m, 2)."""
+        sides = (self.support[images], self.predicted[images])
+        return np.stack([np.where(side.any(1), side.argmax(1), -1) for side in sides], axis=1)
 
     def measure(self) -> Measured | None:
         """The score of the whole with its interval; None where there is nothing to score, or are too few images."""
@@ -171,3 +181,24 @@ class ImageStatistics:
             hits=judged.diagonal(axis1=1, axis2=2),
             pairs=ClassPairs(image, truth, prediction, judged[image, truth, prediction]),
         )
+
+
+def gather_rows(
+    sides: Sequence[Sequence[ImageStatistics]], keys: Sequence[str]
+) -> tuple[list[list[np.ndarray]], np.ndarray | None]:
+    """(rows of the images `keys` in each run of each side, how many images each row is of), for `compare_paired`.
+
+    Of more than MANY images of one unit each, those that every run counts alike share a row; else the second is None.
+    """
+    places = [[run.select(keys) for run in side] for side in sides]
+    runs = list(zip(chain(*sides), chain(*places), strict=True))
+    repeats = None
+    if len(keys) > MANY and runs[0][0].is_one_unit:
+        units = np.concatenate([run.describe_units(images) for run, images in runs], axis=1)
+        _, first, repeats = np.unique(units, axis=0, return_index=True, return_counts=True)
+        places = [[images[first] for images in side] for side in places]
+    rows = [
+        [run.compute_rows(images) for run, images in zip(side, places_of_side, strict=True)]
+        for side, places_of_side in zip(sides, places, strict=True)
+    ]
+    return rows, repeats

@@ -8,6 +8,7 @@ import numpy as np
 
 from finesight.metrics.significance import FEWEST_IMAGES, count_images
 
+CHUNK = 64  # resamples at a time, so that memory stays small
 RESAMPLES = 1_000  # ends of an interval are then good to about a tenth of its width
 
 
@@ -50,8 +51,10 @@ def bootstrap(
     rows: (n, f), one per image. score: sums of rows (r, f) → scores (r, k), NaN where a score has no value.
     """
     num_images, enough = len(rows), count_images([rows], score) >= FEWEST_IMAGES
-    weights = np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), resamples)
-    values, drawn = score(rows.sum(0)[None])[0], score(weights.astype(float) @ rows)
+    random, fraction = np.random.default_rng(seed), np.full(num_images, 1 / num_images)
+    sizes = [min(CHUNK, resamples - start) for start in range(0, resamples, CHUNK)]
+    weights = (random.multinomial(num_images, fraction, size) for size in sizes)
+    values, drawn = score(rows.sum(0)[None])[0], score(np.concatenate([each.astype(float) @ rows for each in weights]))
     found: list[Measured | None] = []
     for value, column, is_enough in zip(values, drawn.T, enough, strict=True):
         known = column[~np.isnan(column)]

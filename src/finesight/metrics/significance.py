@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 Score = Callable[[np.ndarray], np.ndarray]  # sums of rows (r, f) → scores (r, k), NaN where a score has no value
-CHUNK = 512  # resamples at a time, so that memory stays small
+CHUNK = 512  # resamples at a time, so that memory stays small; fewer of more than MANY images
+MANY = 20_000
 FEWEST_IMAGES = 6  # for an interval: five that all favour one side are no proof, 2 · 0.5⁵ > 0.05; and one image drawn
 # again and again makes an interval without width
 
@@ -61,11 +62,14 @@ def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return quotient
 
 
-def count_images(sides: Sequence[np.ndarray], score: Score) -> np.ndarray:
-    """(k,): on how many images each score has a value in any of the sides, rows (n, f) each."""
+def count_images(sides: Sequence[np.ndarray], score: Score, repeats: np.ndarray | None = None) -> np.ndarray:
+    """(k,): on how many images each score has a value in any of the sides, rows (n, f) each.
+
+    repeats: how many images each row is of, (n,); one by default.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         has_value = np.any([~np.isnan(score(rows)) for rows in sides], axis=0)
-    counts: np.ndarray = has_value.sum(0)
+    counts: np.ndarray = has_value.sum(0) if repeats is None else repeats @ has_value
     return counts
 
 
@@ -76,18 +80,21 @@ def compare_paired(
     resamples: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
+    repeats: np.ndarray | None = None,
 ) -> list[Difference | None]:
     """Paired bootstrap over images: a Difference for every score, None where a score has no value.
 
     baseline, improved: rows (n, f) of each run of a side, all of the same n images in one order. A side with several
     runs (seeds) is scored by their mean, and its runs are drawn with replacement as the images are. The interval is
     the percentile interval (Efron & Tibshirani, 1993, chapter 13); tests simulate its coverage.
+    repeats: how many images with the same counts in every run each row is of, (n,); one by default. Drawing them
+    together draws from the same distribution, by other random numbers.
     """
-    sides = (baseline, improved)
-    measured = [np.mean([score(rows.sum(0)[None])[0] for rows in side], axis=0) for side in sides]
-    differences = np.concatenate(list(_resample(sides, score, resamples, np.random.default_rng(seed))))
+    sides, times = (baseline, improved), np.ones(len(baseline[0]), np.int64) if repeats is None else repeats
+    measured = [np.mean([score((times @ rows)[None])[0] for rows in side], axis=0) for side in sides]
+    differences = np.concatenate(list(_resample(sides, score, resamples, np.random.default_rng(seed), times)))
     tails = (100 * (1 - level) / 2, 100 * (1 + level) / 2)
-    counts = count_images([*baseline, *improved], score)
+    counts = count_images([*baseline, *improved], score, repeats)
     found: list[Difference | None] = []
     for index, (first, second) in enumerate(zip(*measured, strict=True)):
         drawn = differences[:, index]
@@ -108,13 +115,18 @@ def _p_value(differences: np.ndarray) -> float:
 
 
 def _resample(
-    sides: Sequence[Sequence[np.ndarray]], score: Score, resamples: int, random: np.random.Generator
+    sides: Sequence[Sequence[np.ndarray]],
+    score: Score,
+    resamples: int,
+    random: np.random.Generator,
+    repeats: np.ndarray,
 ) -> Iterator[np.ndarray]:
     """Yields differences (≤ CHUNK, k)."""
-    num_images = len(sides[0][0])
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        weights = random.multinomial(num_images, np.full(num_images, 1 / num_images), size).astype(float)
+    num_images = int(repeats.sum())
+    chunk = max(1, min(CHUNK, CHUNK * MANY // len(repeats)))
+    for start in range(0, resamples, chunk):
+        size = min(chunk, resamples - start)
+        weights = random.multinomial(num_images, repeats / num_images, size).astype(float)
         means = []
         for side in sides:
             scores = np.stack([score(weights @ rows) for rows in side])  # (runs, size, k)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from finesight.metrics.image_statistics import ImageStatistics
+from finesight.metrics import image_statistics
+from finesight.metrics.image_statistics import ImageStatistics, gather_rows
+from finesight.metrics.significance import compare_paired
 
 
 @pytest.fixture
@@ -47,3 +49,30 @@ def test_images_whose_pixels_have_classes(pixels: ImageStatistics) -> None:
 
 def test_images_are_found_by_their_keys(pixels: ImageStatistics) -> None:
     assert pixels.select(["b", "a"]).tolist() == [1, 0]
+
+
+def test_many_images_that_are_counted_alike_are_compared_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(-1, 4, 3000)
+    guesses = [
+        np.where(random.random(3000) < right, np.maximum(truth, 0), random.integers(0, 4, 3000))
+        for right in (0.7, 0.75)
+    ]
+    keys = [str(number) for number in range(3000)]
+    sides = [[ImageStatistics.of_labels(keys, truth, guess, 4)] for guess in guesses]
+    apart, none = gather_rows(sides, keys)
+    assert none is None
+    assert np.array_equal(apart[0][0], sides[0][0].rows)
+    monkeypatch.setattr(image_statistics, "MANY", 100)
+    together, repeats = gather_rows(sides, keys)
+    assert repeats is not None
+    assert repeats.sum() == 3000
+    assert len(repeats) == len(together[0][0]) < 70
+    score = sides[0][0].scoring.score
+    expected = compare_paired(apart[0], apart[1], score, 4000)
+    found = compare_paired(together[0], together[1], score, 4000, repeats=repeats)
+    for one, other in zip(found, expected, strict=True):
+        assert one is not None
+        assert other is not None
+        assert (one.baseline, one.improved, one.num_images) == (other.baseline, other.improved, other.num_images)
+        assert one.interval == pytest.approx(other.interval, abs=0.15 * (other.interval[1] - other.interval[0]))
