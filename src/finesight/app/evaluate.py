@@ -33,7 +33,7 @@ def evaluate(
 
     A run that has no calibration.json gets it from its own validation split, with tta calibration_tta.json.
 
-    split: `val` by default. Its images are those that splits.csv lists; what is gone, new or relabelled is said.
+    split: `val` by default. Its images are those that splits.csv lists; what is missing, new or relabelled is said.
     data: other images than the run's own. Their labels are matched with the run's classes by id or name, their masks
     read by the run's rule; images of other classes are left out and counted. split is then one of theirs, or, for data
     without splits, a name for the result, `test` by default. tta: test-time augmentation; results go to SPLIT_tta.

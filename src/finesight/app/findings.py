@@ -60,7 +60,7 @@ def advise(code: str) -> str:
 
 
 def _list_images(own: RunData, split: str) -> tuple[dict[str, Item], Rule]:
-    """Images of the split and of the training split by key, and how targets are read; none when the data are gone."""
+    """Images of the split and of the training split by key, and how targets are read; none where data are missing."""
     try:
         return own.find_items(split), own.rule
     except DataError as error:

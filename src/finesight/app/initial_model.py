@@ -23,7 +23,7 @@ from finesight.task import Task
 
 
 def start_model(settings: Settings, task: Task, listing: Listing, run: RunFolder, pretrained: bool) -> Model:
-    """With the weights and the preprocessing of the settings. pretrained=False: as a run has them that goes on."""
+    """With the weights and the preprocessing of the settings. pretrained=False: those of the run that is resumed."""
     model = load_model(settings, task, listing, pretrained)
     say(f"Model: {model.name}, {model.origin.source if pretrained else 'weights of the checkpoint'}.")
     if pretrained:

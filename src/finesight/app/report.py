@@ -91,7 +91,7 @@ def _embed(own: RunData, split: str, evaluated: bool) -> None:
 
 
 def find_originals(own: RunData, split: str) -> Originals:
-    """Images and true masks by key; none when the data are gone, which a report survives."""
+    """Images and true masks by key; none when the data are missing, which a report survives."""
     items: dict[str, Item] = {}
     rule: Rule = None
     try:

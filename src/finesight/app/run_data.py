@@ -47,7 +47,7 @@ class RunData:
     def listing(self) -> Listing:
         """Every image of the run's splits that is still there; a split that the run lacks, such as test, as it is now.
 
-        Labels are as they stand now. No image is opened. Raises DataError where the data are gone.
+        Labels are as they stand now. No image is opened. Raises DataError where the data are missing.
         """
         format, base, splits = self._read()
         everything = [item for items in splits.values() for item in items]
@@ -73,14 +73,14 @@ class RunData:
 
     def find_items(self, split: str) -> dict[str, Item]:
         """Images of the training split and of this one by key; none of a split of other data, where the same key is
-        another image. Raises DataError where the data are gone."""
+        another image. Raises DataError where the data are missing."""
         splits = self.listing.splits
         if split not in splits:
             return {}
         return {item.key: item for name in ("train", split) for item in splits.get(name, ())}
 
     def open_split(self, split: str) -> ImageDataset:
-        """What is gone, new or changed is said. Raises DataError for a split of which nothing is left."""
+        """What is missing, new or changed is said. Raises DataError for a split of which nothing is left."""
         if split not in self._opened:
             self._opened[split] = self._open(self._list_split(split), split)
         return self._opened[split]
@@ -159,7 +159,7 @@ class RunData:
         return open_split(listing, split, self.settings, self.run.read_model().preprocessing, self.task)
 
     def _read(self) -> tuple[str, Path, Splits]:
-        """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are gone."""
+        """As `read_splits`, with the run's keys. Rows of a CSV that are wrong count as images that are missing."""
         data = self.settings.data
         try:
             format, base, splits = read_splits(data.root, data.val, data.format, faults=[], masks=data)
@@ -173,7 +173,7 @@ class RunData:
     def _warn_of_trained(self, items: Sequence[Item], data: str | Path) -> None:
         """Says loudly where other data hold images of the run: the same files or copies of them.
 
-        Where the run's own data are gone, images of the same key are taken for them.
+        Where the run's own data are missing, images of the same key are taken for them.
         """
         try:
             base: Path | None = self.listing.root

@@ -26,9 +26,9 @@ def read_recorded(run: RunFolder) -> Recorded:
 
 
 def restore_splits(listing: Listing, run: RunFolder) -> Listing:
-    """A listing of the run's data with the run's splits, to go on training: none is drawn again.
+    """A listing of the run's data with the run's splits, to resume training: none is drawn again.
 
-    Images that are in none of them are said and left out. Raises RunError where one is gone.
+    Images that are in none of them are said and left out. Raises RunError where one is missing.
     """
     recorded = read_recorded(run)
     root, splits = restore_keys(listing.root, listing.splits, recorded)

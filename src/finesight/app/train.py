@@ -210,6 +210,6 @@ def _finish(trainer: Trainer) -> Trained:
         score.save(job.run.evaluation("val"), job.val.keys)
         record_engine(job.run, "val", predictor)
         of_tta = job.run.path / schema.calibration(tta=True)
-        of_tta.unlink(missing_ok=True)  # of the weights before, if the run was gone on with
+        of_tta.unlink(missing_ok=True)  # of earlier weights, if the run was resumed
     rates = sorted(line.numbers["images_per_second"] for line in job.run.read_timings())
     return Trained(job.run.path, trainer.at.best_epoch, score.metrics().values, rates[len(rates) // 2])

@@ -35,7 +35,7 @@ NUM_EXAMPLES = 12  # images a finding names
 class Case:
     """A run and one of its splits, as far as it is there. What a check needs and is missing raises NotApplicable.
 
-    items: the split's and the training split's images that can still be read, by key; empty where the data are gone.
+    items: the split's and the training split's images that can still be read, by key; empty where the data are missing.
     rule, fit: how true masks are read. start_features: computes, in the order of `features`, the features before
     training; None where the weights it started from are not at hand.
     """

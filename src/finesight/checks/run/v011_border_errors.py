@@ -74,7 +74,7 @@ def _count_errors(case: Case, key: str) -> tuple[int, int, int, int] | None:
 
 
 def read_masks(case: Case, key: str) -> tuple[Indices, Indices] | None:
-    """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is gone."""
+    """(true, predicted) mask of an image, class indices uint8 (h, w); None where one of them is missing."""
     if key not in case.items:
         return None
     try:

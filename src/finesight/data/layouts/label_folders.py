@@ -69,7 +69,7 @@ def name_splits(keys: Iterable[str]) -> dict[str, str]:
     """The split of each folder in the root that holds images and is called like one.
 
     Folders such as `unlabelled` or `pred` count if there are splits. `seg_train` and `seg_test` are splits as
-    well: their names are no more than splits once what all begin with is gone.
+    well: their names are no more than splits once what all begin with is cut off.
     """
     folders = sorted({key.split("/")[0] for key in keys if "/" in key})
     starts = {re.sub("[^_.-]*$", "", folder) for folder in folders}

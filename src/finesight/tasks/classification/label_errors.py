@@ -42,7 +42,7 @@ def find_wrong_images(search: LabelSearch, task: Task) -> LabelErrors:
 
 
 def _ask_neighbours(search: LabelSearch, case: Case) -> Indices | None:
-    """Votes on each label; None, and said so, where the images are gone or too few."""
+    """Votes on each label; None, and said so, where the images are missing or too few."""
     try:
         if case.evidence.embedding is None:
             search.embed()

@@ -28,7 +28,7 @@ def list_colours(classes: ClassList) -> list[str]:
 
 
 def read_mask_indices(path: Path) -> np.ndarray | None:
-    """uint8 (h, w) of a mask that a run wrote; None where it is gone or broken."""
+    """uint8 (h, w) of a mask that a run wrote; None where it is missing or broken."""
     try:
         mask = read_mask(path)
     except UnreadableImage:
@@ -52,7 +52,7 @@ def shrink(indices: np.ndarray) -> np.ndarray:
 
 
 def image_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
-    """The image under its mask, which `shrink` brought to `size`; "" where it is gone or broken.
+    """The image under its mask, which `shrink` brought to `size`; "" where it is missing or broken.
 
     Masks of runs from before they kept their images' own size are cut or padded to one size, and so is the image.
     """

@@ -101,7 +101,7 @@ def _find_confusion(evaluation: Evaluation, index: int) -> tuple[int, float] | N
 
 @dataclass(frozen=True)
 class View:
-    """An image beside its masks, as images; "" where one is gone.
+    """An image beside its masks, as images; "" where one is missing.
 
     predictions: (image, errors, fraction of right pixels) a run. looked: the first run's saliency map.
     """
@@ -144,7 +144,7 @@ def make_view(key: str, runs: Sequence[Evidence], originals: Originals) -> View 
 
 
 def find_false_class(run: Evidence, key: str, originals: Originals) -> int | None:
-    """The class predicted on most of an image's wrong pixels; None where there are none, or a mask is gone."""
+    """The class predicted on most of an image's wrong pixels; None where there are none, or a mask is missing."""
     predicted = read_prediction(run, key)
     truth = None if predicted is None else originals.read_truth(key, (predicted.shape[0], predicted.shape[1]))
     if predicted is None or truth is None:

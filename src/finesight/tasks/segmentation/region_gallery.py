@@ -16,7 +16,7 @@ REGIONS_SHOWN = 8  # a split
 
 @dataclass(frozen=True)
 class RegionView:
-    """A suspected region on its image and on its mask, as images; "" where one is gone."""
+    """A suspected region on its image and on its mask, as images; "" where one is missing."""
 
     error: LabelError
     image: str
@@ -36,7 +36,7 @@ def show_wrong_regions(evidence: Evidence, originals: Originals) -> list[Gallery
 
 
 def view_region(error: LabelError, split: str, evidence: Evidence, originals: Originals) -> RegionView | None:
-    """None where the outline is gone."""
+    """None where the outline is missing."""
     folder = evidence.run / schema.label_outlines(split)
     numbers = read_mask_indices(folder / schema.mask_file(error.key))
     if numbers is None or error.region is None:

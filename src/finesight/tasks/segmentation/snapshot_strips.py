@@ -48,7 +48,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class WatchedImage:
-    """One image. image, truth: images; image is "" where it is gone."""
+    """One image. image, truth: images; image is "" where it is missing."""
 
     key: str
     image: str
