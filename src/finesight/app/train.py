@@ -138,6 +138,7 @@ def _resume(recipe: str | Path | None, overrides: dict[str, Any], out: Path, loc
     with distributed.first_on_machine():
         job = prepare_job(settings, run, pretrained=not run.checkpoint("last").is_dir())
     check_unchanged(job)
+    job.machine = job.machine.as_begun(run.read_json(schema.ENVIRONMENT).get("workarounds", []))
     trainer = Trainer(with_engine(job))
     with _explained(run):
         if distributed.is_main():

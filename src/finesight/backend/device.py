@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 
 from finesight import distributed
-from finesight.backend.workarounds import apply_workarounds, list_needed
+from finesight.backend.workarounds import TRAINING_ONLY, apply_workarounds, list_needed
 from finesight.config import MachineSettings
 from finesight.errors import ConfigError
 from finesight.progress import say
@@ -33,7 +34,8 @@ class Machine:
         """The fast path of this machine for what is `auto`. Raises ConfigError for a device that is not there.
 
         Several ranks on a machine take a GPU each, or divide its cores. to_train: on CUDA the fastest convolutions are
-        found by trying them. Predictions take cuDNN's own choice, which is the same in every process.
+        found by trying them; predictions take cuDNN's own choice, which is the same in every process. On a CPU with
+        workarounds that only training needs; torch.compile and synchronised norms go without those.
         """
         if settings.threads or distributed.world_size() > 1:
             torch.set_num_threads(settings.threads or distributed.num_cores())
@@ -57,7 +59,8 @@ class Machine:
             _set_up_cudnn(tries_all=to_train and not settings.deterministic)
         fastest: Literal["bf16", "fp32"] = "bf16" if computes_bf16(device) else "fp32"
         precision = fastest if settings.precision == "auto" else settings.precision
-        needed = list_needed(precision) if device.type == "cpu" and settings.workarounds else ()
+        is_plain = to_train and not (settings.compile or settings.sync_norm)
+        needed = list_needed(precision, is_plain) if device.type == "cpu" and settings.workarounds else ()
         return cls(device, precision, settings.channels_last, needed)
 
     @property
@@ -74,6 +77,16 @@ class Machine:
             machine = cls.resolve(replace(settings, device="auto", precision="auto"))
         say(f"Note: the run was trained on {settings.device!r}, which is not available here; using {machine.device}.")
         return machine
+
+    def as_begun(self, recorded: Sequence[str]) -> "Machine":
+        """With those workarounds for training only that a run was begun with. Says which of them is missing here."""
+        if missing := [name for name in TRAINING_ONLY if name in recorded and name not in self.workarounds]:
+            say(
+                f"Note: the run was begun with {', '.join(missing)}, which cannot be used here. It goes on without: "
+                "its weights will differ a little from those of a run without interruption."
+            )
+        kept = (name for name in self.workarounds if name in recorded or name not in TRAINING_ONLY)
+        return replace(self, workarounds=tuple(kept))
 
     def place(self, network: nn.Module) -> nn.Module:
         """Moves a network here, in this layout, in place."""

@@ -1,6 +1,6 @@
-"""Ways around what oneDNN, which computes torch's convolutions on a processor, does slowly or wrongly.
+"""Ways around what torch, and oneDNN for its convolutions, does slowly or wrongly on a processor.
 
-They replace the forward of single layers, in place. What a layer computes stays the same, to rounding.
+They replace the forward of single layers or blocks, in place. What one computes stays the same, to rounding.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,18 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.backends import cpu
 
-from finesight.backend import depthwise, onednn
+from finesight.backend import depthwise, fused_norm, onednn
 
 Precision = Literal["bf16", "fp32"]
 
 
 @dataclass(frozen=True)
 class Workaround:
-    """One fault of oneDNN, the layers that have it, and another forward for them.
+    """One fault, the layers that have it, and another forward for them.
 
     link: the report, with a script that shows the fault.
     seen: oldest and newest torch with which the fault was seen. mended: first torch without it; empty: none known.
     processor: the torch.backends.cpu capability that has the fault; empty: any.
+    is_possible: asked last, in training only; None: always possible, and used in predictions too.
     """
 
     fault: str
@@ -33,11 +34,13 @@ class Workaround:
     processor: str = ""
     seen: tuple[str, str] = ("2.14", "2.14")
     mended: str = ""
+    is_possible: Callable[[], bool] | None = None
 
-    def is_needed(self, precision: Precision) -> bool:
-        """Whether this torch has the fault, on this processor and in this precision."""
+    def is_needed(self, precision: Precision, training: bool = False) -> bool:
+        """Whether this torch has the fault, on this processor and in this precision, and whether it can be avoided."""
         is_here = precision in self.precisions and self.processor in ("", cpu.get_cpu_capability())
-        return is_here and (not self.mended or torch.__version__ < self.mended)
+        is_here = is_here and (not self.mended or torch.__version__ < self.mended)
+        return is_here and (self.is_possible is None or (training and self.is_possible()))
 
 
 WORKAROUNDS = {
@@ -87,12 +90,21 @@ WORKAROUNDS = {
         precisions=("fp32",),
         processor="AVX2",
     ),
+    "fused_norm": Workaround(
+        "Batch normalisation, the sum with a residual and the activation each read and write whole maps.",
+        "docs/upstream.md#5-slow-but-right",
+        fused_norm.fits,
+        fused_norm.FusedForward,
+        precisions=("bf16", "fp32"),
+        is_possible=fused_norm.can_compile,
+    ),
 }
+TRAINING_ONLY = tuple(name for name, each in WORKAROUNDS.items() if each.is_possible)
 
 
-def list_needed(precision: Precision) -> tuple[str, ...]:
-    """Names of the workarounds that this processor and this torch need."""
-    return tuple(name for name, workaround in WORKAROUNDS.items() if workaround.is_needed(precision))
+def list_needed(precision: Precision, training: bool = False) -> tuple[str, ...]:
+    """Names of the workarounds that this processor and this torch need. training: with those for training only."""
+    return tuple(name for name, workaround in WORKAROUNDS.items() if workaround.is_needed(precision, training))
 
 
 def apply_workarounds(network: nn.Module, names: Iterable[str]) -> None:
