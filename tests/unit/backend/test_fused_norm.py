@@ -116,7 +116,7 @@ def test_gradients_that_nobody_wants_are_not_computed() -> None:
 def test_what_is_not_finite_shows(bad: float) -> None:
     images = make_maps(2, 16, 4, 4, dtype=torch.bfloat16)
     images[0, 3, 1, 1] = bad
-    values = normalise(make_norm(16, to_train=True), images, (0, 6))
+    values = normalise(make_norm(16, training=True), images, (0, 6))
     assert values[:, 3].isnan().all()
     assert values[:, :3].isfinite().all()
 
