@@ -24,6 +24,7 @@ LAYERS = {  # one that has the fault, with the shape of its input
     "patches": (nn.Conv2d(4, 16, 4, stride=4), (2, 4, 16, 16)),
     "small_map": (nn.Conv2d(8, 8, 3, stride=2, padding=1), (2, 8, 2, 2)),
     "dense_gradient": (nn.Conv2d(3, 4, 3, padding=1), (1, 3, 64, 64)),
+    "pointwise": (nn.Conv2d(4, 8, 1, stride=2), (2, 4, 6, 6)),
     "fused_norm": (nn.BatchNorm2d(8), (2, 8, 12, 12)),
 }
 

@@ -95,13 +95,32 @@ void visit(long rows, long channels, Each each) {
     }
 }
 
+// Rows taken as one, so that most numbers of channels fill whole vectors.
+long count_joined(long rows, long channels) {
+    for (long count : {1, 2, 4, 8, 16})
+        if (channels * count % 16 == 0 && rows % count == 0) return count;
+    return 1;
+}
+
+std::vector<float> repeat(const float* values, long channels, long count) {
+    std::vector<float> result(channels * count);
+    for (long i = 0; i < channels * count; ++i) result[i] = values[i % channels];
+    return result;
+}
+
+// The sums of each channel, from those of its repetitions.
+void join(std::vector<double>& sums, long channels) {
+    for (long i = channels; i < long(sums.size()); ++i) sums[i % channels] += sums[i];
+}
+
 struct Affine {  // what normalisation does to each channel: scale · x + shift
-    std::vector<float> scale, shift;
-    Affine(const float* weight, const float* bias, const float* mean, const float* inverse, long channels)
-        : scale(channels), shift(channels) {
-        for (long c = 0; c < channels; ++c) {
-            scale[c] = weight[c] * inverse[c];
-            shift[c] = bias[c] - mean[c] * scale[c];
+    std::vector<float> mean, scale, shift;
+    Affine(const float* weight, const float* bias, const float* means, const float* inverse, long channels, long joined)
+        : mean(repeat(means, channels, joined)), scale(mean.size()), shift(mean.size()) {
+        for (size_t i = 0; i < mean.size(); ++i) {
+            const long c = i % channels;
+            scale[i] = weight[c] * inverse[c];
+            shift[i] = bias[c] - means[c] * scale[i];
         }
     }
 };
@@ -110,18 +129,22 @@ struct Affine {  // what normalisation does to each channel: scale · x + shift
 // variance that is small beside the mean.
 template <typename T>
 void find_moments(const T* __restrict x, long rows, long channels, float* mean, float* variance) {
-    std::vector<float> pivot(channels);
-    for (long c = 0; c < channels; ++c) pivot[c] = read(x[c]);
+    const long joined = count_joined(rows, channels), width = channels * joined;
+    std::vector<float> first(channels);
+    for (long c = 0; c < channels; ++c) first[c] = read(x[c]);
+    const std::vector<float> pivot = repeat(first.data(), channels, joined);
     const float* __restrict from = pivot.data();
-    std::vector<double> sum(channels), squares(channels);
+    std::vector<double> sum(width), squares(width);
     auto pair = [=](long row, long c, float& a, float& b) {
-        a = read(x[row * channels + c]) - from[c];
+        a = read(x[row * width + c]) - from[c];
         b = a * a;
     };
-    add_up(Blocks(rows), channels, pair, sum.data(), squares.data());
+    add_up(Blocks(rows / joined), width, pair, sum.data(), squares.data());
+    join(sum, channels);
+    join(squares, channels);
     for (long c = 0; c < channels; ++c) {
         const double offset = sum[c] / rows;
-        mean[c] = float(from[c] + offset);
+        mean[c] = float(first[c] + offset);
         variance[c] = float(std::max(squares[c] / rows - offset * offset, 0.0));
         if (squares[c] != squares[c]) variance[c] = float(squares[c]);
     }
@@ -148,10 +171,12 @@ void normalise(const T* __restrict x, const T* __restrict residual, T* __restric
 // activation let it pass. With a residual that is known from the output y, else from x.
 template <bool WITH_RESIDUAL, typename T>
 void differentiate(const T* __restrict dy, const T* __restrict x, const T* __restrict y, T* __restrict dx,
-                   T* __restrict dresidual, long rows, long channels, const Affine& affine, const float* __restrict mean,
-                   const float* inverse, float* dweight, float* dbias, bool training, float low, float high) {
+                   T* __restrict dresidual, long rows, long channels, const Affine& affine, const float* inverse,
+                   float* dweight, float* dbias, bool training, float low, float high) {
     const float *__restrict scale = affine.scale.data(), *__restrict shift = affine.shift.data();
-    std::vector<double> sum(channels), dot(channels);
+    const float* __restrict mean = affine.mean.data();
+    const long width = affine.mean.size(), lines = rows * channels / width;
+    std::vector<double> sum(width), dot(width);
     std::vector<float> level(channels), slope(channels);
     auto gradient = [=](long i, long c) {
         const float arriving = read(dy[i]);
@@ -160,17 +185,19 @@ void differentiate(const T* __restrict dy, const T* __restrict x, const T* __res
     };
     if (training || dweight || dbias) {
         auto pair = [=](long row, long c, float& a, float& b) {
-            const long i = row * channels + c;
+            const long i = row * width + c;
             a = gradient(i, c);
             b = a * (read(x[i]) - mean[c]);
             if (WITH_RESIDUAL) write(dresidual[i], a);
         };
-        add_up(Blocks(rows), channels, pair, sum.data(), dot.data());
+        add_up(Blocks(lines), width, pair, sum.data(), dot.data());
     } else if (WITH_RESIDUAL) {
-        visit(rows, channels, [=](long row, long c) {
-            write(dresidual[row * channels + c], gradient(row * channels + c, c));
+        visit(lines, width, [=](long row, long c) {
+            write(dresidual[row * width + c], gradient(row * width + c, c));
         });
     }
+    join(sum, channels);
+    join(dot, channels);
     for (long c = 0; c < channels; ++c) {
         if (dbias) dbias[c] = float(sum[c]);
         if (dweight) dweight[c] = float(dot[c] * inverse[c]);
@@ -180,9 +207,11 @@ void differentiate(const T* __restrict dy, const T* __restrict x, const T* __res
         }
     }
     if (!dx) return;
-    const float *__restrict away = level.data(), *__restrict along = slope.data();
-    visit(rows, channels, [=](long row, long c) {
-        const long i = row * channels + c;
+    const std::vector<float> levels = repeat(level.data(), channels, width / channels);
+    const std::vector<float> slopes = repeat(slope.data(), channels, width / channels);
+    const float *__restrict away = levels.data(), *__restrict along = slopes.data();
+    visit(lines, width, [=](long row, long c) {
+        const long i = row * width + c;
         const float passed = WITH_RESIDUAL ? read(dresidual[i]) : gradient(i, c);
         write(dx[i], scale[c] * (passed - away[c] - along[c] * (read(x[i]) - mean[c])));
     });
@@ -195,16 +224,18 @@ void forward(const T* x, const T* residual, T* y, long rows, long channels, cons
         find_moments(x, rows, channels, mean, variance);
         for (long c = 0; c < channels; ++c) inverse[c] = 1.0f / std::sqrt(variance[c] + eps);
     }
-    normalise(x, residual, y, rows, channels, Affine(weight, bias, mean, inverse, channels), low, high);
+    const long joined = count_joined(rows, channels);
+    const Affine affine(weight, bias, mean, inverse, channels, joined);
+    normalise(x, residual, y, rows / joined, channels * joined, affine, low, high);
 }
 
 template <typename T>
 void backward(const T* dy, const T* x, const T* y, T* dx, T* dresidual, long rows, long channels, const float* weight,
               const float* bias, const float* mean, const float* inverse, float* dweight, float* dbias, long training,
               float low, float high) {
-    const Affine affine(weight, bias, mean, inverse, channels);
+    const Affine affine(weight, bias, mean, inverse, channels, count_joined(rows, channels));
     const auto run = dresidual ? differentiate<true, T> : differentiate<false, T>;
-    run(dy, x, y, dx, dresidual, rows, channels, affine, mean, inverse, dweight, dbias, training, low, high);
+    run(dy, x, y, dx, dresidual, rows, channels, affine, inverse, dweight, dbias, training, low, high);
 }
 
 }  // namespace

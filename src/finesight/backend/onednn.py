@@ -53,6 +53,16 @@ def is_dense(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     return module.groups == 1 and min(module.kernel_size) > 1 and max(module.stride) == 1
 
 
+def is_pointwise(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """A dense kernel of one pixel, without padding."""
+    return (
+        type(module) is nn.Conv2d
+        and module.kernel_size == (1, 1)
+        and module.groups == 1
+        and module.padding in ((0, 0), "valid")
+    )
+
+
 class Float32Forward:
     """A convolution's forward outside autocast."""
 
@@ -127,3 +137,22 @@ class _Convolution(torch.autograd.Function):
         to_images = differentiate(operands, [True, False, False])[0] if of_images else None
         _, to_weight, to_bias = differentiate([each.contiguous() for each in operands], [False, of_weight, of_bias])
         return to_images, to_weight, to_bias, None, None
+
+
+class ProductForward:
+    """A convolution of one pixel as a product of matrices, in training: pixels × channels in, times channels × out.
+
+    A stride leaves pixels out before the product, so that its gradients have no more to do than it.
+    """
+
+    def __init__(self, module: nn.Conv2d) -> None:
+        self.module = module
+
+    def __call__(self, images: Tensor) -> Tensor:
+        module = self.module
+        is_nhwc = images.ndim == 4 and images.is_contiguous(memory_format=torch.channels_last)
+        if not is_nhwc or not torch.is_grad_enabled():
+            return nn.Conv2d.forward(module, images)
+        down, across = module.stride
+        seen = images if max(module.stride) == 1 else images[..., ::down, ::across]
+        return F.linear(seen.permute(0, 2, 3, 1), module.weight.flatten(1), module.bias).permute(0, 3, 1, 2)

@@ -23,7 +23,8 @@ class Workaround:
     link: the report, with a script that shows the fault.
     seen: oldest and newest torch with which the fault was seen. mended: first torch without it; empty: none known.
     processor: the torch.backends.cpu capability that has the fault; empty: any.
-    is_possible: asked last, in training only; None: always possible, and used in predictions too.
+    training_only: predictions keep torch's own operations.
+    is_possible: asked last.
     """
 
     fault: str
@@ -34,13 +35,14 @@ class Workaround:
     processor: str = ""
     seen: tuple[str, str] = ("2.14", "2.14")
     mended: str = ""
-    is_possible: Callable[[], bool] | None = None
+    training_only: bool = False
+    is_possible: Callable[[], bool] = lambda: True
 
     def is_needed(self, precision: Precision, training: bool = False) -> bool:
         """Whether this torch has the fault, on this processor and in this precision, and whether it can be avoided."""
         is_here = precision in self.precisions and self.processor in ("", cpu.get_cpu_capability())
         is_here = is_here and (not self.mended or torch.__version__ < self.mended)
-        return is_here and (self.is_possible is None or (training and self.is_possible()))
+        return is_here and (training or not self.training_only) and self.is_possible()
 
 
 WORKAROUNDS = {
@@ -90,16 +92,24 @@ WORKAROUNDS = {
         precisions=("fp32",),
         processor="AVX2",
     ),
+    "pointwise": Workaround(
+        "Convolutions of one pixel take longer than the same product of matrices, with a stride up to five times.",
+        "docs/upstream.md#5-slow-but-right",
+        onednn.is_pointwise,
+        onednn.ProductForward,
+        training_only=True,
+    ),
     "fused_norm": Workaround(
         "Batch normalisation, the sum with a residual and the activation each read and write whole maps.",
         "docs/upstream.md#5-slow-but-right",
         fused_norm.fits,
         fused_norm.FusedForward,
         precisions=("bf16", "fp32"),
+        training_only=True,
         is_possible=fused_norm.can_compile,
     ),
 }
-TRAINING_ONLY = tuple(name for name, each in WORKAROUNDS.items() if each.is_possible)
+TRAINING_ONLY = tuple(name for name, each in WORKAROUNDS.items() if each.training_only)
 
 
 def list_needed(precision: Precision, training: bool = False) -> tuple[str, ...]:

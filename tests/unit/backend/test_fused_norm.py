@@ -22,7 +22,7 @@ from finesight.backend.workarounds import apply_workarounds
 from finesight.config import MachineSettings
 
 compiled = pytest.mark.usefixtures("compiler")
-SHAPES = [(2, 1, 3, 3), (3, 16, 5, 7), (2, 24, 4, 6), (1, 67, 9, 1), (4, 96, 1, 1), (2, 33, 40, 33)]
+SHAPES = [(2, 1, 3, 3), (3, 16, 5, 7), (2, 24, 4, 6), (1, 67, 9, 1), (2, 33, 40, 32)]
 LIMITS: list[Limits] = [NO_LIMITS, (0, math.inf), (0, 6)]
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 1e-2}  # of the largest value
 
@@ -64,7 +64,7 @@ def is_close(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
 @pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("with_residual", [True, False])
-@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 def test_values_gradients_and_statistics_are_those_of_float64(
     shape: tuple[int, ...], limits: Limits, training: bool, with_residual: bool, dtype: torch.dtype
 ) -> None:

@@ -1,6 +1,7 @@
 """Ways around what oneDNN does slowly change nothing that is computed."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from gradients import gradients
 from torch import nn
 from torch.backends import cpu
 
+from finesight.backend import onednn
 from finesight.backend.device import Machine
 from finesight.backend.onednn import LARGE_MAP, GradientFromPlanes
 from finesight.backend.workarounds import apply_workarounds
@@ -83,3 +85,43 @@ def test_slow_depthwise_layers_of_another_kind_compute_in_float32() -> None:
     apply_workarounds(layer, ["slow_depthwise"])
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.randn(1, 8, 12, 12)).dtype == torch.float32
+
+
+POINTWISE = {
+    "plain": ((16, 24, 1), {}),
+    "bias of one channel": ((1, 8, 1), {"bias": True}),
+    "stride": ((16, 40, 1), {"stride": 2}),
+    "uneven stride": ((24, 8, 1), {"stride": (3, 1), "bias": True}),
+}
+
+
+@pytest.mark.parametrize(("sizes", "options"), POINTWISE.values(), ids=POINTWISE)
+@pytest.mark.parametrize("bf16", [True, False])
+def test_a_product_is_the_convolution(sizes: tuple[int, ...], options: dict[str, Any], bf16: bool) -> None:
+    plain = nn.Conv2d(*sizes, **{"bias": False, **options})
+    other = copy.deepcopy(plain)
+    apply_workarounds(other, ["pointwise"])
+    assert isinstance(other.forward, onednn.ProductForward)
+    images = torch.randn(3, sizes[0], 9, 7).contiguous(memory_format=torch.channels_last)
+    results = []
+    for layer in (plain, other):
+        mine = images.clone(memory_format=torch.preserve_format).requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            values = layer(mine)
+        values.float().square().sum().backward()
+        assert values.is_contiguous(memory_format=torch.channels_last)
+        gradients = [parameter.grad for parameter in layer.parameters()]
+        results.append([values.detach(), mine.grad, *gradients])
+    for expected, found in zip(*results, strict=True):
+        assert expected.dtype is found.dtype
+        assert float((expected - found).norm()) <= (2e-2 if bf16 else 1e-5) * float(expected.norm())
+
+
+def test_products_are_of_plain_convolutions_of_one_pixel() -> None:
+    assert onednn.is_pointwise(nn.Conv2d(4, 8, 1, stride=2))
+    for other in (nn.Conv2d(4, 8, 1, padding=1), nn.Conv2d(4, 8, 1, groups=2), nn.Conv2d(4, 8, (1, 3))):
+        assert not onednn.is_pointwise(other)
+    layer = nn.Conv2d(4, 8, 1)
+    apply_workarounds(layer, ["pointwise"])
+    image = torch.randn(4, 5, 5)  # without a batch
+    assert torch.equal(layer(image), nn.Conv2d.forward(layer, image))
