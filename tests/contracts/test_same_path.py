@@ -217,3 +217,27 @@ def test_labels_and_probabilities(fit: str, size: tuple[int, int], model: str, m
         scored = {key.removeprefix("val/"): (label, probability) for key, _, label, probability in kept}
         assert scored == {key: (label, probability) for key, label, probability in rows(out)}
         shutil.rmtree(tmp_path / ".predictions.csv.rows", ignore_errors=True)
+
+
+def test_labels_of_large_jpegs(tmp_path: Path) -> None:
+    """Which are decoded in part; the run says so, and one from before that reads all of them."""
+    for part in ("train", "val"):
+        for path in write_images(tmp_path / part, per_class=3, size=160).iterdir():
+            folder = tmp_path / "data" / part / path.name.partition("_")[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.open(path).save(folder / f"{path.stem}.jpg", quality=60)
+    run, out = tmp_path / "run", tmp_path / "predictions.csv"
+    train(data=tmp_path / "data", out=run, settings=SMALL | {"loss.name": "cross_entropy", "image.size": [32, 32]})
+    card = json.loads((run / "model.json").read_text())
+    assert card["preprocessing"]["stored"] == [37, 37]
+    assert card["preprocessing"].pop("least_px") == 74
+    found = []
+    for text in ((run / "model.json").read_text(), json.dumps(card)):
+        (run / "model.json").write_text(text)
+        evaluate(run)
+        predict(run, tmp_path / "data/val", out=out, ids=True)
+        shutil.rmtree(tmp_path / ".predictions.csv.rows", ignore_errors=True)
+        kept = {key: probability for key, _, _, probability in rows(run / "evaluation" / "val" / "predictions.csv")}
+        assert kept == {f"val/{key}": probability for key, _, probability in rows(out)}
+        found.append(kept)
+    assert found[0] != found[1]

@@ -42,7 +42,7 @@ def open_split(
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,
-            Images(stored, preprocessing.fit, preprocessing.interpolation, preprocessing.scale),
+            Images(stored, preprocessing.fit, preprocessing.interpolation, preprocessing.scale, preprocessing.least_px),
             limit_gb=data.image_cache_gb,
             mode=data.image_cache,
             on_bad=data.on_bad_image,

@@ -51,7 +51,8 @@ def explain(
     with progress_bar("Explaining", len(items), "images") as bar:
         for item in items:
             try:
-                image = read_image(item.path, item.key, scale=model.preprocessing.scale)
+                seen = model.preprocessing
+                image = read_image(item.path, item.key, seen.least_px, seen.scale)
             except UnreadableImage as error:
                 unreadable.append((item.key, error.reason))
                 continue
@@ -146,7 +147,7 @@ def explain_errors(run: RunFolder, split: str, originals: Originals) -> dict[str
     overlays = {}
     for key, path in track(paths.items(), "Saliency maps", len(paths), "images"):
         try:
-            image = read_image(path, key, scale=model.preprocessing.scale)
+            image = read_image(path, key, model.preprocessing.least_px, model.preprocessing.scale)
             (result,) = explain_image(predictor, image, [false_classes[key]], task)
         except UnreadableImage:
             continue

@@ -21,6 +21,8 @@ from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.task import Task
 
+REDUCED = 2  # times the stored size to which a JPEG may be reduced in decoding: of 12 megapixels six times as quick
+
 
 def start_model(settings: Settings, task: Task, listing: Listing, run: RunFolder, pretrained: bool) -> Model:
     """With the weights and the preprocessing of the settings. pretrained=False: those of the run that is resumed."""
@@ -71,7 +73,10 @@ def choose_preprocessing(
     if fit == "native":  # a crop is no larger than its image
         size = min(size[0], stored[0]), min(size[1], stored[1])
     interpolation = image.interpolation or preprocessing.interpolation
-    return dataclasses.replace(preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored)
+    least = 0 if "native" in task.fits else REDUCED * max(stored)  # masks are predicted at the image's own size
+    return dataclasses.replace(
+        preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored, least_px=least
+    )
 
 
 def find_scale(items: Sequence[Item]) -> PixelScale:

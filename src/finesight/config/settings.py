@@ -268,6 +268,8 @@ class Preprocessing:
     stored: (height, width) of the cached uint8 image from which `size` is interpolated; None: equal to size.
     fit: with `native` nothing is interpolated: training uses crops of `size`, all else the whole image.
     scale: of the training images' types beside uint8; {}: none; None: a run older than this field.
+    least_px: a JPEG is decoded at a half, quarter or eighth of its size as long as no side gets shorter than this; 0:
+    all of it, as in a run older than this field.
     """
 
     __pydantic_config__ = STRICT
@@ -278,3 +280,4 @@ class Preprocessing:
     fit: Fit = "crop"
     stored: Size | None = None
     scale: PixelScale | None = None
+    least_px: int = 0

@@ -1,5 +1,6 @@
 """Files of the decoded-image cache: found by what they hold, built, locked while in use, and removed to make room."""
 
+import io
 import json
 import math
 import os
@@ -87,10 +88,11 @@ def open_stored(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
         raise OSError(f"{need / 1e9:.1f} GB are over the limit of {limit / 1e9:.1f} GB (data.image_cache_gb)")
     folder = cache_folder() / "pixels"
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob("*.building"):  # of builders that died; a living one holds its lock
-        _remove_unused(leftover)
     settings = [FORMAT, PIL.__version__, len(items), *decoder.settings]
     path = folder / f"{_digest(items, decoder, settings)}.npy"
+    for leftover in folder.glob("*.building"):  # of builders that died; a living one holds its lock
+        if leftover.stem != path.stem or path.exists():
+            _remove_unused(leftover)
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
         pixels = StoredPixels(path)
         bad = [items[index] for index, _ in pixels.bad]
@@ -122,7 +124,8 @@ def _build(
 ) -> None:
     """Writes the file under another name, then renames it: no process ever sees half of it.
 
-    Written in order and not through a memory map, where a full disk would kill the process.
+    Written in order and not through a memory map, where a full disk would kill the process. What an interrupted build
+    has written is kept, but for black rows: their images may be unreadable, or the machine went down before them.
     """
 
     def decode(item: Item) -> np.ndarray | str:
@@ -132,32 +135,74 @@ def _build(
             return error.reason
 
     bad: list[tuple[int, str]] = []
-    alike = len(set(shapes)) <= 1
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".building", delete=False) as file:
+    head, starts = _lay_out(shapes)
+    with _open_unfinished(path) as file:
         try:
-            with suppress(OSError):
-                _lock(file, exclusive=True)
-            whole = (len(items), *shapes[0]) if alike else (sum(map(math.prod, shapes)),)
-            header = {"descr": "|u1", "fortran_order": False, "shape": whole}
-            np.lib.format.write_array_header_1_0(file, header)
-            for index, image in enumerate(map_in_threads(decode, items)):
+            rows = _list_missing(file, head, starts)
+            if progress:
+                progress(len(items) - len(rows))
+            for index, image in zip(rows, map_in_threads(decode, (items[index] for index in rows)), strict=True):
                 if not isinstance(image, str) and image.shape != shapes[index]:
                     image = f"is not of the size that its header says, {shapes[index][0]}×{shapes[index][1]} pixels"
                 if isinstance(image, str):
                     bad.append((index, image))
                     image = np.zeros(shapes[index], np.uint8)
+                file.seek(starts[index])
                 file.write(np.ascontiguousarray(image).data)
                 if progress:
                     progress(1)
-            file.write(json.dumps({"bad": bad, "shapes": [] if alike else shapes}).encode())
+            file.seek(starts[-1])
+            file.write(json.dumps({"bad": bad, "shapes": [] if len(set(shapes)) <= 1 else shapes}).encode())
             file.flush()
             os.fsync(file.fileno())
             if sys.platform == "win32":
                 file.close()  # an open file cannot be renamed there
             Path(file.name).replace(path)
-        except BaseException:
+        except OSError:  # the disk is full
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _lay_out(shapes: Sequence[tuple[int, ...]]) -> tuple[bytes, list[int]]:
+    """(the head of a `.npy` file; where each row begins, and where the last one ends)."""
+    whole = (len(shapes), *shapes[0]) if len(set(shapes)) <= 1 else (sum(map(math.prod, shapes)),)
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": whole})
+    return head.getvalue(), (head.tell() + np.cumsum([0, *map(math.prod, shapes)])).tolist()
+
+
+def _open_unfinished(path: Path) -> IO[bytes]:
+    """The locked file of a build of `path`, with what an interrupted one wrote; of a second builder its own file."""
+    if sys.platform != "win32":  # there is no lock that would tell
+        unfinished = path.with_suffix(".building")
+        unfinished.touch(0o600)
+        file = unfinished.open("r+b")
+        try:
+            _lock(file, exclusive=True)
+            if os.path.samestat(os.fstat(file.fileno()), unfinished.stat()):  # not finished or removed meanwhile
+                return file
+        except OSError:
+            pass
+        file.close()
+    own = tempfile.NamedTemporaryFile(dir=path.parent, suffix=".building", delete=False)  # noqa: SIM115
+    with suppress(OSError):
+        _lock(own, exclusive=True)
+    return own
+
+
+def _list_missing(file: IO[bytes], head: bytes, starts: Sequence[int]) -> list[int]:
+    """Indices of the rows to write. The file is left with the head and the rows that are whole."""
+    file.seek(0)
+    if file.read(len(head)) != head:
+        file.seek(0)
+        file.truncate()
+        file.write(head)
+        return list(range(len(starts) - 1))
+    done = int(np.searchsorted(starts, file.seek(0, os.SEEK_END), side="right")) - 1
+    file.truncate(starts[done])
+    file.seek(starts[0])
+    black = [index for index in range(done) if not any(file.read(starts[index + 1] - starts[index]))]
+    return [*black, *range(done, len(starts) - 1)]
 
 
 def _make_room(folder: Path, need: int, limit: int) -> None:

@@ -35,16 +35,18 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Images:
-    """RGB images (h, w, 3) fitted to `stored`; None: each in its own size. scale: as in Preprocessing."""
+    """RGB images (h, w, 3) fitted to `stored`; None: each in its own size. scale, least_px: as in Preprocessing."""
 
     stored: Size | None
     fit: Fit
     interpolation: Interpolation
     scale: PixelScale | None
+    least_px: int = 0
 
     @property
     def settings(self) -> list[object]:
-        return [*(self.stored or ("own",)), self.fit, self.interpolation, self.scale]
+        reduced = [self.least_px] if self.least_px else []
+        return [*(self.stored or ("own",)), self.fit, self.interpolation, self.scale, *reduced]
 
     def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
         return [(*size, 3) for size in row_sizes(self.stored, items)]
@@ -53,7 +55,7 @@ class Images:
         return item.path
 
     def decode(self, item: Item) -> np.ndarray:
-        image = read_image(item.path, item.key, scale=self.scale)
+        image = read_image(item.path, item.key, self.least_px, self.scale)
         return fit_image(image, self.stored, self.fit, self.interpolation) if self.stored else image
 
 

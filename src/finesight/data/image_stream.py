@@ -31,7 +31,7 @@ def stream_images(
 
     def decode(item: Item) -> np.ndarray | str:
         try:
-            image = read_image(item.path, item.key, scale=preprocessing.scale)
+            image = read_image(item.path, item.key, preprocessing.least_px, preprocessing.scale)
             return fit_image(image, size, preprocessing.fit, preprocessing.interpolation)
         except UnreadableImage as error:
             return error.reason

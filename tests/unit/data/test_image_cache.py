@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from finesight.config import Preprocessing
 from finesight.data import cache_files, decoders
 from finesight.data.cache_files import StoredPixels
 from finesight.data.decoders import Images, stored_size
 from finesight.data.image_cache import DecodedPixels, Pixels, open_pixels
+from finesight.data.image_stream import stream_images
 from finesight.data.images.image import BadImage, UnreadableImage, fit_image, read_image
 from finesight.data.sample import Item
 from finesight.errors import DataError
@@ -98,7 +101,7 @@ def test_bad_images_stop_or_are_skipped(items: list[Item], mode: str) -> None:
 
 
 def test_a_image_that_was_bad_for_a_moment_is_tried_again(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, key: str, scale: object) -> np.ndarray:
+    def fail(path: Path, key: str, least: int, scale: object) -> np.ndarray:
         raise UnreadableImage(key, "is damaged (too many open files)")
 
     with monkeypatch.context() as patch:
@@ -290,3 +293,56 @@ def test_none_of_many_sizes_can_be_read(items: list[Item], mode: str) -> None:
         item.path.write_bytes(b"?")
     with pytest.raises(DataError, match=r"(?s)40 of 40 .*and 20 more$"):
         open_pixels(items, Images(None, "native", "bilinear", {}), on_bad="skip", mode=mode)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sizes", ["one size", "own sizes"])
+def test_an_interrupted_build_goes_on(
+    items: list[Item], folder: Path, monkeypatch: pytest.MonkeyPatch, sizes: str
+) -> None:
+    """A bad and a black image among those that were done are found once more."""
+    Image.fromarray(np.zeros((10, 12, 3), np.uint8)).save(items[3].path)
+    items[5].path.write_bytes(items[5].path.read_bytes()[:-30])
+    decoder = Images(SIZE if sizes == "one size" else None, "crop", "bilinear", {})
+    whole, _, _ = open_pixels(items, decoder, on_bad="skip")
+    (path,) = folder.iterdir()
+    expected = path.read_bytes()
+    path.unlink()
+    decode, decoded, interrupts = Images.decode, [], [KeyboardInterrupt]
+
+    def interrupted(self: Images, item: Item) -> np.ndarray:
+        decoded.append(item.key)
+        if item.key == "30.png" and interrupts:
+            raise interrupts.pop()
+        return decode(self, item)
+
+    monkeypatch.setattr(Images, "decode", interrupted)
+    monkeypatch.setattr(cache_files, "map_in_threads", lambda function, values: map(function, values))
+    with pytest.raises(KeyboardInterrupt):
+        open_pixels(items, decoder, on_bad="skip")
+    (unfinished,) = folder.iterdir()
+    assert unfinished.suffix == ".building"
+    decoded.clear()
+    told: list[int] = []
+    open_pixels(items, decoder, on_bad="skip", progress=told.append)
+    built = decoded[: decoded.index("39.png") + 1]
+    assert built == ["3.png", "5.png", *(f"{number}.png" for number in range(30, 40))]
+    assert sum(told) == len(items)
+    assert [file.read_bytes() for file in folder.iterdir()] == [expected]
+    assert len(whole) == 39
+
+
+def test_large_jpegs_are_decoded_in_part_and_the_same_way_everywhere(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    small = Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    small.resize((400, 300), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=95)
+    item, preprocessing = Item("a.jpg", tmp_path / "a.jpg"), Preprocessing((32, 32), stored=(36, 36), least_px=72)
+    seen = preprocessing.stored, preprocessing.fit, preprocessing.interpolation, preprocessing.scale
+    reduced, full = Images(*seen, preprocessing.least_px).decode(item), Images(*seen).decode(item)  # type: ignore[arg-type]
+    assert read_image(item.path, least=72).shape == (75, 100, 3)
+    assert 0 < np.abs(reduced.astype(int) - full).mean() < 3
+    (batch,) = stream_images([item], preprocessing, 1)
+    np.testing.assert_array_equal(batch.pixels[0], reduced)
+    for mode in ("on", "off"):
+        pixels, _, _ = open_pixels([item], Images(*seen, preprocessing.least_px), mode=mode)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(pixels.read([0])[0], reduced)
+    assert Images(*seen).settings != Images(*seen, 72).settings  # type: ignore[arg-type]

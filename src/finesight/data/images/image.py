@@ -74,7 +74,7 @@ def read_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | No
 
     Transparent pixels lie over white. scale: what becomes 0 and 255 of each type beside uint8, one for a data set and
     its run (Preprocessing.scale); an image of a type that it does not name is refused.
-    least: for a thumbnail, of a JPEG only a half, quarter or eighth is decoded as long as no side gets shorter than
+    least: of a JPEG only a half, quarter or eighth is decoded as long as no side gets shorter than
     that, which is several times quicker; 0: always all of it.
     Raises UnreadableImage, which calls the image `key`, or by its path.
     """
