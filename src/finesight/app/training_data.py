@@ -6,7 +6,7 @@ from pathlib import Path
 from finesight.app.run_splits import restore_splits
 from finesight.config import DataSettings, Settings
 from finesight.data.class_files import load_classes
-from finesight.data.formats import FORMATS, read_splits
+from finesight.data.formats import FORMATS, read_splits, without_collector
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.leftovers import Note
 from finesight.data.listing import Listing
@@ -21,10 +21,10 @@ from finesight.tasks import TASKS
 
 def list_data(settings: Settings, run: RunFolder) -> Listing:
     """The data to train on, described to the user; of a run that is there already with its splits."""
-    listing = read_listing(settings.data, settings.seed, settings.task)
-    if run.is_run():
-        listing = restore_splits(listing, run)
-    elif settings.data.limit:
+    with without_collector():
+        listing = read_listing(settings.data, settings.seed, settings.task)
+        listing = restore_splits(listing, run) if run.is_run() else listing
+    if not run.is_run() and settings.data.limit:
         listing = limit_splits(listing, settings.data.limit)
     counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
     say(f"Data: {listing.format}, {len(listing.classes)} classes, {counts}.")

@@ -37,7 +37,7 @@ MAX_PAIRS = 100_000  # after which the search for near pairs ends: nobody reads 
 Near = tuple[np.ndarray, np.ndarray, np.ndarray]  # indices of one and other, one < other, and their similarity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """digest: of all pixels. thumbnail: uint8 RGB (SIDE, SIDE, 3)."""
 
@@ -106,8 +106,7 @@ def match_fingerprints(prints: dict[str, Fingerprint]) -> list[Duplicates]:
 def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
     """(one, other, similarity) of all pairs that are near. What has too little contrast is shorter than NEAR, and so
     is its product with any vector: it is like nothing."""
-    packed = np.stack(thumbnails) if thumbnails else np.empty((0, SIDE, SIDE, 3), np.uint8)
-    blocks = (packed[start : start + BLOCK] for start in range(0, len(packed), BLOCK))
+    blocks = (np.stack(thumbnails[start : start + BLOCK]) for start in range(0, len(thumbnails), BLOCK))
     long = [np.linalg.norm(_normalise(block), axis=1) >= NEAR for block in blocks]
     rows = np.flatnonzero(np.concatenate(long)) if long else np.empty(0, np.int64)
     if len(rows) < 2:
@@ -116,7 +115,7 @@ def _find_near(thumbnails: Sequence[np.ndarray]) -> list[tuple[int, int, float]]
     if len(rows) > EXACT_UP_TO:
         say(f"Note: near copies among {len(rows):,} images are searched by sketches, which may miss a few.")
     pairs: dict[tuple[int, int], float] = {}
-    for one, other, similarity in search(packed[rows] if len(rows) < len(packed) else packed):
+    for one, other, similarity in search(np.stack([thumbnails[row] for row in rows.tolist()])):
         kept = zip(rows[one].tolist(), rows[other].tolist(), strict=True)
         pairs.update(zip(kept, similarity.tolist(), strict=True))
         if len(pairs) >= MAX_PAIRS:

@@ -22,7 +22,7 @@ NUM_COLOURS = 6  # of a mask that are located, the most frequent ones
 NUM_POSITIONS = 5  # of each of them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaskStatistics:
     """fault: why it cannot be read, or "". digest: of all codes."""
 
@@ -32,7 +32,7 @@ class MaskStatistics:
     digest: bytes = b""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileStatistics:
     """fault: why the image cannot be read, or "". size: (height, width), upright. mode: Pillow's, or the type of its
     values where that is not uint8. outside, remarks: as in data.images.Decoded.

@@ -26,7 +26,7 @@ from finesight.data.targets import Splits
 from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 
-__all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_other", "read_splits"]
+__all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_other", "read_splits", "without_collector"]
 
 ORDER = ("train", "val", "test")
 
@@ -44,7 +44,7 @@ def read_splits(
     faults: takes what is wrong with single rows of a manifest, and that images have no label; else both are raised.
     notes: takes what was passed over or guessed. masks: of which images, masks and unmasked are heeded.
     """
-    with _without_collector():
+    with without_collector():
         found: list[Note] = []
         name, folder, splits = _read_root(root, format, masks, faults, found)
         base = _find_base(folder, splits)
@@ -62,7 +62,7 @@ def read_splits(
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Items are in no cycles; of a million of them the search for cycles takes 40 % of the time."""
     is_on = gc.isenabled()
     gc.disable()
