@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -19,24 +18,30 @@ LONGEST_S = 300
 
 
 @cache
-def load_library(source: Path) -> tuple[ctypes.CDLL | None, str]:
-    """(the functions of a source, why there are none): one of the two is empty. Compiles once for each processor."""
-    if sys.platform != "linux":
-        return None, "not on Linux"
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
-    flags = (*FLAGS, WIDE) if "avx512bw" in _describe_processor() else FLAGS
-    key = "\n".join([source.read_text(encoding="utf-8"), *flags, _describe_processor()])
-    library = cache_folder() / "compiled" / f"{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+def load_library(source: Path) -> ctypes.CDLL | None:
+    """The functions of a source, compiled once for each processor. None where they cannot be, which it says."""
     try:
-        if not library.exists():
-            if not compiler:
-                return None, "no C++ compiler"
-            _compile(source, library, compiler, flags)
-        return ctypes.CDLL(str(library)), ""
+        return ctypes.CDLL(str(_find_library(source)))
     except subprocess.CalledProcessError as error:
-        return None, f"{compiler} failed: {(error.stderr or str(error)).strip().splitlines()[0]}"
+        reason = (error.stderr or str(error)).strip()
     except (OSError, subprocess.TimeoutExpired) as error:
-        return None, str(error).splitlines()[0]
+        reason = str(error)
+    say(f"Note: {source.name} cannot be compiled here, so training takes longer: {reason.splitlines()[0]}")
+    return None
+
+
+def _find_library(source: Path) -> Path:
+    """In the cache folder, compiled now if it is not there. Raises OSError and subprocess.SubprocessError."""
+    processor = _describe_processor()
+    flags = (*FLAGS, WIDE) if "avx512bw" in processor else FLAGS
+    key = "\n".join([source.read_text(encoding="utf-8"), *flags, processor])
+    library = cache_folder() / "compiled" / f"{source.stem}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.so"
+    if not library.exists():
+        compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
+        if not compiler:
+            raise OSError("no C++ compiler. Install g++, or name another in CXX.")
+        _compile(source, library, compiler, flags)
+    return library
 
 
 def _compile(source: Path, library: Path, compiler: str, flags: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ torch writes and reads the maps between them, which takes longer than the arithm
 
 import ctypes
 import math
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ NO_LIMITS = (-math.inf, math.inf)
 
 
 def can_compile() -> bool:
-    return load_library(SOURCE)[0] is not None
+    return sys.platform == "linux" and load_library(SOURCE) is not None
 
 
 def fits(module: nn.Module) -> bool:
@@ -190,7 +191,6 @@ def _shape(images: Tensor) -> tuple[int, int]:
 
 def _call(name: str, dtype: torch.dtype, *values: Tensor | float | None) -> None:
     """A function of the source: tensors by their address, whose layout it trusts."""
-    library, _ = load_library(SOURCE)
-    function = getattr(library, f"{name}_{NAMES[dtype]}")
+    function = getattr(load_library(SOURCE), f"{name}_{NAMES[dtype]}")
     function.argtypes = ARGUMENTS[name]
     function(*(each.data_ptr() if isinstance(each, Tensor) else each for each in values))

@@ -206,17 +206,21 @@ def test_what_a_block_does_besides_is_left_to_it() -> None:
     assert not fits(nn.SyncBatchNorm(8))
 
 
-def test_without_a_compiler_it_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_it_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path))
     monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
     monkeypatch.delenv("CXX", raising=False)
     compilation.load_library.cache_clear()
     try:
-        assert compilation.load_library(fused_norm.SOURCE) == (None, "no C++ compiler")
         assert "fused_norm" not in Machine.resolve(MachineSettings(device="cpu"), to_train=True).workarounds
-        monkeypatch.setenv("CXX", "/bin/false")
+        assert not fused_norm.can_compile()
+        assert capsys.readouterr().err.count("no C++ compiler. Install g++") == 1
+        monkeypatch.setenv("CXX", "false")
         compilation.load_library.cache_clear()
-        assert "/bin/false failed" in compilation.load_library(fused_norm.SOURCE)[1]
+        assert not fused_norm.can_compile()
+        assert "cannot be compiled here" in capsys.readouterr().err
         assert list(tmp_path.rglob("*.so")) == []
     finally:
         compilation.load_library.cache_clear()
