@@ -111,15 +111,19 @@ def fit_thresholds(logits: Tensor, targets: Tensor) -> Tensor:
     for c in range(logits.shape[1]):
         if not targets[:, c].any():
             continue
-        values = torch.unique(probabilities[:, c])  # rising
+        given, own = probabilities[:, c], probabilities[targets[:, c], c]  # of all images, of those of the class
+        values = torch.unique(given)  # rising
         candidates = torch.cat([values[:1] / 2, (values[1:] + values[:-1]) / 2])
-        predicted = probabilities[:, c, None] >= candidates
-        truth = targets[:, c, None]
-        hits = (predicted & truth).sum(0).double()
-        scores = 2 * hits / (predicted.sum(0) + truth.sum())
+        predicted, hits = (_count_reaching(each, candidates) for each in (given, own))
+        scores = 2 * hits.double() / (predicted + len(own))
         best = candidates[scores >= scores.max() - 1e-12]
         chosen[c] = best[(best - THRESHOLD).abs().argmin()]
     return chosen
+
+
+def _count_reaching(values: Tensor, candidates: Tensor) -> Tensor:
+    """How many values are at least each candidate, int64."""
+    return len(values) - torch.searchsorted(values.sort().values, candidates)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
