@@ -52,6 +52,8 @@ class Peer:
 PEERS = {
     "pytorch": Peer(tuple(WORKS), own=("torch",)),
     "timm": Peer(("resnet50-224", "lite0-128"), own=("timm",)),
+    "openvino": Peer(("labels-128", "masks-256"), ("openvino",)),
+    "onnxruntime": Peer(("labels-128", "masks-256"), ("onnxruntime", "onnx", "onnxscript")),
     "huggingface": Peer(("resnet50-224", "lite0-128", "fcn8s-512", "labels-128"), ("transformers", "accelerate")),
     "smp": Peer(("light-256", "masks-256"), ("segmentation-models-pytorch",)),
     "torchvision": Peer(("resnet50-224",), own=("torchvision",), long=True),  # it has no EfficientNet-Lite0

@@ -1,6 +1,6 @@
 """What every peer is given alike: the work, the images, and the clock that ends its process when it has seen enough.
 
-No peer imports another's code; this file needs torch, numpy and Pillow only.
+No peer imports another's code. This file needs numpy and Pillow; torch only where a network or a loader is asked for.
 """
 
 import argparse
@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import nn
-from torch.utils.data import Dataset, default_collate
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
-CLASS_OF_CODE = torch.tensor([6, 4, 3, 0, 6, 2, 1, 5])  # of the bits red, green, blue; DeepGlobe's classes
+CLASS_OF_CODE = (6, 4, 3, 0, 6, 2, 1, 5)  # of the bits red, green, blue; DeepGlobe's classes
 EPOCH_REPEATS = 8  # times a peer's epoch holds the images, so that no timed step is its first
 
 
@@ -121,8 +123,10 @@ class Clock:
         os._exit(0)
 
 
-def named_batch(image: str, target: str) -> Callable[[list[tuple[torch.Tensor, object]]], dict[str, torch.Tensor]]:
+def named_batch(image: str, target: str) -> "Callable[[list[tuple[torch.Tensor, object]]], dict[str, torch.Tensor]]":
     """A collate function for libraries that want a batch's parts by name."""
+    from torch.utils.data import default_collate
+
     return lambda samples: dict(zip((image, target), default_collate(samples), strict=True))
 
 
@@ -130,7 +134,7 @@ def class_of(path: Path) -> str:
     return path.name.rpartition("_")[0]
 
 
-def build_network(asked: Asked) -> nn.Module:
+def build_network(asked: Asked) -> "nn.Module":
     """The same network for all, with random weights: torchvision's, timm's, and for masks finesight's, plain."""
     if asked.work.masks:
         from finesight.models import build_model
@@ -145,7 +149,7 @@ def build_network(asked: Asked) -> nn.Module:
     return timm.create_model("tf_efficientnet_lite0", num_classes=asked.num_classes)
 
 
-class Images(Dataset):
+class Images:
     """(change(image), class id) of a folder of CLASS_NUMBER.jpg."""
 
     def __init__(self, folder: Path, change: Callable[[Image.Image], object] | None = None, repeats: int = 1) -> None:
@@ -162,7 +166,7 @@ class Images(Dataset):
         return self.transform(image) if self.transform else image, self.ids[class_of(self.paths[index])]
 
 
-class Pairs(Dataset):
+class Pairs:
     """(normalised image, class ids) of a folder of NAME_sat.jpg and NAME_mask.png; -1s where there is no mask."""
 
     def __init__(self, folder: Path, size: int, repeats: int = 1) -> None:
@@ -172,7 +176,8 @@ class Pairs(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> "tuple[torch.Tensor, torch.Tensor]":
+        import torch
         from torchvision.transforms.v2 import functional as change
 
         path = self.paths[index]
@@ -183,7 +188,7 @@ class Pairs(Dataset):
             return image, torch.full((self.size, self.size), -1)
         mask = Image.open(mask_path).convert("RGB").resize((self.size, self.size), Image.Resampling.NEAREST)
         red, green, blue = (change.pil_to_tensor(mask) >= 128).long()
-        return image, CLASS_OF_CODE[4 * red + 2 * green + blue]
+        return image, torch.tensor(CLASS_OF_CODE)[4 * red + 2 * green + blue]
 
 
 def write_labels(out: Path, paths: Iterable[Path], labels: Iterable[int]) -> None:
