@@ -17,6 +17,7 @@ def main() -> None:
     clock = Clock(asked.work)
     os.environ["FINESIGHT_CACHE"] = str(asked.out / "cache")  # nothing is there from an earlier turn
     if asked.work.predicts:
+        os.environ["FINESIGHT_CACHE"] = f"{asked.run}-cache"
         out = asked.out / ("masks" if asked.work.masks else "predictions.csv")
         sys.argv = ["finesight", "predict", asked.run, str(asked.images), "--out", str(out)]
         try:
