@@ -49,5 +49,6 @@ def record_engine(run: RunFolder, split: str, predictor: Predictor) -> None:
         "version": version(ENGINES[machine.engine].package),
         "device": str(machine.device),
         "precision": machine.precision,
+        **predictor.engine.describe(),
     }
     run.write_json(f"{schema.evaluation(split)}/{schema.COMPUTED_BY}", found)

@@ -132,7 +132,7 @@ FILES = {
     f"{checkpoint('NAME')}/{WEIGHTS}": "of checkpoint `last` or `best`; both may be one file with two names",
     f"{checkpoint('last')}/{TRAINING}": "optimiser; where the weights are averages (EMA), the network's own",
     f"{IN_EVALUATION}/{METRICS}": "`num_samples`, `metrics` (path → number), `definitions`; `SPLIT_tta` is of TTA",
-    f"{IN_EVALUATION}/{COMPUTED_BY}": "engine, its version, device and precision that predicted the split",
+    f"{IN_EVALUATION}/{COMPUTED_BY}": "what predicted the split: engine, version, device, precision, folded layers",
     f"{IN_EVALUATION}/{CONFUSION}": "header row and first column are class names; rows are truth, columns prediction",
     f"{IN_EVALUATION}/{PREDICTIONS}": "images of one class: `key,target,prediction,confidence`, as class ids",
     f"{IN_EVALUATION}/{LOGITS}": "images of one class: `logits` float32 n×C in the order of predictions.csv",

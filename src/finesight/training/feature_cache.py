@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from finesight import distributed
+from finesight.backend.engines.torch_engine import TorchEngine
 from finesight.backend.interrupt import StopRequest
 from finesight.config import AugmentSettings, Settings
 from finesight.data.loader import Batch, ImageDataset
@@ -47,7 +48,12 @@ class FeatureCache:
     def __init__(self, job: Job) -> None:
         whole, head = job.model, job.model.network.get_submodule(job.model.head)
         self.job = job
-        self._predictor = _predictor(job)
+        self._of_training, self._of_validation = (
+            _predictor_as_trained(job),
+            Predictor(job.model, job.machine, job.settings),
+        )
+        if job.machine.engine != "torch":
+            self._of_training = self._of_validation
         self.model = Model(
             head,
             name=whole.name,
@@ -77,7 +83,7 @@ class FeatureCache:
 
     @torch.inference_mode()
     def _compute(self, dataset: ImageDataset, variant: int, stop: StopRequest) -> Tensor | None:
-        predictor = self._predictor
+        predictor = self._of_training if variant else self._of_validation
 
         def see(batch: Batch) -> Tensor:
             return predictor.features(augment_batch(self.job, batch, variant)[0] if variant else batch.images)[1]
@@ -139,7 +145,9 @@ def trains_head_only(model: Model, plan: FreezePlan) -> bool:
 def _try_row(job: Job) -> Tensor | None:
     """What the head sees of an image; None where that is not a plain row, or something comes after the head."""
     job.model.eval()
-    logits, seen = _predictor(job).features(_first_images(job, 1))  # one, as parts of a batch round otherwise
+    logits, seen = Predictor(job.model, job.machine, job.settings).features(
+        _first_images(job, 1)
+    )  # one, as parts of a batch round otherwise
     head = job.model.network.get_submodule(job.model.head)
     with torch.inference_mode(), job.machine.autocast():
         is_plain = seen.ndim == 2 and torch.equal(head(seen), logits)
@@ -148,14 +156,17 @@ def _try_row(job: Job) -> Tensor | None:
 
 def _drops_out(job: Job, plan: FreezePlan) -> bool:
     """Whether in training the same images have other features each time, as after dropout."""
-    predictor, images = _predictor(job), _first_images(job, NUM_TRIED)
+    predictor, images = _predictor_as_trained(job), _first_images(job, NUM_TRIED)
     plan.apply(job.model, 1)
     with torch.random.fork_rng():
         return not torch.equal(predictor.features(images)[1], predictor.features(images)[1])
 
 
-def _predictor(job: Job) -> Predictor:
-    return Predictor(job.model, job.machine, job.settings)
+def _predictor_as_trained(job: Job) -> Predictor:
+    """Computes, to the bit, what the head sees in a training step."""
+    predictor = Predictor(job.model, job.machine, job.settings)
+    predictor.engine = TorchEngine(job.model, job.machine, as_trained=True)
+    return predictor
 
 
 def _first_images(job: Job, count: int) -> Tensor:

@@ -23,10 +23,10 @@ def journal_of(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def count_images(trainer: Trainer) -> list[int]:
-    """Takes the number of images of each batch that the whole network sees from now on."""
+    """Takes the number of images of each batch that the whole network sees from now on; one is an engine's example."""
     seen: list[int] = []
     first: nn.Module = trainer.network.get_submodule("0")
-    first.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])) if len(inputs[0]) > 1 else None)
     return seen
 
 

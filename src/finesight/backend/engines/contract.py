@@ -13,3 +13,6 @@ class Engine(Protocol):
 
     def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(logits, what the head sees, n×d or n×d×h×w)"""
+
+    def describe(self) -> dict[str, object]:
+        """For computed_by.json: what rounding depends on beside engine and precision."""

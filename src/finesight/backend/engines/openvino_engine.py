@@ -53,6 +53,9 @@ class OpenVinoEngine:
             self._requests[size] = self._choose_request(images)
         return self._compute(self._requests[size], images)
 
+    def describe(self) -> dict[str, object]:
+        return {}
+
     def _compute(self, request: Any, images: Tensor) -> tuple[Tensor, Tensor]:
         found = request.infer([images.contiguous().numpy()], share_inputs=True)
         *logits, features = (torch.from_numpy(found[index].copy()) for index in range(len(found)))
