@@ -82,9 +82,10 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="tiny networks and data, to see that all of it runs")
     parser.add_argument("--pack", type=Path, metavar="PAIRS", help="write these pairs and weights to OUT, and end")
     parser.add_argument("--megabytes", type=float, default=55, help="that --pack may write")
+    parser.add_argument("--most", type=int, default=1000, help="pairs that --pack may take: more look worse")
     chosen = parser.parse_args()
     if chosen.pack:
-        return recipes.pack(chosen.pack, chosen.out, chosen.megabytes)
+        return recipes.pack(chosen.pack, chosen.out, chosen.megabytes, chosen.most)
     ends = time.monotonic() + 60 * chosen.minutes
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before its first use, for the deterministic sections
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -63,16 +63,18 @@ def stop_training(after_s: float, done: threading.Event) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def pack(source: Path, out: Path, megabytes: float) -> None:
+def pack(source: Path, out: Path, megabytes: float, most: int) -> None:
     """What the recipes need where there is no network, in at most so many megabytes: `pairs` and WEIGHTS in `out`.
 
-    The weights are the package index's VGG16 convolutions in bf16. Masks stay as they are; images become WebP of the
-    highest quality with which a sample of every 20th fits in proportion.
+    The weights are the package index's VGG16 convolutions in bf16. Of the pairs, every second or third if there are
+    more than `most`: masks as they are, images as WebP of the highest quality with which a sample of every 20th fits.
     """
     (out / "pairs").mkdir(parents=True)
     weights = build_model("vgg16_fcn32s", 7, "pypi").network.state_dict()
     save_file({name: each.bfloat16() for name, each in weights.items() if name.startswith("features.")}, out / WEIGHTS)
     masks, images = sorted(source.glob("*_mask.png")), sorted(source.glob("*_sat.*"))
+    step = -(-len(masks) // most)
+    masks, images = masks[::step], images[::step]
     for mask in masks:
         shutil.copyfile(mask, out / "pairs" / mask.name)
     left = megabytes * 2**20 - count_bytes(out)
