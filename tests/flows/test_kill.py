@@ -188,7 +188,7 @@ def test_killed_inside_the_line_of_a_journal(
     """A line that is only partly on the disk, up to all but its end."""
     out = tmp_path / "run"
     begin = ["train", "--data", data, "--out", out, *flags(data__workers=0)]
-    assert run(*begin, prepare=InCall("finesight.training.trainer:save_checkpoint", 5)) == -signal.SIGKILL
+    assert run(*begin, prepare=InCall("finesight.training.checkpoint:save_checkpoint", 5)) == -signal.SIGKILL
     for name in ("journal.jsonl", "freezing.jsonl", "timings.jsonl"):
         line = (whole / name).read_bytes().splitlines()[0]
         with (out / name).open("ab") as file:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,13 @@ def _link(path: Path, other: Path) -> bool:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """A safetensors file, on disk when this returns. Tensors that share memory are stored each on its own."""
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(plain, path, metadata)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    places = Counter(tensor.untyped_storage().data_ptr() for tensor in plain.values())
+    alone = {
+        name: tensor.clone() if places[tensor.untyped_storage().data_ptr()] > 1 else tensor
+        for name, tensor in plain.items()
+    }
+    save_file(alone, path, metadata)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

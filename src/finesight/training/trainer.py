@@ -20,7 +20,8 @@ from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
 from finesight.run import schema
 from finesight.training.augmentation import augment_batch, mix_images
-from finesight.training.checkpoint import Training, save_checkpoint
+from finesight.training.checkpoint import Training
+from finesight.training.checkpoint_writer import CheckpointWriter
 from finesight.training.data_parallel import DataParallel
 from finesight.training.ema import AveragedWeights, swapped_weights
 from finesight.training.feature_cache import make_feature_cache
@@ -66,6 +67,7 @@ class Trainer:
         self.steps_per_epoch = len(self.batches)
         self.clock = Clock()
         self.heard = distributed.LateMax()  # of a step: a signal, and whether it is time to save
+        self.writer = CheckpointWriter(job.run)
         self.saved = time.monotonic()
         if settings.machine.compile:
             compile_network(self.network, job.machine.device)
@@ -75,17 +77,18 @@ class Trainer:
 
         An image that was deleted or damaged since is a DataError: the steps before it are kept.
         """
-        while not self.is_done:
-            try:
-                stopped = self._train_epoch(stop) or self._finish_epoch(stop)
-            except DataError:
-                if distributed.world_size() == 1:  # the other ranks are within a step
-                    self._check_finite()
+        with self.writer:
+            while not self.is_done:
+                try:
+                    stopped = self._train_epoch(stop) or self._finish_epoch(stop)
+                except DataError:
+                    if distributed.world_size() == 1:  # the other ranks are within a step
+                        self._check_finite()
+                        self._save()
+                    raise
+                if stopped:
                     self._save()
-                raise
-            if stopped:
-                self._save()
-                return stopped
+                    return stopped
         return 0
 
     @property
@@ -147,6 +150,8 @@ class Trainer:
     def _fetch(self, train: ImageDataset) -> Iterator[Batch]:
         """This rank's shards of the batches that are left of the epoch."""
         job = self.job
+        if job.settings.data.workers:
+            self.writer.wait()  # a process that is forked while a thread holds a lock can wait for it forever
         shards = [distributed.shard(batch, self._smallest_shard) for batch in self.batches[self.at.step :]]
         return load_batches(train, shards, job.settings.data.workers, job.machine.device.type == "cuda")
 
@@ -253,7 +258,7 @@ class Trainer:
         self.at = at.next_epoch()
         is_last = self.is_done
         if is_best:
-            save_checkpoint(job.run, "best", weights or self.network.state_dict())
+            self.writer.save("best", weights or self.network.state_dict())
         for callback in job.callbacks:
             callback.end_epoch(at.epoch, is_last)
         if at.epoch % rule.every == 0 or is_last:
@@ -281,7 +286,7 @@ class Trainer:
     def _save(self, twin: str = "") -> None:
         """Checkpoint `last`. twin: a checkpoint that holds the same weights."""
         weights, training = Training.pack(self.network, self.optimiser, self.average, self.at)
-        save_checkpoint(self.job.run, "last", weights, training, twin)
+        self.writer.save("last", weights, training, twin)
         self.saved = time.monotonic()
 
     def resume(self) -> None:
