@@ -83,6 +83,7 @@ def state(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def check_same(one: Trainer, other: Trainer) -> None:
+    distributed.barrier()  # until the main rank has written the last checkpoint
     mine, theirs = state(one), state(other)
     assert mine.keys() == theirs.keys()
     assert [name for name in mine if not torch.equal(mine[name], theirs[name])] == []
