@@ -40,7 +40,7 @@ def open_in_chromium(page: Path) -> dict[str, float]:
             start = time.perf_counter()
             tab.goto(page.as_uri())
             loaded = time.perf_counter() - start
-            tab.wait_for_selector("html.map-drawn")
+            tab.wait_for_selector("html.plot-drawn")
             drawn = time.perf_counter() - start
             first = tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime / 1000")
             openings.append({"first_drawn_s": first, "loaded_s": loaded, "map_drawn_s": drawn})

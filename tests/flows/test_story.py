@@ -21,6 +21,7 @@ AFTER_TRAINING = {
     "checkpoints/last/training.safetensors",
     *(f"film/{name}" for name in ("samples.csv", "1.safetensors", "2.safetensors", "3.safetensors")),
     *(f"evaluation/val/{name}" for name in ("metrics.json", "confusion.csv", "predictions.csv", "logits.safetensors")),
+    "evaluation/val/computed_by.json",
 }
 
 

@@ -76,7 +76,7 @@ def embed(
         projection = _place_onto(base, onto, features.images)
     else:
         say(f"Projecting {len(dataset)} × {features.images.shape[1]} features by {method}.")
-        projection = project(features.images, method=method, engine=library, perplexity=perplexity, seed=seed)
+        projection = project(features.images, method=method, library=library, perplexity=perplexity, seed=seed)
     projection = replace(projection, quality=measure_quality(features.images, projection.points, targets))
     save_projection(where, projection)
     plot, title = where / schema.PROJECTION_PLOT, f"{folder.path.name}: {split}, {len(dataset)} images"

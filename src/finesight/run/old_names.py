@@ -7,7 +7,11 @@ from typing import Any
 from finesight.run import schema
 
 FILES = {schema.IMAGES: "pictures.csv"}
-KEYS = {"images": "pictures", "fraction": "share"}  # in the index of snapshots, the self-test; of a suspected region
+KEYS = {  # in the index of snapshots and the self-test; of a suspected region; of a projection
+    "images": "pictures",
+    "fraction": "share",
+    "library": "engine",
+}
 
 
 def find_file(folder: Path, name: str) -> Path:
