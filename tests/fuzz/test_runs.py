@@ -96,7 +96,7 @@ def check_page(run: RunFolder) -> None:
 
 TEXTS = (".json", ".jsonl", ".toml", ".csv", ".txt")
 KEPT = ("task", "frame", "truth", "state", "fit", "freeze_before", "interpolation", "method")  # choose what is shown
-KEPT += ("given", "suggested")
+KEPT += ("given", "suggested", "severity")
 
 
 def mark(value: object) -> object:

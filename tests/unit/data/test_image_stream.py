@@ -57,7 +57,7 @@ def test_nothing_in_nothing_out() -> None:
 def test_only_a_few_batches_are_ahead(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Path] = []
 
-    def read(path: Path, key: str, scale: object) -> np.ndarray:
+    def read(path: Path, key: str, least: int, scale: object) -> np.ndarray:
         begun.append(path)
         return read_image(path, key)
 
