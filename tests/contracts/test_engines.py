@@ -12,6 +12,7 @@ from finesight.backend.device import Machine
 from finesight.backend.engines import ENGINES, check_engine, why_not
 from finesight.backend.engines.contract import Engine
 from finesight.backend.workarounds import list_needed
+from finesight.data.transforms import prepare
 from finesight.errors import ConfigError, FinesightError
 from finesight.models import Model, build_model
 
@@ -177,3 +178,14 @@ def test_what_is_kept_of_final_weights_computes_the_same_and_serves_no_others(
     for path in tmp_path.rglob("*.xml"):
         path.write_text("<net")
     torch.testing.assert_close(start(name, model, is_final=True).logits(images), model(images), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@torch.inference_mode()
+def test_stored_images_may_be_left_to_it(name: str, model: Model) -> None:
+    engine = start(name, model)
+    stored = torch.randint(0, 256, (3, *model.preprocessing.size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    prepared = prepare(stored, model.preprocessing)
+    found = engine.logits(stored if engine.normalises else prepared)
+    torch.testing.assert_close(found, model(prepared), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(engine.logits(prepared), model(prepared), rtol=1e-3, atol=1e-4)

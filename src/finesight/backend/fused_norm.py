@@ -13,15 +13,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers.norm_act import BatchNormAct2d
-from timm.models import resnet as timm_resnet
 from torch import Tensor, nn
-from torchvision.models import resnet as torchvision_resnet
 
 from finesight.backend.compilation import load_library
 
 SOURCE = Path(__file__).with_name("fused_norm.cpp")
-BLOCKS = (torchvision_resnet.BasicBlock, torchvision_resnet.Bottleneck, timm_resnet.BasicBlock, timm_resnet.Bottleneck)
+# By name: importing timm and torchvision for their classes alone would make every command start seconds later
+BLOCKS = [f"{where}.models.resnet.{name}" for where in ("torchvision", "timm") for name in ("BasicBlock", "Bottleneck")]
+NORM_WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"
 NAMES = {torch.bfloat16: "bf16", torch.float32: "fp32"}  # of the functions in the source
 _TENSOR, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_long, ctypes.c_float
 ARGUMENTS = {
@@ -38,13 +37,14 @@ def can_compile() -> bool:
 
 def fits(module: nn.Module) -> bool:
     """Whether `FusedForward` knows what a module computes."""
-    if isinstance(module, BLOCKS):
+    name = f"{type(module).__module__}.{type(module).__qualname__}"
+    if name in BLOCKS:
         parts = [getattr(module, name, None) for name in ("se", "drop_path", "drop_block", "aa")]
         acts = [child for name, child in module.named_children() if name.startswith(("act", "relu"))]
         plain = all(part is None or type(part) is nn.Identity for part in parts)
-        return plain and type(module) in BLOCKS and all(find_limits(act) == (0, math.inf) for act in acts)
-    if type(module) is BatchNormAct2d:
-        return type(module.drop) is nn.Identity and find_limits(module.act) is not None
+        return plain and all(find_limits(act) == (0, math.inf) for act in acts)
+    if name == NORM_WITH_ACTIVATION:
+        return type(module.drop) is nn.Identity and find_limits(module.act) is not None  # type: ignore[arg-type]
     if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         return any(limits != NO_LIMITS for _, limits in _pair_up(module))
     return type(module) is nn.BatchNorm2d
@@ -87,7 +87,8 @@ class FusedForward:
             own: Callable[..., Tensor] = type(module).forward
             return own(module, images)
         if isinstance(module, nn.BatchNorm2d):
-            limits = find_limits(module.act) if isinstance(module, BatchNormAct2d) else None
+            act = getattr(module, "act", None)
+            limits = find_limits(act) if isinstance(act, nn.Module) else None
             return normalise(module, images, limits or NO_LIMITS)
         if isinstance(module, nn.Sequential):
             for layer, limits in _pair_up(module):

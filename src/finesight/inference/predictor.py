@@ -130,11 +130,16 @@ class Predictor:
         images = images.to(self.machine.device, non_blocking=True)
         return images if images.is_floating_point() else prepare(images, self.model.preprocessing)
 
+    def _input(self, images: Tensor) -> Tensor:
+        """What the engine takes; some normalise stored images themselves."""
+        is_as_stored = self.engine.normalises and tuple(images.shape[-2:]) == tuple(self.input_size(images))
+        return images if is_as_stored else self.prepare(images)
+
     def _forward(self, images: Tensor) -> Tensor:
-        return self.engine.logits(self.prepare(images))
+        return self.engine.logits(self._input(images))
 
     def _forward_with_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.engine.logits_and_features(self.prepare(images))
+        return self.engine.logits_and_features(self._input(images))
 
     def _in_parts(self, forward: Callable[[Tensor], Sequence[Tensor]], images: Tensor) -> list[Tensor]:
         """What `forward` makes of the images: in twice as many parts as long as memory is too small."""

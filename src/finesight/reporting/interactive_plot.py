@@ -10,22 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import bokeh
 import numpy as np
-from bokeh.embed import json_item
-from bokeh.models import (
-    BooleanFilter,
-    BoxSelectTool,
-    CDSView,
-    ColumnDataSource,
-    DataRange1d,
-    HoverTool,
-    LassoSelectTool,
-    PanTool,
-    TapTool,
-    WheelZoomTool,
-)
-from bokeh.plotting import figure
 
 # The hues of the static plot (analysis/projection_plot.py), each readable on white and on near-black. Twelve colours
 # and seven shapes have no common factor: 84 classes look different.
@@ -63,7 +48,22 @@ def mask_style(index: int, colour: str) -> Style:
 
 def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> dict[str, Any]:
     """The plot as JSON for `Bokeh.embed.embed_item`. points: (n, 2). errors: whether each dot is misclassified."""
-    source = _make_source(points, styles, errors)
+    from bokeh.embed import json_item  # here, as it takes more than a second, which only a report needs
+    from bokeh.models import (
+        BooleanFilter,
+        BoxSelectTool,
+        CDSView,
+        ColumnDataSource,
+        DataRange1d,
+        HoverTool,
+        LassoSelectTool,
+        PanTool,
+        TapTool,
+        WheelZoomTool,
+    )
+    from bokeh.plotting import figure
+
+    source = ColumnDataSource(_list_columns(points, styles, errors), name="samples")
     size = max(5.0, 11.0 - len(points) / 500)
     plot = figure(
         height=HEIGHT,
@@ -102,25 +102,25 @@ def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool
     return dict(json_item(plot))
 
 
-def _make_source(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> ColumnDataSource:
-    return ColumnDataSource(
-        {
-            "x": points[:, 0].astype(np.float32),
-            "y": points[:, 1].astype(np.float32),
-            "colour": [style.colour for style in styles],
-            "marker": [style.marker for style in styles],
-            "edge": [ERROR_EDGE if error else style.edge for style, error in zip(styles, errors, strict=True)],
-            "width": [
-                1.6 if error else 0.4 if style.edge == style.colour else 0.9
-                for style, error in zip(styles, errors, strict=True)
-            ],
-        },
-        name="samples",
-    )
+def _list_columns(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool]) -> dict[str, Any]:
+    """What Bokeh knows of each dot."""
+    return {
+        "x": points[:, 0].astype(np.float32),
+        "y": points[:, 1].astype(np.float32),
+        "colour": [style.colour for style in styles],
+        "marker": [style.marker for style in styles],
+        "edge": [ERROR_EDGE if error else style.edge for style, error in zip(styles, errors, strict=True)],
+        "width": [
+            1.6 if error else 0.4 if style.edge == style.colour else 0.9
+            for style, error in zip(styles, errors, strict=True)
+        ],
+    }
 
 
 @cache
 def bokeh_script() -> str:
     """Bokeh's script without widgets, tables, WebGL and MathJax (1.3 MB)."""
+    import bokeh
+
     path = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
     return path.read_text(encoding="utf-8").replace("</script", "<\\/script")

@@ -6,7 +6,12 @@ from torch import Tensor
 
 
 class Engine(Protocol):
-    """A model's weights as they were when the engine was started. Images are normalised, float32 (n, 3, h, w)."""
+    """A model's weights as they were when the engine was started. Images are normalised, float32 (n, 3, h, w).
+
+    normalises: whether it also takes stored images, uint8 (n, 3, h, w), and normalises them itself.
+    """
+
+    normalises: bool
 
     def logits(self, images: Tensor) -> Tensor:
         """(n, C, …)"""

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from finesight.backend.device import Machine
 from finesight.backend.workarounds import remove_workarounds
 from finesight.cache import cache_folder
+from finesight.config import Preprocessing
+from finesight.data.transforms import normalise
 from finesight.errors import FinesightError
 from finesight.models.contract import Model
 
@@ -35,6 +37,8 @@ class OpenVinoEngine:
     Raises FinesightError where a network cannot be converted, or computes something else.
     """
 
+    normalises = True
+
     def __init__(self, model: Model, machine: Machine, is_final: bool = False) -> None:
         """is_final: whether the weights will not change, so that their graph is kept for the next process."""
         self._network = _Body(_plain_copy(model))
@@ -42,22 +46,23 @@ class OpenVinoEngine:
         self._is_final = is_final
         self._head = model.network.get_submodule(model.head) if self._network.ends_before_head else None
         self._machine = machine
-        self._requests: dict[tuple[int, ...], Any] = {}  # by height and width
+        self._requests: dict[tuple[object, ...], Any] = {}  # by height, width and type of images
 
     def logits(self, images: Tensor) -> Tensor:
         return self.logits_and_features(images)[0]
 
     def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        size = images.shape[-2:]
-        if size not in self._requests:
-            self._requests[size] = self._choose_request(images)
-        return self._compute(self._requests[size], images)
+        kind = (*images.shape[-2:], images.dtype)
+        if kind not in self._requests:
+            self._requests[kind] = self._choose_request(images)
+        return self._compute(self._requests[kind], images)
 
     def describe(self) -> dict[str, object]:
         return {}
 
     def _compute(self, request: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-        found = request.infer([images.contiguous().numpy()], share_inputs=True)
+        inputs = images if images.is_floating_point() else images.permute(0, 2, 3, 1)
+        found = request.infer([inputs.contiguous().numpy()], share_inputs=True)
         *logits, features = (torch.from_numpy(found[index].copy()) for index in range(len(found)))
         if self._head is None:
             return logits[0], features
@@ -77,16 +82,16 @@ class OpenVinoEngine:
         )
 
     def _offer_requests(self, images: Tensor) -> Iterator[Any]:
-        yield from list(self._requests.values())[-1:]
+        yield from [request for kind, request in self._requests.items() if kind[-1] == images.dtype][-1:]
         openvino = _import_openvino()
         path = self._find_kept(openvino, images) if self._is_final else None
         if path and path.exists():
             with suppress(RuntimeError):  # a damaged file
-                yield self._compile(openvino, openvino.Core().read_model(path))
-        graph = self._convert(openvino, images)
+                yield self._compile(openvino, openvino.Core().read_model(path), images.dtype)
+        graph = self._convert(openvino, self._normalise(images[:2]))
         if path:
             _keep(openvino, graph, path)
-        yield self._compile(openvino, graph)
+        yield self._compile(openvino, graph, images.dtype)
 
     @property
     def _tolerance(self) -> float:
@@ -99,13 +104,18 @@ class OpenVinoEngine:
         except RuntimeError:  # a graph for another size
             return torch.inf
         with torch.inference_mode():
-            found = self._network(images)
+            found = self._network(self._normalise(images))
         pairs = [(features, found[-1])] + ([(logits, found[0])] if self._head is None else [])
         if any(own.shape != reference.shape for own, reference in pairs):
             return torch.inf
         return max(float((own - true).norm() / true.norm().clamp(min=1e-12)) for own, true in pairs)
 
-    def _compile(self, openvino: Any, graph: Any) -> Any:
+    def _normalise(self, images: Tensor) -> Tensor:
+        return images if images.is_floating_point() else normalise(images.float(), self._network.model.preprocessing)
+
+    def _compile(self, openvino: Any, graph: Any, dtype: torch.dtype) -> Any:
+        if not dtype.is_floating_point:
+            graph = _let_normalise(openvino, graph, self._network.model.preprocessing)
         hints = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[self._machine.precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -117,7 +127,7 @@ class OpenVinoEngine:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # it traces, which torch calls deprecated
             try:
-                return openvino.convert_model(self._network, example_input=images[:2])
+                return openvino.convert_model(self._network, example_input=images)
             except Exception as error:  # of many kinds, OpenVINO's and torch's
                 reason = str(error).strip().splitlines()[0]
                 raise FinesightError(
@@ -161,6 +171,18 @@ def _plain_copy(model: Model) -> Model:
     twin = copy.deepcopy(model).eval()
     remove_workarounds(twin.network)
     return twin.float()
+
+
+def _let_normalise(openvino: Any, graph: Any, preprocessing: Preprocessing) -> Any:
+    """The graph for stored images, uint8 (n, h, w, 3), as Pillow gives them."""
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(graph)
+    steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    floats = steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    floats.mean([255 * value for value in preprocessing.mean]).scale([255 * value for value in preprocessing.std])
+    return steps.build()
 
 
 def _keep(openvino: Any, graph: Any, path: Path) -> None:

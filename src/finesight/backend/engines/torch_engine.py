@@ -12,6 +12,8 @@ from finesight.models.contract import Model
 
 
 class TorchEngine:
+    normalises = False
+
     def __init__(self, model: Model, machine: Machine, is_final: bool = False, as_trained: bool = False) -> None:
         """is_final: of no use here. as_trained: the model itself, to the bit what a training step computes."""
         self._machine = machine
