@@ -98,6 +98,7 @@ def _count_work(job: Job) -> tuple[int, int, int]:
 
 def _try(job: Job) -> Trial:
     """Of a batch of validation images."""
+    say(f"Trying {FASTER} once for this machine and model, to predict faster.")
     job.machine.place(job.model.network)
     job.model.eval()
     own = Predictor(job.model, job.machine, job.settings)
