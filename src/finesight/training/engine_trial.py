@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Final, Literal
@@ -135,10 +136,9 @@ def _recall(job: Job) -> Trial | None:
 
 def _keep(job: Job, trial: Trial) -> Trial:
     path = cache_folder() / TRIALS
-    try:
-        kept = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        kept = {}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(kept | {_key(job): asdict(trial)}, indent=1).encode())
+    kept: dict[str, object] = {}
+    with suppress(OSError, ValueError, TypeError):  # none yet, or a damaged file
+        kept = dict(json.loads(path.read_bytes()))
+    with suppress(OSError):  # a full disk: the next training tries again
+        write_atomically(path, json.dumps(kept | {_key(job): asdict(trial)}, indent=1).encode())
     return trial

@@ -90,7 +90,8 @@ class OpenVinoEngine:
                 yield self._compile(openvino, openvino.Core().read_model(path), images.dtype)
         graph = self._convert(openvino, self._normalise(images[:2]))
         if path:
-            _keep(openvino, graph, path)
+            with suppress(OSError, RuntimeError):  # a full disk: the next process converts again
+                _keep(openvino, graph, path)
         yield self._compile(openvino, graph, images.dtype)
 
     @property
@@ -129,7 +130,7 @@ class OpenVinoEngine:
             try:
                 return openvino.convert_model(self._network, example_input=images)
             except Exception as error:  # of many kinds, OpenVINO's and torch's
-                reason = str(error).strip().splitlines()[0]
+                reason = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
                 raise FinesightError(
                     f"OpenVINO cannot convert this network: {reason}. Choose --engine torch."
                 ) from None
