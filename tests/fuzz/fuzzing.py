@@ -24,7 +24,8 @@ PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socke
 class Watch:
     """Sees every file this process writes, every program it starts and every connection it makes.
 
-    An audit hook stays for good, so there is one for all tests; `home` is the only place to write while it watches.
+    An audit hook stays for good, so there is one for all tests; `home` is the only place to write while it watches,
+    beside the cache folder.
     """
 
     def __init__(self) -> None:
@@ -58,8 +59,10 @@ class Watch:
         if not isinstance(path, str | bytes | Path) or self.home is None:
             return
         where = Path(os.path.realpath(os.fsdecode(path)))
-        if not where.is_relative_to(self.home) and "__pycache__" not in where.parts and str(where) != os.devnull:
-            self.seen.append(f"{event} {where}")
+        cache = os.path.realpath(os.environ["FINESIGHT_CACHE"])
+        if any(map(where.is_relative_to, (self.home, cache, os.devnull))) or "__pycache__" in where.parts:
+            return
+        self.seen.append(f"{event} {where}")
 
 
 WATCH = Watch()

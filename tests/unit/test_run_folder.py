@@ -308,9 +308,9 @@ from pathlib import Path
 from finesight.run.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).lock():
     if os.fork() == 0:
+        print("locked", flush=True)  # the worker, which by now has let go of the lock
         time.sleep(20)
         os._exit(0)
-    print("locked", flush=True)
     time.sleep(20)
 """
 
