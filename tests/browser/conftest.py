@@ -1,6 +1,7 @@
 """Pages in the system's Chromium; tests are skipped where it or Playwright is missing."""
 
 import importlib.util
+import multiprocessing
 import shutil
 import sys
 from collections.abc import Iterator
@@ -27,3 +28,8 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
         browser.close()
+        for (
+            process
+        ) in multiprocessing.active_children():  # loader processes of failed trainings, which tracebacks hold:
+            process.kill()  # forked meanwhile, they keep the driver's pipe open, and its end would be waited for
+            process.join()
