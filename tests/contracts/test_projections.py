@@ -1,4 +1,4 @@
-"""What every projection, and every library for t-SNE, must do."""
+"""What every projection, and every package for t-SNE, must do."""
 
 import warnings
 from pathlib import Path
@@ -13,12 +13,10 @@ from finesight.analysis.projection import (
     measure_quality,
     save_projection,
 )
-from finesight.analysis.projection_methods import PROJECTIONS, TSNE_LIBRARIES, place, project
+from finesight.analysis.projection_methods import PROJECTIONS, TSNE_PACKAGES, place, project
 from finesight.errors import ConfigError, DataError
 
-WAYS = [("tsne", library) for library in TSNE_LIBRARIES] + [
-    (name, "opentsne") for name in PROJECTIONS if name != "tsne"
-]
+WAYS = [("tsne", package) for package in TSNE_PACKAGES] + [(name, "opentsne") for name in PROJECTIONS if name != "tsne"]
 QUICK_WAYS = [way for way in WAYS if way[0] != "umap"]  # umap-learn compiles itself for half a minute
 
 
@@ -40,14 +38,14 @@ def drawn() -> dict[tuple[str, str], Projection]:
     return {way: project(clusters()[0], *way) for way in QUICK_WAYS}
 
 
-@pytest.mark.parametrize(("method", "library"), way_marks(WAYS))
-def test_a_map_shows_the_classes_apart(method: str, library: str) -> None:
+@pytest.mark.parametrize(("method", "package"), way_marks(WAYS))
+def test_a_map_shows_the_classes_apart(method: str, package: str) -> None:
     features, labels = clusters()
-    found = project(features, method, library)
+    found = project(features, method, package)
     assert found.points.shape == (60, 2)
     assert found.points.dtype == np.float32
     assert measure_quality(features, found.points, labels)["knn_accuracy_projection"] > 0.95
-    again = project(features, method, library)
+    again = project(features, method, package)
     assert np.array_equal(found.points, again.points), "the same seed, another map"
 
 
@@ -58,7 +56,7 @@ def test_a_map_survives_the_disk(
     save_projection(tmp_path / "embedding", drawn[way])
     loaded = load_projection(tmp_path / "embedding")
     assert np.array_equal(loaded.points, drawn[way].points)
-    assert (loaded.method, loaded.library) == (drawn[way].method, drawn[way].library)
+    assert (loaded.method, loaded.package) == (drawn[way].method, drawn[way].package)
     assert loaded.settings == drawn[way].settings
     new = clusters(seed=1)[0][:5]
     placed, expected = place(loaded, clusters()[0], new), place(drawn[way], clusters()[0], new)
@@ -118,7 +116,7 @@ def test_the_reference_library_has_the_reference_settings() -> None:
     from sklearn.manifold import TSNE
 
     features = clusters(per_class=45)[0]
-    found = project(features, library="sklearn")
+    found = project(features, package="sklearn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = TSNE(init="random", random_state=1, perplexity=40).fit_transform(features)
@@ -130,7 +128,7 @@ def test_wrong_names_and_features_are_refused() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'tsne'"):
         project(features, "tsme")
     with pytest.raises(ConfigError, match="Did you mean 'sklearn'"):
-        project(features, library="skleran")
+        project(features, package="skleran")
     with pytest.raises(ConfigError, match="above 0"):
         project(features, perplexity=-1)
     with pytest.raises(DataError, match="NaN or infinite"):

@@ -161,7 +161,7 @@ def test_the_data_of_a_run_are_gone(copy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--method", "tnse"], ["--library", "openTSNA"], ["--engine", "openvina"], ["--perplexity", "-1"]]
+    "flags", [["--method", "tnse"], ["--package", "openTSNA"], ["--engine", "openvina"], ["--perplexity", "-1"]]
 )
 def test_maps_that_cannot_be_drawn(copy: Path, small: Path, flags: list[str]) -> None:
     assert flags[1] in finesight("embed", copy, "--data", small, *flags).error()

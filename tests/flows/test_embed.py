@@ -47,7 +47,7 @@ def test_images_of_the_map_land_near_themselves(run, images):
 
 
 def test_the_references_map(run):
-    result = embed(run, split="train", library="sklearn")
+    result = embed(run, split="train", package="sklearn")
     settings = json.loads((run / "embedding/train/map.json").read_text())["settings"]
     assert settings["initialisation"] == "random"
     assert settings["seed"] == 1

@@ -21,14 +21,14 @@ MOST_QUERIES = 5000  # images whose neighbours are compared; of more, a random s
 
 OLD_QUALITY = {"knn_accuracy_map": "knn_accuracy_projection"}  # in map.json up to version 0.1
 METHOD_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
-LIBRARY_NAMES = {"opentsne": "openTSNE", "sklearn": "scikit-learn"}
+PACKAGE_NAMES = {"opentsne": "openTSNE", "sklearn": "scikit-learn"}
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
     """Positions of images in two dimensions.
 
-    points: float32 (n, 2). method: a name of PROJECTIONS; library: what computed it.
+    points: float32 (n, 2). method: a name of PROJECTIONS; package: what computed it.
     settings: every parameter as used, and a `note` where it differs from the requested one.
     mean (d,), components (p, d): of the PCA that was applied first; None without PCA.
     quality: as `measure_quality` returns it.
@@ -36,7 +36,7 @@ class Projection:
 
     points: Floats
     method: str
-    library: str
+    package: str
     settings: dict[str, Any]
     mean: Floats | None = None
     components: Floats | None = None
@@ -93,7 +93,7 @@ def elect(votes: Indices) -> Indices:
 def describe_projection(projection: Projection) -> str:
     """One line for a caption: method, settings and quality."""
     settings = projection.settings
-    made = [LIBRARY_NAMES.get(projection.library, projection.library)] if projection.method == "tsne" else []
+    made = [PACKAGE_NAMES.get(projection.package, projection.package)] if projection.method == "tsne" else []
     if "perplexity" in settings:
         made.append(f"perplexity {settings['perplexity']:.3g}")
     if "pca_dimensions" in settings:
@@ -118,7 +118,7 @@ def save_projection(folder: Path, projection: Projection) -> None:
     """Writes map.json and map.safetensors: numbers only, no pickle."""
     arrays = {"points": projection.points, "pca_mean": projection.mean, "pca_components": projection.components}
     tensors = {name: array for name, array in arrays.items() if array is not None}
-    text = {name: getattr(projection, name) for name in ("method", "library", "settings", "quality")}
+    text = {name: getattr(projection, name) for name in ("method", "package", "settings", "quality")}
     write_tensors(folder / schema.PROJECTION_POINTS, tensors)
     write_atomically(folder / schema.PROJECTION, json.dumps(text, indent=1, allow_nan=False).encode())
 
@@ -134,7 +134,7 @@ def load_projection(folder: Path) -> Projection:
         return Projection(
             points=tensors["points"],
             method=text["method"],
-            library=find_value(text, "library"),
+            package=find_value(text, "package"),
             settings=text["settings"],
             mean=tensors.get("pca_mean"),
             components=tensors.get("pca_components"),

@@ -27,8 +27,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Options:
-    library: str
-    perplexity: float | None  # None: the library's default
+    package: str
+    perplexity: float | None  # None: the package's default
     seed: int | None
     start: Floats | None = None  # points (n, 2); None: the method's own
 
@@ -36,14 +36,14 @@ class Options:
 def project(
     features: Floats,
     method: str = "tsne",
-    library: str = "opentsne",
+    package: str = "opentsne",
     perplexity: float | None = None,
     seed: int | None = None,
     start: Floats | None = None,
 ) -> Projection:
     """Projects features (n, d); the same for the same seed on one machine.
 
-    library: of t-SNE only, a name of TSNE_LIBRARIES. perplexity: effective number of neighbours; by default 30,
+    package: of t-SNE only, a name of TSNE_PACKAGES. perplexity: effective number of neighbours; by default 30,
     and 40 with "sklearn", whose settings are those of many published plots (seed 1, random start).
     start: initial points (n, 2) for t-SNE by openTSNE, such as an earlier projection; their scale does not matter.
     Raises ConfigError for an unknown name, DataError for features that cannot be projected.
@@ -54,7 +54,7 @@ def project(
         raise DataError("Some features are NaN or infinite and cannot be projected. Check the weights.")
     if perplexity is not None and not perplexity > 0:
         raise ConfigError(f"Perplexity must be above 0, not {perplexity}.")
-    options = Options(library, perplexity, seed, start)
+    options = Options(package, perplexity, seed, start)
     if len(features) < FEWEST_IMAGES and method != "pca":
         _find("projection", method, PROJECTIONS)
         few = project_pca(features, options)
@@ -72,7 +72,7 @@ def project_pca(features: Floats, options: Options) -> Projection:
 
 def project_tsne(features: Floats, options: Options) -> Projection:
     """t-SNE (van der Maaten and Hinton 2008): preserves neighbours, separates clusters."""
-    return _find("t-SNE library", options.library, TSNE_LIBRARIES)(features, options)
+    return _find("t-SNE package", options.package, TSNE_PACKAGES)(features, options)
 
 
 def tsne_with_opentsne(features: Floats, options: Options) -> Projection:
@@ -166,7 +166,7 @@ PROJECTIONS: dict[str, Callable[[Floats, Options], Projection]] = {
     "pca": project_pca,
     "umap": project_umap,
 }
-TSNE_LIBRARIES: dict[str, Callable[[Floats, Options], Projection]] = {
+TSNE_PACKAGES: dict[str, Callable[[Floats, Options], Projection]] = {
     "opentsne": tsne_with_opentsne,
     "sklearn": tsne_with_sklearn,
 }

@@ -41,7 +41,7 @@ def embed(
     data: str | Path = "",
     split: str = "",
     method: str = "tsne",
-    library: str = "opentsne",
+    package: str = "opentsne",
     perplexity: float | None = None,
     seed: int | None = None,
     onto: str = "",
@@ -53,7 +53,7 @@ def embed(
     An image with a mask counts for the class of most of its pixels. Class similarity is measured on its regions, the
     mean features of each of its classes, which are saved too.
 
-    method, library: of analysis.projection_methods. perplexity, seed: None takes the library's defaults.
+    method, package: of analysis.projection_methods. perplexity, seed: None takes the package's defaults.
     engine: what computes the features, `torch`, `openvino`, or `auto`, that of the run's validation figures.
     onto: a split with a projection: the images are placed on it, and it does not move.
     stability: make six more projections, and count on how many of them each group of similar classes is still one.
@@ -76,11 +76,10 @@ def embed(
         projection = _place_onto(base, onto, features.images)
     else:
         say(f"Projecting {len(dataset)} × {features.images.shape[1]} features by {method}.")
-        projection = project(features.images, method=method, library=library, perplexity=perplexity, seed=seed)
+        projection = project(features.images, method, package, perplexity, seed)
     projection = replace(projection, quality=measure_quality(features.images, projection.points, targets))
     save_projection(where, projection)
-    plot, title = where / schema.PROJECTION_PLOT, f"{folder.path.name}: {split}, {len(dataset)} images"
-    draw_projection(projection, targets, classes, plot, title, own.task.list_colours(classes))
+    plot = _draw(projection, targets, own, split)
     similarity = measure_similarity(features, score, dataset.keys, classes, where, stability)
     folder.write_json(f"{schema.embedding(split)}/{schema.CLOSE_CLASSES}", similarity)
     return Embedded(
@@ -94,6 +93,14 @@ def embed(
         through_training=project_history(folder, classes) if split == "val" and not data else None,
         image=plot,
     )
+
+
+def _draw(projection: Projection, targets: Indices, own: RunData, split: str) -> Path:
+    """Where the plot of a split's projection was written."""
+    classes, plot = own.run.read_classes(), own.run.embedding(split) / schema.PROJECTION_PLOT
+    title = f"{own.run.path.name}: {split}, {len(targets)} images"
+    draw_projection(projection, targets, classes, plot, title, own.task.list_colours(classes))
+    return plot
 
 
 def _load_base(run: RunFolder, onto: str, split: str) -> tuple[Projection, Floats]:

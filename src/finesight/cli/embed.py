@@ -10,8 +10,8 @@ def embed(
     data: DataOption = "",
     split: SplitOption = "",
     method: Annotated[str, Option(metavar="tsne|umap|pca", help="Projection to two dimensions.")] = "tsne",
-    library: Annotated[
-        str, Option(metavar="opentsne|sklearn", help="Library for t-SNE; sklearn: with its default settings.")
+    package: Annotated[
+        str, Option(metavar="opentsne|sklearn", help="Package for t-SNE; sklearn: with its default settings.")
     ] = "opentsne",
     perplexity: Annotated[float | None, Option(help="t-SNE: effective number of neighbours.")] = None,
     seed: Annotated[int | None, Option(help="Seed of the projection.")] = None,
@@ -31,14 +31,14 @@ def embed(
 
     `finesight embed runs/p1`
 
-    `finesight embed runs/p1 --library sklearn --stability`
+    `finesight embed runs/p1 --package sklearn --stability`
 
     `finesight embed runs/p1 --data new/ --split new --onto val`
     """
     from finesight.app.embed import embed as run_embedding
 
     result = run_embedding(
-        run, data=data, split=split, method=method, library=library, perplexity=perplexity, seed=seed, onto=onto,
+        run, data=data, split=split, method=method, package=package, perplexity=perplexity, seed=seed, onto=onto,
         stability=stability, engine=engine,
     )  # fmt: skip
     if json_output:

@@ -10,7 +10,7 @@ FILES = {schema.IMAGES: "pictures.csv"}
 KEYS = {  # in the index of snapshots and the self-test; of a suspected region; of a projection
     "images": "pictures",
     "fraction": "share",
-    "library": "engine",
+    "package": "engine",
 }
 
 

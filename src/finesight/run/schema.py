@@ -142,7 +142,7 @@ FILES = {
     f"{IN_EMBEDDING}/{FEATURES}": "`features` float32 n×d: the head's input, in the order of samples.csv",
     f"{IN_EMBEDDING}/{SAMPLES}": "`key,target,prediction`; for masks the class of most known pixels, empty without any",
     f"{IN_EMBEDDING}/{NEIGHBOURS}": "the six nearest images of each: indices int32, similarities float32",
-    f"{IN_EMBEDDING}/{PROJECTION}": "method, library, settings and quality of the projection",
+    f"{IN_EMBEDDING}/{PROJECTION}": "method, package, settings and quality of the projection",
     f"{IN_EMBEDDING}/{PROJECTION_POINTS}": "`points` float32 n×2, in the order of samples.csv",
     f"{IN_EMBEDDING}/{PROJECTION_PLOT}": "the projection, drawn",
     f"{IN_EMBEDDING}/{CLOSE_CLASSES}": "which classes are similar, and how that agrees with the errors",
