@@ -27,7 +27,7 @@ NUM_IMAGES = 16
 LEAST_GAIN = 1.2  # times as fast, for which a run changes its engine
 MOST_EXTRA = 0.05  # of the training time, spent on converting the network so that later predictions are fast
 STEP_IN_FORWARDS = 3  # forward and backward pass, in forward passes
-FEWEST_IMAGES = 500  # forward passes of a training, below which a trial takes longer than it saves
+FEWEST_IMAGES = 4000  # forward passes and steps of a training, below which a trial takes longer than it saves
 TRIALS = "engines.json"  # in the cache folder
 
 
