@@ -69,14 +69,33 @@ class ClassList:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """How every table, chart and sentence writes the classes: their names, with blanks for underscores.
+
+        Names that would then be alike stay as they are.
+        """
+        readable = [write_plainly(name) for name in self.names]
+        known = Counter(readable)
+        return tuple(text if known[text] == 1 else name for name, text in zip(self.names, readable, strict=True))
+
+    def label(self, name: str) -> str:
+        """The label of the class with this name; of another name the name itself."""
+        return dict(zip(self.names, self.labels, strict=True)).get(name, name)
+
     def index(self, label: str) -> int:
-        """Index of the class with this id or name, in any Unicode form. Raises DataError with the nearest spelling."""
+        """Index of the class with this id, name or label, in any Unicode form.
+
+        Raises DataError with the nearest spelling.
+        """
         if target := self._targets.get(label):
             return self.ids.index(target)
         if label in self.ids and not self.drops(label):
             return self.ids.index(label)
         if label in self.names:
             return self.names.index(label)
+        if label in self.labels:
+            return self.labels.index(label)
         if len(same := [index for index, known in enumerate(self.names) if compose(known) == compose(label)]) == 1:
             return same[0]
         hint = suggest(label, [*self.names, *self.ids, *self._targets])
@@ -115,6 +134,11 @@ def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
         elif text:
             parts.append((1, 0, text))
     return tuple(parts), label
+
+
+def write_plainly(name: str) -> str:
+    """A name as people write it: `annual_crop` is `annual crop`. Case stays, as `IR` and `iPhone` show."""
+    return " ".join(name.replace("_", " ").split()) or name
 
 
 def compose(text: str) -> str:

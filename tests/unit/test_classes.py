@@ -111,3 +111,9 @@ def test_survives_json(classes: ClassList) -> None:
     import json
 
     assert check(ClassList, json.loads(json.dumps(classes.to_dict()))) == classes
+
+
+def test_labels_are_names_as_people_write_them() -> None:
+    classes = ClassList(("0", "1", "2", "3", "4"), ("annual_crop", "IR_band", "a_b", "a b", "__"))
+    assert classes.labels == ("annual crop", "IR band", "a_b", "a b", "__")
+    assert (classes.index("annual crop"), classes.index("a b"), classes.label("IR_band")) == (0, 3, "IR band")

@@ -154,7 +154,7 @@ def _read_embedding(run: RunFolder, split: str, classes: ClassList) -> Embedding
     return Embedding(
         images=images,
         projection=projection,
-        similarity=ClassSimilarity.from_dict(similarity) if similarity else None,
+        similarity=replace(ClassSimilarity.from_dict(similarity), labels=classes.labels) if similarity else None,
         image=image.read_bytes() if image.exists() else b"",
         nearest=load_nearest_images(folder, len(images)),
     )

@@ -12,7 +12,7 @@ from finesight.analysis.class_similarity_result import translate_keys
 from finesight.analysis.distance import Floats, Indices, normalise_rows
 from finesight.analysis.feature_history import COLUMNS
 from finesight.analysis.projection_methods import project
-from finesight.analysis.wording import join_words, label_class, percent
+from finesight.analysis.wording import join_words, percent
 from finesight.classes import ClassList
 from finesight.run import schema
 from finesight.run.files import read_csv, read_tensors, write_tensors
@@ -126,7 +126,7 @@ def describe_history(
     after = [f"{percent(each.own_fraction)} after epoch {each.epoch}" for each in epochs]
     text = f"Fraction of an image's ten nearest neighbours that have its class: {join_words(after)}."
     present = np.unique(targets)
-    names = [label_class(classes.ids[c], classes.names[c]) for c in present]
+    names = [classes.labels[c] for c in present]
     first, last = np.array(own_fractions)[:, present][[0, -1]]
     changes = [f"{name} ({percent(a)} to {percent(b)})" for name, a, b in zip(names, first, last, strict=True)]
     order = np.argsort(first - last, kind="stable")

@@ -10,7 +10,6 @@ import numpy as np
 
 from finesight.analysis.distance import Floats, Indices
 from finesight.analysis.projection import Projection, describe_projection
-from finesight.analysis.wording import label_class
 from finesight.classes import ClassList
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def draw_projection(
         _draw_points(axes, points, targets, shown, classes, colours)
         _write_around(figure, title, describe_projection(projection))
         figure.draw_without_rendering()  # gives texts their size
-        _draw_names(axes, points, targets, shown, classes.names, ["#333333"] if colours else COLOURS)
+        _draw_names(axes, points, targets, shown, classes.labels, ["#333333"] if colours else COLOURS)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": None})
 
@@ -62,7 +61,7 @@ def _draw_points(
     size = float(np.clip(60_000 / max(len(points), 1), 6, 46))  # square points: small clouds get big dots
     for c in shown:
         own = points[targets == c]
-        label = _drawable(label_class(classes.ids[c], classes.names[c]))
+        label = _drawable(classes.labels[c])
         marker, colour = MARKERS[c % len(MARKERS)], colours[c] if colours else COLOURS[c % len(COLOURS)]
         axes.scatter(
             own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.75,

@@ -155,5 +155,5 @@ def explain_errors(run: RunFolder, split: str, originals: Originals) -> dict[str
             say(f"Note: the report has no saliency maps: {error}")
             break
         overlay = data_uri("image/webp", encode_webp(overlay_saliency(image, result.saliency), task.overlay_side))
-        overlays[key] = Looked(overlay, classes.names[false_classes[key]])
+        overlays[key] = Looked(overlay, classes.labels[false_classes[key]])
     return overlays

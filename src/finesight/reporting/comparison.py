@@ -8,6 +8,7 @@ from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.evaluation import ImageResult
+from finesight.metrics.names import label_metric
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves
@@ -49,12 +50,14 @@ def name_runs(runs: Sequence[Evidence]) -> list[str]:
 
 @dataclass(frozen=True)
 class Contrast:
-    """One metric. values: a run each, None where it has none; differences: to the first run, whose own is None.
+    """One metric, of a class by the class's name. label: as the page writes it.
 
+    values: a run each, None where it has none; differences: to the first run, whose own is None.
     gains: whether each difference is for the better; None where it is none.
     """
 
     name: str
+    label: str
     definition: str
     values: tuple[float | None, ...]
     differences: tuple[float | None, ...]
@@ -68,17 +71,21 @@ def list_contrasts(runs: Sequence[Evidence], prefix: str = "") -> list[Contrast]
     names = dict.fromkeys(
         name for metrics in measured for name in metrics if name.startswith(prefix) and "/" not in name[len(prefix) :]
     )
+    labels = {name: label_metric(name) for name in names}
     if prefix:
-        names = dict.fromkeys(f"{prefix}{name}" for name in runs[0].classes.names)
-    return [_contrast(name, name[len(prefix) :], definitions.get(name, ""), measured) for name in names]
+        labels = {f"{prefix}{name}": runs[0].classes.label(name) for name in runs[0].classes.names}
+    return [
+        _contrast(metric, metric[len(prefix) :], label, definitions.get(metric, ""), measured)
+        for metric, label in labels.items()
+    ]
 
 
-def _contrast(metric: str, name: str, definition: str, measured: Sequence[Mapping[str, float]]) -> Contrast:
+def _contrast(metric: str, name: str, label: str, definition: str, measured: Sequence[Mapping[str, float]]) -> Contrast:
     values = tuple(metrics.get(metric) for metrics in measured)
     base = values[0]
     differences = (None, *(None if None in (value, base) else (value or 0) - (base or 0) for value in values[1:]))
     gains = tuple((each < 0) == (metric in LOWER_IS_BETTER) if each else None for each in differences)
-    return Contrast(name, definition, values, differences, gains)
+    return Contrast(name, label, definition, values, differences, gains)
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ def draw_together(runs: Sequence[Evidence], names: Sequence[str]) -> list[Curves
             from_zero=term == "loss",
         )
         for title, term, field in (
-            (f"{judged}, validation", judged, f"val/{judged}"),
+            (f"{label_metric(judged)}, validation", judged, f"val/{judged}"),
             ("Loss, training", "loss", "train/loss"),
         )
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from finesight.analysis.nearest_images import NEIGHBOURS
 from finesight.metrics.confusion import DEFINITIONS
+from finesight.metrics.names import label_metric
 
 # name → (title, definition)
 TERMS = {
@@ -81,9 +82,12 @@ TERMS = {
 
 @dataclass(frozen=True)
 class Term:
+    """path: of a metric, as files and commands write it."""
+
     name: str
     title: str
     definition: str
+    path: str = ""
 
 
 class Glossary:
@@ -94,7 +98,7 @@ class Glossary:
         self._known = {name: Term(name, *text) for name, text in TERMS.items()}
         for metric, text in (DEFINITIONS | dict(definitions)).items():
             name = metric.split("/", 1)[0]
-            self._known[name] = Term(name, name, text)
+            self._known[name] = Term(name, label_metric(name), text, name)
         self._used: dict[str, Term] = {}
 
     def link(self, name: str) -> str:

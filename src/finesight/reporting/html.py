@@ -1,5 +1,6 @@
 """Templates → one HTML file."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError, blame_files
+from finesight.metrics.names import label_metric, mention_metric
 from finesight.reporting.glossary import Glossary
 from finesight.reporting.sections import percent
 from finesight.reporting.thumbnails import Sprites
@@ -89,6 +91,9 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     environment.filters["count_of"] = count_of
     environment.filters["name_split"] = name_split
     environment.filters["signed"] = _sign
+    environment.filters["metric"] = label_metric
+    environment.filters["mention"] = mention_metric
+    environment.filters["shell"] = shlex.quote
     environment.globals["asset"] = _read_asset
     return environment
 

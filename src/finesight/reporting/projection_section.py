@@ -24,7 +24,7 @@ def describe_projection(evidence: Evidence, styles: Sequence[Style], key: str) -
     similarity = embedding.similarity if embedding else None
     return {
         "similarity": similarity,
-        "dendrogram": draw_dendrogram(similarity, evidence.classes.names) if similarity else None,
+        "dendrogram": draw_dendrogram(similarity, evidence.classes.labels) if similarity else None,
         "plot_key": key,
         "plot_image": data_uri("image/png", embedding.image) if embedding and embedding.image else "",
         "projection_quality": judge_projection(embedding.projection) if embedding else None,
@@ -106,7 +106,7 @@ def draw_history(evidence: Evidence) -> list[HistoryPanel]:
     for epoch, points in zip(history.epochs, history.points, strict=True):
         places = (points - (low + high) / 2) * (scale, -scale) + SIDE / 2
         clouds = tuple(
-            Cloud(evidence.classes.names[c], class_style(c).colour, _draw_dots(places[history.targets == c]))
+            Cloud(evidence.classes.labels[c], class_style(c).colour, _draw_dots(places[history.targets == c]))
             for c in np.unique(history.targets).tolist()
         )
         caption = f"neighbours of the same class {percent(epoch.own_fraction)}, accuracy {percent(epoch.accuracy)}"

@@ -49,7 +49,7 @@ def make_run_page(
     shared = {
         "evidence": evidence,
         "split_name": name_split(evidence.split),
-        "names": evidence.classes.names,
+        "names": evidence.classes.labels,
         "unit": data["unit"],
         "colours": None,
         "ordered_by_similarity": False,
@@ -70,7 +70,7 @@ def make_run_page(
         parts=outline.parts,
         sources=[str(evidence.run)],
         data={
-            "names": evidence.classes.names,
+            "names": evidence.classes.labels,
             **data,
             "sampled": bool(evaluation and len(evaluation.images) < evaluation.num_samples),
             "projection": plot_projection(embedding, styles) if embedding else None,

@@ -11,6 +11,7 @@ from finesight.analysis.evidence import Evidence, find_best_epoch, judged_metric
 from finesight.analysis.wording import count_of
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
+from finesight.metrics.names import label_metric, mention_metric
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema
 from finesight.run.journal import LayerState, LedgerEntry
@@ -68,7 +69,9 @@ def describe_kept_epoch(evidence: Evidence) -> str:
     judged = judged_metric(evidence)
     tie = "; of epochs within one image of the best, the one with the lowest log loss"
     rule = tie if evidence.settings.checkpoint.tie == "log_loss" else ""
-    return f"The weights are from epoch {best} of {evidence.settings.epochs}, the best by {judged}{rule}."
+    return (
+        f"The weights are from epoch {best} of {evidence.settings.epochs}, the best by {mention_metric(judged)}{rule}."
+    )
 
 
 def draw_training(evidence: Evidence) -> list[Curves]:
@@ -76,7 +79,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
     judged = judged_metric(evidence)
     charts = {
         ("Loss", "loss"): {"training": "train/loss", "validation": "val/log_loss"},
-        (judged, judged): {"validation": f"val/{judged}"},
+        (label_metric(judged), judged): {"validation": f"val/{judged}"},
         ("Learning rate", "learning_rate"): {"learning rate": "lr"},
         ("Images per second", "images_per_second"): {"training": "images_per_second"},
     }
@@ -87,7 +90,7 @@ def draw_training(evidence: Evidence) -> list[Curves]:
             term,
             {name: read_curve(evidence, field) for name, field in fields.items()},
             best,
-            from_zero=title != judged,
+            from_zero=term != judged,
         )
         for (title, term), fields in charts.items()
     )
@@ -119,7 +122,7 @@ def list_classes(evidence: Evidence) -> list[ClassRow]:
             scores = tuple(evaluation.metrics.get(f"{metric}/{name}") for metric in ("precision", "recall", "f1"))
             count = sum(evaluation.counts[index])
             confused_with = find_confusion(evaluation, index)
-        rows.append(ClassRow(index, name, train[label], count, scores, confused_with))
+        rows.append(ClassRow(index, evidence.classes.labels[index], train[label], count, scores, confused_with))
     return rows
 
 

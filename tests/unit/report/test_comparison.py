@@ -61,7 +61,7 @@ def test_numbers_are_those_of_the_evaluations(masks: tuple[MaskRun, MaskRun], pa
             assert f'<data value="{value}">' in page
         assert f'value="{after[name] - before[name]}"' in page
     headline = re.sub(r"<.*?>", "", page[page.index("<h1>") : page.index("</h1>")])
-    assert headline == f"miou {before['miou']:.4f} → {after['miou']:.4f}"
+    assert headline == f"Mean IoU {before['miou']:.4f} → {after['miou']:.4f}"
 
 
 def test_architectures_and_settings_that_differ(page: str, pair: list[Evidence]) -> None:

@@ -11,7 +11,6 @@ from finesight.analysis.evidence import Evidence
 from finesight.analysis.features import Features, load_features
 from finesight.analysis.probabilities import Probabilities
 from finesight.analysis.projection import elect
-from finesight.analysis.wording import label_class
 from finesight.checks.contract import NotApplicable
 from finesight.data.duplicates import Duplicates, find_duplicates
 from finesight.data.images.image import Fit
@@ -53,8 +52,7 @@ class Case:
 
     def label(self, index: int) -> str:
         """How a class is called in a sentence."""
-        classes = self.evidence.classes
-        return label_class(classes.ids[index], classes.names[index])
+        return self.evidence.classes.labels[index]
 
     # -- predictions ---------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from finesight.checks.contract import Explanation, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.history import check_length, last_part
 from finesight.metrics.confusion import LOWER_IS_BETTER
+from finesight.metrics.names import label_metric
 
 LEAST_GAIN = 0.01  # of the metric in the last part; less is not worth an epoch
 
@@ -25,8 +26,9 @@ def unfinished(case: Case) -> Explanation | None:
         return None
     best_before = (min if is_loss else max)(curve[:-part])
     text = (
-        f"val/{name} was best in the last of {len(curve)} epochs, {curve[-1]:.3f}: {'a fall' if is_loss else 'a gain'} "
-        f"of {abs(curve[-1] - best_before):.3f} over the best before the last {part}."
+        f"{label_metric(name)} of the validation split was best in the last of {len(curve)} epochs, {curve[-1]:.3f}: "
+        f"{'a fall' if is_loss else 'a gain'} of {abs(curve[-1] - best_before):.3f} over the best before the last "
+        f"{part}."
     )
     rates = [rate for _, rate in read_curve(case.evidence, "lr")]
     if rates and rates[-1] < 0.1 * max(rates):

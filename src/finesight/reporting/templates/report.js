@@ -116,7 +116,7 @@ function explain(name, at) {
   all.href = "#glossary";
   all.addEventListener("click", () => definition.hidePopover());
   definition.replaceChildren(
-    element("strong", "", term.querySelector("dt").textContent),
+    element("strong", "", term.querySelector("dt").firstChild.textContent.trim()),
     element("p", "", term.querySelector("dd").textContent),
     all,
   );

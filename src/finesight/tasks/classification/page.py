@@ -87,7 +87,7 @@ def _context(evidence: Evidence, story: Story, order: list[int]) -> dict[str, An
             ((row.train, row.count) for row in rows), name_split(evidence.split), story.examples
         ),
         "confusions": list_confusions(evaluation) if evaluation else [],
-        "matrix": draw_matrix(evaluation.counts, evidence.classes.names, order) if evaluation else None,
+        "matrix": draw_matrix(evaluation.counts, evidence.classes.labels, order) if evaluation else None,
         "label_galleries": show_wrong_images(evidence),
         "ordered_by_similarity": order != list(range(len(order))),
         "errors": story.errors[:ERRORS_SHOWN],

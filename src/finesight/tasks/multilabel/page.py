@@ -108,7 +108,7 @@ def _list_wrong_images(evidence: Evidence) -> list[WrongImage]:
     """Those with most wrong labels first."""
     if evidence.evaluation is None:
         return []
-    found, names = _read_statistics(evidence), evidence.classes.names
+    found, names = _read_statistics(evidence), evidence.classes.labels
     sides = (found.hits, found.support - found.hits, found.predicted - found.hits)
     wrong = (found.support + found.predicted - 2 * found.hits).sum(1)
     rows = [row for row in np.argsort(-wrong, kind="stable").tolist() if wrong[row]]
@@ -162,7 +162,7 @@ def list_classes(evidence: Evidence) -> list[ClassRow]:
     for index, (label, name) in enumerate(zip(classes.ids, classes.names, strict=True)):
         ap, *rest = (metrics.get(f"{metric}/{name}") for metric in ("ap", "precision", "recall", "f1"))
         threshold = THRESHOLD if thresholds is None else float(thresholds[index])
-        rows.append(ClassRow(index, name, train[label], held[label], (ap, threshold, *rest), None))
+        rows.append(ClassRow(index, classes.labels[index], train[label], held[label], (ap, threshold, *rest), None))
     return rows
 
 
@@ -173,5 +173,5 @@ def _count_labels(evidence: Evidence, split: str) -> Counter[str]:
 
 def list_false_classes(evidence: Evidence, originals: Originals) -> dict[str, int]:
     """A class wrongly predicted for each error the page shows, by key."""
-    index = {name: c for c, name in enumerate(evidence.classes.names)}
+    index = {name: c for c, name in enumerate(evidence.classes.labels)}
     return {error.key: index[error.extra[0]] for error in _list_wrong_images(evidence)[:ERRORS_SHOWN] if error.extra}

@@ -38,12 +38,12 @@ def give_mask_verdict(evidence: Evidence) -> MaskVerdict | None:
     if evaluation is None or not {"miou", "miou_unmasked"} <= evaluation.metrics.keys():
         return None
     metrics = evaluation.metrics
-    classes = zip(evidence.classes.names, list_colours(evidence.classes), strict=True)
+    classes = zip(evidence.classes.labels, evidence.classes.names, list_colours(evidence.classes), strict=True)
     return MaskVerdict(
         metrics["miou"],
         metrics["miou_unmasked"],
         evaluation.num_samples,
-        tuple((name, colour, metrics[f"iou/{name}"]) for name, colour in classes if f"iou/{name}" in metrics),
+        tuple((label, colour, metrics[f"iou/{name}"]) for label, name, colour in classes if f"iou/{name}" in metrics),
         describe_kept_epoch(evidence),
     )
 
@@ -76,7 +76,7 @@ def list_segments(evidence: Evidence) -> list[Segment]:
     return [
         Segment(
             index=index,
-            name=name,
+            name=evidence.classes.labels[index],
             colour=colour,
             train=train[index] if index < len(train) else None,
             truth=truth[index] if index < len(truth) else None,

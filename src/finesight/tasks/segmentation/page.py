@@ -69,7 +69,7 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
 
 
 def _context(evidence: Evidence, originals: Originals) -> dict[str, Any]:
-    evaluation, names, rows = evidence.evaluation, evidence.classes.names, list_segments(evidence)
+    evaluation, names, rows = evidence.evaluation, evidence.classes.labels, list_segments(evidence)
     ranked = zip(("best", "worst"), rank_images(evidence), strict=True)
     return {
         "runs": [""],
