@@ -8,7 +8,7 @@ from finesight.config import dotted_settings
 from finesight.errors import ConfigError
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.evaluation import ImageResult
-from finesight.metrics.names import label_metric
+from finesight.metrics.metric_labels import label_metric
 from finesight.metrics.significance import FEWEST_IMAGES
 from finesight.models.summary import compare_networks
 from finesight.reporting.charts import Curves, draw_curves

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from finesight.analysis.nearest_images import NEIGHBOURS
 from finesight.metrics.confusion import DEFINITIONS
-from finesight.metrics.names import label_metric
+from finesight.metrics.metric_labels import label_metric
 
 # name → (title, definition)
 TERMS = {

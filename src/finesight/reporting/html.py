@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from finesight.analysis.wording import count_of
 from finesight.errors import ConfigError, blame_files
-from finesight.metrics.names import label_metric, mention_metric
+from finesight.metrics.metric_labels import label_metric, mention_metric
 from finesight.reporting.glossary import Glossary
 from finesight.reporting.sections import percent
 from finesight.reporting.thumbnails import Sprites

@@ -11,7 +11,7 @@ from finesight.analysis.evidence import Evidence, find_best_epoch, judged_metric
 from finesight.analysis.wording import count_of
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
-from finesight.metrics.names import label_metric, mention_metric
+from finesight.metrics.metric_labels import label_metric, mention_metric
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema
 from finesight.run.journal import LayerState, LedgerEntry

@@ -5,7 +5,7 @@ from finesight.checks.contract import Explanation, check
 from finesight.checks.run.case import Case
 from finesight.checks.run.history import check_length, last_part
 from finesight.metrics.confusion import LOWER_IS_BETTER
-from finesight.metrics.names import label_metric
+from finesight.metrics.metric_labels import label_metric
 
 LEAST_GAIN = 0.01  # of the metric in the last part; less is not worth an epoch
 

@@ -3,7 +3,7 @@
 import pytest
 
 from finesight.metrics.confusion import DEFINITIONS
-from finesight.metrics.names import LABELS, label_metric, mention_metric
+from finesight.metrics.metric_labels import LABELS, label_metric, mention_metric
 from finesight.tasks.multilabel.decision_metrics import DEFINITIONS as DECISIONS
 
 
