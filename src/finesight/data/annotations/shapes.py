@@ -1,8 +1,8 @@
 """Shapes that people draw around objects, and the pixels that each covers.
 
-A pixel belongs to a shape if its centre lies inside. Coordinates are x to the right and y down, in pixels of the upright
-image, whose top left corner is (0, 0): the centre of the first pixel is (0.5, 0.5). Two polygons that share an edge
-neither overlap nor leave a gap.
+A pixel belongs to a shape if its centre lies inside. Coordinates are x to the right and y down, in pixels of the
+upright image, whose top left corner is (0, 0): the centre of the first pixel is (0.5, 0.5). Two polygons that share an
+edge neither overlap nor leave a gap.
 
 Written here, as Pillow's polygons are half a pixel off and one pixel too wide, and pycocotools rounds corners to a
 fifth of a pixel; the latter is the reference in tests/parity.
@@ -47,8 +47,8 @@ class Shape(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Polygon:
-    """rings: float64 (n, 2) of x, y each, closed by themselves. Inside is what an odd number of rings surrounds, so that
-    a ring within another one is a hole."""
+    """rings: float64 (n, 2) of x, y each, closed by themselves. Inside is what an odd number of rings surrounds: a ring
+    within another one is a hole."""
 
     rings: tuple[np.ndarray, ...]
 
