@@ -28,6 +28,7 @@ from torchvision import models, transforms
 from turns import compare, rate
 
 from finesight.app.preparation import prepare_job
+from finesight.app.training_data import list_data
 from finesight.backend.device import Machine
 from finesight.backend.interrupt import StopRequest
 from finesight.config import load_settings
@@ -124,7 +125,8 @@ class Ours:
             }
         )
         self.folder = folder
-        self.job = prepare_job(settings, RunFolder(folder / "unused"))
+        run = RunFolder(folder / "unused")
+        self.job = prepare_job(settings, run, list_data(settings, run))
         self.trainer = Trainer(self.job)
 
     def train(self) -> int:

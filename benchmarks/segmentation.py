@@ -29,6 +29,7 @@ from turns import compare, rate
 from finesight import predict, train
 from finesight.app.preparation import prepare_job
 from finesight.app.score_masks import score_masks
+from finesight.app.training_data import list_data
 from finesight.backend.device import Machine
 from finesight.backend.interrupt import StopRequest
 from finesight.config import load_settings
@@ -142,7 +143,8 @@ class Ours:
         self.folder, self.place = folder, place
         train("dlcv-fcn8s", data=folder, out=place / "run", settings=changes | {"epochs": 1, "snapshots.images": []})
         settings = load_settings("dlcv-fcn8s", overrides=changes | {"epochs": 1000, "snapshots.images": []})
-        self.job = prepare_job(settings, RunFolder(place / "unused"))
+        run = RunFolder(place / "unused")
+        self.job = prepare_job(settings, run, list_data(settings, run))
         self.trainer = Trainer(self.job)
 
     def train(self) -> int:

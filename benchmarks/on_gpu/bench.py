@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from finesight.app.preparation import prepare_job
+from finesight.app.training_data import list_data
 from finesight.config import load_settings
 from finesight.run.folder import RunFolder
 from finesight.training.trainer import Trainer
@@ -50,7 +51,7 @@ class Bench:
     def trainer(self, data: Path, **changes: Any) -> Trainer:
         settings = load_settings(overrides=self.settings(data, **changes))
         run = RunFolder(Path(tempfile.mkdtemp(dir=self.scratch)) / "run")
-        return Trainer(prepare_job(settings, run))
+        return Trainer(prepare_job(settings, run, list_data(settings, run)))
 
     def classifier(self, **changes: Any) -> Trainer:
         size, batch = self.choose((224, 32), (32, 8))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["finesight.app.train", "finesight.models.timm_networks", "torch._dynamo"])
+CONTEXT.set_forkserver_preload(["finesight.app.training_run", "finesight.models.timm_networks", "torch._dynamo"])
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}  # and `open`, to write: all that Python tells of
 WRITING = os.O_WRONLY | os.O_RDWR
 Process = multiprocessing.process.BaseProcess

@@ -148,7 +148,7 @@ def test_killed_before_every_write(data: Path, whole: Path, tmp_path: Path, reli
         ("inside an evaluation", "finesight.inference.predictor:Predictor._in_parts", 2),
         ("between the files of a checkpoint", "finesight.training.checkpoint:save_tensors", 6),
         ("between the two renames of a checkpoint", "finesight.run.files:sync_folder", 3),
-        ("inside the last evaluation", "finesight.app.train:write_selftest", 1),
+        ("inside the last evaluation", "finesight.app.training_run:write_selftest", 1),
     ],
 )
 def test_killed_inside(

@@ -32,16 +32,6 @@ def choose_batch_size(settings: Settings, num_train: int) -> Settings:
     return dataclasses.replace(settings, batch_size=size)
 
 
-def check_one_batch_size(settings: Settings) -> None:
-    """Raises ConfigError where a new run is given two batch sizes that differ."""
-    size, each, ranks = settings.batch_size, settings.batch_size_per_device, distributed.world_size()
-    if size and each and size != each * ranks:
-        raise ConfigError(
-            f"batch_size = {size} is for all processes together, and batch_size_per_device = {each} makes "
-            f"{each * ranks} of {ranks}. Set one of them."
-        )
-
-
 def check_ranks(settings: Settings) -> None:
     """Raises ConfigError where a batch is too small to be divided."""
     each = SMALLEST_SHARD * settings.optim.accumulate

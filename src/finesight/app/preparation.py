@@ -8,10 +8,10 @@ from finesight import distributed
 from finesight.app.batch_size import check_ranks, check_warmup, choose_batch_size
 from finesight.app.datasets import open_splits
 from finesight.app.initial_model import start_model
-from finesight.app.training_data import list_data, task_of
 from finesight.backend.device import Machine
 from finesight.classes import ClassList
 from finesight.config import CheckpointSettings, Settings
+from finesight.data.formats import FORMATS
 from finesight.data.leftovers import quote_some
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset
@@ -22,17 +22,15 @@ from finesight.models.contract import Model
 from finesight.progress import say_notes
 from finesight.run.folder import RunFolder
 from finesight.task import Task
+from finesight.tasks import TASKS
 from finesight.training.job import Job
 from finesight.training.position import choose_tie
 
 
-def prepare_job(settings: Settings, run: RunFolder, *, pretrained: bool = True) -> Job:
+def prepare_job(settings: Settings, run: RunFolder, listing: Listing, *, pretrained: bool = True) -> Job:
     """A job whose settings hold what was decided. pretrained=False: weights will come from a checkpoint."""
-    if not settings.data.root:
-        raise ConfigError("No data: name the folder or CSV file with your images, --data PATH.")
     machine = Machine.resolve(settings.machine, to_train=True)
-    listing = list_data(settings, run)
-    task, classes = task_of(listing), listing.classes
+    task, classes = TASKS[FORMATS[listing.format].task], listing.classes
     task.check(settings)
     settings = dataclasses.replace(settings, checkpoint=choose_checkpoint(settings, task, classes))
     model = start_model(settings, task, listing, run, pretrained)

@@ -15,8 +15,7 @@ from finesight.data.targets import Splits
 from finesight.errors import ConfigError, DataError, suggest
 from finesight.progress import say, say_notes
 from finesight.run.folder import RunFolder
-from finesight.task import Task
-from finesight.tasks import TASKS
+from finesight.tasks import TARGETS, TRAINABLE
 
 
 def list_data(settings: Settings, run: RunFolder) -> Listing:
@@ -32,10 +31,6 @@ def list_data(settings: Settings, run: RunFolder) -> Listing:
     return listing
 
 
-def task_of(listing: Listing) -> Task:
-    return TASKS[FORMATS[listing.format].task]
-
-
 def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listing:
     """Reads a data set for training, as the settings describe it: images by split, class list and reading rule.
 
@@ -47,7 +42,7 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
     if "train" not in splits:
         root = survey_folder(data.root).root
         raise DataError(f"{str(root)!r} has no training split, only {', '.join(splits)}.")
-    targets = choose_task(task, name, base).targets
+    targets = TARGETS[choose_task(task, name, base)]
     known = load_classes(data.classes) if data.classes else None
     splits, left_out = targets.leave_out_dropped(splits, known)
     if not splits.get("train"):
@@ -61,15 +56,15 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
     return Listing(name, base, splits, classes, (*texts, *remarks, *targets.compare_splits(splits, classes)), rule)
 
 
-def choose_task(name: str, format: str, root: Path) -> Task:
-    """The task that a format is for. name: as the settings have it, `auto` or this one. Raises ConfigError."""
+def choose_task(name: str, format: str, root: Path) -> str:
+    """Name of the task that a format is for. name: as the settings have it, `auto` or this one. Raises ConfigError."""
     found = FORMATS[format].task
-    if name not in ("auto", *TASKS):
-        hint = suggest(name, TASKS, f"There are: auto, {', '.join(TASKS)}.")
+    if name not in ("auto", *TRAINABLE):
+        hint = suggest(name, TRAINABLE, f"There are: auto, {', '.join(TRAINABLE)}.")
         raise ConfigError(f"task = {name!r} is not a task. {hint}")
     if name not in ("auto", found):
         raise ConfigError(f"task = {name}, but {root} holds data for {found}.")
-    return TASKS[found]
+    return found
 
 
 def limit_splits(listing: Listing, limit: int) -> Listing:

@@ -10,7 +10,7 @@ from finesight.tasks.segmentation.mask_targets import MaskFiles
 if TYPE_CHECKING:
     from finesight.tasks.table import TASKS, find_task, make_page
 
-__all__ = ["TARGETS", "TASKS", "find_task", "make_page"]
+__all__ = ["TARGETS", "TASKS", "TRAINABLE", "find_task", "make_page"]
 
 TARGETS: dict[str, TargetKind] = {
     "classification": Labels(),
@@ -18,6 +18,7 @@ TARGETS: dict[str, TargetKind] = {
     "segmentation": MaskFiles(),
     "none": NoTargets(),
 }
+TRAINABLE = tuple(name for name in TARGETS if name != "none")
 
 
 def __getattr__(name: str) -> Any:

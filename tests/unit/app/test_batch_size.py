@@ -3,7 +3,8 @@
 import pytest
 
 from finesight import distributed
-from finesight.app.batch_size import check_one_batch_size, check_warmup, choose_batch_size
+from finesight.app.batch_size import check_warmup, choose_batch_size
+from finesight.app.training_start import check_one_batch_size
 from finesight.config import OptimSettings, Settings
 from finesight.errors import ConfigError
 

@@ -9,8 +9,9 @@ import pytest
 
 from finesight.app.initial_model import choose_preprocessing
 from finesight.app.preparation import choose_checkpoint
-from finesight.app.train import _resume
 from finesight.app.training_data import choose_task
+from finesight.app.training_run import restore_trainer
+from finesight.app.training_start import continue_run
 from finesight.classes import ClassList
 from finesight.config import Preprocessing, load_settings
 from finesight.errors import ConfigError
@@ -71,7 +72,8 @@ def test_a_run_from_before_the_choice_goes_on_by_the_plain_maximum(trained: Path
     assert 'tie = "log_loss"\n' in settings
     (run / "config.toml").write_text(settings.replace('tie = "log_loss"\n', ""))
     with ExitStack() as locks:
-        assert _resume(None, {}, run, locks).job.settings.checkpoint.tie == "first"
+        trainer = restore_trainer(continue_run(None, {}, run, locks))
+        assert trainer.job.settings.checkpoint.tie == "first"
 
 
 @pytest.mark.parametrize(

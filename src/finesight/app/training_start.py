@@ -1,0 +1,82 @@
+"""What a training starts from: settings, run folder and data, checked before torch is imported."""
+
+import itertools
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finesight import distributed
+from finesight.app.resumed_settings import choose_settings
+from finesight.app.training_data import list_data
+from finesight.config import Settings, load_settings, locate
+from finesight.data.listing import Listing
+from finesight.errors import ConfigError
+from finesight.run.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Start:
+    """resumes: the run is there already."""
+
+    run: RunFolder
+    settings: Settings
+    listing: Listing
+    resumes: bool = False
+
+
+def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str | Path) -> Start:
+    """Whatever is wrong with data or settings is found before the folder is made."""
+    settings = locate(load_settings(recipe, overrides))
+    check_one_batch_size(settings)
+    run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
+    if distributed.is_main():
+        run.check_free()
+    return Start(run, settings, _list(settings, run))
+
+
+def continue_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: Path, locks: ExitStack) -> Start:
+    """The run as it was; what would change the result is refused."""
+    run = RunFolder.open(out)
+    if distributed.is_main():
+        locks.enter_context(run.lock())
+    settings = choose_settings(run, recipe, overrides)
+    return Start(run, settings, _list(settings, run), resumes=True)
+
+
+def _list(settings: Settings, run: RunFolder) -> Listing:
+    if not settings.data.root:
+        raise ConfigError("No data: name the folder or CSV file with your images, --data PATH.")
+    with distributed.first_on_machine():
+        return list_data(settings, run)
+
+
+def is_restarted(run: RunFolder) -> bool:
+    """Whether this launch of torchrun began the run with this very command, and is now at it again.
+
+    A restart after a failure counts up; one after machines came or went does not, but keeps the launch's name, as a
+    job does that Slurm puts back into its queue. "none" is the name of launches without one.
+    """
+    if not distributed.launch() or not run.is_run():
+        return False
+    made = run.read_environment()
+    is_same = made.launch == distributed.launch() != "none"
+    return list(made.command) == sys.argv and (is_same or distributed.num_restarts() > 0)
+
+
+def check_one_batch_size(settings: Settings) -> None:
+    """Raises ConfigError where a new run is given two batch sizes that differ."""
+    size, each, ranks = settings.batch_size, settings.batch_size_per_device, distributed.world_size()
+    if size and each and size != each * ranks:
+        raise ConfigError(
+            f"batch_size = {size} is for all processes together, and batch_size_per_device = {each} makes "
+            f"{each * ranks} of {ranks}. Set one of them."
+        )
+
+
+def _free_folder(data: str) -> Path:
+    """runs/NAME-1, or the first number that is free."""
+    name = Path(data).resolve().stem or "run"
+    return next(p for n in itertools.count(1) if not (p := Path("runs") / f"{name}-{n}").exists())

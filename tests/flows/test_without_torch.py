@@ -1,0 +1,63 @@
+"""What is wrong is said before torch is imported, which takes seconds. One process tries all of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import draw_classes
+
+PROGRAM = """
+import contextlib, io, json, sys
+from finesight.cli import main
+
+results = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["finesight", *arguments]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+    results.append([code, err.getvalue(), "torch" in sys.modules])
+print(json.dumps(results))
+"""
+MISTAKES = {
+    "wrong path": (["train", "--data", "missing"], "missing"),
+    "no data": (["train"], "No data"),
+    "unreadable layout": (["train", "--data", "empty"], "empty"),
+    "bad value": (["train", "--data", "images", "--set", "optim.lr=fast"], "optim.lr"),
+    "unknown setting": (["train", "--data", "images", "--set", "optim.speed=1"], "optim.speed"),
+    "unknown recipe": (["train", "p3", "--data", "images"], "p3"),
+    "missing class file": (["train", "--data", "images", "--classes", "names.json"], "names.json"),
+    "classes of other images": (["train", "--data", "images", "--classes", "other.json"], "not in the class list"),
+    "another task": (["train", "--data", "images", "--set", "task=segmentation"], "segmentation"),
+    "taken folder": (["train", "--data", "images", "--out", "images"], "already exists"),
+    "no run to resume": (["train", "--resume", "--out", "missing"], "missing"),
+    "no data to inspect": (["inspect", "missing"], "missing"),
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, bool]]:
+    folder = tmp_path_factory.mktemp("mistakes")
+    draw_classes(folder / "images", per_class=2)
+    (folder / "empty").mkdir()
+    (folder / "other.json").write_text('["fox", "wolf"]')
+    commands = json.dumps([arguments for arguments, _ in MISTAKES.values()])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, commands], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return dict(zip(MISTAKES, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_found_before_torch_is_imported(mistake: str, answers: dict[str, tuple[int, str, bool]]) -> None:
+    code, said, imported = answers[mistake]
+    assert code == 2, said
+    assert MISTAKES[mistake][1] in said
+    assert not imported
