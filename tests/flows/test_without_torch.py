@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
 from commands import draw_classes
 
 PROGRAM = """
