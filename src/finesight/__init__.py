@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from finesight.app.inspect import inspect
     from finesight.app.labels import labels
     from finesight.app.predict import predict
+    from finesight.app.preview import preview
     from finesight.app.prove_resume import prove_resume
     from finesight.app.report import report
     from finesight.app.score_masks import score_masks
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Kill,
         McNemar,
         Predicted,
+        Previewed,
         Reported,
         ResumeProof,
         ScoredMasks,
@@ -61,6 +63,7 @@ __all__ = [
     "McNemar",
     "NetworkDifference",
     "Predicted",
+    "Previewed",
     "Reported",
     "ResumeProof",
     "ScoredMasks",
@@ -74,6 +77,7 @@ __all__ = [
     "inspect",
     "labels",
     "predict",
+    "preview",
     "prove_resume",
     "report",
     "score_masks",

@@ -121,3 +121,15 @@ def test_probabilities_come_back_from_logits(task: Task) -> None:
     probabilities = task.link.to_probabilities(logits * 4)
     torch.testing.assert_close(task.link.to_probabilities(task.link.to_logits(probabilities)), probabilities)
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_a_target_is_said_in_words_and_drawn(task: Task) -> None:
+    """What the preview of a training shows."""
+    _, targets = EXAMPLES[task.name]()
+    image = np.full((8, 8, 3), 100, np.uint8)
+    for target in targets:
+        said = task.describe_target(target, CLASSES)
+        assert any(word in said for word in (*CLASSES.names, "no label"))
+        drawn = task.draw_target(image, target, CLASSES)
+        assert drawn.shape == image.shape
+        assert drawn.dtype == np.uint8

@@ -11,6 +11,7 @@ import torch
 
 from finesight import distributed
 from finesight.app.evaluate import keep_calibration
+from finesight.app.first_batch_sheet import write_first_batch
 from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, describe_progress, record_epochs
 from finesight.app.training_start import Start
@@ -102,7 +103,7 @@ def restore_trainer(start: Start) -> Trainer:
 
 
 def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
-    """With what is known before the first epoch. model.json comes last: it makes the folder a run."""
+    """With what is known before the first epoch. model.json makes the folder a run."""
     job, run = trainer.job, trainer.job.run
     bounds = job.task.find_stride_bounds(job.train.targets, job.classes)
     run.create()
@@ -127,6 +128,7 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
     run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
     run.remove_leftovers()
+    write_first_batch(job)
 
 
 def describe_environment(job: Job) -> Environment:

@@ -14,6 +14,7 @@ from finesight.cli.options import (
     print_metrics,
     read_settings,
 )
+from finesight.config import add_given
 from finesight.errors import ConfigError
 
 
@@ -47,6 +48,13 @@ def train(
         str, Option(metavar="WHEN", help="5m, 30s or 1h (also within an epoch), or a number of epochs.")
     ] = "",
     out: Annotated[str, Option(metavar="RUN", help="Run folder to write. Default: runs/NAME-1, runs/NAME-2, …")] = "",
+    preview: Annotated[
+        bool,
+        Option(
+            "--preview",
+            help="Draw the first batch as the network sees it, with labels or masks, and exit: preview.png, or --out.",
+        ),
+    ] = False,
     resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     prove_resume: Annotated[
         bool,
@@ -70,6 +78,8 @@ def train(
 
     `finesight train --data birds.csv --model resnet50 --set model.freeze_before=layer1.1 --set optim.lr=1e-4`
 
+    `finesight train --data images/ --set augment.mixup=0.2 --preview`
+
     `finesight train --resume --out runs/p1`
 
     `finesight train p1-cpu --data train_50 --val val_50 --prove-resume`
@@ -92,6 +102,10 @@ def train(
     values = read_settings(set_, named)
     if checkpoint_every:
         values |= parse_checkpoint_every(checkpoint_every)
+    if preview:
+        refuse_with_preview({"--resume": resume, "--prove-resume": prove_resume})
+        draw_preview(recipe, data, val, model, out, values | add_given(None, {"epochs": epochs}), json_output)
+        return
     if prove_resume:
         prove(recipe, data, val, model, values, json_output)
         return
@@ -105,6 +119,26 @@ def train(
     print_line()
     print_line(f"Best epoch {result.best_epoch}, {result.images_per_second:.0f} images/s. Run: {result.run}")
     print_line(f"Report:  finesight report {shlex.quote(str(result.run))}")
+
+
+def draw_preview(
+    recipe: str, data: str, val: str, model: str, out: str, settings: dict[str, Any], json_output: bool
+) -> None:
+    """Prints where the image is, and what each of its images is to teach."""
+    from finesight.app.preview import preview
+
+    result = preview(recipe or None, data=data, val=val, model=model, out=out, settings=settings)
+    if json_output:
+        print_json(result)
+        return
+    for key, label in result.shown.items():
+        print_line(f"{key}: {label}")
+    print_line(f"Preview: {result.preview}")
+
+
+def refuse_with_preview(given: dict[str, bool]) -> None:
+    if named := [name for name, is_given in given.items() if is_given]:
+        raise ConfigError(f"--preview trains nothing: leave out {' and '.join(named)}.")
 
 
 def prove(recipe: str, data: str, val: str, model: str, settings: dict[str, Any], json_output: bool) -> None:

@@ -185,6 +185,13 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     return (pixels - mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
+def to_pixels(images: Tensor, preprocessing: Preprocessing) -> np.ndarray:
+    """Undoes `normalise`, to look at: uint8 (n, h, w, 3)."""
+    mean, std = (constant(each, images.device).view(3, 1, 1) for each in (preprocessing.mean, preprocessing.std))
+    pixels = ((images.float() * std + mean) * 255).round().clamp(0, 255)
+    return pixels.byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
 def draw_uniform(seed: int, epoch: int, images: Sequence[int] | np.ndarray, count: int = NUM_DRAWS) -> Tensor:
     """Uniform float32 numbers in [0, 1), a row of `count` for each image's index.
 

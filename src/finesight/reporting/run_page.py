@@ -6,12 +6,14 @@ from typing import Any
 
 from finesight.analysis.evidence import Evidence
 from finesight.reporting.calibration import describe_calibration
+from finesight.reporting.contact_sheet import show_sheet
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.interactive_plot import Style, bokeh_script
 from finesight.reporting.originals import Originals
 from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
 from finesight.reporting.sections import describe_training, draw_training, list_commands, list_freeze_phases
 from finesight.reporting.thumbnails import Sprites
+from finesight.run import schema
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def make_run_page(
         "ordered_by_similarity": False,
         "training": describe_training(evidence),
         "curves_drawn": draw_training(evidence),
+        "first_batch": show_sheet(evidence.run / schema.PREVIEW),
         "calibration": describe_calibration(evidence, outline.calibration_effect),
         "label_rule": outline.label_rule,
         "history_panels": draw_history(evidence),

@@ -22,6 +22,16 @@ class Trained(Result):
 
 
 @dataclass(frozen=True)
+class Previewed(Result):
+    """preview: the PNG. size: (height, width) of the images, in pixels. shown: image → its label, of those drawn."""
+
+    preview: Path
+    batch_size: int
+    size: tuple[int, int]
+    shown: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Evaluated(Result):
     """metrics: path such as `f1/wolf` → number. definitions: path → what it means."""
 

@@ -96,6 +96,13 @@ class Task(task.Task, Protocol):
         """CSS colours by which people know the classes; empty where a plot chooses its own."""
         return []
 
+    def describe_target(self, target: Tensor, classes: ClassList) -> str:
+        """What training has an image learn, in words, such as `cat`, or `70 % cat, 30 % dog` of a mixed one."""
+
+    def draw_target(self, image: np.ndarray, target: Tensor, classes: ClassList) -> np.ndarray:
+        """An image uint8 (h, w, 3) under its target, where that has a place in it."""
+        return image
+
     def average_regions(
         self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]
     ) -> Regions | None:

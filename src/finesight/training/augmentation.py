@@ -1,8 +1,10 @@
 """Augmentation of batches: the size they are trained at, their random changes, and mixing their images."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from finesight import distributed
 from finesight.config import AugmentSettings, Preprocessing, Settings
 from finesight.data.loader import Batch
 from finesight.data.transforms import draw_uniform
@@ -27,6 +29,19 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
 def variant_of(augment: AugmentSettings, epoch: int) -> int:
     """The epoch whose random numbers an epoch uses: itself, or with augment.variants one of the first."""
     return (epoch - 1) % augment.variants + 1 if augment.variants else epoch
+
+
+def seed_step(seed: int, epoch: int, step: int) -> None:
+    """Seeds torch's generator for a step, of which mixing and dropout draw; each rank for itself."""
+    rank = distributed.rank()
+    state = np.random.SeedSequence((seed, epoch, step, *([rank] if rank else []))).generate_state(1)
+    torch.manual_seed(int(state[0]))
+
+
+def make_input(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+    """What the network takes in this epoch, and targets, on the device. Call `seed_step` before."""
+    images, targets = augment_batch(job, batch, epoch)
+    return mix_images(images, targets, job.settings, len(job.classes), epoch)
 
 
 def augment_batch(job: Job, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +18,7 @@ from finesight.inference.predictor import Predictor, predict_samples, score_spli
 from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
 from finesight.run import schema
-from finesight.training.augmentation import augment_batch, mix_images
+from finesight.training.augmentation import make_input, seed_step
 from finesight.training.checkpoint import Training
 from finesight.training.checkpoint_writer import CheckpointWriter
 from finesight.training.data_parallel import DataParallel
@@ -167,7 +166,7 @@ class Trainer:
         batch: this rank's shard, of num_images. epoch: by which images are augmented.
         """
         job, at = self.job, self.at
-        torch.manual_seed(_step_seed(job.settings.seed, at.epoch, at.step, distributed.rank()))  # of dropout and mixing
+        seed_step(job.settings.seed, at.epoch, at.step)
         images, targets = self._make_input(batch, epoch)
         if count > 1 and job.settings.machine.compile and distributed.world_size() == 1:
             allocate_gradients(self.network)
@@ -189,8 +188,7 @@ class Trainer:
         device = self.job.machine.device
         if self.cache:
             return batch.images.to(device, non_blocking=True), batch.targets.to(device, non_blocking=True)
-        images, targets = augment_batch(self.job, batch, epoch)
-        return mix_images(images, targets, self.job.settings, len(self.job.classes), epoch)
+        return make_input(self.job, batch, epoch)
 
     def _step(self) -> None:
         """The optimiser's, after which all ranks hold the same weights."""
@@ -302,8 +300,3 @@ class Trainer:
                 self._set_learning_rate(self.at.step - 1)
         for name in (schema.JOURNAL, schema.TIMINGS, schema.FREEZING):
             run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
-
-
-def _step_seed(seed: int, epoch: int, step: int, rank: int) -> int:
-    """Ranks hold other images of a batch, and drop other features of them."""
-    return int(np.random.SeedSequence((seed, epoch, step, *([rank] if rank else []))).generate_state(1)[0])

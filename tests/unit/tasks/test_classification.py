@@ -112,3 +112,9 @@ def test_keys_and_answers_belong_together(task, tmp_path: Path) -> None:  # type
     with pytest.raises(ValueError, match="zip"):
         score.save(tmp_path, KEYS[:-1])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mixed_label_is_said_in_percent(task) -> None:  # type: ignore[no-untyped-def]
+    classes = ClassList.from_labels(["cat", "dog", "emu"])
+    assert task.describe_target(torch.tensor([0.7, 0.3, 0.0]), classes) == "70 % cat, 30 % dog"
+    assert task.describe_target(torch.tensor(1), classes) == "dog"

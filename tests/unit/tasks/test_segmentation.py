@@ -176,3 +176,14 @@ def test_a_image_is_of_the_class_of_most_of_its_known_pixels() -> None:
     assert told.tolist() == [2, 1, -1]  # what is predicted on unknown pixels does not count
     regions = made.judge_regions(np.array([0, 0, 1, 1]), np.array([1, 2, 0, 2]))
     assert regions.tolist() == [1, 2, 0, 1]
+
+
+def test_an_ignored_pixel_stays_as_it_is() -> None:
+    classes = ClassList(("a", "b"), ("ant", "bee"), ((200, 0, 0), (0, 200, 0)))
+    target, image = torch.tensor([[0, 255], [1, 1]], dtype=torch.uint8), np.full((2, 2, 3), 100, np.uint8)
+    task = Segmentation()
+    assert task.describe_target(target, classes) == "50 % bee, 25 % ant, 25 % ignored"
+    assert task.draw_target(image, target, classes).tolist() == [
+        [[150, 50, 50], [100, 100, 100]],
+        [[50, 150, 50], [50, 150, 50]],
+    ]

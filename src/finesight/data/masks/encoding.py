@@ -51,12 +51,21 @@ def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None
 
 
 def encode_overlay(indices: np.ndarray, image: np.ndarray, classes: ClassList) -> bytes:
-    """JPEG bytes: the image (h, w, 3) under its classes' colours, half and half."""
-    colours = np.array(mask_colours(classes), np.uint16)[indices]
-    mixed = ((image.astype(np.uint16) + colours) // 2).astype(np.uint8)
+    """JPEG bytes of `overlay_colours`."""
     content = io.BytesIO()
-    Image.fromarray(mixed).save(content, "JPEG", quality=88)
+    Image.fromarray(overlay_colours(image, indices, classes)).save(content, "JPEG", quality=88)
     return content.getvalue()
+
+
+def overlay_colours(image: np.ndarray, indices: np.ndarray, classes: ClassList) -> np.ndarray:
+    """The image uint8 (h, w, 3) under its classes' colours, half and half; where it is IGNORE_INDEX, the image alone.
+
+    indices: uint8 (h, w).
+    """
+    colours = np.zeros((IGNORE_INDEX + 1, 3), np.uint16)
+    colours[: len(classes)] = mask_colours(classes)
+    mixed = (image.astype(np.uint16) + colours[indices]) // 2
+    return np.where((indices == IGNORE_INDEX)[..., None], image, mixed).astype(np.uint8)
 
 
 def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:

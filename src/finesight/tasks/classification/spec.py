@@ -28,6 +28,8 @@ from finesight.tasks.classification.score import ClassificationScore
 from finesight.tasks.contract import LabelSearch, Task
 from finesight.training.losses import check_takes_probabilities, class_weights, parse_loss
 
+LEAST_SHOWN = 0.005  # of a mixed image's probabilities: less would read 0 %
+
 
 class Classification(Task):
     name = "classification"
@@ -74,6 +76,12 @@ class Classification(Task):
 
     def find_label_errors(self, search: LabelSearch) -> LabelErrors:
         return find_wrong_images(search, self)
+
+    def describe_target(self, target: Tensor, classes: ClassList) -> str:
+        if not target.is_floating_point():
+            return classes.names[int(target)]
+        order = [index for index in target.argsort(descending=True).tolist() if target[index] >= LEAST_SHOWN]
+        return ", ".join(f"{100 * float(target[index]):.0f} % {classes.names[index]}" for index in order)
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         return [int(logits.argmax(1)[0])]

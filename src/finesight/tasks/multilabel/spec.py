@@ -87,6 +87,9 @@ class Multilabel(Task):
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         return MultilabelScore(classes, read_thresholds(run, classes))
 
+    def describe_target(self, target: Tensor, classes: ClassList) -> str:
+        return ", ".join(classes.names[index] for index in target.nonzero().flatten().tolist()) or "no label"
+
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The most probable classes, of those below one half only the first."""
         order = logits[0].argsort(descending=True)[:MOST_EXPLAINED].tolist()

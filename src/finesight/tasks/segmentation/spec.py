@@ -18,6 +18,7 @@ from finesight.data.image_cache import open_pixels
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset, MaskTargets, Targets
+from finesight.data.masks.encoding import overlay_colours
 from finesight.data.sample import Item
 from finesight.data.transforms import augment_pairs
 from finesight.errors import ConfigError, DataError
@@ -153,6 +154,17 @@ class Segmentation(Task):
 
     def average_regions(self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]) -> Regions:
         return average_regions(seen, targets.to(seen.device), images, size)
+
+    def describe_target(self, target: Tensor, classes: ClassList) -> str:
+        """Classes of the mask (h, w) with their fractions of its pixels, the largest first."""
+        counts = torch.bincount(target.flatten(), minlength=IGNORE_INDEX + 1)
+        names = {**dict(enumerate(classes.names)), IGNORE_INDEX: "ignored"}
+        order = [index for index in counts.argsort(descending=True, stable=True).tolist() if counts[index]]
+        return ", ".join(f"{100 * counts[index] / target.numel():.0f} % {names[index]}" for index in order)
+
+    def draw_target(self, image: np.ndarray, target: Tensor, classes: ClassList) -> np.ndarray:
+        """Under the colours of its classes; what is ignored stays as it is."""
+        return overlay_colours(image, target.numpy().astype(np.uint8), classes)
 
     def list_inputs(self, images: str | Path) -> list[Item]:
         """Without the masks that lie beside the images."""
