@@ -12,7 +12,7 @@ def test_the_page_opens_and_sorts(chromium: Any, images: Path, tmp_path: Path) -
     file = tmp_path / "page.html"
     codes = [problem.code for problem in inspect(images, html=file).problems]
     visit = open_page(chromium, file)
-    assert visit.page.locator("section").count() == 1 + len(codes)
+    assert visit.page.locator("section").count() == 2 + len(codes)  # data, samples
     for code in codes:
         visit.page.click(f'nav a[href="#{code}"]')
     names = visit.page.locator("tbody .name")

@@ -50,7 +50,7 @@ def inspect(
     if html:
         from finesight.reporting import make_audit_page, write_page  # and with them torch
 
-        write_page(make_audit_page(audit, result), Path(html))
+        write_page(make_audit_page(audit, result, chosen.seed), Path(html))
     return result
 
 
@@ -88,7 +88,7 @@ def summarise(audit: Audit, checked: Findings, split: dict[str, int] | None) -> 
             split: {name: counts[index if index in scored else IGNORE_INDEX] for index, name in enumerate(names)}
             for split, counts in audit.class_counts.items()
         },
-        unknown_pixels=sum(counts[IGNORE_INDEX] for counts in audit.class_counts.values()),
+        unknown_pixels=sum(counts[IGNORE_INDEX] for counts in audit.class_counts.values() if audit.looks),
         sizes=dict(sizes.most_common()),
         modes=dict(Counter(each.mode for each in read).most_common()),
         values=[asdict(each) | {"text": each.describe()} for each in audit.stats],

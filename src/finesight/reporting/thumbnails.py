@@ -17,6 +17,7 @@ from finesight.data.threads import map_in_threads
 from finesight.progress import track
 
 FindImage = Callable[[str], Path | None]
+DrawTile = Callable[[str, int], np.ndarray | None]  # (key, most pixels of a side) → uint8 RGB square, None: hatched
 
 TILE, SMALL_TILE = 96, 64  # pixels of a side; small from MANY images
 MANY = 3000
@@ -46,9 +47,14 @@ class Sprites:
 
 def make_sprites(keys: Sequence[str], find_image: FindImage, scale: PixelScale | None = AS_STORED) -> Sprites:
     """Thumbnails of the first MAX_IMAGES of `keys`, none larger than its image. scale: as in Preprocessing."""
+    return draw_sprites(keys, lambda key, most: read_tile(find_image(key), most, scale))
+
+
+def draw_sprites(keys: Sequence[str], draw: DrawTile) -> Sprites:
+    """As `make_sprites`, of whatever `draw` makes of a key."""
     chosen = keys[:MAX_IMAGES]
     most = TILE if len(chosen) < MANY else SMALL_TILE
-    tiles = map_in_threads(lambda key: _make_tile(find_image(key), most, scale), chosen)
+    tiles = map_in_threads(lambda key: draw(key, most), chosen)
     made = dict(zip(chosen, track(tiles, "Thumbnails", len(chosen), "images"), strict=True))
     readable = {key: tile for key, tile in made.items() if tile is not None}
     missing = tuple(key for key in made if key not in readable)
@@ -68,16 +74,26 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _make_tile(path: Path | None, most: int, scale: PixelScale | None) -> np.ndarray | None:
+def read_tile(path: Path | None, most: int, scale: PixelScale | None) -> np.ndarray | None:
     """A square uint8 RGB (h, w, 3) of at most `most` pixels a side; None for an unreadable image."""
     if path is None:
         return None
     try:
         image = read_image(path, least=2 * most, scale=scale)
-        side = min(most, *image.shape[:2])
-        return fit_image(image, (side, side), "crop", "bicubic")
     except UnreadableImage:
         return None
+    side = min(most, *image.shape[:2])
+    return fit_image(image, (side, side), "crop", "bicubic")
+
+
+def cut_tile(drawn: np.ndarray, most: int) -> np.ndarray:
+    """The same of an image whose colours must not be mixed, such as a mask; always of `most` pixels a side."""
+    side = min(drawn.shape[:2])
+    top, left = (drawn.shape[0] - side) // 2, (drawn.shape[1] - side) // 2
+    places = (np.arange(most) + 0.5) * side // most
+    rows, columns = (top + places).astype(int), (left + places).astype(int)
+    tile: np.ndarray = drawn[rows[:, None], columns]
+    return tile
 
 
 def _make_sheet(tiles: Sequence[np.ndarray], side: int, columns: int) -> Sheet:

@@ -17,8 +17,13 @@ def mask_colours(classes: ClassList) -> tuple[Colour, ...]:
     """The class list's colours, or black for the first class and hues for the others."""
     if classes.colours is not None:
         return classes.colours
-    hues = (colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.65 + 0.35 * (index % 2), 0.95) for index in range(len(classes)))
-    return ((0, 0, 0), *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in hues))[: len(classes)]
+    return ((0, 0, 0), *(pick_hue(index) for index in range(len(classes))))[: len(classes)]
+
+
+def pick_hue(index: int) -> Colour:
+    """A colour that differs from those of the indices near it, never black, white or grey."""
+    red, green, blue = colorsys.hsv_to_rgb(index * GOLDEN % 1, 0.65 + 0.35 * (index % 2), 0.95)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def encode_mask(indices: np.ndarray, classes: ClassList) -> bytes:
