@@ -1,5 +1,6 @@
 """Every layout of docs/labels.md, generated and read."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,28 @@ def names(pattern: str, count: int = 5) -> list[str]:
     return [pattern.format(label=label, number=number) for label in LABELS for number in range(count)]
 
 
+def names_of(pattern: str, label: str, count: int) -> list[str]:
+    return [pattern.format(label=label, number=number) for number in range(count)]
+
+
 def table(header: str, rows: Sequence[str]) -> str:
     return "\n".join([header, *rows])
+
+
+def one_hot(header: str, pattern: str, count: int) -> str:
+    """A table with a column of 0 and 1 for each label."""
+    flags = {"fox": "1, 0", "wolf": "0, 1"}
+    return table(header, [f"{name}, {flags[label]}" for label in LABELS for name in names_of(pattern, label, count)])
+
+
+def json_lines(columns: tuple[str, str]) -> str:
+    """Lines of `{"file_name": …, column: label}`; a list of one label where the column is called labels."""
+    pattern, column = columns
+    return "".join(
+        json.dumps({"file_name": name, column: [label] if column == "labels" else label}) + "\n"
+        for label in LABELS
+        for name in names_of(pattern, label, 5)
+    )
 
 
 # name: (files, tables by name, what --data names below the folder, format, images a split)
@@ -125,6 +146,87 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str], str, str, dict[str, int]]] =
         "labels.csv",
         "multilabel_manifest",
         {"train": 1, "val": 2},
+    ),
+    "Kaggle, a column for each class": (
+        [*names("images/Train_{label}{number}.jpg"), "images/Test_0.jpg"],
+        {
+            "train.csv": one_hot("image_id,fox,wolf", "Train_{label}{number}", 5),
+            "test.csv": table("image_id", ["Test_0"]),
+            "sample_submission.csv": table("image_id,fox,wolf", ["Test_0,0.5,0.5"]),
+        },
+        "",
+        "manifest",
+        DRAWN,
+    ),
+    "a CSV file for each split": (
+        names("images/{label}{number}.jpg"),
+        {
+            "train.csv": table("filename,label", names("images/{label}{number}.jpg,{label}", 4)),
+            "val.csv": table("filename,label", names("images/{label}4.jpg,{label}", 1)),
+        },
+        "",
+        "manifest",
+        {"train": 8, "val": 2},
+    ),
+    "Hugging Face, metadata.csv": (
+        names("train/{label}{number}.png") + names("validation/{label}{number}.png", 1),
+        {
+            "train/metadata.csv": table("file_name,label", names("{label}{number}.png,{label}")),
+            "validation/metadata.csv": table("file_name,label", names("{label}{number}.png,{label}", 1)),
+        },
+        "",
+        "manifest",
+        {"train": 10, "val": 2},
+    ),
+    "Hugging Face, one metadata.csv": (
+        names("train/{label}{number}.png") + names("test/{label}{number}.png", 1),
+        {
+            "metadata.csv": table(
+                "file_name,label",
+                names("train/{label}{number}.png,{label}") + names("test/{label}{number}.png,{label}", 1),
+            )
+        },
+        "",
+        "manifest",
+        DRAWN | {"test": 2},
+    ),
+    "Hugging Face, metadata.jsonl": (
+        names("train/{label}{number}.png"),
+        {"train/metadata.jsonl": json_lines(("{label}{number}.png", "label"))},
+        "",
+        "manifest",
+        DRAWN,
+    ),
+    "Hugging Face, several labels": (
+        ["foxwolf.png", *names("{label}{number}.png")],
+        {
+            "metadata.jsonl": json.dumps({"file_name": "foxwolf.png", "labels": list(LABELS)})
+            + "\n"
+            + json_lines(("{label}{number}.png", "labels"))
+        },
+        "",
+        "multilabel_manifest",
+        {"train": 9, "val": 2},
+    ),
+    "Roboflow, single label": (
+        [f"{split}/{name}" for split in ("train", "valid") for name in names("{label}_{number}_jpg.rf.0a1b.jpg")],
+        {
+            f"{split}/_classes.csv": one_hot("filename, fox, wolf", "{label}_{number}_jpg.rf.0a1b.jpg", 5)
+            for split in ("train", "valid")
+        },
+        "",
+        "manifest",
+        {"train": 10, "val": 10},
+    ),
+    "Roboflow, several labels": (
+        ["train/foxwolf.jpg", *names("train/{label}{number}.jpg"), *names("valid/{label}{number}.jpg", 1)],
+        {
+            "train/_classes.csv": one_hot("filename, fox, wolf", "{label}{number}.jpg", 5) + "\nfoxwolf.jpg, 1, 1",
+            "valid/_classes.csv": one_hot("filename, fox, wolf", "{label}{number}.jpg", 1),
+        },
+        "",
+        "multilabel_manifest",
+        {"train": 11, "val": 2},
     ),
 }
 

@@ -116,7 +116,7 @@ def test_tables_that_cannot_be_read_say_why(data: Path, tmp_path: Path) -> None:
     single = write_table(tmp_path / "single.csv", ("image", "a", "b"), [(path, 1, 0) for path in images])
     for command in (("inspect", named), ("train", "--data", named, "--out", tmp_path / "run")):
         assert "has ';' in its name" in finesight(*command).error()
-    assert "--format multilabel_manifest" in finesight("train", "--data", single, "--out", tmp_path / "run").error()
+    assert "All training images are of one class, 'a'" in finesight("train", "--data", single, "--out", "x").error()
     found = finesight("inspect", single, "--format", "multilabel_manifest", "--json").json()
     assert found["classes"] == ["a"]
     assert "Columns without a 1 make no class: 'b'" in str(found["problems"])

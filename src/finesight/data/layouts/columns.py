@@ -45,13 +45,14 @@ YES, NO = frozenset(("true", "1", "1.0", "yes", "t", "y")), frozenset(("false", 
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions. splits: what `name_split` reads; empty: all rows are for training. notes: on what was not plain."""
+    """Positions. splits: what `name_split` reads; empty: all rows are of `split`. notes: on what was not plain."""
 
     image: int
     target: int
     kind: Kind
     splits: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    split: str = "train"
 
     def read_target(self, row: Sequence[str]) -> Target:
         """The target as it is written; None where the row has none."""
@@ -60,7 +61,7 @@ class Columns:
     def name_split(self, row: Sequence[str]) -> str:
         """train, val or test; "" where the row's cell names none."""
         if not self.splits:
-            return "train"
+            return self.split
         flags = {kind: row[position].strip().lower() for kind, position in self.splits}
         if "" in flags:
             return split_name(flags[""])
@@ -100,6 +101,12 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], kind: Kin
         columns = f"from column {header[image]!r}, {found} from column {header[target]!r}"
         notes.insert(0, f"Images are taken {columns}.")
     return Columns(image, target, found, splits, tuple(notes))
+
+
+def has_label_column(header: Sequence[str]) -> bool:
+    """Whether a column's name says that it holds labels."""
+    plain = [re.sub(r"[\s_.-]+", "", name.lower()) for name in header]
+    return find_column(header, plain, LABEL_NAMES, ()) is not None
 
 
 def find_column(

@@ -8,11 +8,12 @@ from pathlib import Path
 from finesight.classes import compose
 from finesight.data.layouts.hidden_pairs import find_hidden_pairs, find_nested_pairs
 from finesight.data.layouts.label_folders import explain_misfit, is_few, place_keys, read_class_folders
-from finesight.data.layouts.manifest import UnusableRows, guess_manifest
+from finesight.data.layouts.manifest import guess_manifest, names_tools
 from finesight.data.layouts.pair_layouts import explain_unpaired
 from finesight.data.layouts.pairing import UnclearPairs, find_pairs
 from finesight.data.layouts.survey import Splits, Survey, describe, survey_folder
 from finesight.data.layouts.table import FORMATS
+from finesight.data.layouts.table_items import UnusableRows
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError, suggest
@@ -71,6 +72,8 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
         return special
     if unclear:
         raise unclear
+    if "manifest" in names and names_tools(survey):
+        names = [name for name in names if name != "name_prefix"]  # which numbered files fit by chance
     hidden = {
         name: find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))
         for name in names

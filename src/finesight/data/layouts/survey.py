@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 from finesight.classes import natural_key
 from finesight.data.images.content import UNREAD_CONTAINERS, article
 from finesight.data.images.image import IMAGE_SUFFIXES
+from finesight.data.layouts.table_rows import TABLE_SUFFIXES
 from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
 Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout without splits
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab"))
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ def survey_folder(root: str | Path) -> Survey:
         else:
             others.append(key)
     notes = [*describe_files(path, others), *describe_folders(passed_over)]
+    forms = [table for table in tables if "submission" in table.name.lower()]
+    if forms and len(forms) < len(tables):
+        tables = [table for table in tables if table not in forms]
+        text = f"Not used, as a form for predictions: {quote_some([table.name for table in forms])}."
+        notes.append(Note(text, tuple(table.name for table in forms)))
     return Survey(
         path,
         tuple(images),

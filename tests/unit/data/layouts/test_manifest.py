@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finesight.data.formats import detect_format
-from finesight.data.layouts.manifest import UnusableRows, guess_manifest, is_manifest, read_manifest
+from finesight.data.layouts.manifest import guess_manifest, is_manifest, read_manifest
+from finesight.data.layouts.table_items import UnusableRows
 from finesight.errors import DataError
 from listings import read_listing
 
@@ -45,7 +46,7 @@ def test_splits_blanks_and_other_columns(tmp_path: Path) -> None:
         ("", "is empty"),
         ("path,label,label\na.png,x,y\n", "column twice"),
         ("path,kind,age\na.png,x,3\n", "no column 'label'.*path,kind,age"),
-        ("image,fox,wolf\na.png,1,0\n", "no column 'label'"),
+        ("image,fox,wolf\na.png,1,1\n", "no column 'label'"),
         ("colour,label\nred,x\n", "no column 'path'"),
         ("path,class,category\na.png,x,y\n", "'class' and 'category', of which each could be the class"),
         ("a.png,x\na.png,y\n", "no header: its first row reads 'a.png,x'"),
