@@ -65,10 +65,9 @@ def read_tables(
         survey.notes.append(Note(f"Splits as in the tables {counts}.{others}", tuple(left)))
     _note_unused(survey, tables, splits, list(classes))
     if faults:
-        rows = [reason for each in faults for reason in (each.reasons[1:] or each.reasons)]
-        text = f"{len(rows):,} rows of {len(faults)} tables cannot be used, for example: {rows[0]}"
-        message, rows = (text, rows) if len(faults) > 1 else (faults[0].reasons[0], faults[0].reasons[1:])
-        raise UnusableRows(message, rows, dict(splits))
+        reasons = [reason for each in faults for reason in (each.reasons[1:] or each.reasons)]
+        text = f"{len(reasons):,} rows of {len(faults)} tables cannot be used, for example: {reasons[0]}"
+        raise UnusableRows(text if len(faults) > 1 else faults[0].reasons[0], reasons, dict(splits))
     return dict(splits)
 
 
