@@ -229,10 +229,11 @@ def test_labels_of_large_jpegs(tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "predictions.csv"
     train(data=tmp_path / "data", out=run, settings=SMALL | {"loss.name": "cross_entropy", "image.size": [32, 32]})
     card = json.loads((run / "model.json").read_text())
-    assert card["preprocessing"]["stored"] == [37, 37]
+    assert (card["preprocessing"]["stored"], card["preprocessing"]["stored_to_train"]) == ([32, 32], [37, 37])
     assert card["preprocessing"].pop("least_px") == 74
+    older = {**card, "preprocessing": {**card["preprocessing"], "stored": card["preprocessing"]["stored_to_train"]}}
     found = []
-    for text in ((run / "model.json").read_text(), json.dumps(card)):
+    for text in ((run / "model.json").read_text(), json.dumps(card), json.dumps(older)):
         (run / "model.json").write_text(text)
         evaluate(run)
         predict(run, tmp_path / "data/val", out=out, ids=True)
@@ -240,4 +241,4 @@ def test_labels_of_large_jpegs(tmp_path: Path) -> None:
         kept = {key: probability for key, _, _, probability in rows(run / "evaluation" / "val" / "predictions.csv")}
         assert kept == {f"val/{key}": probability for key, _, probability in rows(out)}
         found.append(kept)
-    assert found[0] != found[1]
+    assert found[0] != found[1] != found[2]

@@ -27,7 +27,7 @@ def fit_to_image(saliency: Floats, size: tuple[int, int], preprocessing: Preproc
 def find_visible(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int, int, int]:
     """(top, left, height, width) of what the network takes of an image of `size`, in the image's pixels."""
     height, width = size
-    target = preprocessing.stored or preprocessing.size
+    target = preprocessing.decoded_size()
     if preprocessing.fit == "stretch":
         return 0, 0, height, width
     if preprocessing.fit == "native":

@@ -38,7 +38,7 @@ def open_split(
     data, items = settings.data, listing.splits[split]
     say_reading(items, preprocessing, f"{split}: ")
     size = task.targets.choose_size(items, preprocessing, to_train)
-    stored = size if preprocessing.fit == "native" else preprocessing.stored or preprocessing.size
+    stored = size if preprocessing.fit == "native" else preprocessing.decoded_size(to_train)
     with progress_bar(f"Reading {split}", len(items), "images") as bar:
         pixels, kept, bad = open_pixels(
             items,

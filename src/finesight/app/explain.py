@@ -104,7 +104,7 @@ def explain_image(
 
 def store_image(image: np.ndarray, preprocessing: Preprocessing) -> torch.Tensor:
     """An image uint8 (h, w, 3) as it would be stored, uint8 (1, 3, h', w'): of one in tiles the centre tile."""
-    stored = preprocessing.stored or preprocessing.size
+    stored = preprocessing.decoded_size()
     if preprocessing.fit == "native":
         stored = min(stored[0], image.shape[0]), min(stored[1], image.shape[1])
     fitted = fit_image(image, stored, preprocessing.fit, preprocessing.interpolation)

@@ -12,6 +12,7 @@ from finesight.data.images.reading_notes import describe_scale
 from finesight.data.images.scaling import choose_scale, measure_values
 from finesight.data.listing import Listing
 from finesight.data.sample import Item
+from finesight.data.transforms import is_geometric
 from finesight.errors import ConfigError
 from finesight.inference.restore import load_weights
 from finesight.models import build_model
@@ -69,13 +70,20 @@ def choose_preprocessing(
     if fit not in task.fits:
         raise ConfigError(f"image.fit = {fit!r} is not available for {task.name}; choose {' or '.join(task.fits)}.")
     size = image.size or preprocessing.size
-    stored = stored_size(items, size, fit)
+    largest = stored_size(items, size, fit)
     if fit == "native":  # a crop is no larger than its image
-        size = min(size[0], stored[0]), min(size[1], stored[1])
-    interpolation = image.interpolation or preprocessing.interpolation
-    least = 0 if "native" in task.fits else REDUCED * max(stored)  # masks are predicted at the image's own size
+        size = min(size[0], largest[0]), min(size[1], largest[1])
+    is_enlarged = largest[0] < size[0] or largest[1] < size[1]  # by the network's machine: a small image is soon read
+    stored = largest if fit == "native" or is_enlarged else size
+    least = 0 if "native" in task.fits else REDUCED * max(largest)  # masks are predicted at the image's own size
     return dataclasses.replace(
-        preprocessing, size=size, fit=fit, interpolation=interpolation, stored=stored, least_px=least
+        preprocessing,
+        size=size,
+        fit=fit,
+        interpolation=image.interpolation or preprocessing.interpolation,
+        stored=stored,
+        stored_to_train=largest if is_geometric(settings.augment) and largest != stored else None,
+        least_px=least,
     )
 
 

@@ -149,7 +149,7 @@ def _finish(trainer: Trainer) -> Trained:
     model = restore_model(job.run, "best")
     if distributed.is_main():
         images = torch.from_numpy(job.val.pixels.read([0])).permute(0, 3, 1, 2)
-        write_selftest(job.run, model, cut_centre(images, model.preprocessing.stored or model.preprocessing.size))
+        write_selftest(job.run, model, cut_centre(images, model.preprocessing.decoded_size()))
     job.machine.place(model.network)
     predictor = Predictor(model, job.machine, job.settings, is_final=True)
     score = score_split(predictor, job.val, job.task.new_score(job.classes))

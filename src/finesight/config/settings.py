@@ -265,7 +265,9 @@ class Preprocessing:
     """How a decoded uint8 RGB image becomes the model's input. Travels with the weights.
 
     size: (height, width) after fitting. mean, std: per channel, on the 0-1 scale.
-    stored: (height, width) of the cached uint8 image from which `size` is interpolated; None: equal to size.
+    stored: (height, width) to which an image is fitted in uint8 first: `size` itself, or less where the images are
+    smaller than that; None: size. Runs of older versions have more than `size`, from which they interpolate.
+    stored_to_train: the same of training's images where augmentation cuts pieces out of them; None: stored.
     fit: with `native` nothing is interpolated: training uses crops of `size`, all else the whole image.
     scale: of the training images' types beside uint8; {}: none; None: a run older than this field.
     least_px: a JPEG is decoded at a half, quarter or eighth of its size as long as no side gets shorter than this; 0:
@@ -279,5 +281,10 @@ class Preprocessing:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     fit: Fit = "crop"
     stored: Size | None = None
+    stored_to_train: Size | None = None
     scale: PixelScale | None = None
     least_px: int = 0
+
+    def decoded_size(self, to_train: bool = False) -> Size:
+        """(height, width) to which an image is fitted in uint8, to be augmented or to be evaluated."""
+        return (self.stored_to_train if to_train else None) or self.stored or self.size

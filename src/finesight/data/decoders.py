@@ -9,7 +9,7 @@ import numpy as np
 
 from finesight.classes import IGNORE_INDEX
 from finesight.config import PixelScale
-from finesight.data.images.image import Fit, Interpolation, fit_image, image_sizes, place_whole, read_image
+from finesight.data.images.image import Fit, Interpolation, image_sizes, place_whole, read_fitted, read_image
 from finesight.data.masks.looks import read_mask
 from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
@@ -55,8 +55,10 @@ class Images:
         return item.path
 
     def decode(self, item: Item) -> np.ndarray:
-        image = read_image(item.path, item.key, self.least_px, self.scale)
-        return fit_image(image, self.stored, self.fit, self.interpolation) if self.stored else image
+        if self.stored is None:
+            return read_image(item.path, item.key, self.least_px, self.scale)
+        how = self.fit, self.interpolation, self.least_px, self.scale
+        return read_fitted(item.path, item.key, self.stored, *how)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finesight.config import Preprocessing
-from finesight.data.images.image import UnreadableImage, fit_image, read_image
+from finesight.data.images.image import UnreadableImage, read_fitted
 from finesight.data.sample import Item
 
 
@@ -27,12 +27,12 @@ def stream_images(
 
     Two batches are decoded ahead; Pillow decodes outside the interpreter lock, so threads serve.
     """
-    size = preprocessing.stored or preprocessing.size
+    size = preprocessing.decoded_size()
+    how = preprocessing.fit, preprocessing.interpolation, preprocessing.least_px, preprocessing.scale
 
     def decode(item: Item) -> np.ndarray | str:
         try:
-            image = read_image(item.path, item.key, preprocessing.least_px, preprocessing.scale)
-            return fit_image(image, size, preprocessing.fit, preprocessing.interpolation)
+            return read_fitted(item.path, item.key, size, *how)
         except UnreadableImage as error:
             return error.reason
 

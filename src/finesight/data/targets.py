@@ -113,7 +113,7 @@ class TargetKind(Protocol):
 
     def choose_size(self, items: Sequence[Item], preprocessing: Preprocessing, to_train: bool) -> Size | None:
         """Size of the targets of a split, and of images that are kept whole; None: each its own."""
-        return preprocessing.stored or preprocessing.size
+        return preprocessing.decoded_size(to_train)
 
     def list_sizes(self, items: Sequence[Item], size: Size | None) -> list[Size] | None:
         """Size of each target, where only those of one size can be evaluated together."""

@@ -206,7 +206,7 @@ def segment(predictor: Predictor, images: Sequence[np.ndarray]) -> list[np.ndarr
         bands = (blend_tiles(predictor.probabilities, image, tile) for image in stored)
         return [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
     if preprocessing.fit != "native":
-        fitted = preprocessing.stored or preprocessing.size
+        fitted = preprocessing.decoded_size()
         images = [fit_image(each, fitted, preprocessing.fit, preprocessing.interpolation) for each in images]
     logits = predictor.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
     return list(predict_masks(logits, (size[0], size[1])).to("cpu", torch.uint8).numpy())

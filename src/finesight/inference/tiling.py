@@ -18,7 +18,7 @@ def choose_tile(preprocessing: Preprocessing, size: tuple[int, int]) -> tuple[in
 
     Images that are stretched or cropped to one size, or no larger than those of training, need no tiles.
     """
-    largest = preprocessing.stored or preprocessing.size
+    largest = preprocessing.decoded_size()
     if preprocessing.fit != "native" or (size[0] <= largest[0] and size[1] <= largest[1]):
         return None
     return largest

@@ -99,8 +99,8 @@ def read_bands(path: Path) -> Bands | None:
     return _read_tiff(path, tiff)
 
 
-def read_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(uint8 (h, w, 3), upright; what was left out) of an opened file for which `read_bands` is None.
+def read_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+    """(RGB, upright; what was left out) of an opened file for which `read_bands` is None.
 
     An alpha that is zero everywhere was never meant: it is ignored.
     """
@@ -108,7 +108,10 @@ def read_rgb(image: Image.Image, path: Path) -> tuple[np.ndarray, tuple[str, ...
     tiff = read_tags(path)
     remarks += (SPARE_PAGES,) if tiff and tiff.has_pages else ()
     remarks += (SPARE_FRAMES,) if _is_animated(image) else ()
-    return turn_upright(np.array(rgb), find_orientation(image)), remarks
+    orientation = find_orientation(image)
+    if orientation not in (None, 1):
+        rgb = Image.fromarray(turn_upright(np.asarray(rgb), orientation))
+    return rgb, remarks
 
 
 def _is_animated(image: Image.Image) -> bool:

@@ -91,9 +91,31 @@ def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | 
         with open_image(path) as image:
             if least:
                 image.draft(None, (least, least))
-            pixels, remarks = read_rgb(image, path)
-            return Decoded(pixels, remarks=remarks)
+            rgb, remarks = read_rgb(image, path)
+            return Decoded(np.array(rgb), remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
+        raise UnreadableImage(key or str(path), explain_image(error, path)) from error
+
+
+def read_fitted(
+    path: Path,
+    key: str,
+    size: tuple[int, int],
+    fit: Fit,
+    interpolation: Interpolation,
+    least: int = 0,
+    scale: PixelScale | None = AS_STORED,
+) -> np.ndarray:
+    """`fit_image` of `read_image`; a third quicker, as most images stay with Pillow in between."""
+    try:
+        if (bands := read_bands(path)) is not None:
+            return fit_image(scale_bands(bands, scale)[0], size, fit, interpolation)
+        with open_image(path) as image:
+            if least:
+                image.draft(None, (least, least))
+            rgb, _ = read_rgb(image, path)
+            return _fit(rgb, size, fit, interpolation)
+    except Exception as error:  # as in decode_image
         raise UnreadableImage(key or str(path), explain_image(error, path)) from error
 
 
@@ -103,23 +125,26 @@ def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit, interpolation:
     crop: the short side to size, then the centre, rounded as torchvision's Resize and CenterCrop do. stretch: both
     sides. native: as `place_whole`.
     """
-    if image.shape[:2] == tuple(size):
-        return image
+    return image if image.shape[:2] == tuple(size) else _fit(Image.fromarray(image), size, fit, interpolation)
+
+
+def _fit(image: Image.Image, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:
     if fit == "native":
-        return place_whole(image, size, fill=0)
+        return place_whole(np.asarray(image), size, fill=0)
     if fit == "crop":
         image = _trim(image, size)
-    height, width = image.shape[:2]
+    height, width = image.height, image.width
     resized = tuple(size)
     if fit == "crop" and height * size[1] <= width * size[0]:
         resized = size[0], size[0] * width // height
     elif fit == "crop":
         resized = size[1] * height // width, size[1]
-    pil = Image.fromarray(image)
     if resized != (height, width):
-        pil = pil.resize((resized[1], resized[0]), RESAMPLING[interpolation])
-    top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
-    return np.array(pil.crop((left, top, left + size[1], top + size[0])))
+        image = image.resize((resized[1], resized[0]), RESAMPLING[interpolation])
+    if resized != tuple(size):
+        top, left = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
+        image = image.crop((left, top, left + size[1], top + size[0]))
+    return np.array(image)
 
 
 def place_whole(pixels: np.ndarray, size: tuple[int, int], fill: int) -> np.ndarray:
@@ -131,12 +156,14 @@ def place_whole(pixels: np.ndarray, size: tuple[int, int], fill: int) -> np.ndar
     return placed
 
 
-def _trim(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _trim(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The centre of a ribbon: what is cut off here would fill the memory when enlarged, and be cut off then."""
-    height, width = image.shape[:2]
+    height, width = image.height, image.width
     most = max(1, MAX_STRETCH * width * size[0] // size[1]), max(1, MAX_STRETCH * height * size[1] // size[0])
+    if height <= most[0] and width <= most[1]:
+        return image
     top, left = max(0, height - most[0]) // 2, max(0, width - most[1]) // 2
-    return image[top : top + most[0], left : left + most[1]]
+    return image.crop((left, top, min(width, left + most[1]), min(height, top + most[0])))
 
 
 def image_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:

@@ -93,7 +93,7 @@ class MaskFiles(TargetKind):
         Else they keep their own sizes, and so do the masks of stretched images: an evaluation counts the pixels that
         `predict` writes.
         """
-        stored = preprocessing.stored or preprocessing.size
+        stored = preprocessing.decoded_size(to_train)
         if to_train and preprocessing.fit != "stretch":
             return stored
         return common_size(items, stored if to_train else None)
