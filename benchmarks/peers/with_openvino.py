@@ -1,5 +1,6 @@
 """OpenVINO. Defaults: its tutorial's synchronous loop over float images. Best: its pipeline for many images, with
-normalisation within the graph, a queue of asynchronous requests and its hint for throughput; bf16 is its own choice.
+the images' size and normalisation within the graph, a queue of asynchronous requests and its hint for throughput; bf16
+is its own choice.
 """
 
 import sys
@@ -42,6 +43,7 @@ def start_loop(asked: Asked, core: openvino.Core, graph: openvino.Model) -> Comp
 
 
 def start_pipeline(asked: Asked, core: openvino.Core, graph: openvino.Model) -> Compute:
+    graph.reshape([-1, 3, asked.work.size, asked.work.size])
     steps = PrePostProcessor(graph)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))

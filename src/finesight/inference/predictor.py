@@ -15,7 +15,7 @@ from finesight.backend.device import Machine
 from finesight.backend.engines import ENGINES
 from finesight.backend.engines.contract import Engine
 from finesight.backend.memory import free_memory, is_out_of_memory
-from finesight.config import Settings
+from finesight.config import Preprocessing, Settings
 from finesight.data.images.image import fit_image
 from finesight.data.loader import Batch, ImageDataset, batch_by_size, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
@@ -195,21 +195,24 @@ def predict_samples(
 
 
 @torch.inference_mode()
-def segment(predictor: Predictor, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Class indices uint8 (h, w) of each of some images of one size, uint8 (h, w, 3), as `score_split` counts them.
+def segment(predictor: Predictor, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
+    """Class indices uint8 (h, w) of some images whose own size is `size`, as `score_split` counts them.
 
-    Of images in tiles no more is held than a row of those.
+    images: uint8 (h', w', 3), as `fit_whole` leaves them. Of images in tiles no more is held than a row of those.
     """
-    preprocessing, size = predictor.model.preprocessing, images[0].shape[:2]
-    if tile := choose_tile(preprocessing, (size[0], size[1])):
+    if tile := choose_tile(predictor.model.preprocessing, size):
         stored = (torch.from_numpy(image).permute(2, 0, 1) for image in images)
         bands = (blend_tiles(predictor.probabilities, image, tile) for image in stored)
         return [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
-    if preprocessing.fit != "native":
-        fitted = preprocessing.decoded_size()
-        images = [fit_image(each, fitted, preprocessing.fit, preprocessing.interpolation) for each in images]
     logits = predictor.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
-    return list(predict_masks(logits, (size[0], size[1])).to("cpu", torch.uint8).numpy())
+    return list(predict_masks(logits, size).to("cpu", torch.uint8).numpy())
+
+
+def fit_whole(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """An image uint8 (h, w, 3) as the network takes it; of `native` ones all of it, in tiles if need be."""
+    if preprocessing.fit == "native":
+        return image
+    return fit_image(image, preprocessing.decoded_size(), preprocessing.fit, preprocessing.interpolation)
 
 
 def evaluation_batch(settings: Settings) -> int:

@@ -15,7 +15,9 @@ from finesight.metrics.counting import count_numbers
 
 def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Class indices int64 (n, *size) of logits (n, C, h, w) of any size."""
-    return most_likely(enlarge(logits.detach(), size))
+    logits = logits.detach()
+    parts = [each.unsqueeze(0) for each in logits] if logits.device.type == "cpu" else [logits]
+    return torch.cat([most_likely(enlarge(part, size)) for part in parts])  # one enlarged image fits into the cache
 
 
 def most_likely(scores: Tensor, dim: int = 1) -> Tensor:

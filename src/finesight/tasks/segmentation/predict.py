@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from finesight import distributed
 from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
-from finesight.config import PixelScale
+from finesight.config import Preprocessing
 from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, image_sizes, read_image
 from finesight.data.layouts.names import mask_name
 from finesight.data.leftovers import CLAIM
@@ -22,14 +23,23 @@ from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import claim, divide, gather_unreadable, identify, last_change, stopped
-from finesight.inference.predictor import evaluation_batch, segment
+from finesight.inference.predictor import evaluation_batch, fit_whole, segment
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
 from finesight.run.results import Unreadable
 from finesight.tasks.contract import PredictRequest
 from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
-Image = tuple[Item, np.ndarray]  # uint8 (h, w, 3)
+
+@dataclass(frozen=True)
+class Image:
+    """whole: uint8 (h, w, 3). fitted: as the network takes it."""
+
+    item: Item
+    whole: np.ndarray
+    fitted: np.ndarray
+
+
 Predicted = tuple[str, np.ndarray, np.ndarray]  # key, image uint8 (h, w, 3), mask uint8 (h, w)
 
 
@@ -56,9 +66,10 @@ def predict(request: PredictRequest) -> Unreadable:
     def predict_left() -> Iterator[Predicted]:
         sizes = [size or (0, 0) for size in image_sizes(left)]
         batches = batch_by_size(sizes, evaluation_batch(predictor.settings))
-        for some in _read_batches(left, batches, unreadable, predictor.model.preprocessing.scale):
-            masks = segment(predictor, [image for _, image in some])
-            yield from ((item.key, image, mask) for (item, image), mask in zip(some, masks, strict=True))
+        for some in _read_batches(left, batches, unreadable, predictor.model.preprocessing):
+            height, width = some[0].whole.shape[:2]
+            masks = segment(predictor, [image.fitted for image in some], (height, width))
+            yield from ((image.item.key, image.whole, mask) for image, mask in zip(some, masks, strict=True))
             bar.advance(len(some))
             if stop.signal:
                 return
@@ -97,27 +108,28 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
 
 
 def _read_batches(
-    items: Sequence[Item], batches: Sequence[Sequence[int]], unreadable: Unreadable, scale: PixelScale | None
+    items: Sequence[Item], batches: Sequence[Sequence[int]], unreadable: Unreadable, preprocessing: Preprocessing
 ) -> Iterator[list[Image]]:
     """Images of one size at a time. What cannot be read is added to `unreadable`."""
     order = [items[index] for batch in batches for index in batch]
-    images = map_in_threads(partial(_read, scale), order, workers=min(2, distributed.num_cores()), chunk=1)
+    images = map_in_threads(partial(_read, preprocessing), order, workers=min(2, distributed.num_cores()), chunk=1)
     for batch in batches:
         some: list[Image] = []
-        for item, image in islice(images, len(batch)):
-            if isinstance(image, str):
-                unreadable.append((item.key, image))
+        for image in islice(images, len(batch)):
+            if isinstance(image, UnreadableImage):
+                unreadable.append((image.key, image.reason))
             else:
-                some.append((item, image))
-        for _, group in groupby(some, key=lambda pair: pair[1].shape):
+                some.append(image)
+        for _, group in groupby(some, key=lambda image: image.whole.shape):
             yield list(group)
 
 
-def _read(scale: PixelScale | None, item: Item) -> tuple[Item, np.ndarray | str]:
+def _read(preprocessing: Preprocessing, item: Item) -> Image | UnreadableImage:
     try:
-        return item, read_image(item.path, item.key, scale=scale)
+        whole = read_image(item.path, item.key, scale=preprocessing.scale)
     except UnreadableImage as error:
-        return item, error.reason
+        return error
+    return Image(item, whole, fit_whole(whole, preprocessing))
 
 
 def _write(
