@@ -101,11 +101,11 @@ def test_bad_images_stop_or_are_skipped(items: list[Item], mode: str) -> None:
 
 
 def test_a_image_that_was_bad_for_a_moment_is_tried_again(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, key: str, least: int, scale: object) -> np.ndarray:
+    def fail(path: Path, key: str, *how: object) -> np.ndarray:
         raise UnreadableImage(key, "is damaged (too many open files)")
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoders, "read_image", fail)
+        patch.setattr(decoders, "read_fitted", fail)
         with pytest.raises(DataError, match="too many open files"):
             _open(items)
     np.testing.assert_array_equal(_open(items, mode="on").read(range(40)), _expected(items))

@@ -14,11 +14,13 @@ from torchvision.transforms import InterpolationMode, functional
 
 from finesight.data.images.image import (
     BadImage,
+    Fit,
     Interpolation,
     UnreadableImage,
     check_images,
     fit_image,
     image_sizes,
+    read_fitted,
     read_image,
 )
 from finesight.data.sample import Item
@@ -230,6 +232,25 @@ def test_a_image_of_the_right_size_stays_as_it_is() -> None:
     assert fit_image(COLOUR, (4, 6), "crop", "bilinear") is COLOUR
     cropped = fit_image(COLOUR, (4, 4), "crop", "bilinear")
     np.testing.assert_array_equal(cropped, COLOUR[:, 1:5])
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch", "native"])
+@pytest.mark.parametrize("name", ["lying.jpg", "alpha.png", "deep.png", "ribbon.png"])
+def test_an_image_that_is_read_and_fitted_at_once_is_the_same(tmp_path: Path, name: str, fit: Fit) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (40, 61, 3), np.uint8)
+    exif = Image.Exif()
+    exif[274] = 6
+    images = {
+        "lying.jpg": lambda: _save(tmp_path / name, Image.fromarray(colours), exif=exif),
+        "alpha.png": lambda: _save(tmp_path / name, Image.fromarray(colours).convert("P"), transparency=3),
+        "deep.png": lambda: _save(tmp_path / name, Image.fromarray(colours[..., 0].astype(np.uint16) * 200)),
+        "ribbon.png": lambda: _save(tmp_path / name, Image.fromarray(colours[:2].repeat(40, 1))),
+    }
+    path, scale = images[name](), {"uint16": (0.0, 51000.0)}
+    whole = read_image(path, scale=scale)
+    for size in ((32, 24), whole.shape[:2]):
+        fitted = read_fitted(path, name, size, fit, "bicubic", scale=scale)
+        np.testing.assert_array_equal(fitted, fit_image(whole, size, fit, "bicubic"))
 
 
 def test_all_bad_images_are_found_at_once(tmp_path: Path, draw: Callable[..., Path]) -> None:
