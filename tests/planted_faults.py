@@ -65,7 +65,7 @@ def change(path: Path, row: int, column: int, code: object) -> None:
 def layout(root: Path) -> Settings:
     make_labelled(root)
     rows = [f"{key.relative_to(root)},{key.name[0]},{key.parent.name}" for key in sorted(root.rglob("*.png"))]
-    rows += ["gone.png,a,train", f"{rows[0]}"]
+    rows += ["gone.png,a,train", rows[0].replace(",a,", ",b,")]
     write_text(root / "list.csv", "path,label,split\n" + "\n".join(rows))
     return {"root": str(root / "list.csv")}
 
@@ -106,7 +106,7 @@ def flat(root: Path) -> Settings:
 
 
 def lost(root: Path) -> Settings:
-    (make_labelled(root) / "train" / "c_0.heic").write_bytes(b"")
+    (make_labelled(root) / "train" / "c_0.cr2").write_bytes(b"")
     return {}
 
 

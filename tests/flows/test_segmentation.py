@@ -126,12 +126,12 @@ def test_other_ways_to_predict(run: Path, tmp_path: Path) -> None:
     (folder / "0000_mask.png").unlink()
     (folder / "0000_sat.jpg").rename(folder / "狐 <b>.jpg")
     (folder / "broken.png").touch()
-    (folder / "狐 <b>.HEIC").touch()  # of the same name as one that is read
+    (folder / "狐 <b>.CR2").touch()  # of the same name as one that is read
     out, over = tmp_path / "out", tmp_path / "over"
     answer = finesight("predict", run, folder, "--out", out, "--index", "--tta", "--overlay", over)
     assert answer.code == 1
     assert "Not read: 'broken.png' is empty" in answer.err
-    assert "Not read: '狐 <b>.HEIC' is empty" in answer.err
+    assert "Not read: '狐 <b>.CR2' is empty" in answer.err
     with Image.open(out / "狐 <b>.png") as mask:
         assert (mask.mode, mask.size) == ("L", (70, 90))
         assert mask.getextrema()[1] < 7

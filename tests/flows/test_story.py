@@ -158,14 +158,14 @@ def test_predict_goes_on_past_what_it_cannot_read(story: Story, tmp_path: Path) 
     folder = Path(shutil.copytree(story.val, tmp_path / "some"))
     (folder / "red_100.png").write_bytes(b"")
     (folder / "blue_102.png").write_bytes((folder / "blue_102.png").read_bytes()[:200])
-    (folder / "IMG_2.HEIC").write_bytes(b"")
+    (folder / "IMG_2.CR2").write_bytes(b"")
     (folder / "more.zip").write_bytes(b"")
     out = tmp_path / "labels.csv"
     answer = finesight("predict", story.run, folder, "--out", out, "--json")
     assert answer.code == 1
     result = answer.json()
     assert result["num_samples"] == 10
-    assert [key for key, _ in result["unreadable"]] == ["IMG_2.HEIC", "blue_102.png", "red_100.png"]
+    assert [key for key, _ in result["unreadable"]] == ["IMG_2.CR2", "blue_102.png", "red_100.png"]
     assert "Skipped: 1 archive ('more.zip')" in answer.err
     assert "Not read: 'red_100.png' is empty (0 bytes)" in answer.err
     kept = [row["filename"] for row in read_rows(out)]

@@ -31,8 +31,8 @@ def data(draw: Draw, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("lynx/IMG_1.HEIC", b"", "1 HEIC image ('lynx/IMG_1.HEIC'); convert them to JPEG or PNG"),
-        ("fox/9.avif", b"", "1 AVIF image"),
+        ("lynx/IMG_1.CR2", b"", "1 camera raw image ('lynx/IMG_1.CR2'); convert them to JPEG or PNG"),
+        ("fox/9.psd", b"", "1 Photoshop image"),
         ("fox/9.jp2", b"", "1 JPEG 2000 image"),
         ("fox/9.CR2", b"", "1 camera raw image"),
         ("9.npy", b"", "1 NumPy file"),
@@ -112,10 +112,10 @@ def test_what_patterns_name_beside_images_is_told(draw: Draw, tmp_path: Path) ->
     for number in range(4):
         draw(f"photos/{number}.png")
         draw(f"drawn/{number}.png")
-    (tmp_path / "photos/9.HEIC").touch()
+    (tmp_path / "photos/9.CR2").touch()
     notes: list[Note] = []
     read_globs(tmp_path, "photos", "drawn", notes)
-    assert "Skipped: 1 HEIC image ('photos/9.HEIC')" in " ".join(note.text for note in notes)
+    assert "Skipped: 1 camera raw image ('photos/9.CR2')" in " ".join(note.text for note in notes)
 
 
 def test_an_empty_class_folder_is_told(data: Path) -> None:
@@ -127,11 +127,11 @@ def test_an_empty_class_folder_is_told(data: Path) -> None:
 
 def test_a_folder_to_predict(draw: Draw, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw("p/1.png")
-    for name in ("IMG_2.HEIC", "more.zip"):
+    for name in ("IMG_2.CR2", "more.zip"):
         (tmp_path / "p" / name).touch()
-    assert [item.key for item in list_images(tmp_path / "p")] == ["1.png", "IMG_2.HEIC"]
+    assert [item.key for item in list_images(tmp_path / "p")] == ["1.png", "IMG_2.CR2"]
     assert capsys.readouterr().err == "Note: Skipped: 1 archive ('more.zip'); unpack it.\n"
-    assert [item.key for item in list_images(tmp_path / "p/IMG_2.HEIC")] == ["IMG_2.HEIC"]
+    assert [item.key for item in list_images(tmp_path / "p/IMG_2.CR2")] == ["IMG_2.CR2"]
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "apng"])
@@ -146,9 +146,9 @@ def test_animations_are_told(data: Path, ending: str) -> None:
 
 
 def test_only_what_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "a.heic").touch()
+    (tmp_path / "a.cr2").touch()
     (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match=r"holds no images\. Skipped: 1 HEIC image.*1 archive"):
+    with pytest.raises(DataError, match=r"holds no images\. Skipped: 1 camera raw image.*1 archive"):
         read_listing(tmp_path)
 
 
@@ -156,8 +156,8 @@ def test_only_what_is_not_read(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("a.png", b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer.*git lfs pull"),
-        ("a.jpg", b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC image, which finesight does not read; convert it"),
-        ("a.jpg", b"\0\0\0\x18ftypavif\0\0\0\0", "is an AVIF image"),
+        ("a.jpg", b"8BPS\0\0\0\0", "is a Photoshop image, which finesight does not read; convert it"),
+        ("a.jpg", b"\0\0\0\x18ftypmp42\0\0\0\0", "is a video, which"),
         ("a.jpg", b"<!DOCTYPE html><html>", "is a web page.*download failed"),
         ("a.png", b"  <svg xmlns=''>", "is an SVG drawing"),
         ("a.cr2", b"anything", "is a camera raw image"),

@@ -11,12 +11,15 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from finesight.data.images.image_files import explain, find_orientation, open_image
+from finesight.data.images.jxl import is_jxl
+from finesight.data.images.optional_formats import DEEP, is_deep
 from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
 from finesight.errors import DataError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}  # of colour types without a palette
 MAX_BANDS = 4
+TYPES = {"I": "uint16", "I;16": "uint16", "F": "float32"}  # by Pillow's mode
 WITH_ALPHA = ("RGBA", "RGBa", "LA", "La", "PA")
 
 # What was left out of an image that was read; each goes on "N of M images hold".
@@ -67,11 +70,10 @@ def read_header(path: Path) -> Header:
             "uint8" if tiff.is_pillows else tiff.type_name, has_extra=tiff.num_bands in (2, 4) or tiff.has_pages
         )
     with open_image(path) as image:
-        types = {"I": "uint16", "F": "float32"}
-        is_deep = _find_maxval(image) > 255
+        is_wide = _find_maxval(image) > 255
         return Header(
-            "uint16" if is_deep else types.get(image.mode, "uint8"),
-            has_extra=image.mode == "RGBA" or _is_animated(image),
+            "uint16" if is_wide else TYPES.get(image.mode, "uint8"),
+            has_extra=image.mode in ("RGBA", "LA") or _is_animated(image) or _is_deep(image, path),
         )
 
 
@@ -93,6 +95,8 @@ def read_bands(path: Path) -> Bands | None:
         return _read_png(path, PNG_BANDS.get(start[25], 3)) if start[24:25] == b"\x10" else None
     if start[:1] == b"P":
         return _read_ppm(path)
+    if is_jxl(start):
+        return _read_jxl(path)
     tiff = read_tags(path)
     if tiff is None or tiff.is_pillows:
         return None
@@ -106,8 +110,10 @@ def read_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ..
     """
     rgb, remarks = _to_rgb(image)
     tiff = read_tags(path)
-    remarks += (SPARE_PAGES,) if tiff and tiff.has_pages else ()
+    has_pages = tiff.has_pages if tiff else image.format == "HEIF" and getattr(image, "n_frames", 1) > 1
+    remarks += (SPARE_PAGES,) if has_pages else ()
     remarks += (SPARE_FRAMES,) if _is_animated(image) else ()
+    remarks += (DEEP,) if _is_deep(image, path) else ()
     orientation = find_orientation(image)
     if orientation not in (None, 1):
         rgb = Image.fromarray(turn_upright(np.asarray(rgb), orientation))
@@ -115,7 +121,14 @@ def read_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ..
 
 
 def _is_animated(image: Image.Image) -> bool:
-    return image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False)
+    return image.format in ("GIF", "WEBP", "PNG", "AVIF") and getattr(image, "is_animated", False)
+
+
+def _is_deep(image: Image.Image, path: Path) -> bool:
+    if image.format not in ("HEIF", "AVIF", "JXL"):
+        return False
+    with path.open("rb") as file:
+        return is_deep(image, file)
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -240,6 +253,14 @@ def _read_ppm(path: Path) -> Bands | None:
         raise DataError("is damaged (it ends before its last row)")
     values = np.frombuffer(content, ">u2").reshape(height, width, 3)
     return Bands(np.rint(values * (65535 / maxval)).clip(max=65535).astype(np.uint16))
+
+
+def _read_jxl(path: Path) -> Bands | None:
+    """Grey of more than eight bits."""
+    with open_image(path) as image:
+        if image.mode not in ("I;16", "F"):
+            return None
+        return Bands(turn_upright(np.array(image), find_orientation(image))[..., None])
 
 
 def _find_maxval(image: Image.Image) -> int:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
+from finesight.data.images.optional_formats import INSTALL, OPTIONAL_FORMATS, READ, name_format
+
 CONVERT = "convert it to JPEG or PNG"
 CONVERT_EXACTLY = "convert it to PNG or TIFF"
 OTHERS = "tga pcx ico icns cur dds exr hdr sgi xbm xpm pfm pam wmf emf jls qoi bpg"
 KINDS = {  # endings: (noun, what to do): images that finesight does not read
-    "heic heif hif": ("HEIC image", CONVERT),
-    "avif avifs": ("AVIF image", CONVERT),
-    "jxl": ("JPEG XL image", CONVERT),
     "jp2 j2k j2c jpc jpf jpx jpm": ("JPEG 2000 image", CONVERT_EXACTLY),
     "svg svgz": ("SVG drawing", CONVERT),
     "cr2 cr3 crw nef nrw arw srf sr2 dng orf rw2 raf pef srw x3f 3fr iiq raw": ("camera raw image", CONVERT),
@@ -18,6 +17,7 @@ KINDS = {  # endings: (noun, what to do): images that finesight does not read
     "dcm dicom nii mha mhd nrrd": ("medical image", CONVERT_EXACTLY),
     "img bil bip bsq vrt ecw sid ntf nitf": ("raster", CONVERT_EXACTLY),
 } | {ending: (f"{ending.upper()} image", CONVERT) for ending in OTHERS.split()}
+KINDS |= {each.endings: (noun, INSTALL) for noun, each in OPTIONAL_FORMATS.items() if noun not in READ}
 CONTAINERS = {  # endings: (noun, what to do): files that may hold images
     "npy npz": ("NumPy file", "save each image as PNG or TIFF"),
     "mat h5 hdf5 hdf nc pkl pickle pt pth tfrecord tfrecords lmdb mdb parquet arrow feather": (
@@ -36,8 +36,6 @@ SIGNATURES = (
     (b"GIF8", "GIF image"),
     (b"II*\0", "TIFF image"),
     (b"MM\0*", "TIFF image"),
-    (b"\xff\x0a", "JPEG XL image"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL image"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000 image"),
     (b"\xff\x4f\xff\x51", "JPEG 2000 image"),
     (b"8BPS", "Photoshop image"),
@@ -52,7 +50,7 @@ SIGNATURES = (
     (b"<html", "web page"),
     (b"%pdf", "PDF document"),
 )
-READ_IMAGES = frozenset(("PNG image", "JPEG image", "GIF image", "TIFF image", "WebP image"))
+READ_IMAGES = READ | {"PNG image", "JPEG image", "GIF image", "TIFF image", "WebP image"}
 ADVICE = dict((*KINDS.values(), *CONTAINERS.values())) | {"web page": "the download failed: fetch it again"}
 
 
@@ -65,9 +63,10 @@ def recognise(path: Path) -> str:
         return ""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP image"
+    if found := name_format(head):
+        return found
     if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        return "AVIF image" if brand[:3] == b"avi" else "HEIC image" if brand[:2] in (b"he", b"mi") else "video"
+        return "video"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip() or head
     return next((name for each, name in SIGNATURES if head.startswith(each) or start.lower().startswith(each)), "")
 

@@ -13,6 +13,8 @@ from finesight.config import PixelScale
 from finesight.data.file_facts import find_facts
 from finesight.data.images.bands import explain_image, read_bands, read_rgb
 from finesight.data.images.image_files import find_orientation, open_image
+from finesight.data.images.jxl import LYING, read_jxl_header
+from finesight.data.images.optional_formats import OPTIONAL_FORMATS, READ
 from finesight.data.images.scaling import AS_STORED, scale_bands
 from finesight.data.images.tiff import read_tags
 from finesight.data.sample import Item
@@ -20,8 +22,8 @@ from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 
 ENDINGS = "png apng jpg jpeg jpe jfif mpo webp tif tiff gif bmp dib ppm pgm pbm pnm"
-IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in ENDINGS.split())
-LYING = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+OPTIONAL_ENDINGS = " ".join(OPTIONAL_FORMATS[noun].endings for noun in READ)
+IMAGE_SUFFIXES = frozenset(f".{ending}" for ending in f"{ENDINGS} {OPTIONAL_ENDINGS}".split())
 SIZE = struct.Struct("<ii")  # height and width, as they are remembered
 MAX_STRETCH = 16  # how many times longer than the crop an image may be before its ends are cut off
 
@@ -89,7 +91,7 @@ def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | 
             pixels, outside = scale_bands(bands, scale)
             return Decoded(pixels, bands.values.dtype.name, outside, bands.remarks)
         with open_image(path) as image:
-            if least:
+            if least and image.format in ("JPEG", "MPO"):  # HEIC would give a thumbnail of another quality
                 image.draft(None, (least, least))
             rgb, remarks = read_rgb(image, path)
             return Decoded(np.array(rgb), remarks=remarks)
@@ -183,6 +185,9 @@ def _read_size(path: Path) -> tuple[int, int]:
     tiff = read_tags(path)
     if tiff and not tiff.is_pillows:
         return tiff.size[::-1] if tiff.orientation in LYING else tiff.size
+    if path.suffix.lower() == ".jxl":  # which Pillow decodes as it opens it
+        with path.open("rb") as file:
+            return read_jxl_header(file).size
     with open_image(path) as image:
         return image.size if find_orientation(image) in LYING else image.size[::-1]
 

@@ -11,18 +11,21 @@ from typing import BinaryIO
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from finesight.data.images.content import READ_IMAGES, explain_content, recognise
+from finesight.data.images.optional_formats import AVIF_LIMITS, OPTIONAL_FORMATS, READ, load_decoder, name_format
 from finesight.errors import DataError
 
 MAX_PIXELS = 200_000_000  # 600 MB as RGB; a few kilobytes of PNG can claim more
 MAX_TEXT = 64 << 20  # bytes of text, or of a colour profile, in a PNG; there are honest ones of several megabytes
 # The only decoders Pillow may use: its list also holds formats that start other programs (EPS).
 DECODERS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "DIB", "PPM")
+START_BYTES = 64  # that name an optional format
 # Pillow keeps these for the whole process: they are set while a file is read, and put back.
 LIMITS = (
     (Image, "MAX_IMAGE_PIXELS", MAX_PIXELS),  # its own limit is lower and would speak first
     (ImageFile, "LOAD_TRUNCATED_IMAGES", False),  # else half an image comes without an error
     (PngImagePlugin, "MAX_TEXT_CHUNK", MAX_TEXT),
     (PngImagePlugin, "MAX_TEXT_MEMORY", 4 * MAX_TEXT),
+    *AVIF_LIMITS,
 )
 
 
@@ -74,10 +77,23 @@ def open_image(path: Path | BinaryIO) -> Iterator[Image.Image]:
 
     Raises whatever Pillow raises, which `explain` puts into words, and DecompressionBombError beyond MAX_PIXELS.
     """
-    with _BORROWED, _open(path) as file, Image.open(file, formats=DECODERS) as image:
+    with _BORROWED, _open(path) as file, _open_pillow(file) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         yield image
+
+
+def _open_pillow(file: BinaryIO) -> Image.Image:
+    start = file.read(START_BYTES)
+    optional = name_format(start)
+    decoders = (load_decoder(optional, file, MAX_PIXELS),) if optional else DECODERS
+    file.seek(0)
+    try:
+        return Image.open(file, formats=decoders)
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # what Rust raises, in the JPEG XL plugin, is no Exception
+            raise DataError(f"is a {optional} of a kind that is not read ({error})") from None
+        raise
 
 
 def _open(path: Path | BinaryIO) -> BinaryIO:
@@ -86,8 +102,11 @@ def _open(path: Path | BinaryIO) -> BinaryIO:
 
 
 def find_orientation(image: Image.Image) -> int | None:
-    """EXIF's (274), where the image has to be turned. Pillow itself turns TIFFs, which keep no EXIF block."""
-    if "exif" not in image.info:
+    """EXIF's (274), where the image has to be turned. Pillow itself turns TIFFs, which keep no EXIF block.
+
+    So does the decoder of JPEG XL, whose own header says how; only one made of a JPEG comes as that JPEG.
+    """
+    if "exif" not in image.info or (image.format == "JXL" and not getattr(image, "jpeg", False)):
         return None
     try:
         return image.getexif().get(274)
@@ -114,5 +133,6 @@ def explain(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError) and (found := recognise(path)) in READ_IMAGES:
         return f"is a {found} that is damaged or of a kind that is not read; write it again as 8-bit RGB"
     if isinstance(error, UnidentifiedImageError):
-        return f"is not an image of a known format ({', '.join(DECODERS)})"
+        known = (*DECODERS, *(OPTIONAL_FORMATS[noun].decoder for noun in sorted(READ)))
+        return f"is not an image of a known format ({', '.join(known)})"
     return f"is damaged ({error})"

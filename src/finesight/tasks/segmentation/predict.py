@@ -91,7 +91,7 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
 
     def is_done(item: Item) -> bool:
         name = mask_name(item.key)
-        if item.path.suffix.lower() not in IMAGE_SUFFIXES:  # 7.heic is not read, though 7.jpg may have made 7.png
+        if item.path.suffix.lower() not in IMAGE_SUFFIXES:  # 7.cr2 is not read, though 7.jpg may have made 7.png
             return False
         files = [out / name, *([(overlay / name).with_suffix(".jpg")] if overlay else [])]
         return all(file.exists() and file.stat().st_mtime_ns >= last_change(item) for file in files)
