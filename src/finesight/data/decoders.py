@@ -82,6 +82,7 @@ class Masks:
             sorted(rule.colours),
             sorted(rule.values),
             rule.palette_as,
+            *([rule.named] if rule.named else []),
         ]
 
     def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:

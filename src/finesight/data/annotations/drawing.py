@@ -13,12 +13,14 @@ UNANNOTATED = IGNORE_INDEX  # value of pixels that no shape covers
 
 @dataclass(frozen=True)
 class Drawing:
-    """mask: uint8 (h, w) of values. clipped: shapes that reach out of the image. empty: shapes that cover no pixel.
+    """mask: uint8 (h, w) of values. covered: bool (h, w), where any shape lies.
 
-    overlapped: pixels that shapes of different values claim.
+    clipped: shapes that reach out of the image. empty: shapes that cover no pixel. overlapped: pixels that shapes of
+    different values claim.
     """
 
     mask: np.ndarray
+    covered: np.ndarray
     clipped: int
     empty: int
     overlapped: int
@@ -27,14 +29,14 @@ class Drawing:
 def draw(size: Size, shapes: Sequence[tuple[int, Shape]]) -> Drawing:
     """shapes: (value, shape) in draw order. Raises DataError, the end of a sentence on the image, for a bad shape."""
     mask = np.full(size, UNANNOTATED, np.uint8)
-    contested = np.zeros(size, bool)
+    covered, contested = np.zeros(size, bool), np.zeros(size, bool)
     clipped = empty = 0
     for value, shape in shapes:
         cover = shape.cover(size)
         clipped += shape.leaves(size)
         empty += not cover.pixels.any()
-        below = cover.window(mask)
-        contested_below = cover.window(contested)
-        contested_below |= cover.pixels & (below != UNANNOTATED) & (below != value)
+        below, is_covered = cover.window(mask), cover.window(covered)
+        cover.window(contested)[cover.pixels & is_covered & (below != value)] = True
         below[cover.pixels] = value
-    return Drawing(mask, clipped, empty, int(contested.sum()))
+        is_covered[cover.pixels] = True
+    return Drawing(mask, covered, clipped, empty, int(contested.sum()))

@@ -8,6 +8,7 @@ Written here, as Pillow's polygons are half a pixel off and one pixel too wide, 
 fifth of a pixel; the latter is the reference in tests/parity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -89,6 +90,16 @@ def _find_crossings(rings: tuple[np.ndarray, ...], size: Size) -> tuple[np.ndarr
     return rows, np.ceil(x - 0.5).clip(0, width).astype(int)
 
 
+def read_ring(numbers: Sequence[float]) -> np.ndarray:
+    """float64 (n, 2) of x, y, x, y and so on. Raises ValueError, TypeError."""
+    ring = np.array(numbers, np.float64)
+    if ring.ndim != 1 or ring.size % 2:
+        raise ValueError("a polygon should be a list of x, y, x, y and so on")
+    if not np.isfinite(ring).all():
+        raise ValueError("a polygon has a corner that is not a number")
+    return ring.reshape(-1, 2)
+
+
 @dataclass(frozen=True, eq=False)
 class Bitmap:
     """pixels: bool (h, w), whose top left pixel lies at (top, left), which may be outside the image."""
@@ -113,12 +124,27 @@ class Bitmap:
         return b"bitmap" + shape.tobytes() + np.packbits(self.pixels).tobytes()
 
 
-def make_disc(x: float, y: float, radius: float) -> Bitmap:
+@dataclass(frozen=True)
+class Disc:
     """The pixels whose centres are no further than `radius` from (x, y)."""
-    top, left = int(np.floor(y - radius)), int(np.floor(x - radius))
-    rows = np.arange(top, int(np.ceil(y + radius)) + 1)[:, None] + 0.5
-    columns = np.arange(left, int(np.ceil(x + radius)) + 1) + 0.5
-    return Bitmap(top, left, (rows - y) ** 2 + (columns - x) ** 2 <= radius**2)
+
+    x: float
+    y: float
+    radius: float
+
+    def cover(self, size: Size) -> Cover:
+        top, bottom = np.clip(np.floor([self.y - self.radius, self.y + self.radius + 1]), 0, size[0]).astype(int)
+        left, right = np.clip(np.floor([self.x - self.radius, self.x + self.radius + 1]), 0, size[1]).astype(int)
+        rows, columns = np.arange(top, bottom)[:, None] + 0.5, np.arange(left, right) + 0.5
+        return Cover(top, left, (rows - self.y) ** 2 + (columns - self.x) ** 2 <= self.radius**2)
+
+    def leaves(self, size: Size) -> bool:
+        ends = np.array([(self.y - self.radius, self.x - self.radius), (self.y + self.radius, self.x + self.radius)])
+        return bool((ends[0] < -0.5).any() or (ends[1] > np.array(size) + 0.5).any())
+
+    @property
+    def content(self) -> bytes:
+        return f"disc{self.x} {self.y} {self.radius}".encode()
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +183,7 @@ def unpack_runs(text: str) -> np.ndarray:
     value = shift = 0
     for character in text:
         group = ord(character) - 48
-        if not 0 <= group < 64 or shift > 60:
+        if not 0 <= group < 64 or shift > 30:
             raise DataError(f"has a run-length mask that is not COCO's text, at {character!r}")
         value |= (group & 31) << shift
         shift += 5

@@ -2,11 +2,15 @@
 
 import colorsys
 import io
+import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour
+from finesight.data.masks.named import TEXT
 from finesight.data.masks.rule import MaskRule
 
 RUNS = 3  # zlib's Z_RLE
@@ -73,6 +77,16 @@ def overlay_colours(image: np.ndarray, indices: np.ndarray, classes: ClassList) 
     return np.where((indices == IGNORE_INDEX)[..., None], image, mixed).astype(np.uint8)
 
 
+def encode_named(mask: np.ndarray, names: Sequence[str], facts: Mapping[str, int]) -> bytes:
+    """PNG bytes of a palette PNG that names its classes: uint8 (h, w) of indices into names, IGNORE_INDEX for no class.
+
+    facts: what else is kept beside the names.
+    """
+    info = PngInfo()
+    info.add_text(TEXT, json.dumps({"names": list(names), **facts}))
+    return _png(_colour(mask, ClassList(tuple(names), tuple(names))), info)
+
+
 def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:
     image = Image.fromarray(indices)
     palette = np.zeros((256, 3), np.uint8)
@@ -82,7 +96,8 @@ def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:
     return image
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, info: PngInfo | None = None) -> bytes:
     content = io.BytesIO()
-    image.save(content, "PNG", compress_type=RUNS)  # of even areas smaller and sooner written than by zlib's default
+    # of even areas smaller and sooner written than by zlib's default
+    image.save(content, "PNG", pnginfo=info, compress_type=RUNS)
     return content.getvalue()

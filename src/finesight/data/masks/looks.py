@@ -34,8 +34,8 @@ class UnreadableMask(UnreadableImage):
 class Look:
     """What a mask holds. counts: pixels of each code; palette: packed colour of each code, for kind `palette`.
 
-    nodata, remarks: as of RawMask. inner: of each code the pixels whose neighbours have the same code; None where
-    they were not counted, since the codes are few or consecutive.
+    nodata, remarks, names: as of RawMask. inner: of each code the pixels whose neighbours have the same code; None
+    where they were not counted, since the codes are few or consecutive.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Look:
     nodata: int | None = None
     remarks: tuple[str, ...] = ()
     inner: Mapping[int, int] | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def is_lossy(self) -> bool:
@@ -134,6 +135,8 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
 def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     palette = {} if raw.palette is None else {code: int(raw.palette[code]) for code in counts}
     is_lossy = name.lower().endswith(LOSSY)
+    if raw.kind == "named":
+        return Look(name, raw.kind, counts, palette, names=raw.names)
     follow = raw.kind == "value" and not is_lossy and max(counts) - min(counts) < min(len(counts), 64)
     inner = None if follow or len(counts) < FEW else count_inner(raw.codes)
     return Look(name, raw.kind, counts, palette, raw.nodata, raw.remarks, inner)

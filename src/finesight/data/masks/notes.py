@@ -29,7 +29,8 @@ def note_unmapped(looks: Sequence[Look], rule: MaskRule, limit: float) -> list[s
     found = _collect(looks, rule, lambda look, code: _is_unknown(look, code, rule))
     if not found:
         return []
-    what = f"{_count(looks, found)} are of a colour or value that is not a class ({_name_all(found)})"
+    held = "class that is not in the class list" if rule.named else "colour or value that is not a class"
+    what = f"{_count(looks, found)} are of a {held} ({_name_all(found)})"
     lines = [
         f"{name}: {name_some(f'{count:,} of {code}' for code, count in codes.most_common())}" for name, codes in found
     ]
@@ -62,7 +63,7 @@ def _note_missing(looks: Sequence[Look], rule: MaskRule) -> list[str]:
     """Pixels without a value, and values that say so."""
 
     def is_ignored(look: Look, code: int) -> bool:
-        return look.is_missing(code) and rule.find(look, code) == IGNORE_INDEX
+        return look.kind != "named" and look.is_missing(code) and rule.find(look, code) == IGNORE_INDEX
 
     notes = []
     if found := _collect(looks, rule, is_ignored):
@@ -104,6 +105,8 @@ def spell_code(look: Look, code: int, rule: MaskRule | None = None) -> str:
     """A code as its file means it; of a palette that the rule reads by colour, its colour."""
     if code == NODATA:
         return "no value"
+    if look.kind == "named":
+        return repr(look.names[code])
     is_colour = look.kind == "colour" if rule is None else rule.is_by_colour(look.kind)
     return spell(look.colour(code)) if is_colour else str(code)
 

@@ -11,9 +11,10 @@ from finesight.data.images.bands import PNG, Bands, read_bands
 from finesight.data.images.image_files import open_image
 from finesight.data.images.tiff import BLACK_IS_HIGH, COMPRESSIONS, GREY, RGB, Tiff, read_tags, read_values
 from finesight.data.masks.codes import MAX_VALUE, NODATA, colour_of, pack
+from finesight.data.masks.named import read_text
 from finesight.errors import DataError
 
-Kind = Literal["colour", "palette", "value"]
+Kind = Literal["colour", "palette", "value", "named"]
 HUGE = 3e38  # floats beyond are what writers put where there is no value
 
 # What is worth saying of a mask that is read; each goes on "N of M masks: ".
@@ -30,7 +31,7 @@ class RawMask:
 
     codes: int32 (h, w), colours as `pack` makes them, or values; NODATA where the file says that there is none.
     palette: the colour of each value, if it has one. nodata: the code that the file's tags call missing.
-    remarks: what is worth saying of it.
+    remarks: what is worth saying of it. names: the class of each value, of a mask that names them.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class RawMask:
     palette: np.ndarray | None = None
     nodata: int | None = None
     remarks: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def colours(self) -> np.ndarray:
         """Packed colours (h, w) whatever the kind; a value without palette is a grey; -1 where it has no colour."""
@@ -59,11 +61,18 @@ def decode_mask(path: Path) -> RawMask:
         codes, remarks = _clear(to_codes(bands.values), bands.opacity)
         return RawMask(kind, codes, remarks=remarks + bands.remarks)
     with open_image(path) as image:
-        levels = _find_levels(image)
+        levels, text = _find_levels(image), read_text(image)
         image.load()
+        if text:
+            return _read_named(image, tuple(text["names"]))
         remarks = (MORE_FRAMES,) if image.format in ("TIFF", "GIF") and getattr(image, "n_frames", 1) > 1 else ()
         raw = _read_palette(image, remarks) if image.mode == "P" else _read_plain(image, levels, remarks)
     return raw if tiff is None else replace(raw, nodata=_whole(tiff.nodata))
+
+
+def _read_named(image: Image.Image, names: tuple[str, ...]) -> RawMask:
+    codes = np.asarray(image).astype(np.int32)
+    return RawMask("named", np.where(codes < len(names), codes, np.int32(NODATA)), names=names)
 
 
 def _has_own_values(tiff: Tiff) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from finesight.classes import IGNORE_INDEX
+from finesight.classes import IGNORE_INDEX, compose
 from finesight.config import check
 from finesight.data.masks.codes import MAX_VALUE, NUM_COLOURS, parse_colour, spell, unpack
 from finesight.data.masks.looks import Look
@@ -27,7 +27,8 @@ class MaskRule:
 
     colours, values: (code, index) pairs. palette_as: what a palette mask's pixels are taken for. tolerance: how far a
     value, or each channel of a colour, may be off the nearest one that is named. palette: (value, colour) pairs of the
-    masks that were read by value; a mask whose palette contradicts them is refused.
+    masks that were read by value; a mask whose palette contradicts them is refused. named: (name, index) pairs of masks
+    that name their classes.
     """
 
     colours: tuple[tuple[int, int], ...] = ()
@@ -35,9 +36,13 @@ class MaskRule:
     palette_as: Literal["colour", "value"] = "value"
     tolerance: int = 0
     palette: tuple[tuple[int, int], ...] = ()
+    named: tuple[tuple[str, int], ...] = ()
 
     def apply(self, mask: RawMask) -> np.ndarray:
         """uint8 (h, w)."""
+        if mask.kind == "named":
+            table = np.array([UNKNOWN, *map(self._find_name, mask.names)])
+            return table.take(mask.codes + 1, mode="clip").astype(np.uint8)
         if self.is_by_colour(mask.kind):
             return self._colour_table.take(mask.colours() + 1, mode="clip").astype(np.uint8)
         low, table = self._value_table
@@ -56,6 +61,8 @@ class MaskRule:
 
     def names(self, look: Look, code: int) -> bool:
         """Whether it is named itself."""
+        if look.kind == "named":
+            return self.knows(look, code)
         if self.is_by_colour(look.kind):
             return look.colour(code) in self._named[0]
         return code in self._named[1]
@@ -68,6 +75,8 @@ class MaskRule:
         return total
 
     def _look_up(self, look: Look, code: int) -> int:
+        if look.kind == "named":
+            return self._find_name(look.names[code]) if code >= 0 else UNKNOWN
         if self.is_by_colour(look.kind):
             return int(self._colour_table.take(look.colour(code) + 1, mode="clip"))
         low, table = self._value_table
@@ -81,7 +90,7 @@ class MaskRule:
             "palette_as": self.palette_as,
             "tolerance": self.tolerance,
             "palette": [[value, spell(colour)] for value, colour in self.palette],
-        }
+        } | ({"named": [list(pair) for pair in self.named]} if self.named else {})
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "MaskRule":
@@ -92,7 +101,18 @@ class MaskRule:
             raise ValueError("a colour is not written as #ff8000")
         colours = tuple((parse_colour(text), index) for text, index in stored.colours)
         palette = tuple((value, parse_colour(text)) for value, text in stored.palette)
-        return cls(colours, stored.values, stored.palette_as, stored.tolerance, palette)
+        return cls(colours, stored.values, stored.palette_as, stored.tolerance, palette, stored.named)
+
+    def _find_name(self, name: str) -> int:
+        """Index of a class by name, else of the only one that differs in case or Unicode form."""
+        if (index := self._names.get(name)) is not None:
+            return index
+        near = {index for known, index in self.named if _fold(known) == _fold(name)}
+        return near.pop() if len(near) == 1 else UNKNOWN
+
+    @cached_property
+    def _names(self) -> dict[str, int]:
+        return dict(self.named)
 
     @cached_property
     def _named(self) -> tuple[set[int], set[int]]:
@@ -123,7 +143,11 @@ class MaskRule:
 
     # Without the tables: they are 32 MB.
     def __reduce__(self) -> tuple[type["MaskRule"], tuple[object, ...]]:
-        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance, self.palette)
+        return MaskRule, (self.colours, self.values, self.palette_as, self.tolerance, self.palette, self.named)
+
+
+def _fold(text: str) -> str:
+    return compose(compose(text).casefold())
 
 
 def _fill_near(table: np.ndarray, distances: np.ndarray, centre: tuple[int, ...], index: int, tolerance: int) -> None:
@@ -149,3 +173,4 @@ class _StoredRule:
     palette_as: Literal["colour", "value"]
     tolerance: Annotated[int, Ge(0), Le(255)] = 0
     palette: tuple[tuple[Value, str], ...] = ()
+    named: tuple[tuple[str, Index], ...] = ()

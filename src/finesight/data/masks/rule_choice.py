@@ -11,6 +11,7 @@ from finesight.data import class_mapping
 from finesight.data.masks.classes import MAX_INFERRED, infer_classes
 from finesight.data.masks.codes import MAX_VALUE, colour_of, grey_of, pack_one, parse_colour, spell
 from finesight.data.masks.looks import Look
+from finesight.data.masks.named_rule import choose_named
 from finesight.data.masks.notes import note_reading, note_shift, note_unmapped, note_unused, unknown_fraction
 from finesight.data.masks.palettes import (
     GIVE_COLOURS,
@@ -56,6 +57,9 @@ def choose_rule(
     Without `classes` the colours or values found are the classes. data.ignore, data.unmapped_fraction and
     data.colour_tolerance are read. Raises DataError that names files and what they hold.
     """
+    if any(look.kind == "named" for look in looks):
+        rule, classes = choose_named(looks, classes, settings)
+        return rule, classes, apply_rule(looks, rule, classes, settings)
     ignored = _parse_ignored(settings.ignore, classes)
     if classes is None:
         classes = infer_classes(looks, ignored.values | ignored.colours, settings)

@@ -129,6 +129,6 @@ def read_mask_rule(run: RunFolder) -> MaskRule | None:
     except ValueError as error:
         raise RunError(f"{run.path / schema.MASK_RULE} is damaged: {error}.") from None
     count = len(run.read_classes())
-    if any(count <= index < IGNORE_INDEX for _, index in (*rule.colours, *rule.values)):
+    if any(count <= index < IGNORE_INDEX for _, index in (*rule.colours, *rule.values, *rule.named)):
         raise RunError(f"{run.path / schema.MASK_RULE} is damaged: it names more classes than the {count} of the run.")
     return rule

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finesight.data.annotations.drawing import UNANNOTATED, draw
-from finesight.data.annotations.shapes import Bitmap, Polygon, Runs, Shape, make_disc, unpack_runs
+from finesight.data.annotations.shapes import Bitmap, Disc, Polygon, Runs, Shape, unpack_runs
 from finesight.errors import DataError
 
 
@@ -66,10 +66,12 @@ def test_shapes_that_share_an_edge_neither_overlap_nor_leave_a_gap(edge: list[tu
 
 
 def test_a_disc_holds_the_centres_within_its_radius() -> None:
-    disc = paint(make_disc(4.0, 3.0, 2.0))
+    disc = paint(Disc(4.0, 3.0, 2.0))
     rows, columns = np.mgrid[:6, :8] + 0.5
     assert (disc == ((rows - 3) ** 2 + (columns - 4) ** 2 <= 4)).all()
-    assert paint(make_disc(0, 0, 3)).sum() == 9 - 1
+    assert paint(Disc(0, 0, 3)).sum() == 9 - 1
+    assert paint(Disc(-9e9, 0, 9e9)).sum() == 0
+    assert paint(Disc(4, 3, 9e9)).all()
 
 
 def test_a_bitmap_is_cut_off_at_every_border() -> None:

@@ -1,0 +1,141 @@
+"""Ultralytics YOLO: `data.yaml` names splits and classes; a text file an image holds polygons as fractions of its sides.
+
+docs.ultralytics.com/datasets/segment and /datasets/semantic. Larger shapes are drawn first, as Ultralytics does, so
+that small ones stay visible.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from finesight.classes import compose
+from finesight.data.annotations.shapes import Polygon, Shape, Size, read_ring
+from finesight.errors import DataError
+
+SPLITS = ("train", "val", "test")
+MOST_BYTES = 5_000_000  # of a YAML file
+FURTHEST = 2.0  # of a coordinate that is a fraction, if a shape reaches out of its image
+
+
+@dataclass(frozen=True)
+class YoloData:
+    """What a data.yaml says. root: the folder that its paths begin in. names: of the classes by index. splits: paths by
+    split. masks_dir: the folder that stands for `images` in the paths of masks; "" where there are label files."""
+
+    file: Path
+    root: Path
+    names: Mapping[int, str]
+    splits: Mapping[str, tuple[str, ...]]
+    masks_dir: str
+
+
+class BoxLines(DataError):
+    """A label file has lines that are boxes. count: how many."""
+
+    def __init__(self, path: Path, number: int, count: int) -> None:
+        super().__init__(f"{path.name!r}, line {number}")
+        self.count = count
+
+
+def is_data_yaml(path: Path) -> bool:
+    try:
+        found = _load(path)
+    except DataError:
+        return False
+    return isinstance(found.get("names"), list | dict) and any(found.get(split) for split in SPLITS)
+
+
+def read_data_yaml(path: Path) -> YoloData:
+    """Raises DataError."""
+    found = _load(path)
+    names = found.get("names")
+    pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
+    classes = {number: compose(str(name).strip()) for number, name in pairs if isinstance(number, int)}
+    if not classes or not all(classes.values()):
+        raise DataError(f"{str(path)!r} should name the classes: names, a list or a name for each index.")
+    splits = {split: _list_paths(found[split], split, path) for split in SPLITS if found.get(split)}
+    if not splits:
+        raise DataError(f"{str(path)!r} names no images: train and val should be their folders.")
+    masks = found.get("masks_dir")
+    return YoloData(path, _find_root(found.get("path"), path), classes, splits, masks if isinstance(masks, str) else "")
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"{str(path)!r} is too large for a data.yaml.")
+        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(f"{str(path)!r} cannot be read as YAML: {str(error).splitlines()[0]}.") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _list_paths(value: Any, split: str, path: Path) -> tuple[str, ...]:
+    found = tuple(value) if isinstance(value, list) else (value,)
+    if not all(isinstance(each, str) for each in found):
+        raise DataError(f"{str(path)!r} should give {split} as a folder, a .txt file or a list of them.")
+    return found
+
+
+def _find_root(value: Any, path: Path) -> Path:
+    """The folder of `path`, where it is there; exports often name one of another machine."""
+    written = path.parent / value if isinstance(value, str) else path.parent
+    return written if written.is_dir() else path.parent
+
+
+def find_entry(data: YoloData, entry: str) -> Path | None:
+    """The folder or .txt file of a split's path. Roboflow writes `../train/images` for `train/images`."""
+    for written in (entry, entry.removeprefix("../")):
+        if (path := data.root / written).exists():
+            return path
+    return None
+
+
+def swap_folder(path: Path, other: str, ending: str) -> Path:
+    """The last folder `images` of a path replaced, as Ultralytics does; beside the image where there is none."""
+    parts = list(path.parts)
+    places = [place for place, part in enumerate(parts[:-1]) if part == "images"]
+    if places:
+        parts[places[-1]] = other
+    return Path(*parts).with_suffix(ending)
+
+
+def read_labels(path: Path, names: Mapping[int, str], size: Size) -> list[tuple[str, Shape]]:
+    """(class, shape) in draw order. size: (height, width) of the image. Raises DataError, and BoxLines."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path.name!r} cannot be read as text: {error}.") from None
+    found: list[tuple[float, str, Shape]] = []
+    boxes: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if len(words) == 5:
+            boxes.append(number)
+        elif words:
+            found.append(_read_line(words, names, size, f"{path.name!r}, line {number},"))
+    if boxes:
+        raise BoxLines(path, boxes[0], len(boxes))
+    return [(name, shape) for _, name, shape in sorted(found, key=lambda each: -each[0])]
+
+
+def _read_line(words: list[str], names: Mapping[int, str], size: Size, where: str) -> tuple[float, str, Shape]:
+    """(area, class, shape)."""
+    try:
+        index, ring = int(float(words[0])), read_ring([float(word) for word in words[1:]])
+    except (ValueError, OverflowError):
+        raise DataError(f"{where} should read: class x1 y1 x2 y2 x3 y3 and so on.") from None
+    if index not in names:
+        raise DataError(f"{where} has class {index}, which data.yaml does not name.")
+    if np.abs(ring).max(initial=0.0) > FURTHEST:
+        raise DataError(
+            f"{where} has the coordinate {np.abs(ring).max():g}: fractions of width and height are expected."
+        )
+    ring = ring * size[::-1]
+    x, y = ring.T
+    area = abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
+    return area, names[index], Polygon((ring,))
