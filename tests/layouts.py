@@ -241,8 +241,8 @@ LAYOUTS: dict[str, Layout] = {
     "Roboflow, PNG masks": Layout(
         _each(("train", "valid"), "SPLIT/a{}_jpg.rf.8e1f0b.jpg", "SPLIT/a{}_jpg.rf.8e1f0b_mask.png"),  # type: ignore[arg-type]
         _of("train", "val"),
-        "mask_suffix",
-        texts={"train/_classes.csv": "Pixel Value, Class\n0, background\n"},
+        "roboflow_masks",
+        texts={"train/_classes.csv": "Pixel Value, Class\n0, background\n1, lake\n"},
     ),
     "Supervisely": Layout(
         (("ds0/img/IMG_{}.jpg", "ds0/masks_machine/IMG_{}.png"),),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from annotations import write_coco, write_data_yaml, write_labelme, write_labels, write_values
 from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked
@@ -90,6 +91,50 @@ def make_mask_manifest(root: Path) -> None:
                 rows.writerow([f"b/{name}.png", f"a/{name}.png", split])
 
 
+def _write_annotated(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), "red").save(path)
+
+
+def make_coco(root: Path) -> None:
+    for split, count in PAIRS.items():
+        names = [f"{number} 狐.jpg" for number in range(count)]
+        for name in names:
+            _write_annotated(root / f"{split}2017" / name)
+        write_coco(root / "annotations" / f"instances_{split}2017.json", names, (6, 8))
+
+
+def make_yolo(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            _write_annotated(root / "images" / split / f"{number} 狐.jpg")
+            write_labels(root / "labels" / split / f"{number} 狐.txt")
+    write_data_yaml(root / "data.yaml")
+
+
+def make_yolo_masks(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            _write_annotated(root / "images" / split / f"{number}.jpg")
+            write_values(root / "masks" / split / f"{number}.png", (6, 8))
+    write_data_yaml(root / "data.yaml", masks_dir="masks")
+
+
+def make_labelme(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            _write_annotated(root / split / f"{number} 狐.jpg")
+            write_labelme(root / split / f"{number} 狐.json", f"{number} 狐.jpg", (6, 8))
+
+
+def make_roboflow_masks(root: Path) -> None:
+    for split, count in PAIRS.items():
+        for number in range(count):
+            _write_annotated(root / split / f"{number}.jpg")
+            write_values(root / split / f"{number}_mask.png", (6, 8))
+        (root / split / "_classes.csv").write_text("Pixel Value, Class\n0, field\n1, lake\n", encoding="utf-8")
+
+
 def make_unlabelled(root: Path) -> None:
     for index in range(4):
         _write(root / f"IMG {index}.png")
@@ -104,9 +149,15 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "mask_suffix": make_mask_suffix,
     "mask_folders": make_mask_folders,
     "mask_manifest": make_mask_manifest,
+    "coco": make_coco,
+    "yolo": make_yolo,
+    "yolo_masks": make_yolo_masks,
+    "labelme": make_labelme,
+    "roboflow_masks": make_roboflow_masks,
     "unlabelled": make_unlabelled,
 }
 SEGMENTATION = [name for name, format in FORMATS.items() if format.task == "segmentation"]
+ANNOTATED = ("coco", "yolo", "yolo_masks", "labelme", "roboflow_masks")
 CLASSIFICATION = [name for name, format in FORMATS.items() if format.task == "classification"]
 
 
@@ -156,7 +207,10 @@ def test_pairs_say_the_same_as_all_others(name: str, tmp_path: Path) -> None:
     listing = read_listing(tmp_path / "data")
     assert listing.format == name
     assert {split: len(items) for split, items in listing.splits.items()} == PAIRS
-    assert listing.classes.colours == ((0, 0, 255), (255, 0, 0))
+    if name in ANNOTATED:
+        assert listing.classes.names == ("field", "lake")
+    else:
+        assert listing.classes.colours == ((0, 0, 255), (255, 0, 0))
     assert listing.rule is not None
     for item in (*listing.splits["train"], *listing.splits["val"]):
         assert listing.root / item.key == item.path
@@ -210,5 +264,6 @@ def test_images_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     items = list_images(tmp_path / "data")
     expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
+    expected |= dict.fromkeys(("coco", "yolo", "labelme"), sum(PAIRS.values()))
     assert len(items) == expected.get(name, len(SAMPLES))
     assert all(item.target is None for item in items)

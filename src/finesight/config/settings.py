@@ -31,6 +31,8 @@ class DataSettings:
     """Pattern for their masks, paired with the images by name (--masks)."""
     unmasked: Literal["stop", "skip"] = "stop"
     """Images without a mask: stop, or skip them, train on the rest and count them."""
+    unannotated: Literal["background", "ignore"] = "background"
+    """Pixels that no shape of an annotation file covers: the class background, or left out of loss and metrics."""
     classes: str = ""
     """File with class names (JSON, CSV, TSV, TXT; TOML with colours for masks), or a preset's name."""
     val_fraction: Annotated[float, Gt(0), Lt(1)] = 0.1

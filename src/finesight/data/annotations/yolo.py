@@ -1,4 +1,4 @@
-"""Ultralytics YOLO: `data.yaml` names splits and classes; a text file an image holds polygons as fractions of its sides.
+"""Ultralytics YOLO: `data.yaml` names splits and classes, text files hold polygons in fractions of an image's sides.
 
 docs.ultralytics.com/datasets/segment and /datasets/semantic. Larger shapes are drawn first, as Ultralytics does, so
 that small ones stay visible.
@@ -24,13 +24,16 @@ FURTHEST = 2.0  # of a coordinate that is a fraction, if a shape reaches out of 
 @dataclass(frozen=True)
 class YoloData:
     """What a data.yaml says. root: the folder that its paths begin in. names: of the classes by index. splits: paths by
-    split. masks_dir: the folder that stands for `images` in the paths of masks; "" where there are label files."""
+    split. masks_dir: the folder that stands for `images` in the paths of masks; "" where there are label files.
+    missing_root: its `path`, where that is not there.
+    """
 
     file: Path
     root: Path
     names: Mapping[int, str]
     splits: Mapping[str, tuple[str, ...]]
     masks_dir: str
+    missing_root: str = ""
 
 
 class BoxLines(DataError):
@@ -61,7 +64,11 @@ def read_data_yaml(path: Path) -> YoloData:
     if not splits:
         raise DataError(f"{str(path)!r} names no images: train and val should be their folders.")
     masks = found.get("masks_dir")
-    return YoloData(path, _find_root(found.get("path"), path), classes, splits, masks if isinstance(masks, str) else "")
+    masks_dir = masks if isinstance(masks, str) else ""
+    root = path.parent / str(found.get("path") or "")
+    if not root.is_dir():  # exports often name a folder of another machine
+        return YoloData(path, path.parent, classes, splits, masks_dir, str(found["path"]))
+    return YoloData(path, root, classes, splits, masks_dir)
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -79,12 +86,6 @@ def _list_paths(value: Any, split: str, path: Path) -> tuple[str, ...]:
     if not all(isinstance(each, str) for each in found):
         raise DataError(f"{str(path)!r} should give {split} as a folder, a .txt file or a list of them.")
     return found
-
-
-def _find_root(value: Any, path: Path) -> Path:
-    """The folder of `path`, where it is there; exports often name one of another machine."""
-    written = path.parent / value if isinstance(value, str) else path.parent
-    return written if written.is_dir() else path.parent
 
 
 def find_entry(data: YoloData, entry: str) -> Path | None:

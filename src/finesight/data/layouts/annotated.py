@@ -1,16 +1,18 @@
 """Layouts of annotation files: which files they are, the images they are about, and the items with drawn masks."""
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from finesight.classes import compose
-from finesight.data.annotations.drawn_masks import Annotated, Drawn, draw_masks
-from finesight.data.layouts.manifest import UnusableRows
+from finesight.data.annotations.drawn_masks import Annotated, Drawn, ValueMask, convert_masks, draw_masks
 from finesight.data.layouts.survey import Splits, Survey
+from finesight.data.layouts.table_items import UnusableRows
 from finesight.data.leftovers import Note, count_of, quote_some
+from finesight.data.sample import Item
 from finesight.data.splits import SPLIT_WORDS, split_name
 from finesight.errors import DataError, list_problems
 
@@ -79,8 +81,8 @@ class ImageFinder:
             bases = sorted(found, key=rank)
             if len(bases) > 1 and rank(bases[0]) == rank(bases[1]):
                 raise DataError(
-                    f"Image {name!r} could be {found[bases[0]]!r} or {found[bases[1]]!r}: write the folder in its name, "
-                    "or put the annotation file beside its images."
+                    f"Image {name!r} could be {found[bases[0]]!r} or {found[bases[1]]!r}: write the folder in its "
+                    "name, or put the annotation file beside its images."
                 )
             if bases:
                 chosen[name] = found[bases[0]]
@@ -103,7 +105,11 @@ def _count_same(one: Sequence[str], other: Sequence[str]) -> int:
     return count
 
 
-def make_splits(survey: Survey, found: Found) -> Splits:
+def key_of(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root).replace(os.sep, "/")
+
+
+def make_splits(survey: Survey, found: Found, note_others: bool = True) -> Splits:
     """Items with drawn masks by split. What is passed over is added to the notes. Raises UnusableRows, DataError."""
     images = [image for some in found.images.values() for image in some]
     if not images:
@@ -111,13 +117,34 @@ def make_splits(survey: Survey, found: Found) -> Splits:
         raise DataError(
             f"No image that the annotations in {str(survey.root)!r} list is there{missing}: add the images."
         )
-    _note_images(survey, found, {image.key for image in images})
+    if found.missing:
+        text = (
+            f"{count_of(len(found.missing), 'annotated image')} not there ({quote_some(found.missing, 1)}): left out."
+        )
+        found.notes.append(Note(text, tuple(found.missing), hurts=True))
+    known = {image.key for image in images}
+    others = [key for key in survey.images if key not in known] if note_others and not survey.named else []
+    if others:
+        text = f"In no annotation file: {count_of(len(others), 'image')} ({quote_some(others, 1)}), left out."
+        found.notes.append(Note(text, tuple(others)))
     drawn = draw_masks(survey.root, images, found.names, survey.unannotated, found.winner)
-    return place_items(survey, drawn, found.notes, {split: some for split, some in found.images.items()})
+    return _place_items(survey, drawn, found.notes, found.images)
 
 
-def place_items(
-    survey: Survey, drawn: Drawn, notes: Iterable[Note], images: Mapping[str, Sequence[Annotated]]
+def convert_splits(
+    survey: Survey, images: Mapping[str, Sequence[ValueMask]], names: Sequence[str], notes: Iterable[Note]
+) -> Splits:
+    """Items with masks that name their classes. An image without a mask keeps the path that it should have."""
+    there = [image for some in images.values() for image in some if image.mask.is_file() and image.path.is_file()]
+    have = {image.key for image in there}
+    drawn = convert_masks(survey.root, there, names)
+    alone = [image for some in images.values() for image in some if image.key not in have]
+    drawn.items.extend(Item(image.key, image.path, image.mask) for image in alone)
+    return _place_items(survey, drawn, notes, images)
+
+
+def _place_items(
+    survey: Survey, drawn: Drawn, notes: Iterable[Note], images: Mapping[str, Sequence[Annotated | ValueMask]]
 ) -> Splits:
     survey.notes.extend([*notes, *drawn.notes])
     items = {item.key: item for item in drawn.items}
@@ -125,21 +152,6 @@ def place_items(
     if drawn.faults:
         total = len(drawn.items) + len(drawn.faults)
         start = f"{len(drawn.faults):,} of {total:,} annotated images cannot be used:"
-        raise UnusableRows(
-            list_problems(start, drawn.faults), drawn.faults, {s: some for s, some in splits.items() if some}
-        )
+        rest = {split: some for split, some in splits.items() if some}
+        raise UnusableRows(list_problems(start, drawn.faults), drawn.faults, rest)
     return splits
-
-
-def _note_images(survey: Survey, found: Found, keys: set[str]) -> None:
-    if found.missing:
-        text = (
-            f"{count_of(len(found.missing), 'annotated image')} not there ({quote_some(found.missing, 1)}): left out."
-        )
-        found.notes.append(Note(text, tuple(found.missing), hurts=True))
-    others = [key for key in survey.images if key not in keys]
-    if others and not survey.named:
-        text = (
-            f"Not listed in any annotation file: {count_of(len(others), 'image')} ({quote_some(others, 1)}): left out."
-        )
-        found.notes.append(Note(text, tuple(others)))

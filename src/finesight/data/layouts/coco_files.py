@@ -13,7 +13,7 @@ from finesight.data.leftovers import Note, quote_some
 from finesight.errors import DataError
 
 # Files of cocodataset.org beside instances_train2017.json that hold no classes of outlines.
-OTHERS = frozenset("captions info keypoints panoptic stuff densepose".split())
+OTHERS = frozenset(["captions", "info", "keypoints", "panoptic", "stuff", "densepose"])
 
 
 def fits_coco(survey: Survey) -> bool:
@@ -34,7 +34,7 @@ def read_coco_files(survey: Survey) -> Splits:
         for image in _place(survey, key, split, coco, finder, found):
             if (before := listed.setdefault((split, image.key), key)) != key:
                 raise DataError(
-                    f"{before!r} and {key!r} both annotate {image.key!r}: name the file to read with --data, or remove one."
+                    f"{before!r} and {key!r} both annotate {image.key!r}: name the one to read with --data."
                 )
             found.images[split].append(image)
     return make_splits(survey, found)

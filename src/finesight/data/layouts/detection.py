@@ -63,13 +63,20 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
     names: list[str] = []
     unclear = None
     for name, each in FORMATS.items():
+        if each.task == "none" or (survey.named and not each.is_declared):
+            continue
         try:
-            names += [name] if each.task != "none" and each.fits(survey) else []
+            names += [name] if each.fits(survey) else []
         except UnclearPairs as error:
             unclear = error
     # images/ and masks/ would also do as two classes, several labels in a cell as one
     if special := [name for name in names if FORMATS[name].task != "classification"]:
-        return special
+        return [name for name in special if name not in {FORMATS[other].refines for other in special}]
+    if survey.named:
+        raise DataError(
+            f"{str(survey.root / survey.named)!r} is not an annotation file that is read: name COCO JSON, a "
+            "data.yaml of Ultralytics, a CSV file, or a folder."
+        )
     if unclear:
         raise unclear
     if "manifest" in names and names_tools(survey):

@@ -19,7 +19,7 @@ MOST_PIXELS = 500_000  # of a file that are counted
 # Blurred masks and masks as JPEG: nearly all pixels have one of the few most frequent colours, when these are coarse.
 FLAT = 0.85
 # By kind of mask the width of a level, and how many levels are frequent.
-COARSE = {"colour": (16, 12), "palette": (1, 12), "value": (4, 6), "named": (1, 255)}
+COARSE = {"colour": (16, 12), "palette": (1, 12), "value": (4, 6), "name": (1, 255)}
 
 
 def look_like_masks(paths: Sequence[Path], lenient: bool = False) -> bool | None:

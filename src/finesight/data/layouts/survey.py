@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from finesight.classes import natural_key
 from finesight.data.images.content import UNREAD_CONTAINERS, article
@@ -13,6 +14,7 @@ from finesight.data.leftovers import Note, describe_files, describe_folders, nev
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
+ANNOTATION_SUFFIXES = frozenset((".json", ".yaml", ".yml"))
 Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout without splits
 
 
@@ -20,7 +22,8 @@ Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout 
 class Survey:
     """images: keys of all image files, relative to root; tables: CSV files directly in root.
 
-    is_named: the one table is the file that was named as the data. folders: keys of all folders, also of empty ones.
+    is_named: the one table is the file that was named as the data; named: key of another file that was, of annotations.
+    unannotated: as data.unannotated. folders: keys of all folders, also of empty ones.
     others: keys of all other files. never_data: folders that were skipped. notes: what is passed over or guessed;
     whoever reads the survey adds to them.
     """
@@ -33,6 +36,8 @@ class Survey:
     others: tuple[str, ...] = ()
     never_data: tuple[str, ...] = ()
     notes: list[Note] = field(default_factory=list, compare=False)
+    named: str = ""
+    unannotated: Literal["background", "ignore"] = "background"
 
 
 def survey_folder(root: str | Path) -> Survey:
@@ -48,6 +53,8 @@ def survey_folder(root: str | Path) -> Survey:
         if path.suffix.lower() in UNREAD_CONTAINERS:
             noun, advice = UNREAD_CONTAINERS[path.suffix.lower()]
             raise DataError(f"{str(path)!r} is {article(noun)} {noun}: {advice}, and name the folder.")
+        if path.suffix.lower() in ANNOTATION_SUFFIXES:
+            return _survey_around(path)
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(f"{str(path)!r} is a file; give a folder with images, or a CSV manifest.")
         return Survey(path.parent, (), (path,), is_named=True)
@@ -84,6 +91,14 @@ def survey_folder(root: str | Path) -> Survey:
         never_data=tuple(passed_over),
         notes=notes,
     )
+
+
+def _survey_around(path: Path) -> Survey:
+    """The folder of an annotation file; that above it where no images lie beside it."""
+    survey = survey_folder(path.parent)
+    if not survey.images and path.parent != path.parent.parent:
+        survey = survey_folder(path.parent.parent)
+    return replace(survey, named=path.relative_to(survey.root).as_posix())
 
 
 def locate(path: str | Path) -> Path:

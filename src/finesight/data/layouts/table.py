@@ -7,27 +7,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from finesight.data.layouts.coco_files import fits_coco, read_coco_files
 from finesight.data.layouts.label_folders import (
     fits_class_folders,
     fits_name_prefix,
     read_class_folders,
     read_name_prefix,
 )
+from finesight.data.layouts.labelme_files import fits_labelme, read_labelme_files
 from finesight.data.layouts.manifest import fits_manifest, read_manifest_of
 from finesight.data.layouts.multilabel_manifest import fits_multilabel_manifest, read_multilabel_manifest
 from finesight.data.layouts.pair_layouts import fits_pairs, read_pairs
+from finesight.data.layouts.roboflow_masks import fits_roboflow_masks, read_roboflow_masks
 from finesight.data.layouts.survey import Splits, Survey
+from finesight.data.layouts.yolo_files import fits_masks_dir, fits_yolo, read_masks_dir, read_yolo
 from finesight.data.sample import Item
 
 
 @dataclass(frozen=True)
 class Format:
-    """One layout. fits: whether a survey looks like it; read: its items, or a DataError that says what is wrong."""
+    """One layout. fits: whether a survey looks like it; read: its items, or a DataError that says what is wrong.
+
+    is_declared: an annotation file says what is what; --data may name it. refines: a layout that fits as well and knows
+    less.
+    """
 
     title: str
     task: str  # a name of tasks.TASKS; none: images without targets
     fits: Callable[[Survey], bool]
     read: Callable[[Survey], Splits]
+    is_declared: bool = False
+    refines: str = ""
 
 
 def _read_unlabelled(survey: Survey) -> Splits:
@@ -76,6 +86,38 @@ FORMATS = {
         "segmentation",
         partial(fits_manifest, kind="masks"),
         partial(read_manifest_of, kind="masks"),
+    ),
+    "coco": Format(
+        "images and COCO JSON with polygons or run lengths, such as instances_train2017.json",
+        "segmentation",
+        fits_coco,
+        read_coco_files,
+        is_declared=True,
+    ),
+    "yolo": Format(
+        "data.yaml of Ultralytics or Roboflow with polygons in text files: images/ and labels/",
+        "segmentation",
+        fits_yolo,
+        read_yolo,
+        is_declared=True,
+    ),
+    "yolo_masks": Format(
+        "data.yaml of Ultralytics with masks_dir: images/ and masks of values",
+        "segmentation",
+        fits_masks_dir,
+        read_masks_dir,
+        is_declared=True,
+        refines="mask_folders",
+    ),
+    "labelme": Format(
+        "images and labelme JSON of the same name", "segmentation", fits_labelme, read_labelme_files, is_declared=True
+    ),
+    "roboflow_masks": Format(
+        "Roboflow's 7.jpg, 7_mask.png and _classes.csv below train and valid",
+        "segmentation",
+        fits_roboflow_masks,
+        read_roboflow_masks,
+        refines="mask_suffix",
     ),
     "unlabelled": Format(
         "any folder of images; for prediction", "none", lambda survey: bool(survey.images), _read_unlabelled

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from finesight.data.annotations.drawn_masks import Annotated, ValueMask, convert_masks
+from finesight.data.annotations.drawn_masks import Annotated, ValueMask
 from finesight.data.annotations.yolo import (
     BoxLines,
     YoloData,
@@ -15,7 +14,7 @@ from finesight.data.annotations.yolo import (
     swap_folder,
 )
 from finesight.data.images.image import IMAGE_SUFFIXES, image_sizes
-from finesight.data.layouts.annotated import Found, key_of, make_splits, place_items
+from finesight.data.layouts.annotated import Found, convert_splits, key_of, make_splits
 from finesight.data.layouts.survey import Splits, Survey, survey_folder
 from finesight.data.leftovers import Note, count_of
 from finesight.data.sample import Item
@@ -23,11 +22,11 @@ from finesight.errors import DataError
 
 MASK_ENDINGS = (".png", ".PNG", ".bmp", ".tif")  # those of Ultralytics
 IGNORED = 255  # value of a mask's pixels without a class, in Ultralytics
-T = TypeVar("T")
 
 
 def fits_yolo(survey: Survey) -> bool:
-    return any(key.endswith(".txt") for key in survey.others) and (data := _find_data(survey)) is not None and not data.masks_dir
+    has_labels = any(key.endswith(".txt") for key in survey.others)
+    return has_labels and (data := _find_data(survey)) is not None and not data.masks_dir
 
 
 def fits_masks_dir(survey: Survey) -> bool:
@@ -87,20 +86,12 @@ def _refuse(data: YoloData, boxes: Sequence[BoxLines], faults: Sequence[str]) ->
 def read_masks_dir(survey: Survey) -> Splits:
     data = _need_data(survey)
     notes: list[Note] = []
+    names = {**data.names, IGNORED: None}
     images = {
-        split: [ValueMask(key_of(path, survey.root), path, _find_mask(path, data), {**data.names, IGNORED: None}) for path in paths]
+        split: [ValueMask(key_of(path, survey.root), path, _find_mask(path, data), names) for path in paths]
         for split, paths in _list_images(survey, data, notes)
     }
     return convert_splits(survey, images, [data.names[index] for index in sorted(data.names)], notes)
-
-
-def convert_splits(survey: Survey, images: dict[str, list[ValueMask]], names: Sequence[str], notes: list[Note]) -> Splits:
-    """Items with masks that name their classes. An image without a mask keeps the path that it should have."""
-    there = [image for some in images.values() for image in some if image.mask.is_file()]
-    drawn = convert_masks(survey.root, there, names)
-    have = {image.key for image in there}
-    drawn.items.extend(Item(image.key, image.path, image.mask) for some in images.values() for image in some if image.key not in have)
-    return place_items(survey, drawn, notes, images)
 
 
 def _find_mask(image: Path, data: YoloData) -> Path:
@@ -116,8 +107,9 @@ def _need_data(survey: Survey) -> YoloData:
 
 def _list_images(survey: Survey, data: YoloData, notes: list[Note]) -> Iterator[tuple[str, list[Path]]]:
     """(split, images). Raises DataError where train or val are not there."""
-    if data.root == data.file.parent and isinstance(data.path, str) and data.path not in ("", "."):
-        notes.append(Note(f"Paths of {data.file.name!r} are relative to its own folder, as {data.path!r} is not there."))
+    if data.missing_root:
+        text = f"Paths of {data.file.name!r} begin in its own folder, as its path {data.missing_root!r} is not there."
+        notes.append(Note(text))
     for split, entries in data.splits.items():
         places = {entry: find_entry(data, entry) for entry in entries}
         if absent := [entry for entry, place in places.items() if place is None]:

@@ -135,7 +135,7 @@ def _look(item: Item, size: tuple[int, int] | None) -> Look | str:
 def summarise(raw: RawMask, name: str, counts: Mapping[int, int]) -> Look:
     palette = {} if raw.palette is None else {code: int(raw.palette[code]) for code in counts}
     is_lossy = name.lower().endswith(LOSSY)
-    if raw.kind == "named":
+    if raw.kind == "name":
         return Look(name, raw.kind, counts, palette, names=raw.names)
     follow = raw.kind == "value" and not is_lossy and max(counts) - min(counts) < min(len(counts), 64)
     inner = None if follow or len(counts) < FEW else count_inner(raw.codes)

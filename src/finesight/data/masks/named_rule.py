@@ -19,7 +19,7 @@ def choose_named(
     A mask's first name is that of pixels on which nothing was drawn: it is a class if any mask holds it. data.ignore
     is read. Raises DataError.
     """
-    if others := [look.name for look in looks if look.kind != "named"]:
+    if others := [look.name for look in looks if look.kind != "name"]:
         raise DataError(f"Mask {others[0]!r} is a file, others are drawn from annotations: give data of one kind.")
     grounds = {look.names[0] for look in looks}
     held = {look.names[code] for look in looks for code in look.codes}

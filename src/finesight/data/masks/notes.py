@@ -63,7 +63,7 @@ def _note_missing(looks: Sequence[Look], rule: MaskRule) -> list[str]:
     """Pixels without a value, and values that say so."""
 
     def is_ignored(look: Look, code: int) -> bool:
-        return look.kind != "named" and look.is_missing(code) and rule.find(look, code) == IGNORE_INDEX
+        return look.kind != "name" and look.is_missing(code) and rule.find(look, code) == IGNORE_INDEX
 
     notes = []
     if found := _collect(looks, rule, is_ignored):
@@ -105,7 +105,7 @@ def spell_code(look: Look, code: int, rule: MaskRule | None = None) -> str:
     """A code as its file means it; of a palette that the rule reads by colour, its colour."""
     if code == NODATA:
         return "no value"
-    if look.kind == "named":
+    if look.kind == "name":
         return repr(look.names[code])
     is_colour = look.kind == "colour" if rule is None else rule.is_by_colour(look.kind)
     return spell(look.colour(code)) if is_colour else str(code)

@@ -14,7 +14,7 @@ from finesight.data.masks.codes import MAX_VALUE, NODATA, colour_of, pack
 from finesight.data.masks.named import read_text
 from finesight.errors import DataError
 
-Kind = Literal["colour", "palette", "value", "named"]
+Kind = Literal["colour", "palette", "value", "name"]
 HUGE = 3e38  # floats beyond are what writers put where there is no value
 
 # What is worth saying of a mask that is read; each goes on "N of M masks: ".
@@ -72,7 +72,7 @@ def decode_mask(path: Path) -> RawMask:
 
 def _read_named(image: Image.Image, names: tuple[str, ...]) -> RawMask:
     codes = np.asarray(image).astype(np.int32)
-    return RawMask("named", np.where(codes < len(names), codes, np.int32(NODATA)), names=names)
+    return RawMask("name", np.where(codes < len(names), codes, np.int32(NODATA)), names=names)
 
 
 def _has_own_values(tiff: Tiff) -> bool:

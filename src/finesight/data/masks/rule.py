@@ -40,7 +40,7 @@ class MaskRule:
 
     def apply(self, mask: RawMask) -> np.ndarray:
         """uint8 (h, w)."""
-        if mask.kind == "named":
+        if mask.kind == "name":
             table = np.array([UNKNOWN, *map(self._find_name, mask.names)])
             return table.take(mask.codes + 1, mode="clip").astype(np.uint8)
         if self.is_by_colour(mask.kind):
@@ -61,7 +61,7 @@ class MaskRule:
 
     def names(self, look: Look, code: int) -> bool:
         """Whether it is named itself."""
-        if look.kind == "named":
+        if look.kind == "name":
             return self.knows(look, code)
         if self.is_by_colour(look.kind):
             return look.colour(code) in self._named[0]
@@ -75,7 +75,7 @@ class MaskRule:
         return total
 
     def _look_up(self, look: Look, code: int) -> int:
-        if look.kind == "named":
+        if look.kind == "name":
             return self._find_name(look.names[code]) if code >= 0 else UNKNOWN
         if self.is_by_colour(look.kind):
             return int(self._colour_table.take(look.colour(code) + 1, mode="clip"))

@@ -57,7 +57,7 @@ def choose_rule(
     Without `classes` the colours or values found are the classes. data.ignore, data.unmapped_fraction and
     data.colour_tolerance are read. Raises DataError that names files and what they hold.
     """
-    if any(look.kind == "named" for look in looks):
+    if any(look.kind == "name" for look in looks):
         rule, classes = choose_named(looks, classes, settings)
         return rule, classes, apply_rule(looks, rule, classes, settings)
     ignored = _parse_ignored(settings.ignore, classes)

@@ -1,0 +1,98 @@
+"""Tiny annotation files in the form that tools write them: a lake on the left half of a field."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+FIELD, LAKE = [(0, 0), (1, 0), (1, 1), (0, 1)], [(0, 0), (0.5, 0), (0.5, 1), (0, 1)]  # fractions of the sides
+NAMES = ("field", "lake")
+Size = tuple[int, int]
+
+
+def scale(ring: Sequence[tuple[float, float]], size: Size) -> list[list[float]]:
+    return [[x * size[1], y * size[0]] for x, y in ring]
+
+
+def write_text(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def flat(ring: Sequence[tuple[float, float]], size: Size) -> list[float]:
+    return [number for point in scale(ring, size) for number in point]
+
+
+def make_coco(names: Sequence[str], size: Size) -> dict[str, list[dict[str, object]]]:
+    shapes = {1: FIELD, 2: LAKE}
+    return {
+        "images": [
+            {"id": number, "file_name": name, "height": size[0], "width": size[1]} for number, name in enumerate(names)
+        ],
+        "annotations": [
+            {
+                "id": 10 * image + category,
+                "image_id": image,
+                "category_id": category,
+                "segmentation": [flat(ring, size)],
+                "iscrowd": 0,
+                "bbox": [0, 0, 1, 1],
+                "area": 1,
+            }
+            for image in range(len(names))
+            for category, ring in shapes.items()
+        ],
+        "categories": [{"id": number, "name": name, "supercategory": "land"} for number, name in enumerate(NAMES, 1)],
+    }
+
+
+def write_coco(path: Path, names: Sequence[str], size: Size) -> Path:
+    return write_text(path, json.dumps({"info": {}, "licenses": [], **make_coco(names, size)}))
+
+
+def write_labels(path: Path) -> Path:
+    lines = [[index, *(number for point in ring for number in point)] for index, ring in enumerate((FIELD, LAKE))]
+    return write_text(path, "\n".join(" ".join(map(str, line)) for line in lines) + "\n")
+
+
+def write_data_yaml(path: Path, **more: str) -> Path:
+    lines = ["train: images/train", "val: images/val", "names:", "  0: field", "  1: lake"]
+    return write_text(path, "\n".join([*lines, *(f"{name}: {value}" for name, value in more.items())]) + "\n")
+
+
+def make_labelme(image: str, size: Size, shapes: Sequence[Mapping[str, object]] = ()) -> dict[str, object]:
+    drawn = [
+        {
+            "label": name,
+            "points": scale(ring, size),
+            "group_id": None,
+            "shape_type": "polygon",
+            "flags": {},
+            "mask": None,
+        }
+        for name, ring in zip(NAMES, (FIELD, LAKE), strict=True)
+    ]
+    return {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": [*(shapes or drawn)],
+        "imagePath": image,
+        "imageData": None,
+        "imageHeight": size[0],
+        "imageWidth": size[1],
+    }
+
+
+def write_labelme(path: Path, image: str, size: Size, shapes: Sequence[Mapping[str, object]] = ()) -> Path:
+    return write_text(path, json.dumps(make_labelme(image, size, shapes)))
+
+
+def write_values(path: Path, size: Size) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros(size, np.uint8)
+    mask[:, : size[1] // 2] = 1
+    Image.fromarray(mask).save(path)
+    return path
