@@ -8,14 +8,27 @@ from typing import Protocol, TypeVar
 from finesight import distributed
 
 T = TypeVar("T")
+_SILENT: list[bool] = []  # one entry within `silence`
 
 
 def say(text: str, every_rank: bool = False) -> None:
     """Prints one line, with control characters shown. Only the main rank prints, or every rank with its number."""
+    if _SILENT:
+        return
     if distributed.is_main():
         print(sanitise(text), file=sys.stderr, flush=True)
     elif every_rank:
         print(sanitise(f"Rank {distributed.rank()}: {text}"), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Within the block nothing is said and no bar is shown, as what is done there is not what was asked for."""
+    _SILENT.append(True)
+    try:
+        yield
+    finally:
+        _SILENT.pop()
 
 
 def say_notes(notes: Iterable[str]) -> None:
@@ -42,7 +55,7 @@ class _Silent:
 @contextmanager
 def progress_bar(label: str, total: int, unit: str = "") -> Iterator[Bar]:
     """A bar over `total` steps with rate and time left: `with progress_bar("Reading", n) as bar: bar.advance()`."""
-    if not (sys.stderr.isatty() and distributed.is_main()):
+    if _SILENT or not (sys.stderr.isatty() and distributed.is_main()):
         yield _Silent()
         return
     from rich import progress

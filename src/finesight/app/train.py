@@ -20,17 +20,19 @@ def train(
     val: str | Path = "",
     model: str = "",
     epochs: int | None = None,
+    hours: float | None = None,
     out: str | Path = "",
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> Trained:
     """Fine-tunes a pretrained model on images and writes a run folder.
 
+    hours: for the whole training, in which as many epochs are planned as fit.
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
     Under torchrun every process calls this alike. When torchrun restarts them, they go on with the run.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
-    named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs}
+    named = {"data.root": str(data), "data.val": str(val), "model.name": model, "epochs": epochs, "budget.hours": hours}
     overrides = add_given(settings, named)
     if resume and not str(out):
         raise ConfigError("--resume continues a run: name it with --out RUN.")

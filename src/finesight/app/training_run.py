@@ -14,6 +14,7 @@ from finesight.app.evaluate import keep_calibration
 from finesight.app.first_batch_sheet import write_first_batch
 from finesight.app.preparation import prepare_job
 from finesight.app.resumption import check_unchanged, describe_progress, record_epochs
+from finesight.app.time_budget import make_planned, resume_budget
 from finesight.app.training_start import Start
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.memory import is_out_of_memory
@@ -81,7 +82,7 @@ def _first_line(error: Exception) -> str:
 def make_trainer(start: Start) -> Trainer:
     with distributed.first_on_machine():
         job = prepare_job(start.settings, start.run, start.listing)
-    return Trainer(with_engine(job))
+    return make_planned(with_engine(job), start.began)
 
 
 def restore_trainer(start: Start) -> Trainer:
@@ -96,6 +97,7 @@ def restore_trainer(start: Start) -> Trainer:
         if distributed.is_main():
             run.remove_leftovers()
         trainer.resume()
+        trainer.budget = resume_budget(trainer, start.began)
         if distributed.is_main():
             record_epochs(trainer)
     describe_progress(trainer)
@@ -128,6 +130,8 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
     run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
     run.remove_leftovers()
+    if trainer.budget:
+        trainer.budget.record()
     write_first_batch(job)
 
 

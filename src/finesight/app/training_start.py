@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,31 +20,34 @@ from finesight.run.folder import RunFolder
 
 @dataclass(frozen=True)
 class Start:
-    """resumes: the run is there already."""
+    """began: `time.monotonic()` when the command began. resumes: the run is there already."""
 
     run: RunFolder
     settings: Settings
     listing: Listing
+    began: float
     resumes: bool = False
 
 
 def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str | Path) -> Start:
     """Whatever is wrong with data or settings is found before the folder is made."""
+    began = time.monotonic()
     settings = locate(load_settings(recipe, overrides))
     check_one_batch_size(settings)
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     if distributed.is_main():
         run.check_free()
-    return Start(run, settings, _list(settings, run))
+    return Start(run, settings, _list(settings, run), began)
 
 
 def continue_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: Path, locks: ExitStack) -> Start:
     """The run as it was; what would change the result is refused."""
+    began = time.monotonic()
     run = RunFolder.open(out)
     if distributed.is_main():
         locks.enter_context(run.lock())
     settings = choose_settings(run, recipe, overrides)
-    return Start(run, settings, _list(settings, run), resumes=True)
+    return Start(run, settings, _list(settings, run), began, resumes=True)
 
 
 def _list(settings: Settings, run: RunFolder) -> Listing:

@@ -39,6 +39,12 @@ def train(
     epochs: Annotated[
         int | None, Option(metavar="N", help="Passes over the training images; with --resume, a new total.")
     ] = None,
+    hours: Annotated[
+        float | None,
+        Option(
+            metavar="H", help="Time for the training: as many epochs as fit are planned, and it ends in time."
+        ),
+    ] = None,
     batch_size: Annotated[int | None, Option(metavar="N", help="Images per step.")] = None,
     seed: Annotated[int | None, Option(metavar="N", help="Seed of split, order, augmentation and new layers.")] = None,
     on_bad_image: Annotated[
@@ -80,6 +86,8 @@ def train(
 
     `finesight train --data images/ --set augment.mixup=0.2 --preview`
 
+    `finesight train --data images/ --hours 0.5`
+
     `finesight train --resume --out runs/p1`
 
     `finesight train p1-cpu --data train_50 --val val_50 --prove-resume`
@@ -95,6 +103,7 @@ def train(
         "data.images": images,
         "data.masks": masks,
         "data.classes": classes,
+        "budget.hours": hours,
         "batch_size": batch_size,
         "seed": seed,
         "data.on_bad_image": on_bad_image,

@@ -18,6 +18,7 @@ from finesight.config.loading import (
 )
 from finesight.config.settings import (
     AugmentSettings,
+    BudgetSettings,
     CheckpointSettings,
     DataSettings,
     ImageSettings,
@@ -34,6 +35,7 @@ from finesight.config.settings import (
 __all__ = [
     "RECIPES",
     "AugmentSettings",
+    "BudgetSettings",
     "CheckpointSettings",
     "DataSettings",
     "ImageSettings",

@@ -202,6 +202,19 @@ class CheckpointSettings:
 
 
 @dataclass(frozen=True)
+class BudgetSettings:
+    """How long a training may take."""
+
+    __pydantic_config__ = STRICT
+    hours: Annotated[float, Ge(0), Le(10_000)] = 0.0
+    """Hours for the whole training (--hours): epochs are planned from steps measured on this machine, and the schedule
+    ends in time. 0: epochs counts."""
+    plan: tuple[tuple[Annotated[float, Ge(0)], Annotated[float, Gt(0)]], ...] = ()
+    """What hours planned, recorded: [[0, 6], [2.5, 4]] is six epochs at first, and four when 2.5 were done. A plan that
+    is given is followed, and nothing is measured."""
+
+
+@dataclass(frozen=True)
 class MachineSettings:
     """How to compute. `auto` is resolved before training; the run records the result."""
 
@@ -253,6 +266,7 @@ class Settings:
     loss: LossSettings = field(default_factory=LossSettings)
     snapshots: SnapshotSettings = field(default_factory=SnapshotSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
     machine: MachineSettings = field(default_factory=MachineSettings)
 
     def __post_init__(self) -> None:

@@ -52,10 +52,24 @@ def _read_codes(value: Any) -> Any:
 
 
 def _read_steps(value: Any) -> list[Any] | None:
-    """Of nested lists too: pairs, of an epoch and a layer each."""
+    """Pairs of an epoch and a layer."""
+    pairs = _pair(value)
+    return pairs if pairs is not None and all(type(epoch) is int for epoch, _ in pairs) else None
+
+
+def _read_plan(value: Any) -> list[Any] | None:
+    """Pairs of numbers."""
+    pairs = [[epoch, _to_number(total)] for epoch, total in _pair(value) or []]
+    is_plan = all(type(number) in (int, float) for pair in pairs for number in pair) and _pair(value) is not None
+    return pairs if is_plan else None
+
+
+def _pair(value: Any) -> list[list[Any]] | None:
+    """What stands in a text or in nested lists, two by two, of which the first may be a number; None for odd many."""
     cells = _split(value, ":") if isinstance(value, str) else [c for each in _list(value) for c in _list(each)]
-    pairs = [[_to_number(epoch), layer] for epoch, layer in zip(cells[::2], cells[1::2], strict=False)]
-    return pairs if len(cells) % 2 == 0 and all(type(epoch) is int for epoch, _ in pairs) else None
+    if len(cells) % 2:
+        return None
+    return [[_to_number(first), second] for first, second in zip(cells[::2], cells[1::2], strict=True)]
 
 
 def _list(value: Any) -> list[Any]:
@@ -89,6 +103,7 @@ FORMS = {
     "image.first_size": SIZE,
     "augment.scale": Form(_read_pair, "one number, or the smallest and the largest: 0.8, 0.5x1, (0.5, 1) or [0.5, 1]"),
     "optim.unfreeze": Form(_read_steps, "epochs with layers: 3:layer3, (3, layer3) or [[3, layer3], [6, conv1]]"),
+    "budget.plan": Form(_read_plan, "epochs done with epochs in all: 0:6, (0, 6) or [[0, 6], [2.5, 4]]"),
     "snapshots.images": Form(_read_names, "names: 0010, (0010, 0011) or [0010, 0011]"),
     "data.ignore": Form(_read_codes, "a value, a colour or a class, or several: 255, (0, 255) or [0, 255]"),
 }

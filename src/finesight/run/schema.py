@@ -21,6 +21,7 @@ JOURNAL = "journal.jsonl"
 TIMINGS = "timings.jsonl"
 FREEZING = "freezing.jsonl"
 PREVIEW = "preview.png"
+BUDGET = "budget.json"
 SELFTEST = "selftest.safetensors"
 LOCK = ".lock"
 STARTING = ".starting"  # empty; there until the folder is a run
@@ -126,6 +127,7 @@ FILES = {
     JOURNAL: "one line per epoch: metrics, and which epoch is kept; the same for the same seed",
     TIMINGS: "one line per epoch: seconds, images per second; never the same twice",
     FREEZING: "the freeze ledger, one line per epoch",
+    BUDGET: "of `--hours`: the hours, seconds used, and what steps and epochs were measured to cost",
     PREVIEW: "images of the first training batch as the network gets them, with their labels or masks",
     SELFTEST: "an image, its logits, and the arithmetic they were computed with; checked whenever the model is loaded",
     LOCK: "empty; locked while the run is trained",

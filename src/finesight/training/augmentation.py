@@ -9,6 +9,7 @@ from finesight.config import AugmentSettings, Preprocessing, Settings
 from finesight.data.loader import Batch
 from finesight.data.transforms import draw_uniform
 from finesight.training.job import Job
+from finesight.training.schedule import find_position
 
 
 def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) -> tuple[int, int]:
@@ -18,7 +19,8 @@ def training_size(settings: Settings, preprocessing: Preprocessing, epoch: int) 
     """
     if settings.image.first_size is None:
         return preprocessing.size
-    fraction = min(1.0, (epoch - 1) / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
+    done = find_position(settings, epoch - 1)
+    fraction = min(1.0, done / (0.8 * (settings.epochs - 1))) if settings.epochs > 1 else 1.0
     height, width = (
         max(1, round((first + fraction * (full - first)) / 16)) * 16 if fraction < 1 else full
         for first, full in zip(settings.image.first_size, preprocessing.size, strict=True)
@@ -61,8 +63,8 @@ def mixes(settings: Settings, epoch: int) -> bool:
     Batch normalisation's statistics of mixed images differ from those of plain images: a network trained on
     mixed ones to the end is strongly underconfident (benchmarks/log).
     """
-    augment = settings.augment
-    return bool(augment.mixup or augment.cutmix) and epoch - 1 < augment.mix_fraction * settings.epochs
+    augment, done = settings.augment, find_position(settings, epoch - 1)
+    return bool(augment.mixup or augment.cutmix) and done < augment.mix_fraction * settings.epochs
 
 
 def mix_images(

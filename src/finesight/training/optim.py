@@ -130,7 +130,7 @@ def find_warmup(settings: OptimSettings, steps_per_epoch: int, epochs: int) -> f
     return warmup if warmup * steps_per_epoch >= 1 else 0.0
 
 
-def learning_rate_factor(settings: OptimSettings, step: int, steps_per_epoch: int, epochs: int) -> float:
+def learning_rate_factor(settings: OptimSettings, step: float, steps_per_epoch: int, epochs: int) -> float:
     """What optim.lr is multiplied by at `step` (from 0 over the whole run): warm-up, then the schedule."""
     epoch = step / steps_per_epoch
     warmup = find_warmup(settings, steps_per_epoch, epochs)

@@ -96,3 +96,11 @@ class Position:
         if not is_best and self.highest_epoch == self.epoch:
             return f"  (epoch {self.best_epoch} is kept: lower log loss, score within one image of this)"
         return "  ★ best" if is_best else ""
+
+
+@dataclass
+class Clock:
+    """When the steps of an epoch began in this process, and how many images they trained on."""
+
+    started: float = 0.0
+    num_images: int = 0

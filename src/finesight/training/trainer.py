@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,6 +18,7 @@ from finesight.inference.restore import load_tensors
 from finesight.progress import progress_bar, say
 from finesight.run import schema
 from finesight.training.augmentation import make_input, seed_step
+from finesight.training.budget import Budget
 from finesight.training.checkpoint import Training
 from finesight.training.checkpoint_writer import CheckpointWriter
 from finesight.training.data_parallel import DataParallel
@@ -28,18 +28,11 @@ from finesight.training.freezing import FreezeLedger, FreezePlan
 from finesight.training.job import Job
 from finesight.training.microbatch import SMALLEST_SHARD, MicroBatches, split_evenly
 from finesight.training.nan_guard import NanGuard
-from finesight.training.optim import learning_rate_factor, make_optimiser, set_learning_rate
-from finesight.training.position import Position
+from finesight.training.optim import make_optimiser, set_learning_rate
+from finesight.training.position import Clock, Position
+from finesight.training.schedule import count_epochs, count_steps, describe_plan, find_rate_factor
 
 LOG_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
-
-
-@dataclass
-class Clock:
-    """When the steps of an epoch began in this process, and how many images they trained on."""
-
-    started: float = 0.0
-    num_images: int = 0
 
 
 class Trainer:
@@ -62,11 +55,13 @@ class Trainer:
         self.micro_batches = MicroBatches(self.network, job.machine.device, settings.optim.accumulate)
         self.guard = NanGuard(self.network, job.machine.device, job.train.keys)
         self.at = Position()
-        self.batches = self._order_batches()  # of this epoch
-        self.steps_per_epoch = len(self.batches)
+        self.steps_per_epoch = len(order_batches(len(job.train), settings.batch_size, shuffle=(settings.seed, 1)))
+        self.batches = self.order_batches()  # of this epoch
         self.clock = Clock()
         self.heard = distributed.LateMax()  # of a step: a signal, and whether it is time to save
         self.writer = CheckpointWriter(job.run)
+        self.budget: Budget | None = None  # of time
+        self.rate_factor = find_rate_factor
         self.saved = time.monotonic()
         if settings.machine.compile:
             compile_network(self.network, job.machine.device)
@@ -96,7 +91,12 @@ class Trainer:
         patience = self.job.settings.checkpoint.patience
         at = self.at
         since_best = at.epoch - 1 - max(at.best_epoch, at.highest_epoch)
-        return at.epoch > self.job.settings.epochs or 0 < patience <= since_best
+        return at.epoch > self.num_epochs or 0 < patience <= since_best
+
+    @property
+    def num_epochs(self) -> int:
+        """Of the whole training, as it is planned now."""
+        return count_epochs(self.job.settings, self.steps_per_epoch)
 
     # -- the steps of an epoch
 
@@ -104,31 +104,37 @@ class Trainer:
         """The steps that are left of an epoch. Returns 0, or the signal that any rank got, on all of them."""
         job, at = self.job, self.at
         self.clock = Clock(time.perf_counter())
-        self.batches = self._order_batches()
+        self.batches = self.order_batches()
         self.guard.begin(at.epoch, self.batches, at.loss_sum)
         train = self.cache.training(at.epoch, stop) if self.cache else job.train
         if train is None:
             return stop.signal
-        self.plan.apply(job.model, at.epoch)
         self.ledger.watch(job.model, at.epoch)
-        self._prepare_ranks(train)
         stopped = 0
-        with progress_bar(f"Epoch {at.epoch}/{job.settings.epochs}", len(job.train), "images") as bar:
+        with progress_bar(f"Epoch {at.epoch}/{self.num_epochs}", len(job.train), "images") as bar:
             bar.advance(at.num_seen)
-            for batch in self._fetch(train):
-                loss = self._forward_backward(batch)
-                self._step()
+            for loss in self.take_steps(train):
                 bar.advance(*self._log(loss))
+                self._keep_to_budget()
                 stopped, is_due = self.heard.exchange(stop.signal, self._is_time_to_save())
                 is_due = is_due or not job.settings.checkpoint.minutes
                 if not stopped and is_due and at.step < len(self.batches):
                     self._check_finite()
                     self._save()
                     stopped, _ = self.heard.finish(2)  # and asks for the checkpoint that was just made
-                if stopped:
+                if stopped or at.step >= len(self.batches):
                     break
         self._check_finite()
         return max(stopped, self.heard.finish(2)[0])
+
+    def take_steps(self, train: ImageDataset) -> Iterator[Tensor]:
+        """The steps that are left of an epoch: the loss of each, after the optimiser's step. train: what is read."""
+        self.plan.apply(self.job.model, self.at.epoch)
+        self._prepare_ranks(train)
+        for batch in self._fetch(train):
+            loss = self._forward_backward(batch)
+            self._step()
+            yield loss
 
     @property
     def _smallest_shard(self) -> int:
@@ -213,16 +219,26 @@ class Trainer:
         at.loss_sum = self.guard.read_loss()
         return count, f"loss {at.loss:.3f}"
 
-    def _order_batches(self) -> list[list[int]]:
+    def order_batches(self) -> list[list[int]]:
+        """Of this epoch; where a plan says so, of the last one only some."""
         settings = self.job.settings
-        return order_batches(len(self.job.train), settings.batch_size, shuffle=(settings.seed, self.at.epoch))
+        batches = order_batches(len(self.job.train), settings.batch_size, shuffle=(settings.seed, self.at.epoch))
+        left = count_steps(settings, self.steps_per_epoch) - (self.at.epoch - 1) * self.steps_per_epoch
+        return batches[: max(left, 1)] if settings.budget.plan else batches
 
     def _set_learning_rate(self, step: int) -> None:
         """step: of this epoch, from 0."""
-        optim = self.job.settings.optim
         step += (self.at.epoch - 1) * self.steps_per_epoch
-        factor = learning_rate_factor(optim, step, self.steps_per_epoch, self.job.settings.epochs)
-        set_learning_rate(self.optimiser, optim, factor)
+        set_learning_rate(
+            self.optimiser, self.job.settings.optim, self.rate_factor(self.job.settings, step, self.steps_per_epoch)
+        )
+
+    def _keep_to_budget(self) -> None:
+        """After a step: ends the training earlier or later, where the time asks for it."""
+        done = (self.at.epoch - 1) * self.steps_per_epoch + self.at.step
+        if self.budget and (settings := self.budget.replan(self.job.settings, done)):
+            self.job.settings = settings
+            self.batches = self.order_batches()
 
     def _check_finite(self) -> None:
         """Before a checkpoint is made of them: loss and weights. Raises FinesightError."""
@@ -248,11 +264,12 @@ class Trainer:
         rule = job.settings.checkpoint
         is_best = at.judge(metrics, rule.best or job.task.best_metric, len(job.val), rule.tie)
         line = {"epoch": at.epoch, "best_epoch": at.best_epoch, "train/loss": at.loss, "lr": max(rates.values())}
+        line |= describe_plan(job.settings, at.epoch)
         job.run.append_line(schema.JOURNAL, line | {f"val/{name}": value for name, value in metrics.items()})
         speed = self.clock.num_images / train_seconds
         seconds = {"train_s": train_seconds, "val_s": time.perf_counter() - started}
         job.run.append_line(schema.TIMINGS, {"epoch": at.epoch, **seconds, "images_per_second": speed})
-        say(at.describe(job.settings.epochs, metrics, speed, is_best))
+        say(at.describe(self.num_epochs, metrics, speed, is_best))
         self.at = at.next_epoch()
         is_last = self.is_done
         if is_best:
@@ -286,6 +303,8 @@ class Trainer:
         weights, training = Training.pack(self.network, self.optimiser, self.average, self.at)
         self.writer.save("last", weights, training, twin)
         self.saved = time.monotonic()
+        if self.budget:
+            self.budget.record()
 
     def resume(self) -> None:
         """Goes back to checkpoint `last`, or to the start where none was kept.
