@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.backend.device import Machine
-from finesight.config import Settings, add_given, load_settings, locate, to_toml
+from finesight.config import BudgetSettings, Settings, add_given, load_settings, locate, to_toml
 from finesight.errors import FinesightError
 from finesight.progress import say
 from finesight.run import schema
@@ -63,6 +63,7 @@ def shorten(settings: Settings) -> Settings:
         epochs=2,
         batch_size=batch_size,
         batch_size_per_device=0,
+        budget=BudgetSettings(),
         data=dataclasses.replace(settings.data, limit=batch_size * 7 // 2),  # four steps, the last one short
         checkpoint=dataclasses.replace(settings.checkpoint, every=1, minutes=0, patience=0),
         machine=dataclasses.replace(settings.machine, deterministic=is_cuda),

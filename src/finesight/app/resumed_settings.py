@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.wording import count_of
-from finesight.config import Settings, dotted_settings, flatten, load_settings, locate, read_recipe
+from finesight.config import BudgetSettings, Settings, dotted_settings, flatten, load_settings, locate, read_recipe
 from finesight.errors import ConfigError, blame_files
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -15,7 +15,7 @@ FREE = {"data.workers", "machine.threads", "checkpoint.every", "checkpoint.minut
 
 
 def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mapping[str, Any]) -> Settings:
-    """The run's settings, with those of `overrides` that may change: FREE ones, and more epochs.
+    """The run's settings, with those of `overrides` that may change: FREE ones, or epochs in place of a budget.
 
     Raises ConfigError for any other that would change the result.
     """
@@ -38,7 +38,7 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
             f"{run.path} has begun {count_of(begun, 'epoch')} already; --epochs {wanted['epochs']} cannot undo them: "
             f"name {begun} or more, or start a new run with another --out."
         )
-    return dataclasses.replace(settings, epochs=wanted["epochs"])
+    return dataclasses.replace(settings, epochs=wanted["epochs"], budget=BudgetSettings())
 
 
 def _count_begun(run: RunFolder) -> int:

@@ -60,7 +60,7 @@ def _check_labels(run: RunFolder, before: Sequence[tuple[str, str]], labels: Seq
 
 def describe_progress(trainer: Trainer) -> None:
     """Says from where a restored run goes on, or that nothing is left to do."""
-    run, epochs, done = trainer.job.run, trainer.job.settings.epochs, trainer.at.epoch - 1
+    run, epochs, done = trainer.job.run, trainer.num_epochs, trainer.at.epoch - 1
     if not trainer.is_done:
         say(f"Continuing after {done} of {epochs} epochs.")
     elif done < epochs:
@@ -76,13 +76,14 @@ def record_epochs(trainer: Trainer) -> None:
     """
     run, settings, at = trainer.job.run, trainer.job.settings, trainer.at
     before, done = run.read_settings(), at.epoch - 1
-    if before.epochs == settings.epochs or (trainer.is_done and done < settings.epochs):  # stopped early
+    planned = (before.epochs, before.budget)
+    if planned == (settings.epochs, settings.budget) or (trainer.is_done and done < settings.epochs):  # stopped early
         return
     say(f"{count_of(settings.epochs, 'epoch')} instead of {before.epochs}. {_describe_schedule(trainer)}")
     environment = run.read_environment()
     changes = (*environment.epochs_changed, ChangedEpochs(done, before.epochs, settings.epochs))
     run.write_json(schema.ENVIRONMENT, dataclasses.replace(environment, epochs_changed=changes).to_dict())
-    run.write_settings(dataclasses.replace(before, epochs=settings.epochs))
+    run.write_settings(dataclasses.replace(before, epochs=settings.epochs, budget=settings.budget))
     stale = [name for name in DERIVED if (run.path / name).exists()]
     for name in stale:
         shutil.rmtree(run.path / name)

@@ -41,9 +41,7 @@ def train(
     ] = None,
     hours: Annotated[
         float | None,
-        Option(
-            metavar="H", help="Time for the training: as many epochs as fit are planned, and it ends in time."
-        ),
+        Option(metavar="H", help="Time for the training: as many epochs as fit are planned, and it ends in time."),
     ] = None,
     batch_size: Annotated[int | None, Option(metavar="N", help="Images per step.")] = None,
     seed: Annotated[int | None, Option(metavar="N", help="Seed of split, order, augmentation and new layers.")] = None,

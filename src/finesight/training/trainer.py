@@ -95,7 +95,6 @@ class Trainer:
 
     @property
     def num_epochs(self) -> int:
-        """Of the whole training, as it is planned now."""
         return count_epochs(self.job.settings, self.steps_per_epoch)
 
     # -- the steps of an epoch
