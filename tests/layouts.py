@@ -68,7 +68,7 @@ LAYOUTS: dict[str, Layout] = {
         (("JPEGImages/frame_00{}.png", "SegmentationClass/frame_00{}.png"),),
         drawings=("SegmentationObject/frame_00{}.png",),
         texts={
-            "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\n",
+            "labelmap.txt": "# label:color_rgb:parts:actions\nbackground:0,0,0::\nroad:128,64,128::\n",
             "ImageSets/Segmentation/default.txt": _lines("frame_00{}"),
         },
         used="SegmentationClass/",

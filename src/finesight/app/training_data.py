@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finesight.app.run_splits import restore_splits
 from finesight.config import DataSettings, Settings
-from finesight.data.class_files import load_classes
+from finesight.data.class_choice import choose_classes
 from finesight.data.formats import FORMATS, read_splits, without_collector
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.leftovers import Note
@@ -43,7 +43,7 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
         root = survey_folder(data.root).root
         raise DataError(f"{str(root)!r} has no training split, only {', '.join(splits)}.")
     targets = TARGETS[choose_task(task, name, base)]
-    known = load_classes(data.classes) if data.classes else None
+    known = choose_classes(data, splits, base, notes)
     splits, left_out = targets.leave_out_dropped(splits, known)
     if not splits.get("train"):
         raise DataError(f"Class file {data.classes!r} drops every training image.")

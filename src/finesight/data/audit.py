@@ -9,7 +9,7 @@ from pathlib import Path
 from finesight.classes import ClassList
 from finesight.config import DataSettings, PixelScale
 from finesight.data.adjacent_tiles import AdjacentTiles, find_adjacent
-from finesight.data.class_files import load_classes
+from finesight.data.class_choice import choose_classes
 from finesight.data.duplicates import Duplicates, match_fingerprints
 from finesight.data.file_statistics import FileStatistics, read_statistics
 from finesight.data.formats import FORMATS, read_splits
@@ -131,7 +131,7 @@ def audit_files(
     notes: list[Note] = []
     name, root, splits = read_splits(settings.root, settings.val, settings.format, faults, notes, settings)
     targets = find_targets(name)
-    known = load_classes(settings.classes) if settings.classes else None
+    known = choose_classes(settings, splits, root, notes)
     splits, left_out = targets.leave_out_dropped(splits, known)
     notes += left_out
     split_is_made = FORMATS[name].task != "none" and "train" in splits and "val" not in splits

@@ -11,6 +11,7 @@ from typing import Any
 
 from finesight.classes import ClassList, Colour, compose
 from finesight.data.class_mapping import make_mapped, parse_colour
+from finesight.data.label_maps import parse_label_map
 from finesight.errors import DataError
 
 PRESETS = {
@@ -52,7 +53,8 @@ def read_class_file(path: Path) -> ClassList:
     `["bicycle", …]`, a config.json with id2label or label2id, or `{"classes": [{"id": …, "name": …, "colour": …}, …],
     "ignore": …}`, of which only `name` is needed. TOML: the same as `[[classes]]` tables.
     CSV: a header row out of id, name, colour, r, g, b; or from,to: classes of the data that are merged, renamed or,
-    with an empty to, dropped. TXT: a name a line; `0 bicycle` or `bicycle 0` in every line gives ids as well.
+    with an empty to, dropped. TXT: a name a line; `0 bicycle` or `bicycle 0` in every line gives ids as well;
+    or CVAT's labelmap.txt, `bicycle:119,11,32::` a line.
     A colour is `#RRGGBB` or `[r, g, b]`. Without ids the names serve. ignore: an id, a name or an index.
     Raises DataError.
     """
@@ -108,6 +110,8 @@ WRAPPERS = ("id2label", "label2id", "class_to_idx", "names", "categories")
 
 def _pair_up(value: dict[str, Any]) -> list[dict[str, Any]]:
     """Records of `{"0": "cat"}`, `{"cat": 0}` and ImageNet's `{"0": ["n02121620", "cat"]}`."""
+    if all(isinstance(each, str) and each.isdigit() for each in value.values()) and not all(map(str.isdigit, value)):
+        value = {name: int(number) for name, number in value.items()}
     if value and all(type(number) is int for number in value.values()):
         return [{"id": value[name], "name": name} for name in sorted(value, key=lambda name: value[name])]
     ids = sorted(value, key=int) if all(re.fullmatch("[0-9]+", id_) for id_ in value) else list(value)
@@ -154,7 +158,7 @@ def _check_widths(rows: list[list[str]], count: int) -> None:
 
 def _read_txt(text: str) -> ClassList:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    return _read_numbered(lines) or _from_records([{"name": line} for line in lines])
+    return parse_label_map(text) or _read_numbered(lines) or _from_records([{"name": line} for line in lines])
 
 
 def _read_numbered(lines: list[str]) -> ClassList | None:

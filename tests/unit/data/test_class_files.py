@@ -64,6 +64,7 @@ def test_order_of_the_file_is_the_order_of_indices(tmp_path: Path, name: str, te
         ("class_to_idx.json", '{"dog": 1, "cat": 0}', "01"),
         ("config.json", '{"hidden_size": 8, "id2label": {"0": "cat", "1": "dog"}, "label2id": {"cat": 0}}', "01"),
         ("config.json", '{"label2id": {"dog": 1, "cat": 0}}', "01"),
+        ("config.json", '{"label2id": {"dog": "1", "cat": "0"}}', "01"),
         ("a.json", '{"class_to_idx": {"dog": 1, "cat": 0}}', "01"),
         ("a.json", '{"names": ["cat", "dog"]}', ("cat", "dog")),
         ("coco.json", '{"images": [], "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": "dog"}]}', "37"),

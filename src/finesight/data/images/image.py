@@ -91,8 +91,7 @@ def decode_image(path: Path, key: str = "", least: int = 0, scale: PixelScale | 
             pixels, outside = scale_bands(bands, scale)
             return Decoded(pixels, bands.values.dtype.name, outside, bands.remarks)
         with open_image(path) as image:
-            if least and image.format in ("JPEG", "MPO"):  # HEIC would give a thumbnail of another quality
-                image.draft(None, (least, least))
+            _draft(image, least)
             rgb, remarks = read_rgb(image, path)
             return Decoded(np.array(rgb), remarks=remarks)
     except Exception as error:  # a broken file can raise anything, from struct.error to ZeroDivisionError
@@ -113,12 +112,17 @@ def read_fitted(
         if (bands := read_bands(path)) is not None:
             return fit_image(scale_bands(bands, scale)[0], size, fit, interpolation)
         with open_image(path) as image:
-            if least:
-                image.draft(None, (least, least))
+            _draft(image, least)
             rgb, _ = read_rgb(image, path)
             return _fit(rgb, size, fit, interpolation)
     except Exception as error:  # as in decode_image
         raise UnreadableImage(key or str(path), explain_image(error, path)) from error
+
+
+def _draft(image: Image.Image, least: int) -> None:
+    """Only of a JPEG: HEIC would give a thumbnail of another quality."""
+    if least and image.format in ("JPEG", "MPO"):
+        image.draft(None, (least, least))
 
 
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit, interpolation: Interpolation) -> np.ndarray:

@@ -1,0 +1,67 @@
+"""The class list that a user gives, or the one that lies with the data."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from finesight.classes import ClassList, Colour
+from finesight.config import DataSettings
+from finesight.data.class_files import load_classes
+from finesight.data.label_maps import IGNORED, parse_label_map
+from finesight.data.leftovers import Note, quote_some
+from finesight.data.sample import Item
+from finesight.errors import DataError
+
+FILE = "labelmap.txt"
+
+
+def choose_classes(
+    data: DataSettings, splits: Mapping[str, Iterable[Item]], root: Path, notes: list[Note]
+) -> ClassList | None:
+    """The class list of data.classes, or of the label maps that lie above the masks; None where neither is there.
+
+    Raises DataError where label maps contradict each other.
+    """
+    if data.classes:
+        return load_classes(data.classes)
+    folders = {item.target.parent for items in splits.values() for item in items if isinstance(item.target, Path)}
+    files = {file for folder in folders if (file := _find_file(folder, root))}
+    maps = {file: found for file in sorted(files) if (found := parse_label_map(_read(file)))}
+    if not maps:
+        return None
+    classes = _merge(maps)
+    where = quote_some([file.relative_to(root).as_posix() for file in maps], 3)
+    ignored = "" if classes.ignore is None else f"; {classes.names[classes.ignore]!r} is ignored, as in VOC"
+    notes.append(Note(f"Class names and colours are read from {where}{ignored}."))
+    return classes
+
+
+def _find_file(folder: Path, root: Path) -> Path | None:
+    """The nearest one at or above a folder of masks, within the data."""
+    while folder.is_relative_to(root):
+        if (folder / FILE).is_file():
+            return folder / FILE
+        if folder == root:
+            return None
+        folder = folder.parent
+    return None
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"Label map {str(file)!r} cannot be read: {error}.") from None
+
+
+def _merge(maps: Mapping[Path, ClassList]) -> ClassList:
+    """Labels of all maps, in the order of their first line. Raises DataError where a name has two colours."""
+    colours: dict[str, tuple[Colour, Path]] = {}
+    for file, classes in maps.items():
+        for name, colour in zip(classes.names, classes.colours or (), strict=True):
+            known, first = colours.setdefault(name, (colour, file))
+            if known != colour:
+                raise DataError(f"Label {name!r} has another colour in {str(file)!r} than in {str(first)!r}: use one.")
+    names = tuple(colours)
+    pairs = [(name, colour) for name, (colour, _) in colours.items()]
+    ignore = pairs.index(IGNORED) if IGNORED in pairs else None
+    return ClassList(names, names, tuple(colour for _, colour in pairs), ignore)
