@@ -65,7 +65,8 @@ def test_label_maps_of_several_exports_are_joined_or_refused(tmp_path: Path) -> 
 
 def test_a_border_of_voc_is_ignored_and_colours_may_be_left_to_voc(tmp_path: Path) -> None:
     found = parse_label_map("background:0,0,0::\nplane:128,0,0::\nignored:224,224,192::\n")
-    assert found and found.ignore == 2
+    assert found is not None
+    assert found.ignore == 2
     assert parse_label_map("background:::\nplane:::\nbike:::\n") == ClassList(
         *[("background", "plane", "bike")] * 2, ((0, 0, 0), (128, 0, 0), (0, 128, 0))
     )
