@@ -3,10 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/
 
-.PHONY: demo test check docs coverage bench reliability clean
+.PHONY: demo reference test check docs coverage bench reliability clean
 
 demo: $(VENV)/installed
 	$(RUN)finesight demo
+
+# The reference report again, from the course's p1_data and p2_data: make reference DATA=DIR [SCALE=small]
+SCALE ?= full
+reference: $(VENV)/installed
+	$(RUN)python benchmarks/reference.py "$(DATA)" --scale $(SCALE) $(ARGUMENTS)
 
 test: $(VENV)/tested
 	$(RUN)pytest --numprocesses auto --maxprocesses 8 --dist loadfile

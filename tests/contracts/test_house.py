@@ -32,6 +32,7 @@ REPEATED = {  # a name may stand in several packages for one thing, on which eac
     "labels": "the command and its use case; of classification",
     "models": "the package; the command and its use case",
     "predict": "the command and its use case; by each task",
+    "reference": "the reference report: repeated; beside runs in a report",
     "results": "of a run, typed; by each task",
     "run": "the package; the checks of it",
     "segmentation": "the task; its metrics",

@@ -36,7 +36,7 @@ def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> Repor
         raise ConfigError("Name a run folder to report on.")
     last = Path(runs[-1])
     where = Path(out) if out else last / (schema.REPORT if len(runs) == 1 else schema.COMPARISON_REPORT)
-    return Reported(write_page(_make_page(runs, split), where))
+    return Reported(write_page(make_report_page(runs, split), where))
 
 
 def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Path, note: str = "") -> Reported:
@@ -44,11 +44,12 @@ def report_chapters(chapters: Mapping[str, Sequence[str | Path]], out: str | Pat
 
     chapters: title → run folders, as `report` takes them. note: a sentence below the titles.
     """
-    pages = {title: _make_page(runs, "val") for title, runs in chapters.items()}
+    pages = {title: make_report_page(runs) for title, runs in chapters.items()}
     return Reported(write_book(pages, Path(out), note))
 
 
-def _make_page(runs: Sequence[str | Path], split: str) -> Page:
+def make_report_page(runs: Sequence[str | Path], split: str = "val") -> Page:
+    """The page that `report` writes."""
     opened = [RunData.of(run) for run in runs]
     folders = [own.run for own in opened]
     if len(folders) > 1:

@@ -176,7 +176,17 @@ def test_table_takes_the_epochs_nearest_to_those_of_the_reference(evidence: Evid
     frame = snapshots.images[0].strips[0].frames[0]
     frames = [type(frame)(epoch, "", "", None) for epoch in (1, 4, 7, 11, 19, 27)]
     assert [each.epoch for each in Strip(0, 0, tuple(frames)).table] == [1, 11, 19, 27]
-    assert [each.epoch for each in snapshots.images[0].strips[0].table] == [1, 4]
+    assert [each.epoch for each in Strip(0, 0, tuple(frames[:5])).table] == [1, 4, 11, 19]  # of a shorter run
+
+
+def test_table_of_a_short_run_is_evenly_spread(evidence: Evidence, made: MaskRun) -> None:
+    snapshots = show_snapshots([evidence], made.originals)
+    assert snapshots
+    frame = snapshots.images[0].strips[0].frames[0]
+    frames = tuple(type(frame)(epoch, "", "", None) for epoch in range(1, 7))
+    assert [each.epoch for each in Strip(0, 0, frames).table] == [1, 3, 4, 6]
+    assert [each.epoch for each in Strip(0, 0, frames[:2]).table] == [1, 2]
+    assert [each.epoch for each in Strip(0, 0, frames[:1]).table] == [1]
 
 
 @pytest.mark.parametrize("count", [1, MAX_FRAMES, 500])

@@ -19,6 +19,7 @@ from finesight.tasks.segmentation.snapshots import SavedSnapshots, read_snapshot
 MAX_FRAMES = 40  # of a strip; of more epochs every n-th
 MAX_IMAGES = 12  # images
 TABLE_EPOCHS = (1, 10, 20)  # of the reference's printed table, which ends with the last
+TABLE_FRAMES = len(TABLE_EPOCHS) + 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Strip:
 
     @property
     def table(self) -> list[Frame]:
-        """The frames nearest to TABLE_EPOCHS, and the last; none twice."""
+        """The frames nearest to TABLE_EPOCHS, and the last; none twice. Of a shorter run as many, evenly spread."""
+        if self.frames[-1].epoch < TABLE_EPOCHS[-1]:
+            return [self.frames[place] for place in spread(len(self.frames), TABLE_FRAMES)]
         wanted = [min(self.frames, key=lambda frame: abs(frame.epoch - epoch)) for epoch in TABLE_EPOCHS]
         return list({frame.epoch: frame for frame in (*wanted, self.frames[-1])}.values())
 
@@ -103,8 +106,12 @@ def show_snapshots(runs: Sequence[Evidence], originals: Originals) -> SnapshotSt
 
 def thin_out(epochs: Sequence[int]) -> list[int]:
     """At most MAX_FRAMES of them, evenly spread, the first and the last among them."""
-    places = np.linspace(0, len(epochs) - 1, min(len(epochs), MAX_FRAMES)).round().astype(int)
-    return [epochs[place] for place in places]
+    return [epochs[place] for place in spread(len(epochs), MAX_FRAMES)]
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many indices below `count`, evenly spread, the first and the last among them."""
+    return [int(place) for place in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 def _show_image(
