@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 360, 210  # user units of a curve chart
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 14, 30  # its margins
+WIDTH, HEIGHT = 360, 224  # user units of a curve chart
+LEFT, RIGHT, TOP, BOTTOM = 68, 14, 14, 44  # its margins
 
 Points = Sequence[tuple[float, float]]  # (epoch, value)
 
@@ -32,9 +32,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines over epochs. term: of the glossary. best_x: position of the kept epoch, None without one."""
+    """Lines over epochs. y_title: of the vertical axis. term: of the glossary.
+
+    best_x: position of the kept epoch, None without one.
+    """
 
     title: str
+    y_title: str
     term: str
     summary: str  # for screen readers
     lines: tuple[Line, ...]
@@ -70,6 +74,7 @@ def draw_curves(
     ends = "; ".join(f"{name} {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, points in finite.items())
     return Curves(
         title=title,
+        y_title=title.partition(",")[0],
         term=term,
         summary=f"{title}, epochs {first:g} to {last:g}: {ends}.",
         lines=tuple(lines),

@@ -93,9 +93,13 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     environment.filters["signed"] = _sign
     environment.filters["metric"] = label_metric
     environment.filters["mention"] = mention_metric
-    environment.filters["shell"] = shlex.quote
+    environment.filters["shell"] = _quote
     environment.globals["asset"] = _read_asset
     return environment
+
+
+def _quote(path: object) -> str:
+    return shlex.quote(str(path))
 
 
 def _sign(number: float) -> str:

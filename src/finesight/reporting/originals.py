@@ -1,6 +1,6 @@
 """What a report shows of the data and the run folder does not hold."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,3 +26,9 @@ class Originals:
     find_image: FindImage
     read_truth: ReadTruth
     saliency: Mapping[str, Looked] = field(default_factory=dict)
+
+
+def find_root(originals: Originals, keys: Iterable[str]) -> str:
+    """The folder that keys are relative to, with a slash at its end; empty where no image is found."""
+    path, key = next(((str(path), key) for key in keys if (path := originals.find_image(key))), ("", ""))
+    return path.removesuffix(key) if path.endswith(f"/{key}") else ""

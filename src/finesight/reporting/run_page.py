@@ -9,7 +9,7 @@ from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.contact_sheet import show_sheet
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.interactive_plot import Style, bokeh_script
-from finesight.reporting.originals import Originals
+from finesight.reporting.originals import Originals, find_root
 from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
 from finesight.reporting.sections import describe_training, draw_training, list_commands, list_freeze_phases
 from finesight.reporting.thumbnails import Sprites
@@ -74,6 +74,9 @@ def make_run_page(
         sources=[str(evidence.run)],
         data={
             "names": evidence.classes.labels,
+            "ids": evidence.classes.ids,
+            "run": str(evidence.run),
+            "root": find_root(originals, [image.key for image in evidence.images]),
             **data,
             "sampled": bool(evaluation and len(evaluation.images) < evaluation.num_samples),
             "projection": plot_projection(embedding, styles) if embedding else None,

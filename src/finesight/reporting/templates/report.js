@@ -1,10 +1,9 @@
-// Tooltips, galleries, sorting, the confusion matrix. User text is only ever set as text, never as HTML.
+// Tooltips, tiles, sorting, the confusion matrix. User text is only ever set as text, never as HTML.
 "use strict";
 
 const report = JSON.parse(document.getElementById("report-data").textContent);
 const images = report.images;
 const tip = document.getElementById("tip");
-const GALLERY_STEP = 96; // cards added at a time
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -45,48 +44,6 @@ function prepareTile(tile) {
     tile.setAttribute("aria-haspopup", "dialog");
     tile.tabIndex = -1;
   }
-}
-
-function makeCard(index) {
-  const truth = images.truth[index];
-  const prediction = images.prediction[index];
-  const confidence = images.confidence[index];
-  const card = element("figure", "card");
-  const caption = element("figcaption");
-  caption.append(element("span", "name", className(truth)));
-  if (prediction !== null && prediction !== truth) caption.append(element("span", "wrong name", `→ ${className(prediction)}`));
-  if (confidence !== null) {
-    const shown = element("span", "soft", `${Math.round(100 * confidence)} % confidence`);
-    shown.dataset.term = "confidence";
-    caption.append(shown);
-  }
-  const accuracy = images.pixel_accuracy?.[index] ?? null; // of an image with a mask
-  if (accuracy !== null) caption.append(element("span", "soft", `${percent(accuracy)} correct`));
-  caption.append(element("span", "key", images.key[index]));
-  card.append(makeTile(index), caption);
-  card.dataset.key = images.key[index];
-  return card;
-}
-
-function showGallery(box, title, indices) {
-  const heading = element("h3", "", title);
-  heading.tabIndex = -1;
-  box.replaceChildren(heading);
-  box.hidden = false;
-  const gallery = element("div", "gallery");
-  const more = element("button", "more", "Show more");
-  more.type = "button";
-  let shown = 0;
-  const grow = () => {
-    gallery.append(...indices.slice(shown, shown + GALLERY_STEP).map(makeCard));
-    shown += GALLERY_STEP;
-    more.hidden = shown >= indices.length;
-    letOneBeTabbed(gallery);
-  };
-  more.addEventListener("click", grow);
-  grow();
-  box.append(gallery, more);
-  return heading;
 }
 
 function showTip(content, x, y) {
@@ -279,3 +236,17 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "-15% 0px -80% 0px" });
 for (const id of links.keys()) watcher.observe(document.getElementById(id));
+
+// Boxes that scroll fade where there is more
+
+function showEdges(box) {
+  box.classList.toggle("more-left", box.scrollLeft > 1);
+  box.classList.toggle("more-right", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  box.classList.toggle("more-below", box.scrollTop + box.clientHeight < box.scrollHeight - 1);
+}
+
+const edges = new ResizeObserver((entries) => entries.forEach((entry) => showEdges(entry.target)));
+for (const box of document.querySelectorAll(".box, .balance-box, .class-list, nav")) {
+  edges.observe(box);
+  box.addEventListener("scroll", () => showEdges(box), { passive: true });
+}

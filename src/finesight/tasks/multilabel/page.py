@@ -88,6 +88,7 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
     sprites = make_sprites([image.key for image in story.images], originals.find_image, evidence.scale)
     images = list_images(story.sample.images, sprites, story.sample.embedding)
     data = {"order": [*range(len(evidence.classes))], "unit": "image", "images": images}
+    data["list_columns"] = ("rarest_class", "prediction")
     styles = [class_style(index) for index in range(len(evidence.classes))]
     return make_run_page(story.sample, originals, OUTLINE, styles, _context(evidence, story), data, sprites)
 

@@ -58,6 +58,7 @@ def make_page(evidence: Evidence, originals: Originals) -> Page:
     data: dict[str, Any] = {
         "order": list(range(len(evidence.classes))),
         "unit": "pixel",
+        "list_columns": ("main_class", "main_prediction"),
         "snapshots": snapshots.to_dict() if snapshots else None,
     }
     if sample.embedding:
