@@ -173,7 +173,7 @@ def test_click_on_a_cell_shows_its_images(visit: Visit, keys: list[str]) -> None
 
 
 def test_confusion_button_works_by_keyboard(visit: Visit) -> None:
-    button = visit.page.locator(".frequent button").first
+    button = visit.page.locator(".frequent button.link").first
     button.focus()
     visit.page.keyboard.press("Enter")
     assert len(shown_keys(visit.page, "#cell-gallery")) == int(visit.page.text_content(".frequent td:nth-child(2)"))

@@ -78,9 +78,7 @@ def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool
         border_fill_color=None,
         outline_line_color=None,
     )
-    for number, axis in enumerate(plot.axis, start=1):  # without ticks: positions have no unit
-        axis.axis_label, axis.axis_label_text_color, axis.axis_label_standoff = f"dimension {number}", UNKNOWN, 2
-        axis.axis_label_text_font_style, axis.axis_line_color, axis.ticker = "normal", None, []
+    plot.axis.visible = False
     plot.grid.visible = False
     shown = CDSView(filter=BooleanFilter(booleans=[True] * len(points), name="shown"))
     muted = CDSView(filter=BooleanFilter(booleans=[False] * len(points), name="muted"))

@@ -163,8 +163,8 @@
       draw("rect", { ...whole, fill: "#fff" }),
       draw("rect", { x: 30, y: 10, width, height, fill: "none", stroke: "#c9ccd1" }),
       inside,
-      draw("text", { x: 30 + width / 2, y: height + 28, "text-anchor": "middle" }, plot.below[0].axis_label),
-      draw("text", { transform: `translate(18 ${10 + height / 2}) rotate(-90)`, "text-anchor": "middle" }, plot.left[0].axis_label),
+      draw("text", { x: 30 + width / 2, y: height + 28, "text-anchor": "middle" }, "dimension 1"),
+      draw("text", { transform: `translate(18 ${10 + height / 2}) rotate(-90)`, "text-anchor": "middle" }, "dimension 2"),
       ...legend,
     );
   }
