@@ -20,7 +20,7 @@ LABELS = {
     "boundary_iou": "Boundary IoU",
     "class_accuracy": "Mean class accuracy",
     "miou": "Mean IoU",
-    "miou_unmasked": "Mean IoU, unlabelled pixels too",
+    "miou_unmasked": "Mean IoU with unlabelled pixels",
     "frequency_weighted_iou": "Frequency-weighted IoU",
     "pixel_accuracy": "Pixel accuracy",
     "map": "Mean average precision",

@@ -30,5 +30,8 @@ class Originals:
 
 def find_root(originals: Originals, keys: Iterable[str]) -> str:
     """The folder that keys are relative to, with a slash at its end; empty where no image is found."""
-    path, key = next(((str(path), key) for key in keys if (path := originals.find_image(key))), ("", ""))
-    return path.removesuffix(key) if path.endswith(f"/{key}") else ""
+    for key in keys:
+        if found := originals.find_image(key):
+            path = found.as_posix()
+            return path.removesuffix(key) if path.endswith(f"/{key}") else ""
+    return ""
