@@ -88,8 +88,9 @@ def test_a_finished_run_says_so(home: Path, story: Path) -> None:
 def test_more_epochs(home: Path) -> None:
     run = home / "run"
     assert finesight("report", run).code == 0
-    answer = finesight("train", "--resume", "--out", run, "--epochs", 4)
+    answer = finesight("train", "--resume", "--out", run, "--epochs", 4, "--note", "Two more epochs.")
     assert answer.code == 0, answer.err
+    assert (run / "notes.md").read_text() == "Two more epochs.\n"
     assert "4 epochs instead of 2" in answer.err
     assert "cosine schedule is computed as if the run had been planned for 4" in answer.err
     assert tomllib.loads((run / "config.toml").read_text())["epochs"] == 4

@@ -16,7 +16,7 @@ CLASS_FILE = "id,name\nred,Rot\ngreen,Grün\nblue,蓝\n"
 AFTER_TRAINING = {
     *("config.toml", "environment.json", "model.json", "classes.json", "splits.csv", "selftest.safetensors"),
     *("journal.jsonl", "timings.jsonl", "freezing.jsonl", "architecture.json", "architecture.txt", ".lock"),
-    *("class_counts.json", "calibration.json"),
+    *("class_counts.json", "calibration.json", "notes.md", "preview.png"),
     *("checkpoints/best/weights.safetensors", "checkpoints/last/weights.safetensors"),
     "checkpoints/last/training.safetensors",
     *(f"film/{name}" for name in ("samples.csv", "1.safetensors", "2.safetensors", "3.safetensors")),
@@ -49,7 +49,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     before = Path.cwd()
     os.chdir(home)
     try:
-        flags = ("--val", "val", "--classes", "names.csv", "--json")
+        flags = ("--val", "val", "--classes", "names.csv", "--note", "First try, 蓝 is new.", "--json")
         answer = train(Path("train"), Path("run"), *flags, epochs=3, model__freeze_before="layer1")
     finally:
         os.chdir(before)

@@ -155,8 +155,9 @@ def test_the_machine_is_what_has_no_field_of_its_own(run: RunFolder) -> None:
     """Files of every version: the fixture's has a number only."""
     assert run.read_environment() == Environment(FORMAT_VERSION)
     written = {
-        "format": 1, "device": "cpu", "cores": 2, "python": "3.11", "packages": {"torch": "2"}, "command": ["a", "b"],
-        "launch": "", "epochs_changed": [{"after": 2, "from": 2, "to": 4}],
+        "format": 1, "started": "2026-11-30T14:23:05Z", "device": "cpu", "cores": 2, "python": "3.11",
+        "packages": {"torch": "2"}, "command": ["a", "b"], "launch": "",
+        "epochs_changed": [{"after": 2, "from": 2, "to": 4}],
     }  # fmt: skip
     run.write_json("environment.json", written)
     environment = run.read_environment()
@@ -164,6 +165,16 @@ def test_the_machine_is_what_has_no_field_of_its_own(run: RunFolder) -> None:
     assert environment.epochs_changed == (ChangedEpochs(2, 2, 4),)
     assert list(environment.to_dict().items()) == list(written.items())
     assert ("torch", "2") in environment.list_facts()
+    assert environment.started == "2026-11-30T14:23:05Z"
+
+
+def test_a_note_is_a_text_that_grows_by_paragraphs(run: RunFolder) -> None:
+    assert run.read_note() == ""
+    run.add_note("With the new labels.\n")
+    run.add_note(" Better than v1: 日本 ")
+    assert run.read_note() == "With the new labels.\n\nBetter than v1: 日本"
+    (run.path / "notes.md").write_bytes(b"edited \xff\n")
+    assert run.read_note() == "edited \N{REPLACEMENT CHARACTER}"
 
 
 def test_numbers_of_epochs(run: RunFolder) -> None:

@@ -78,6 +78,7 @@ class Evidence:
     class_counts: dict[str, list[int]]  # split → images or pixels of each class, as far as they were counted
     findings: Findings | None  # None if never checked
     projection_history: ProjectionHistory | None = None
+    note: str = ""  # notes.md
 
     @property
     def scale(self) -> PixelScale | None:
@@ -133,6 +134,7 @@ def read_evidence(run: RunFolder, split: str, task: Task) -> Evidence:
             class_counts=_read_optional(run, schema.CLASS_COUNTS),
             findings=run.read_findings(split),
             projection_history=read_projection_history(run, classes) if split == "val" else None,
+            note=run.read_note(),
         )
 
 

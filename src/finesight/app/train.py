@@ -24,11 +24,13 @@ def train(
     out: str | Path = "",
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
+    note: str = "",
 ) -> Trained:
     """Fine-tunes a pretrained model on images and writes a run folder.
 
     hours: for the whole training, in which as many epochs are planned as fit.
     settings: dotted names to values, `{"optim.lr": 1e-4}`; they win over the recipe, named arguments over both.
+    note: your words on the run, kept in its notes.md and shown in its report; with resume a paragraph after the others.
     Under torchrun every process calls this alike. When torchrun restarts them, they go on with the run.
     Raises FinesightError for whatever is wrong with data, settings or weights, before the first epoch.
     """
@@ -38,9 +40,14 @@ def train(
         raise ConfigError("--resume continues a run: name it with --out RUN.")
     if distributed.launch() and not str(out):
         raise ConfigError("Under torchrun name the run folder with --out RUN: all processes need the same one.")
-    resume = resume or is_restarted(RunFolder(Path(out)))
+    restarts = is_restarted(RunFolder(Path(out)))
     with ExitStack() as locks:
-        start = continue_run(recipe, overrides, Path(out), locks) if resume else start_run(recipe, overrides, out)
+        if resume or restarts:
+            start = continue_run(recipe, overrides, Path(out), locks)
+            if note and not restarts and distributed.is_main():
+                start.run.add_note(note)
+        else:
+            start = start_run(recipe, overrides, out, note)
         from finesight.app.training_run import run_training  # torch: seconds, which an error above does not wait for
 
         return run_training(start, locks)

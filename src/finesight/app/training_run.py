@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import torch
@@ -44,7 +45,7 @@ def run_training(start: Start, locks: ExitStack) -> Trained:
     with _explained(run):
         with StopRequest() as stop:  # before the folder is a run, which a signal must not leave without a step
             if not start.resumes and distributed.is_main():
-                _make_folder(trainer, locks)
+                _make_folder(start, trainer, locks)
             signal = trainer.run(stop)
         if signal:
             raise Interrupted(f"Stopped; nothing is lost. To continue: {run.resume_command}", signal)
@@ -104,7 +105,7 @@ def restore_trainer(start: Start) -> Trainer:
     return trainer
 
 
-def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
+def _make_folder(start: Start, trainer: Trainer, locks: ExitStack) -> None:
     """With what is known before the first epoch. model.json makes the folder a run."""
     job, run = trainer.job, trainer.job.run
     bounds = job.task.find_stride_bounds(job.train.targets, job.classes)
@@ -129,6 +130,8 @@ def _make_folder(trainer: Trainer, locks: ExitStack) -> None:
     run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen).to_dict())
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
     run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
+    if start.note:
+        run.add_note(start.note)
     run.remove_leftovers()
     if trainer.budget:
         trainer.budget.record()
@@ -143,6 +146,7 @@ def describe_environment(job: Job) -> Environment:
         packages={name: version(name) for name in PACKAGES},
         command=tuple(sys.argv),
         launch=distributed.launch(),
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
 

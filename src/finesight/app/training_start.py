@@ -20,16 +20,17 @@ from finesight.run.folder import RunFolder
 
 @dataclass(frozen=True)
 class Start:
-    """began: `time.monotonic()` when the command began. resumes: the run is there already."""
+    """began: `time.monotonic()` when the command began. resumes: the run is there already. note: of a new run."""
 
     run: RunFolder
     settings: Settings
     listing: Listing
     began: float
     resumes: bool = False
+    note: str = ""
 
 
-def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str | Path) -> Start:
+def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str | Path, note: str = "") -> Start:
     """Whatever is wrong with data or settings is found before the folder is made."""
     began = time.monotonic()
     settings = locate(load_settings(recipe, overrides))
@@ -37,7 +38,7 @@ def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str 
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     if distributed.is_main():
         run.check_free()
-    return Start(run, settings, _list(settings, run), began)
+    return Start(run, settings, _list(settings, run), began, note=note)
 
 
 def continue_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: Path, locks: ExitStack) -> Start:

@@ -59,6 +59,9 @@ def train(
             help="Draw the first batch as the network sees it, with labels or masks, and exit: preview.png, or --out.",
         ),
     ] = False,
+    note: Annotated[
+        str, Option(metavar="TEXT", help="Your words on the run, kept in its notes.md and shown in its report.")
+    ] = "",
     resume: Annotated[bool, Option("--resume", help="Continue the run in --out.")] = False,
     prove_resume: Annotated[
         bool,
@@ -117,7 +120,15 @@ def train(
         prove(recipe, data, val, model, values, json_output)
         return
     result = run_training(
-        recipe or None, data=data, val=val, model=model, epochs=epochs, out=out, settings=values, resume=resume
+        recipe or None,
+        data=data,
+        val=val,
+        model=model,
+        epochs=epochs,
+        out=out,
+        settings=values,
+        resume=resume,
+        note=note,
     )
     if json_output:
         print_json(result)

@@ -80,10 +80,10 @@ def make_audit_page(audit: Audit, summary: Audited, seed: int = 0) -> Page:
 def _show(problem: Finding, audit: Audit) -> ShownProblem:
     page = read_page(problem.code)
     remedy = page[-1].paragraphs if page else ()
-    data, split = _spell_data(audit.settings), shlex.quote(str(_find_folder(audit) / "split.csv"))
+    data, manifest = _spell_data(audit.settings), shlex.quote(str(_find_folder(audit) / "split.csv"))
     commands = (found for text in remedy for found in re.findall(r"`(finesight [^`]+)`", text))
     return ShownProblem(
-        problem, remedy, tuple(command.replace("SPLIT.csv", split).replace("DATA", data) for command in commands)
+        problem, remedy, tuple(command.replace("MANIFEST", manifest).replace("DATA", data) for command in commands)
     )
 
 

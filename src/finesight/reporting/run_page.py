@@ -11,6 +11,7 @@ from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.interactive_plot import Style, bokeh_script
 from finesight.reporting.originals import Originals, find_root
 from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
+from finesight.reporting.provenance import describe_provenance
 from finesight.reporting.sections import describe_training, draw_training, list_commands, list_freeze_phases
 from finesight.reporting.thumbnails import Sprites
 from finesight.run import schema
@@ -55,6 +56,7 @@ def make_run_page(
         "unit": data["unit"],
         "colours": None,
         "ordered_by_similarity": False,
+        "provenance": describe_provenance(evidence),
         "training": describe_training(evidence),
         "curves_drawn": draw_training(evidence),
         "first_batch": show_sheet(evidence.run / schema.PREVIEW),

@@ -27,7 +27,7 @@ from finesight.run.results import Findings
 T = TypeVar("T")
 
 FORMAT_VERSION = 1
-TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt"})  # each is read as a whole
+TEXTS = frozenset({".json", ".jsonl", ".toml", ".txt", ".md"})  # each is read as a whole
 MOST_TEXT = 256 * 2**20  # bytes of one
 WRITTEN_FIRST = {  # of a new run, before model.json makes the folder one
     *(schema.CONFIG, schema.ENVIRONMENT, schema.CLASSES, schema.SPLITS, schema.CLASS_COUNTS, schema.STRIDE_BOUNDS),
@@ -177,6 +177,22 @@ class RunFolder:
         for split, key, label in read_csv(self.path / schema.SPLITS, ("split", "key", "label")):
             splits.setdefault(split, []).append((key, label))
         return splits
+
+    def read_note(self) -> str:
+        """What the user wrote about the run; empty without a note."""
+        if not self.has(schema.NOTES):
+            return ""
+        try:
+            return (self.path / schema.NOTES).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError as error:
+            raise RunError(f"{self.path / schema.NOTES} cannot be read: {error.strerror}.") from None
+
+    def add_note(self, text: str) -> None:
+        """As a paragraph after those that are there."""
+        paragraphs = (self.read_note(), text.strip())
+        write_atomically(
+            self.path / schema.NOTES, ("\n\n".join(filter(None, paragraphs)) + "\n").encode("utf-8", "replace")
+        )
 
     # What its epochs left, empty before the first
 

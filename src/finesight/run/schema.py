@@ -20,6 +20,7 @@ THRESHOLDS = "thresholds.json"
 JOURNAL = "journal.jsonl"
 TIMINGS = "timings.jsonl"
 FREEZING = "freezing.jsonl"
+NOTES = "notes.md"
 PREVIEW = "preview.png"
 BUDGET = "budget.json"
 SELFTEST = "selftest.safetensors"
@@ -114,7 +115,7 @@ def history_features(epoch: int) -> str:
 IN_EVALUATION, IN_EMBEDDING = evaluation("SPLIT"), embedding("SPLIT")
 FILES = {
     CONFIG: "settings as resolved",
-    ENVIRONMENT: "format number, versions, device, precision, command line",
+    ENVIRONMENT: "format number, start time, versions, device, precision, command line",
     MODEL: "task, name, head, preprocessing, where the weights come from",
     ARCHITECTURE: "layers with shapes and sizes",
     ARCHITECTURE_TEXT: "the network as torch prints it",
@@ -126,6 +127,7 @@ FILES = {
     THRESHOLDS: "several labels per image: the probability threshold of each class",
     JOURNAL: "one line per epoch: metrics, and which epoch is kept; the same for the same seed",
     TIMINGS: "one line per epoch: seconds, images per second; never the same twice",
+    NOTES: "what you wrote about the run: `train --note`, or any editor",
     FREEZING: "the freeze ledger, one line per epoch",
     BUDGET: "of `--hours`: the hours, seconds used, and what steps and epochs were measured to cost",
     PREVIEW: "images of the first training batch as the network gets them, with their labels or masks",
