@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finesight.analysis.evidence import Evidence
+from finesight.reporting.absences import explain_absences
 from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.contact_sheet import show_sheet
 from finesight.reporting.html import NO_SPRITES, Page, name_split
@@ -49,6 +50,8 @@ def make_run_page(
     context: with `class_table`, `class_bars`, `colours` of masks.
     """
     evaluation, embedding, history = evidence.evaluation, evidence.embedding, evidence.projection_history
+    absences = explain_absences(evidence)
+    plotted = None if absences.projection else embedding
     shared = {
         "evidence": evidence,
         "split_name": name_split(evidence.split),
@@ -56,6 +59,7 @@ def make_run_page(
         "unit": data["unit"],
         "colours": None,
         "ordered_by_similarity": False,
+        "absences": absences,
         "provenance": describe_provenance(evidence),
         "training": describe_training(evidence),
         "curves_drawn": draw_training(evidence),
@@ -81,12 +85,12 @@ def make_run_page(
             "root": find_root(originals, [image.key for image in evidence.images]),
             **data,
             "sampled": bool(evaluation and len(evaluation.images) < evaluation.num_samples),
-            "projection": plot_projection(embedding, styles) if embedding else None,
+            "projection": plot_projection(plotted, styles) if plotted else None,
         },
         context=shared | {**context},
         definitions=evaluation.definitions if evaluation else {},
-        scripts=(*scripts, *(("projection.js",) if embedding else ())),
-        bundled_script=bokeh_script() if embedding else "",
+        scripts=(*scripts, *(("projection.js",) if plotted else ())),
+        bundled_script=bokeh_script() if plotted else "",
         package=outline.package,
         sprites=sprites,
     )
