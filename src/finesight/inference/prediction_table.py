@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from finesight import distributed
+from finesight.backend.device import one_thread
 from finesight.backend.interrupt import StopRequest
 from finesight.data.image_stream import stream_images
 from finesight.data.images.image import IMAGE_SUFFIXES
@@ -92,4 +93,7 @@ def _predict_batches(
             bar.advance(len(batch.items) + len(batch.bad))
             if batch.items:
                 images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-                yield list(zip(batch.items, decide(predictor.logits(images).float().cpu()), strict=True))
+                logits = predictor.logits(images).float().cpu()
+                with one_thread():
+                    predictions = decide(logits)
+                yield list(zip(batch.items, predictions, strict=True))

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
@@ -14,10 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from finesight.backend.device import Machine
+from finesight.backend.device import Machine, one_thread
 from finesight.backend.workarounds import remove_workarounds
 from finesight.cache import cache_folder
 from finesight.config import Preprocessing
@@ -27,7 +29,7 @@ from finesight.models.contract import Model
 
 # Largest distance from torch's float32, relative to its length: bf16 leaves 0.004 to 0.03 in well-known networks
 TOLERANCE = {"bf16": 0.08, "fp32": 1e-3}
-AT_ONCE = 16  # images: what lies between two layers of more leaves the processor's cache
+AT_ONCE = 16 * 128 * 128  # pixels: what lies between two layers of more leaves the processor's cache
 GRAPHS, MOST_GRAPHS = "openvino", 12  # folder in the cache; files of as many bytes as the weights
 PRECISION_HINTS = {"bf16": "bf16", "fp32": "f32"}
 
@@ -45,7 +47,7 @@ class OpenVinoEngine:
         self._model = model
         self._is_final = is_final
         self._machine = machine
-        self._requests: dict[tuple[object, ...], Any] = {}  # by height, width and type of images
+        self._requests: dict[tuple[object, ...], list[Any]] = {}  # one a core, by height, width and type of images
 
     def logits(self, images: Tensor) -> Tensor:
         return self.logits_and_features(images)[0]
@@ -53,22 +55,27 @@ class OpenVinoEngine:
     def logits_and_features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         kind = (*images.shape[-2:], images.dtype)
         if kind not in self._requests:
-            self._requests[kind] = self._choose_request(images)
-        starts = range(0, len(images), AT_ONCE)
-        parts = [self._compute(self._requests[kind], images[start : start + AT_ONCE]) for start in starts]
-        logits, features = (torch.cat(each) for each in zip(*parts, strict=True))
-        return logits, features
+            self._requests[kind] = self._choose_requests(images)
+        return self._compute(self._requests[kind], images)
 
     def describe(self) -> dict[str, object]:
-        return {"images_at_once": AT_ONCE}
+        return {"pixels_at_once": AT_ONCE}
 
-    def _compute(self, request: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _compute(self, requests: Sequence[Any], images: Tensor) -> tuple[Tensor, Tensor]:
+        """In parts, each by one core: so that cores need not wait for each other, nor rounding depends on them."""
         inputs = images if images.is_floating_point() else images.permute(0, 2, 3, 1)
-        found = request.infer([inputs.contiguous().numpy()], share_inputs=True)
-        *logits, features = (torch.from_numpy(found[index].copy()) for index in range(len(found)))
+        size = max(1, AT_ONCE // (images.shape[-2] * images.shape[-1]))
+        parts = [inputs[start : start + size].contiguous().numpy() for start in range(0, len(inputs), size)]
+        found: list[list[np.ndarray]] = []
+        for number, part in enumerate(parts):
+            if number >= len(requests):
+                found.append(_wait_for(requests[number % len(requests)]))
+            requests[number % len(requests)].start_async([part], share_inputs=True)
+        found += [_wait_for(requests[number % len(requests)]) for number in range(len(found), len(parts))]
+        *logits, features = (torch.from_numpy(np.concatenate(each)) for each in zip(*found, strict=True))
         if logits:
             return logits[0], features
-        with self._machine.autocast():
+        with self._machine.autocast(), one_thread():
             return self._head(features), features
 
     @cached_property
@@ -79,25 +86,25 @@ class OpenVinoEngine:
     def _head(self) -> nn.Module:
         return self._model.network.get_submodule(self._model.head)
 
-    def _choose_request(self, images: Tensor) -> Any:
-        """The one that serves images of another size, or else a new one: some graphs are made for one size only."""
+    def _choose_requests(self, images: Tensor) -> list[Any]:
+        """Those that serve images of another size, or else new ones: some graphs are made for one size only."""
         openvino = _import_openvino()
         error = torch.inf
-        for request in [request for kind, request in self._requests.items() if kind[-1] == images.dtype][-1:]:
-            error = self._measure_error(request, images[:1])
+        for requests in [requests for kind, requests in self._requests.items() if kind[-1] == images.dtype][-1:]:
+            error = self._measure_error(requests, images[:1])
             if error < self._tolerance:
-                return request
+                return requests
         path = self._find_kept(openvino, images) if self._is_final else None
         if path and (graph := _read_kept(openvino, path)):  # it was compared before it was kept
             return self._compile(openvino, graph, images)
         graph = self._convert(openvino, self._normalise(images[:2]))
-        request = self._compile(openvino, graph.clone(), images)
-        error = self._measure_error(request, images[:1])
+        requests = self._compile(openvino, graph.clone(), images)
+        error = self._measure_error(requests, images[:1])
         if error < self._tolerance:
             if path:
                 with suppress(OSError, RuntimeError):  # a full disk: the next process converts again
                     _keep(openvino, graph, path)
-            return request
+            return requests
         raise FinesightError(
             f"OpenVINO computes something else than torch for this network: they differ by {error:.2g} of the values, "
             f"and {self._tolerance:.2g} is rounding. Choose --engine torch."
@@ -107,10 +114,10 @@ class OpenVinoEngine:
     def _tolerance(self) -> float:
         return TOLERANCE[self._machine.precision]
 
-    def _measure_error(self, request: Any, images: Tensor) -> float:
+    def _measure_error(self, requests: Sequence[Any], images: Tensor) -> float:
         """Distance of the features, and of logits that OpenVINO computes, from torch's in float32."""
         try:
-            logits, features = self._compute(request, images)
+            logits, features = self._compute(requests, images)
         except RuntimeError:  # a graph for another size
             return torch.inf
         with torch.inference_mode():
@@ -123,7 +130,7 @@ class OpenVinoEngine:
     def _normalise(self, images: Tensor) -> Tensor:
         return images if images.is_floating_point() else normalise(images.float(), self._model.preprocessing)
 
-    def _compile(self, openvino: Any, graph: Any, images: Tensor) -> Any:
+    def _compile(self, openvino: Any, graph: Any, images: Tensor) -> list[Any]:
         preprocessing = self._model.preprocessing
         if preprocessing.fit != "native":  # all images have one size: known beforehand, a fifth faster
             graph.reshape([-1, *images.shape[1:]])
@@ -132,9 +139,10 @@ class OpenVinoEngine:
         hints = {
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[self._machine.precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": torch.get_num_threads(),
         }
-        return openvino.Core().compile_model(graph, "CPU", hints).create_infer_request()
+        compiled = openvino.Core().compile_model(graph, "CPU", hints)
+        return [compiled.create_infer_request() for _ in range(torch.get_num_threads())]
 
     def _convert(self, openvino: Any, images: Tensor) -> Any:
         with warnings.catch_warnings(), torch.inference_mode():
@@ -156,6 +164,12 @@ class OpenVinoEngine:
         for tensor in self._model.state_dict().values():
             digest.update(tensor.detach().contiguous().numpy().data)
         return cache_folder() / GRAPHS / f"{digest.hexdigest()}.xml"
+
+
+def _wait_for(request: Any) -> list[np.ndarray]:
+    """The outputs of a request that was started."""
+    request.wait()
+    return [tensor.data.copy() for tensor in request.output_tensors]
 
 
 class _Body(nn.Module):
