@@ -7,6 +7,8 @@ from typing import Any
 
 from finesight import distributed
 from finesight.app.training_start import continue_run, is_restarted, start_run
+from finesight.backend.compilation import start_compiling
+from finesight.collector import without_collector
 from finesight.config import add_given
 from finesight.errors import ConfigError
 from finesight.run.folder import RunFolder
@@ -48,6 +50,8 @@ def train(
                 start.run.add_note(note)
         else:
             start = start_run(recipe, overrides, out, note)
-        from finesight.app.training_run import run_training  # torch: seconds, which an error above does not wait for
+        start_compiling(start.settings.machine)
+        with without_collector():
+            from finesight.app.training_run import run_training  # torch: seconds, which no error above waits for
 
         return run_training(start, locks)

@@ -4,9 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from finesight.app.run_splits import restore_splits
+from finesight.collector import without_collector
 from finesight.config import DataSettings, Settings
 from finesight.data.class_choice import choose_classes
-from finesight.data.formats import FORMATS, read_splits, without_collector
+from finesight.data.formats import FORMATS, read_splits
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.leftovers import Note
 from finesight.data.listing import Listing

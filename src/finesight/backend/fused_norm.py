@@ -8,16 +8,14 @@ import ctypes
 import math
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from finesight.backend.compilation import load_library
+from finesight.backend.compilation import FUSED_NORM, load_library
 
-SOURCE = Path(__file__).with_name("fused_norm.cpp")
 # By name: importing timm and torchvision for their classes alone would make every command start seconds later
 BLOCKS = [f"{where}.models.resnet.{name}" for where in ("torchvision", "timm") for name in ("BasicBlock", "Bottleneck")]
 NORM_WITH_ACTIVATION = "timm.layers.norm_act.BatchNormAct2d"
@@ -32,7 +30,7 @@ NO_LIMITS = (-math.inf, math.inf)
 
 
 def can_compile() -> bool:
-    return sys.platform == "linux" and load_library(SOURCE) is not None
+    return sys.platform == "linux" and load_library(FUSED_NORM) is not None
 
 
 def fits(module: nn.Module) -> bool:
@@ -192,6 +190,6 @@ def _shape(images: Tensor) -> tuple[int, int]:
 
 def _call(name: str, dtype: torch.dtype, *values: Tensor | float | None) -> None:
     """A function of the source: tensors by their address, whose layout it trusts."""
-    function = getattr(load_library(SOURCE), f"{name}_{NAMES[dtype]}")
+    function = getattr(load_library(FUSED_NORM), f"{name}_{NAMES[dtype]}")
     function.argtypes = ARGUMENTS[name]
     function(*(each.data_ptr() if isinstance(each, Tensor) else each for each in values))

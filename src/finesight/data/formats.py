@@ -1,14 +1,13 @@
 """Data sets on disk as items by split, whatever the layout: for training, for scoring, for prediction."""
 
-import gc
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from finesight.classes import natural_key
+from finesight.collector import without_collector
 from finesight.config import DataSettings
 from finesight.data.images.content import UNREAD_IMAGES
 from finesight.data.images.image import IMAGE_SUFFIXES
@@ -26,7 +25,7 @@ from finesight.data.targets import Splits
 from finesight.errors import ConfigError, DataError
 from finesight.progress import say
 
-__all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_other", "read_splits", "without_collector"]
+__all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_other", "read_splits"]
 
 ORDER = ("train", "val", "test")
 
@@ -59,18 +58,6 @@ def read_splits(
         if notes is not None:
             notes += found
         return name, base, ordered
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Items are in no cycles; of a million of them the search for cycles takes 40 % of the time."""
-    is_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if is_on:
-            gc.enable()
 
 
 def _read_root(

@@ -17,6 +17,7 @@ from finesight.cache import cache_folder
 from finesight.errors import FinesightError
 from finesight.inference.predictor import Predictor
 from finesight.progress import say
+from finesight.run import schema
 from finesight.run.files import write_atomically
 from finesight.training.feature_cache import count_variants, trains_head_only
 from finesight.training.freezing import FreezePlan
@@ -45,23 +46,50 @@ class Trial:
 
 
 def with_engine(job: Job) -> Job:
-    """The job with its engine chosen: `auto` becomes what this machine computes the run's predictions faster with.
+    """The job with its engine chosen, where predictions are made before the first step; else `auto` stays for now.
 
-    Says what it chose and why, where there was a choice. Raises ConfigError for an engine that cannot be used here.
+    A trial takes as long as many steps. Raises ConfigError for an engine that cannot be used here.
     """
     named, device = job.settings.machine.engine, job.machine.device.type
     if named != "auto":
         check_engine(named, device)
-        chosen = named
-    elif why_not(FASTER, device):
-        chosen = "torch"
-    else:
-        chosen = distributed.broadcast_result(lambda: _choose(job))
+        return _set_engine(job, named)
+    predicts_first = trains_head_only(job.model, _plan(job)) or job.settings.machine.compile
+    return decide_engine(job) if predicts_first or why_not(FASTER, device) else job
+
+
+def decide_engine(job: Job) -> Job:
+    """The job in which `auto` has become what this machine computes the run's predictions faster with.
+
+    Says what it chose and why, where there was a choice.
+    """
+    if job.settings.machine.engine != "auto":
+        return job
+    if why_not(FASTER, job.machine.device.type):
+        return _set_engine(job, "torch")
+    return _set_engine(job, distributed.broadcast_result(lambda: _choose(job)))
+
+
+def _set_engine(job: Job, engine: Literal["torch", "openvino"]) -> Job:
     return replace(
         job,
-        machine=replace(job.machine, engine=chosen),
-        settings=replace(job.settings, machine=replace(job.settings.machine, engine=chosen)),
+        machine=replace(job.machine, engine=engine),
+        settings=replace(job.settings, machine=replace(job.settings.machine, engine=engine)),
     )
+
+
+def record_choice(job: Job) -> None:
+    """In the run folder, where training began before there was one."""
+    run, engine = job.run, job.settings.machine.engine
+    if not (distributed.is_main() and run.is_run()):
+        return
+    before = run.read_settings()
+    run.write_settings(replace(before, machine=replace(before.machine, engine=engine)))
+    run.write_json(schema.ENVIRONMENT, {**run.read_json(schema.ENVIRONMENT), "engine": engine})
+
+
+def _plan(job: Job) -> FreezePlan:
+    return FreezePlan.from_settings(job.model, job.settings.model, job.settings.optim)
 
 
 def _choose(job: Job) -> Literal["torch", "openvino"]:
@@ -92,7 +120,7 @@ def _choose(job: Job) -> Literal["torch", "openvino"]:
 def _count_work(job: Job) -> tuple[int, int, int]:
     """(forward passes of images without gradient, conversions of the network, images of training steps)."""
     epochs = job.settings.epochs
-    if trains_head_only(job.model, FreezePlan.from_settings(job.model, job.settings.model, job.settings.optim)):
+    if trains_head_only(job.model, _plan(job)):
         return len(job.train) * count_variants(job.settings) + len(job.val), 2, 0
     return len(job.val) * (epochs + 1), epochs + 1, len(job.train) * epochs
 

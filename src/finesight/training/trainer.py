@@ -23,6 +23,7 @@ from finesight.training.checkpoint import Training
 from finesight.training.checkpoint_writer import CheckpointWriter
 from finesight.training.data_parallel import DataParallel
 from finesight.training.ema import AveragedWeights, swapped_weights
+from finesight.training.engine_trial import decide_engine, record_choice
 from finesight.training.feature_cache import make_feature_cache
 from finesight.training.freezing import FreezeLedger, FreezePlan
 from finesight.training.job import Job
@@ -281,6 +282,9 @@ class Trainer:
 
     def _validate(self, val: ImageDataset) -> dict[str, float]:
         """Metrics of the validation split; what is kept of its images goes to the run on the way."""
+        if self.job.settings.machine.engine == "auto":
+            self.job = decide_engine(self.job)
+            record_choice(self.job)
         job = self.job
         observers = [callback.observe for callback in job.callbacks if callback.observes]
         predictor = Predictor(self.model, job.machine, job.settings)

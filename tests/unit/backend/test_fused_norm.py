@@ -227,6 +227,34 @@ def test_without_a_compiler_it_is_not_used(
 
 
 @compiled
+def test_it_is_compiled_beside_the_imports(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stand-in for the compiler: it takes a while, and makes files that are no libraries."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\nsleep 0.5\nwhile [ "$1" != -o ]; do shift; done\necho made > "$2"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
+    compilation.load_library.cache_clear()
+    try:
+        for settings in ({"device": "cuda"}, {"workarounds": False}, {"compile": True}):
+            compilation.start_compiling(MachineSettings(**settings))  # type: ignore[arg-type]
+        assert not (tmp_path / "cache").exists()
+        compilation.start_compiling(MachineSettings(device="cpu"))
+        compilation.start_compiling(MachineSettings(device="cpu"))
+        assert not list(tmp_path.rglob("*.so"))  # it does not wait
+        assert not fused_norm.can_compile()
+        (library,) = (tmp_path / "cache/compiled").iterdir()  # and nothing beside it
+        assert library.read_text() == "made\n"
+        said = capsys.readouterr().err
+        assert said.count("Compiling fused_norm.cpp") == 1
+        assert "cannot be compiled here, so training takes longer" in said
+    finally:
+        compilation.load_library.cache_clear()
+
+
+@compiled
 def test_only_training_uses_it() -> None:
     settings = MachineSettings(device="cpu", precision="bf16")
     machine = Machine.resolve(settings, to_train=True)
