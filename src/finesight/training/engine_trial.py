@@ -61,25 +61,24 @@ def with_engine(job: Job) -> Job:
 def decide_engine(job: Job) -> Job:
     """The job in which `auto` has become what this machine computes the run's predictions faster with.
 
-    Says what it chose and why, where there was a choice.
+    Says what it chose and why, where there was a choice, and records it in a run that has begun.
     """
     if job.settings.machine.engine != "auto":
         return job
-    if why_not(FASTER, job.machine.device.type):
-        return _set_engine(job, "torch")
-    return _set_engine(job, distributed.broadcast_result(lambda: _choose(job)))
+    has_choice = not why_not(FASTER, job.machine.device.type)
+    decided = _set_engine(job, distributed.broadcast_result(lambda: _choose(job)) if has_choice else "torch")
+    _record(decided)
+    return decided
 
 
 def _set_engine(job: Job, engine: Literal["torch", "openvino"]) -> Job:
-    return replace(
-        job,
-        machine=replace(job.machine, engine=engine),
-        settings=replace(job.settings, machine=replace(job.settings.machine, engine=engine)),
-    )
+    job.machine = replace(job.machine, engine=engine)
+    job.settings = replace(job.settings, machine=replace(job.settings.machine, engine=engine))
+    return job
 
 
-def record_choice(job: Job) -> None:
-    """In the run folder, where training began before there was one."""
+def _record(job: Job) -> None:
+    """The choice, in the folder of a run that began before there was one."""
     run, engine = job.run, job.settings.machine.engine
     if not (distributed.is_main() and run.is_run()):
         return

@@ -23,7 +23,7 @@ from finesight.training.checkpoint import Training
 from finesight.training.checkpoint_writer import CheckpointWriter
 from finesight.training.data_parallel import DataParallel
 from finesight.training.ema import AveragedWeights, swapped_weights
-from finesight.training.engine_trial import decide_engine, record_choice
+from finesight.training.engine_trial import decide_engine
 from finesight.training.feature_cache import make_feature_cache
 from finesight.training.freezing import FreezeLedger, FreezePlan
 from finesight.training.job import Job
@@ -229,9 +229,8 @@ class Trainer:
     def _set_learning_rate(self, step: int) -> None:
         """step: of this epoch, from 0."""
         step += (self.at.epoch - 1) * self.steps_per_epoch
-        set_learning_rate(
-            self.optimiser, self.job.settings.optim, self.rate_factor(self.job.settings, step, self.steps_per_epoch)
-        )
+        factor = self.rate_factor(self.job.settings, step, self.steps_per_epoch)
+        set_learning_rate(self.optimiser, self.job.settings.optim, factor)
 
     def _keep_to_budget(self) -> None:
         """After a step: ends the training earlier or later, where the time asks for it."""
@@ -282,10 +281,7 @@ class Trainer:
 
     def _validate(self, val: ImageDataset) -> dict[str, float]:
         """Metrics of the validation split; what is kept of its images goes to the run on the way."""
-        if self.job.settings.machine.engine == "auto":
-            self.job = decide_engine(self.job)
-            record_choice(self.job)
-        job = self.job
+        job = decide_engine(self.job)
         observers = [callback.observe for callback in job.callbacks if callback.observes]
         predictor = Predictor(self.model, job.machine, job.settings)
         if self.cache:
