@@ -1,7 +1,7 @@
-"""Counts what would make an accelerator's launching thread wait, where no accelerator is: on torch's meta device.
+"""Counts what an accelerator would wait for, or lacks, where no accelerator is: on torch's meta device.
 
 On CUDA these wait for the device: reading a value, finding how many there are of something, and a copy that is not
-`non_blocking`. Meta tensors hold no values, so torch itself refuses the first two.
+`non_blocking`. Meta tensors hold no values, so torch itself refuses the first two. Apple's MPS has no float64.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,15 @@ INDEXED = (Tensor.__getitem__, Tensor.__setitem__)
 class HostTraffic(TorchFunctionMode):
     """Within the block `waits` collects what would wait: values, lists and tensors of the host that go to the device.
 
+    `doubles` collects the operations that make a float64 tensor on the device.
     torch.tensor on the meta device makes no copy that the dispatcher sees, so calls are watched as well.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[str] = []
-        self._copies = _Copies(self.waits)
+        self.doubles: list[str] = []
+        self._copies = _Copies(self.waits, self.doubles)
 
     def __enter__(self) -> "HostTraffic":
         self._copies.__enter__()
@@ -49,9 +51,9 @@ class HostTraffic(TorchFunctionMode):
 
 
 class _Copies(TorchDispatchMode):
-    def __init__(self, waits: list[str]) -> None:
+    def __init__(self, waits: list[str], doubles: list[str]) -> None:
         super().__init__()
-        self.waits = waits
+        self.waits, self.doubles = waits, doubles
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: dict[str, Any] | None = None
@@ -63,6 +65,8 @@ class _Copies(TorchDispatchMode):
         is_async = kwargs.get("non_blocking") or (func is torch.ops.aten.copy_.default and len(args) > 2 and args[2])
         if of_host and any(map(is_on_device, mixed)) and not is_async:
             self.waits.append(str(func))
+        if any(is_on_device(each) and each.dtype == torch.float64 for each in tree_leaves(result)):
+            self.doubles.append(str(func))
         return result
 
 

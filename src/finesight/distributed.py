@@ -13,6 +13,8 @@ from datetime import timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+from finesight.cores import count_cores
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.distributed import Work
@@ -64,8 +66,8 @@ def is_main() -> bool:
 
 
 def num_cores() -> int:
-    """CPU cores of this machine per rank."""
-    return max(1, (os.cpu_count() or 1) // (int(os.environ["LOCAL_WORLD_SIZE"]) if launch() else 1))
+    """CPU cores that each rank of this machine may use."""
+    return max(1, count_cores() // (int(os.environ["LOCAL_WORLD_SIZE"]) if launch() else 1))
 
 
 def shard(items: Sequence[T], smallest: int = 0) -> list[T]:

@@ -17,6 +17,7 @@ from finesight.config import Settings, load_settings
 from finesight.errors import ConfigError, RunError
 from finesight.run.architecture import NetworkSummary
 from finesight.run.environment import ChangedEpochs, Environment
+from finesight.run import files
 from finesight.run.files import read_csv, replace_folder, write_atomically, write_csv
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Example, Finding, Findings
@@ -285,7 +286,7 @@ def test_a_checkpoint_is_there_at_every_moment(run: RunFolder, monkeypatch: pyte
 
     replace_folder(folder / "last", fresh("one"))
     assert (run.checkpoint("last") / "weights").read_text() == "one"
-    rename, renamed = Path.rename, []
+    rename, renamed = Path.replace, []
 
     def cut(path: Path, target: Path) -> Path:
         renamed.append(path)
@@ -293,7 +294,7 @@ def test_a_checkpoint_is_there_at_every_moment(run: RunFolder, monkeypatch: pyte
             raise KeyboardInterrupt
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", cut)
+    monkeypatch.setattr(Path, "replace", cut)
     with pytest.raises(KeyboardInterrupt):
         replace_folder(folder / "last", fresh("two"))
     monkeypatch.undo()
@@ -301,6 +302,29 @@ def test_a_checkpoint_is_there_at_every_moment(run: RunFolder, monkeypatch: pyte
     replace_folder(folder / "last", folder / ".last.fresh")
     assert (run.checkpoint("last") / "weights").read_text() == "two"
     assert [path.name for path in folder.iterdir()] == ["last"]
+
+
+def test_a_file_that_is_read_elsewhere_is_replaced_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, which refuses while a reader has it open."""
+    monkeypatch.setattr(files, "PAUSES_S", (0.0, 0.0))
+    path, replace = tmp_path / "journal", Path.replace
+    path.write_bytes(b"old")
+    refusals = iter([PermissionError(13, "in use")] * 2)
+
+    def refuse(source: Path, target: Path) -> Path:
+        for error in refusals:
+            raise error
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    refusals = iter([PermissionError(13, "in use")] * 3)
+    with pytest.raises(OSError, match="journal cannot be replaced while another program has it open"):
+        write_atomically(path, b"newer")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("journal", b"new")]
 
 
 def test_places(run: RunFolder) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from finesight import distributed
 from finesight.backend.workarounds import TRAINING_ONLY, apply_workarounds, list_needed
 from finesight.config import MachineSettings
+from finesight.cores import count_cores
 from finesight.errors import ConfigError
 from finesight.progress import say
 
@@ -37,8 +38,7 @@ class Machine:
         found by trying them; predictions take cuDNN's own choice, which is the same in every process. On a CPU with
         workarounds that only training needs; torch.compile and synchronised norms go without those.
         """
-        if settings.threads or distributed.world_size() > 1:
-            torch.set_num_threads(settings.threads or distributed.num_cores())
+        _set_threads(settings.threads)
         name = settings.device if settings.device != "auto" else _best_device()
         if settings.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks once, before its first use
@@ -114,7 +114,7 @@ class Machine:
             "engine": self.engine,
             "workarounds": list(self.workarounds),
             "threads": torch.get_num_threads(),
-            "cores": os.cpu_count(),
+            "cores": count_cores(),
             "ranks": distributed.world_size(),
             "platform": platform.platform(),
         }
@@ -198,6 +198,11 @@ def _keep_freed_memory() -> None:
         _set_malloc(mmap_max=0, trim_threshold=2**31 - 1)
 
 
+def most_precise(device: torch.device) -> torch.dtype:
+    """float64, or float32 on devices that lack it, such as MPS."""
+    return torch.float64 if device.type in ("cpu", "cuda") else torch.float32
+
+
 def release_freed_memory() -> None:
     """Undoes `_keep_freed_memory` with glibc's defaults: the values before cannot be read.
 
@@ -215,6 +220,12 @@ def _set_malloc(mmap_max: int, trim_threshold: int) -> None:
     mallopt(_M_MMAP_MAX, mmap_max)
     mallopt(_M_TRIM_THRESHOLD, trim_threshold)
     _KEPT.append(True)
+
+
+def _set_threads(wanted: int) -> None:
+    """wanted: 0 is torch's default, which knows no limit of a container: more threads than that wait for each other."""
+    if wanted or distributed.world_size() > 1 or torch.get_num_threads() > distributed.num_cores():
+        torch.set_num_threads(wanted or distributed.num_cores())
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h

@@ -229,7 +229,7 @@ class MachineSettings:
     channels_last: bool = True
     """Memory layout NHWC: faster convolutions on CPUs and on tensor cores."""
     threads: Annotated[int, Ge(0), Le(4096)] = 0
-    """CPU threads of each process. 0: torch's default."""
+    """CPU threads of each process. 0: torch's default, at most as many as the cores the process may use."""
     sync_norm: bool = False
     """torchrun: batch normalisation over the whole batch instead of each rank's shard. Slower."""
     compile: bool = False

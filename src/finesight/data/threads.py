@@ -1,11 +1,12 @@
 """`map` in threads, for work that waits for files or is done outside the interpreter lock."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
+
+from finesight.cores import count_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,7 +16,7 @@ def map_in_threads(
     function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32
 ) -> Iterator[R]:
     """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL."""
-    workers = workers or min(os.cpu_count() or 1, 16)
+    workers = workers or min(count_cores(), 16)
     rest = iter(values)
     waiting: deque[Future[list[R]]] = deque()
     with ThreadPoolExecutor(workers) as pool:

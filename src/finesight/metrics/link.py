@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+LEAST = 1e-15  # of a label's probability, and of that of its absence: a logit of 34.5
 SMALLEST = float(torch.finfo(torch.float32).tiny)
 
 
@@ -21,5 +22,6 @@ SOFTMAX = Link(  # one class of all
     lambda logits: logits.softmax(1), lambda probabilities: probabilities.clamp(min=SMALLEST).log()
 )
 SIGMOID = Link(  # each class for itself
-    torch.sigmoid, lambda probabilities: probabilities.double().clamp(1e-15, 1 - 1e-15).logit().float()
+    torch.sigmoid,
+    lambda probabilities: probabilities.clamp(min=LEAST).log() - (1 - probabilities).clamp(min=LEAST).log(),
 )

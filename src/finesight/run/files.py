@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 ROWS_AT_ONCE = 4096
+PAUSES_S = (0.01, 0.05, 0.1, 0.3, 1.0, 2.0) if os.name == "nt" else ()  # between tries to replace a file
 
 
 def read_json_lines(path: Path) -> list[Any]:
@@ -63,9 +65,27 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Renames a file or folder. On Windows again and again for a few seconds: it refuses while anybody reads `target`.
+
+    Raises OSError.
+    """
+    for pause in PAUSES_S:
+        with suppress(PermissionError):
+            source.replace(target)
+            return
+        time.sleep(pause)
+    try:
+        source.replace(target)
+    except PermissionError as error:
+        if not PAUSES_S:
+            raise
+        raise OSError(f"{target} cannot be replaced while another program has it open: close that, then repeat.") from error
 
 
 def replace_folder(folder: Path, fresh: Path) -> None:
@@ -74,8 +94,8 @@ def replace_folder(folder: Path, fresh: Path) -> None:
     sync_folder(fresh)
     if folder.exists():
         shutil.rmtree(before, ignore_errors=True)
-        folder.rename(before)
-    fresh.rename(folder)
+        replace(folder, before)
+    replace(fresh, folder)
     sync_folder(folder.parent)
     shutil.rmtree(before, ignore_errors=True)
 

@@ -137,7 +137,8 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
     """Restores the state that `pack_optimiser` took, in the memory layout of the parameters.
 
     Fused optimisers walk over state and parameter side by side in memory: a contiguous moment beside a channels_last
-    weight would be applied to other elements, without an error.
+    weight would be applied to other elements, without an error. All is copied: what safetensors reads stays mapped to
+    its file, which Windows then would not let the next checkpoint replace.
     """
     state: dict[int, dict[str, Tensor]] = {}
     for path, value in tensors.items():
@@ -147,5 +148,5 @@ def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     for parameter, entry in optimiser.state.items():
         for name, value in entry.items():
-            if value.shape == parameter.shape:
-                entry[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            is_like = value.shape == parameter.shape
+            entry[name] = torch.empty_like(parameter if is_like else value, dtype=value.dtype).copy_(value)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from finesight import distributed
+from finesight.backend.device import most_precise
 from finesight.classes import IGNORE_INDEX
 from finesight.data.transfer import constant
 from finesight.errors import ConfigError, DataError, suggest
@@ -101,7 +102,8 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
         count_numbers(each.view(1, -1), nowhere + 1)[0, :-1].view(num_classes, LOVASZ_LEVELS) for each in (hit, place)
     )
     wanted, others = (distributed.all_reduce_sum(own_wanted), distributed.all_reduce_sum(own_all - own_wanted))
-    right, wrong = (each.cumsum(1) - each.double() / 2 for each in (wanted, others))  # sums of integers are exact
+    precise = most_precise(p.device)
+    right, wrong = (each.cumsum(1) - each.to(precise) / 2 for each in (wanted, others))  # sums of integers are exact
     occurs = wanted.sum(1, keepdim=True)
     union = occurs + others.cumsum(1)
     unions = ((union - others) * union).clamp(min=1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from finesight.backend.device import most_precise
 from finesight.errors import FinesightError, list_problems
 
 
@@ -19,8 +20,7 @@ class NanGuard:
         self.keys = keys
         self.epoch = 0
         self.batches: Sequence[Sequence[int]] = ()
-        precise = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-        self._sum = torch.zeros((), dtype=precise, device=device)
+        self._sum = torch.zeros((), dtype=most_precise(device), device=device)
         self._broken = torch.full_like(self._sum, -1)
 
     def begin(self, epoch: int, batches: Sequence[Sequence[int]], loss_sum: float) -> None:

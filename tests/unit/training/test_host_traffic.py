@@ -1,4 +1,4 @@
-"""A training step never waits for the device: checked on the meta device, which refuses or shows what would wait."""
+"""A training step never waits for the device, nor needs its float64: on the meta device, which shows or refuses it."""
 
 from functools import partial
 from typing import Any
@@ -58,6 +58,7 @@ def test_a_step_of_classification_never_waits(make: Make, changes: dict[str, Any
         trainer._log(trainer._forward_backward(batch))
         trainer._step()
     assert traffic.waits == []
+    assert traffic.doubles == []
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "cross_entropy+lovasz", "focal+dice"])
@@ -75,6 +76,7 @@ def test_a_step_of_segmentation_never_waits(name: str) -> None:
         inputs, targets = augment(torch.rand(4, 12), (16, 16), counts)
         loss(network(inputs).float(), targets).backward()
     assert traffic.waits == []
+    assert traffic.doubles == []
 
 
 def test_a_step_of_several_labels_never_waits() -> None:
@@ -85,6 +87,7 @@ def test_a_step_of_several_labels_never_waits() -> None:
     with HostTraffic() as traffic:
         loss(logits, torch.zeros(4, 3, dtype=torch.uint8, device=DEVICE)).backward()
     assert traffic.waits == []
+    assert traffic.doubles == []
 
 
 WAITS: dict[str, Any] = {
@@ -112,6 +115,12 @@ def test_what_waits_is_found(name: str) -> None:
     assert len(traffic.waits) == 1
 
 
+def test_float64_is_found() -> None:
+    with HostTraffic() as traffic:
+        torch.zeros(2, device=DEVICE).double() + 1
+    assert len(traffic.doubles) == 2
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_needs_values_is_refused(name: str) -> None:
     with HostTraffic(), pytest.raises((RuntimeError, NotImplementedError)):
@@ -123,6 +132,7 @@ def test_batches_go_to_the_device_without_waiting() -> None:
     with HostTraffic() as traffic:
         batch.images.to(DEVICE, non_blocking=True)
     assert traffic.waits == []
+    assert traffic.doubles == []
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "segmentation"])
@@ -136,6 +146,16 @@ def test_scoring_an_epoch_never_waits(task: str) -> None:
     with HostTraffic() as traffic:
         score.update(logits, targets)
     assert traffic.waits == []
+    assert traffic.doubles == []
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_averaging_over_augmentations_never_waits(task: str) -> None:
+    link = TASKS[task].link
+    with HostTraffic() as traffic:
+        link.to_logits(link.to_probabilities(torch.zeros(4, 3, device=DEVICE)))
+    assert traffic.waits == []
+    assert traffic.doubles == []
 
 
 def test_borders_are_counted_without_waiting() -> None:
@@ -143,3 +163,4 @@ def test_borders_are_counted_without_waiting() -> None:
     with HostTraffic() as traffic:
         count_boundary(mask, mask.long(), 3)
     assert traffic.waits == []
+    assert traffic.doubles == []

@@ -1,6 +1,7 @@
 """The training loop: its order, its arithmetic, and what it leaves behind."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -317,6 +318,16 @@ def test_resuming_cuts_what_came_after_the_checkpoint(make: Make) -> None:
     assert (trainer.at.epoch, trainer.at.step) == (4, 0)
     assert trainer.run(StopRequest()) == 0
     assert run.read_lines("journal.jsonl") == lines
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process maps")
+def test_nothing_of_a_checkpoint_stays_open_after_resuming(make: Make) -> None:
+    """Windows renames no folder while one of its files is mapped into memory."""
+    trainer = make(epochs=1, optim__name="adamw", ema=0.9)
+    trainer.run(StopRequest())
+    trainer.resume()
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    assert [line for line in maps if str(trainer.job.run.path) in line] == []
 
 
 def test_resuming_without_a_checkpoint_begins_again(make: Make) -> None:
