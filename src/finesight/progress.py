@@ -1,5 +1,7 @@
 """Notes and progress bars on stderr; no bars if it is not a terminal."""
 
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +38,16 @@ def say_notes(notes: Iterable[str]) -> None:
     for note in notes:
         for line in f"Note: {note}".splitlines():
             say(line)
+
+
+def quote(*words: object) -> str:
+    """Words as a person copies them into a command of this system's shell: `my run` becomes `'my run'`."""
+    texts = [str(word) for word in words]
+    if os.name != "nt":
+        return shlex.join(texts)
+    from subprocess import list2cmdline
+
+    return list2cmdline(texts)
 
 
 def sanitise(text: str) -> str:

@@ -14,6 +14,7 @@ from finesight.inference.predictor import Predictor, score_split
 from finesight.inference.restore import restore_model
 from finesight.progress import say
 from finesight.run import schema
+from finesight.run.files import is_portable_name
 from finesight.run.folder import RunFolder
 from finesight.run.results import Evaluated
 from finesight.task import Score
@@ -81,5 +82,5 @@ def open_run_split(
 
 
 def check_split_name(split: str) -> None:
-    if split == ".." or Path(split).name != split:
+    if split == ".." or Path(split).name != split or not is_portable_name(split):
         raise DataError(f"Invalid split name {split!r}: use a plain folder name.")

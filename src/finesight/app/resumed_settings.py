@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.wording import count_of
-from finesight.config import BudgetSettings, Settings, dotted_settings, flatten, load_settings, locate, read_recipe
+from finesight.config import BudgetSettings, Settings, dotted_settings, list_given, load_settings, locate
 from finesight.errors import ConfigError, blame_files
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -23,10 +23,10 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
     if settings.checkpoint.tie == "auto":  # begun before there was this choice
         settings = dataclasses.replace(settings, checkpoint=dataclasses.replace(settings.checkpoint, tie="first"))
     may_change = FREE | ({"epochs"} if "epochs" in overrides else set())
-    given = {name for name, _ in flatten(read_recipe(recipe))} if recipe else set()
+    given = list_given(recipe, overrides)
     wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
     for name, value in dotted_settings(settings):
-        if name in given | overrides.keys() and wanted[name] not in (value, "auto") and name not in may_change:
+        if name in given and wanted[name] not in (value, "auto") and name not in may_change:
             raise ConfigError(
                 f"{run.path} was trained with {name} = {value!r}; continuing with {wanted[name]!r} would mix two runs."
             )

@@ -3,18 +3,20 @@
 import itertools
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from finesight import distributed
+from finesight.analysis.wording import count_of
 from finesight.app.resumed_settings import choose_settings
 from finesight.app.training_data import list_data
-from finesight.config import Settings, load_settings, locate
+from finesight.config import Settings, choose_defaults, list_given, load_settings, locate, replace_dotted
 from finesight.data.listing import Listing
 from finesight.errors import ConfigError
+from finesight.progress import say
 from finesight.run.folder import RunFolder
 
 
@@ -38,7 +40,27 @@ def start_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: str 
     run = RunFolder(Path(out) if out else _free_folder(settings.data.root))
     if distributed.is_main():
         run.check_free()
-    return Start(run, settings, _list(settings, run), began, note=note)
+    listing = _list(settings, run)
+    settings = fill_defaults(settings, list_given(recipe, overrides), len(listing.splits["train"]))
+    return Start(run, settings, listing, began, note=note)
+
+
+def fill_defaults(settings: Settings, given: Collection[str], num_train: int) -> Settings:
+    """With the defaults for so many training images where nothing is `given`, by dotted name. Says which."""
+    chosen = choose_defaults(num_train, given)
+    settings = replace_dotted(settings, chosen)
+    if chosen:
+        flags = " ".join(f"--set {name}=…" for name in chosen)
+        say(f"{count_of(num_train, 'training image')}: {_describe_plan(settings)}; change with {flags}.")
+    return settings
+
+
+def _describe_plan(settings: Settings) -> str:
+    low, high = (f"{100 * area:.0f}" for area in settings.augment.scale)
+    return (
+        f"{count_of(settings.epochs, 'epoch')}, warm-up {settings.optim.warmup_epochs:g}, "
+        f"random crops of {low}–{high} % of the area"
+    )
 
 
 def continue_run(recipe: str | Path | None, overrides: Mapping[str, Any], out: Path, locks: ExitStack) -> Start:

@@ -1,5 +1,4 @@
 import re
-import shlex
 import textwrap
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from finesight.cli.options import (
 )
 from finesight.config import add_given
 from finesight.errors import ConfigError
+from finesight.progress import quote
 
 
 def train(
@@ -136,7 +136,7 @@ def train(
     print_metrics({name: value for name, value in result.metrics.items() if "/" not in name}, {})
     print_line()
     print_line(f"Best epoch {result.best_epoch}, {result.images_per_second:.0f} images/s. Run: {result.run}")
-    print_line(f"Report:  finesight report {shlex.quote(str(result.run))}")
+    print_line(f"Report:  finesight report {quote(result.run)}")
 
 
 def draw_preview(

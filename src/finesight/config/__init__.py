@@ -1,11 +1,12 @@
 """Settings: what each means (`settings`), and how they are read (`loading`). Defaults < recipe < flags."""
 
-from finesight.config.dotted import dotted_settings, flatten, set_dotted
+from finesight.config.dotted import dotted_settings, flatten, replace_dotted, set_dotted
 from finesight.config.loading import (
     RECIPES,
     add_given,
     check,
     describe_settings,
+    list_given,
     list_recipes,
     load_settings,
     locate,
@@ -31,6 +32,7 @@ from finesight.config.settings import (
     Settings,
     SnapshotSettings,
 )
+from finesight.config.size_defaults import choose_defaults
 
 __all__ = [
     "RECIPES",
@@ -49,9 +51,11 @@ __all__ = [
     "SnapshotSettings",
     "add_given",
     "check",
+    "choose_defaults",
     "describe_settings",
     "dotted_settings",
     "flatten",
+    "list_given",
     "list_recipes",
     "load_settings",
     "locate",
@@ -59,6 +63,7 @@ __all__ = [
     "parse_preprocessing",
     "parse_settings",
     "read_recipe",
+    "replace_dotted",
     "set_dotted",
     "settings_schema",
     "to_toml",

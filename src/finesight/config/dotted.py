@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from finesight.errors import ConfigError
+
+T = TypeVar("T")
 
 
 def dotted_settings(settings: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -35,3 +37,12 @@ def set_dotted(values: dict[str, Any], path: str, value: Any) -> None:
             raise ConfigError(f"Setting {path!r}: {table!r} is a value, not a table.")
         values = inner
     values[last] = value
+
+
+def replace_dotted(settings: T, values: Mapping[str, Any]) -> T:
+    """A copy of nested dataclasses with the `values` by dotted name, which are taken as they are."""
+    for path, value in values.items():
+        name, _, rest = path.partition(".")
+        inner = replace_dotted(getattr(settings, name), {rest: value}) if rest else value
+        settings = dataclasses.replace(settings, **{name: inner})  # type: ignore[type-var]
+    return settings

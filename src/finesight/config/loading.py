@@ -50,6 +50,12 @@ def load_settings(recipe: str | Path | None = None, overrides: Mapping[str, Any]
     return settings
 
 
+def list_given(recipe: str | Path | None, overrides: Mapping[str, Any]) -> set[str]:
+    """Dotted names, in today's spelling, of the settings that a recipe or `overrides` set."""
+    names = [name for name, _ in flatten(read_recipe(recipe))] if recipe else []
+    return {OLD_NAMES.get(name, name) for name in (*names, *overrides)}
+
+
 def add_given(settings: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by dotted name, and over them those of `named` that are given: neither "" nor None."""
     return {**(settings or {}), **{name: value for name, value in named.items() if value not in ("", None)}}

@@ -168,9 +168,16 @@ def load_batches(
             if deaths == MAX_DEATHS:
                 raise DataError(
                     f"Processes that read images died {deaths} times in a row; memory may be too small for "
-                    f"{workers} of them. Set data.workers = 0."
+                    f"{workers} of them{_needs_guard()}. Set data.workers = 0."
                 ) from None
             say("Note: a process that reads images was killed; it is replaced, and nothing is lost.")
+
+
+def _needs_guard() -> str:
+    """What else ends such processes where they import the caller's script, so everywhere but on Linux before 3.14."""
+    if multiprocessing.get_start_method() == "fork":
+        return ""
+    return ", or the script calls finesight outside of `if __name__ == '__main__':`"
 
 
 def _read_in_thread(dataset: ImageDataset, batches: list[list[int]]) -> Iterator[Batch]:

@@ -1,7 +1,6 @@
 """Sentences and small tables of the report, from evidence. It computes no metric."""
 
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from finesight.analysis.wording import count_of
 from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
 from finesight.metrics.metric_labels import label_metric, mention_metric
+from finesight.progress import quote
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema
 from finesight.run.journal import LayerState, LedgerEntry
@@ -180,15 +180,15 @@ def _describe_phase(entries: Sequence[LedgerEntry]) -> FreezePhase:
 
 def list_commands(evidence: Evidence) -> list[tuple[str, str]]:
     """(purpose, command line) to repeat this run and this report."""
-    run = shlex.quote(str(evidence.run))
+    run = quote(evidence.run)
     commands = []
     if command := evidence.environment.command:
         program = Path(command[0]).name
         program = "finesight" if program == "__main__.py" else program
-        commands.append(("Original command", shlex.join([program, *command[1:]])))
-    config = shlex.quote(str(evidence.run / schema.CONFIG))
+        commands.append(("Original command", quote(program, *command[1:])))
+    config = quote(evidence.run / schema.CONFIG)
     commands.append(("Same settings, new run", f"finesight train {config} --out NEW_RUN"))
-    commands.append(("Evaluate again", f"finesight evaluate {run} --split {shlex.quote(evidence.split)}"))
+    commands.append(("Evaluate again", f"finesight evaluate {run} --split {quote(evidence.split)}"))
     commands.append(("Embed again: projection and similar classes", f"finesight embed {run}"))
     commands.append(("Write this report again", f"finesight report {run}"))
     return commands

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 ROWS_AT_ONCE = 4096
+UNPORTABLE = re.compile(r"""(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[<>:"|?*\\].*|.*[ .]""", re.IGNORECASE | re.DOTALL)
 PAUSES_S = (0.01, 0.05, 0.1, 0.3, 1.0, 2.0) if os.name == "nt" else ()  # between tries to replace a file
 
 
@@ -70,6 +72,11 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)
 
 
+def is_portable_name(name: str) -> bool:
+    """Whether every system can have a file or folder of that name: Windows keeps some for devices."""
+    return not UNPORTABLE.fullmatch(name)
+
+
 def replace(source: Path, target: Path) -> None:
     """Renames a file or folder. On Windows again and again for a few seconds: it refuses while anybody reads `target`.
 
@@ -85,7 +92,8 @@ def replace(source: Path, target: Path) -> None:
     except PermissionError as error:
         if not PAUSES_S:
             raise
-        raise OSError(f"{target} cannot be replaced while another program has it open: close that, then repeat.") from error
+        reason = "cannot be replaced while another program has it open; close that, then repeat"
+        raise OSError(f"{target} {reason}") from error
 
 
 def replace_folder(folder: Path, fresh: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from finesight import distributed
 from finesight.classes import ClassList
 from finesight.config import Settings, check, parse_settings, to_toml
 from finesight.errors import DataError, RunError
+from finesight.progress import quote
 from finesight.run import schema
 from finesight.run.architecture import NetworkSummary
 from finesight.run.environment import Environment
@@ -136,7 +136,7 @@ class RunFolder:
 
     @property
     def resume_command(self) -> str:
-        return f"finesight train --resume --out {shlex.quote(str(self.path))}"
+        return f"finesight train --resume --out {quote(self.path)}"
 
     # What every run has
 

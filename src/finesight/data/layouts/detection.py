@@ -1,7 +1,6 @@
 """Detects which layout a folder or file is in, reads its items, and explains why it is in none."""
 
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from finesight.data.layouts.table_items import UnusableRows
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError, suggest
+from finesight.progress import quote
 
 
 def settle(root: str | Path, format: str = "auto", preferred: str = "") -> tuple[Survey, str]:
@@ -162,7 +162,7 @@ def _explain(survey: Survey) -> str:
             others = sorted({key.split("/")[0] for key in survey.images} - {folder})
             return (
                 f"{str(survey.root)!r} holds {quote_some(others, 3)} beside {folder!r}, which holds {count} class "
-                f"folders: --data {shlex.quote(str(inner.root))} reads those."
+                f"folders: --data {quote(inner.root)} reads those."
             )
     if reason := explain_unpaired(survey) or find_nested_pairs(survey.root, survey.images):
         return reason

@@ -4,7 +4,6 @@ Above either there may be folders called like splits. A few misplaced images are
 """
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
+from finesight.progress import quote
 
 # How a name divides into label and number. Only the first is so usual that few names need to prove it.
 NAMES = tuple(
@@ -234,7 +234,7 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
     nested = [each.key for each in placed if len(each.folders) > 1]
     if len(folders) > 1 and nested:
         top = nested[0].split("/")[0]
-        second = f", and --data {shlex.quote(str(survey.root / top))} the second" if top in folders else ""
+        second = f", and --data {quote(survey.root / top)} the second" if top in folders else ""
         yield (
             f"{nested[0]!r} in {root!r} lies in a folder of a folder: --format class_folders takes the first of them "
             f"as its class{second}."

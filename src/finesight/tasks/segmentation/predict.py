@@ -1,5 +1,6 @@
 """Predictions of a segmenter: a folder of mask files."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from finesight.run.results import Unreadable
 from finesight.tasks.contract import PredictRequest
 from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
+IGNORES_CASE = sys.platform in ("win32", "darwin")  # by default, the file system: A.png is a.png
 
 @dataclass(frozen=True)
 class Image:
@@ -154,7 +156,8 @@ def _write(
 def _refuse_collisions(items: Sequence[Item], out: Path) -> None:
     """Two images with one mask's name, or masks in the place of images."""
     names = Counter(mask_name(item.key) for item in items if item.path.suffix.lower() in IMAGE_SUFFIXES)
-    name, count = next(iter(names.most_common(1)), ("", 0))
+    files = Counter(map(str.casefold, names.elements())) if IGNORES_CASE else names
+    name, count = next(iter(files.most_common(1)), ("", 0))
     if count > 1:
         raise DataError(f"{count} images would have the mask {name!r}; rename or move all but one.")
     paths = {item.path.resolve() for item in items}
