@@ -115,7 +115,7 @@ class LittleMemory:
                 return logits
 
             job.model.network.forward = forward
-            lines = Path("/proc/self/status").read_text().splitlines()
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
             used_kb = next(int(line.split()[1]) for line in lines if line.startswith("VmSize"))
             limit = (used_kb << 10) + (self.spare_mb << 20)
             resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))

@@ -124,7 +124,7 @@ def test_a_stopped_table_is_not_mixed(run: Path, images: Path, tmp_path: Path, m
 
 
 def labels_of(table: Path) -> list[str]:
-    return [line.rpartition(",")[0] for line in table.read_text().splitlines()]
+    return [line.rpartition(",")[0] for line in table.read_text(encoding="utf-8").splitlines()]
 
 
 def tell(folder: Path) -> Iterator[tuple[str, int]]:

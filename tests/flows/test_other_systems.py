@@ -1,4 +1,4 @@
-"""What macOS and Windows do otherwise, as far as Linux can do it, too: processes are spawned, texts have no encoding."""
+"""What macOS and Windows do otherwise, as far as Linux can do it: spawned processes, texts without an encoding."""
 
 import json
 import os

@@ -35,7 +35,7 @@ def write_set(folder: Path, change: Change, count: int = 6, first: int = 0, **op
 
 
 def labels(file: Path) -> dict[str, str]:
-    with file.open(newline="") as opened:
+    with file.open(encoding="utf-8", newline="") as opened:
         return {row["filename"]: row["label"] for row in csv.DictReader(opened)}
 
 

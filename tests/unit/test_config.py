@@ -111,7 +111,7 @@ def test_every_shipped_recipe_is_read(name: str, line: str) -> None:
 def test_recipes_are_found_by_name_and_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"p1-cpu", "dlcv-resnet50", "demo-digits"} <= {name for name, _ in list_recipes()}
     monkeypatch.chdir(tmp_path)
-    Path("p1-cpu").write_text("epochs = 77\n")
+    Path("p1-cpu").write_text("epochs = 77\n", encoding="utf-8")
     assert read_recipe("p1-cpu") == {"epochs": 77}  # a file of one's own goes first
 
 

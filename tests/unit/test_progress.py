@@ -1,13 +1,15 @@
 """What a person sees while waiting, and what a name must not do to the terminal."""
 
 import io
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.progress import progress_bar, sanitise, say, track
+from finesight.progress import progress_bar, quote, sanitise, say, track
 
 
 @given(st.text())
@@ -58,3 +60,8 @@ def test_a_bar_on_a_terminal_takes_words_as_they_are(monkeypatch: pytest.MonkeyP
 def test_a_bar_is_left_when_something_fails() -> None:
     with pytest.raises(ZeroDivisionError), progress_bar("Reading", 3):
         _ = 1 / 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="quotes in another way")
+def test_words_are_quoted_for_the_shell() -> None:
+    assert quote("finesight", Path("my run"), "it's") == """finesight 'my run' 'it'"'"'s'"""

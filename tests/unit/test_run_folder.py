@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from finesight.classes import ClassList
 from finesight.config import Settings, load_settings
 from finesight.errors import ConfigError, RunError
+from finesight.run import files
 from finesight.run.architecture import NetworkSummary
 from finesight.run.environment import ChangedEpochs, Environment
-from finesight.run import files
 from finesight.run.files import read_csv, replace_folder, write_atomically, write_csv
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Example, Finding, Findings
@@ -325,6 +325,18 @@ def test_a_file_that_is_read_elsewhere_is_replaced_a_moment_later(
     with pytest.raises(OSError, match="journal cannot be replaced while another program has it open"):
         write_atomically(path, b"newer")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("journal", b"new")]
+
+
+@pytest.mark.parametrize(
+    "name", ["con", "AUX.txt", "lpt1", "a:b", "a\\b", "val?", "val ", "val.", "..", "line\nbreak:"]
+)
+def test_names_that_windows_lacks(name: str) -> None:
+    assert not files.is_portable_name(name)
+
+
+@pytest.mark.parametrize("name", ["val", "test_2", "console", "com10x", "a b", "v1.2", "測試", ".hidden"])
+def test_names_that_every_system_has(name: str) -> None:
+    assert files.is_portable_name(name)
 
 
 def test_places(run: RunFolder) -> None:

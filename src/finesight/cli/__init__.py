@@ -79,7 +79,10 @@ def main() -> None:
     try:
         if distributed.world_size() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"torchrun is for {', '.join(SHARED)} only: start this command without it.")
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if distributed.is_main() else nowhere):
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            redirect_stdout(sys.stdout if distributed.is_main() else nowhere),
+        ):
             app()
     except Interrupted as error:
         say(f"Error: {error}")

@@ -33,6 +33,7 @@ from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
 IGNORES_CASE = sys.platform in ("win32", "darwin")  # by default, the file system: A.png is a.png
 
+
 @dataclass(frozen=True)
 class Image:
     """whole: uint8 (h, w, 3). fitted: as the network takes it."""
