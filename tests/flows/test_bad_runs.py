@@ -143,7 +143,7 @@ def test_a_split_that_is_not_there(trained: Path) -> None:
 
 
 def test_a_split_is_written_nowhere_but_in_its_run(copy: Path, small: Path) -> None:
-    for name in ("../../elsewhere", "/tmp/elsewhere", "a/b", ".."):
+    for name in ("../../elsewhere", "/tmp/elsewhere", "a/b", "..", "con", "a:b"):
         assert "Invalid split name" in finesight("evaluate", copy, "--data", small, "--split", name).error()
 
 

@@ -145,7 +145,8 @@ class OptimSettings:
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     """How the learning rate falls after the warm-up."""
     warmup_epochs: Annotated[float, Ge(0)] = 0.5
-    """Epochs in which the learning rate rises from lr/100 to lr. None if shorter than one step."""
+    """Epochs in which the learning rate rises from lr/100 to lr. None if shorter than one step. Unset: 0.5, or 1 with at
+    most 2,000 training images, if epochs is unset, too."""
     step_epochs: Annotated[int, Ge(1)] = 10
     """schedule = "step": epochs between two reductions."""
     step_factor: Annotated[float, Gt(0), Lt(1)] = 0.1
@@ -250,7 +251,7 @@ class Settings:
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     """Seed of split, order, augmentation, new layers and dropout."""
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
-    """Passes over the training images."""
+    """Passes over the training images. Unset: 10, or 15 with at most 2,000 training images, 20 with at most 500."""
     batch_size: Annotated[int, Ge(0), Le(65_536)] = 0
     """Images per step, over all processes. 0: 32, or a quarter of the training images if that is less."""
     batch_size_per_device: Annotated[int, Ge(0), Le(65_536)] = 0
