@@ -47,6 +47,7 @@ def test_what_is_set_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "--set optim.warmup_epochs=" not in said
 
 
-def test_who_sets_the_epochs_gets_the_usual_warmup() -> None:
-    settings = load_settings(overrides={"epochs": 2})
-    assert fill_defaults(settings, {"epochs"}, 36).optim == settings.optim
+@pytest.mark.parametrize("overrides", [{"epochs": 2}, {"budget.hours": 1}])
+def test_who_plans_the_epochs_gets_the_usual_warmup(overrides: dict[str, Any]) -> None:
+    settings = load_settings(overrides=overrides)
+    assert fill_defaults(settings, list_given(None, overrides), 36) == settings

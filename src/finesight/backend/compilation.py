@@ -89,7 +89,8 @@ def _compile(source: Path, library: Path, compiler: str, flags: tuple[str, ...])
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         start_new_session=True,
     )
 

@@ -1,7 +1,7 @@
 """Defaults that depend on the number of training images. What the user or a recipe sets is never changed.
 
 Few images need more epochs to make the few hundred steps that a pretrained network takes to fit them: 200 images are 7
-steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs gets the usual warm-up.
+steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs, or the hours, gets the usual warm-up.
 `benchmarks/small_data.py` compares the result with a plain loop.
 """
 
@@ -20,5 +20,5 @@ PLAN = {"epochs", "optim.warmup_epochs"}  # taken together or not at all
 def choose_defaults(num_train: int, given: Collection[str]) -> dict[str, Any]:
     """Settings by dotted name for so many training images, without those that are `given`, by dotted name, too."""
     values = next(values for most, values in BY_TRAINING_IMAGES if num_train <= most)
-    taken = set(given) | (PLAN if "epochs" in given else set())
+    taken = set(given) | (PLAN if {"epochs", "budget.hours"} & set(given) else set())
     return {name: value for name, value in values.items() if name not in taken}
