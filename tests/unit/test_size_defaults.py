@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from finesight.app.training_start import fill_defaults
-from finesight.config import Settings, choose_defaults, list_given, load_settings, parse_settings, replace_dotted
+from finesight.config import (
+    Settings,
+    choose_defaults,
+    describe_settings,
+    list_given,
+    load_settings,
+    parse_settings,
+    replace_dotted,
+)
 from finesight.config.size_defaults import BY_TRAINING_IMAGES
 
 
@@ -51,3 +59,9 @@ def test_what_is_set_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_who_plans_the_epochs_gets_the_usual_warmup(overrides: dict[str, Any]) -> None:
     settings = load_settings(overrides=overrides)
     assert fill_defaults(settings, list_given(None, overrides), 36) == settings
+
+
+def test_the_settings_page_names_the_numbers() -> None:
+    text = {name: meaning for name, _, meaning in describe_settings()}["epochs"]
+    for most, row in BY_TRAINING_IMAGES[:-1]:
+        assert f"{row['epochs']} with at most {most:,}" in text

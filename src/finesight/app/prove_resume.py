@@ -87,7 +87,7 @@ def compare_files(folder: Path, other: Path) -> tuple[list[str], list[str]]:
 def _start(run: RunFolder, *arguments: object) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "finesight", "train", *map(str, arguments), "--out", str(run.path)]
     try:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
     except OSError as error:
         raise FinesightError(f"The training process could not be started: {error}.") from None
 

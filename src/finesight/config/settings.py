@@ -145,8 +145,8 @@ class OptimSettings:
     schedule: Literal["cosine", "step", "constant"] = "cosine"
     """How the learning rate falls after the warm-up."""
     warmup_epochs: Annotated[float, Ge(0)] = 0.5
-    """Epochs in which the learning rate rises from lr/100 to lr. None if shorter than one step. Unset: 0.5, or 1 with at
-    most 2,000 training images, if epochs is unset, too."""
+    """Epochs in which the learning rate rises from lr/100 to lr. None if shorter than one step. Unset: 0.5, or 1
+    with at most 2,000 training images, if epochs is unset, too."""
     step_epochs: Annotated[int, Ge(1)] = 10
     """schedule = "step": epochs between two reductions."""
     step_factor: Annotated[float, Gt(0), Lt(1)] = 0.1

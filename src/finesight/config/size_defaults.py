@@ -1,7 +1,8 @@
 """Defaults that depend on the number of training images. What the user or a recipe sets is never changed.
 
-Few images need more epochs to make the few hundred steps that a pretrained network takes to fit them: 200 images are 7
-steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs, or the hours, gets the usual warm-up.
+Few images need more epochs to make the hundred steps or more that a pretrained network takes to fit them: 200 images
+are 7 steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs, or the hours, gets the usual
+warm-up.
 `benchmarks/small_data.py` compares the result with a plain loop.
 """
 
