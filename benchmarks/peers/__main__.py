@@ -58,6 +58,7 @@ PEERS = {
     "huggingface": Peer(("resnet50-224", "lite0-128", "fcn8s-512", "labels-128"), ("transformers", "accelerate")),
     "smp": Peer(("light-256", "masks-256"), ("segmentation-models-pytorch",)),
     "torchvision": Peer(("resnet50-224",), own=("torchvision",), long=True),  # it has no EfficientNet-Lite0
+    "ultralytics": Peer(("resnet50-224",), ("ultralytics",), long=True),
     "fastai": Peer(("resnet50-224", "lite0-128", "labels-128"), ("fastai",), long=True),
     "lightning": Peer(("resnet50-224", "lite0-128", "fcn8s-512"), ("lightning",), long=True),
     "torchgeo": Peer(("light-256",), ("torchgeo", "requests"), long=True),  # it imports requests without asking for it
