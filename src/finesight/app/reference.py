@@ -137,8 +137,11 @@ def check_weights(trainings: list[Training]) -> None:
         try:
             build_model(model.name, 2, model.weights)
         except WeightsError as error:
+            cause = error.__cause__
+            reason = cause if isinstance(cause, WeightsError) else error  # without its advice on --weights
             raise WeightsError(
-                f"{error} Nothing was trained. SCALE=small takes weights from a package index."
+                f"{reason} Nothing was trained. Put the file into torch's cache, or take SCALE=small: its weights are "
+                "in the Python package index."
             ) from None
 
 

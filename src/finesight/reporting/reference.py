@@ -103,7 +103,7 @@ def list_notes(published: Published, run: Evidence) -> list[str]:
     if not data.val:
         notes.append(
             f"The data have no validation folder: {data.val_fraction:.0%} of the training images were held out at "
-            "random. Many are adjacent to a training image, so the scores say little about unseen regions."
+            "random. They may be adjacent to training images, so the scores say little about unseen regions."
         )
     if data.limit:
         notes.append(f"Each split was limited to {data.limit:,} images, evenly spread (data.limit).")
