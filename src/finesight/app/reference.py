@@ -59,10 +59,10 @@ class Training:
     @property
     def is_finished(self) -> bool:
         """Raises ConfigError if the run there was made with other settings."""
-        if not self.run.is_run() or not self.run.is_evaluated("val"):
+        if not self.run.is_run():
             return False
         wanted = choose_settings(RunFolder.open(self.run.path), self.recipe, self.settings)
-        return wanted.epochs == self.run.read_settings().epochs
+        return self.run.is_evaluated("val") and len(self.run.read_journal()) >= wanted.epochs
 
 
 def reference(
