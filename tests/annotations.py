@@ -53,14 +53,21 @@ def write_coco(path: Path, names: Sequence[str], size: Size) -> Path:
     return write_text(path, json.dumps({"info": {}, "licenses": [], **make_coco(names, size)}))
 
 
-def write_labels(path: Path) -> Path:
-    lines = [[index, *(number for point in ring for number in point)] for index, ring in enumerate((FIELD, LAKE))]
+def write_labels(path: Path, reverse: bool = False) -> Path:
+    """reverse: the lake is class 0, as in a `data.yaml` that lists it first."""
+    lines = [
+        [1 - index if reverse else index, *(number for point in ring for number in point)]
+        for index, ring in enumerate((FIELD, LAKE))
+    ]
     return write_text(path, "\n".join(" ".join(map(str, line)) for line in lines) + "\n")
 
 
-def write_data_yaml(path: Path, **more: str) -> Path:
-    lines = ["train: images/train", "val: images/val", "names:", "  0: field", "  1: lake"]
-    return write_text(path, "\n".join([*lines, *(f"{name}: {value}" for name, value in more.items())]) + "\n")
+def write_data_yaml(
+    path: Path, reverse: bool = False, splits: Sequence[str] = ("train", "val"), masks_dir: str = ""
+) -> Path:
+    lines = [f"{split}: images/{split}" for split in splits]
+    lines += ["names:", *(f"  {index}: {name}" for index, name in enumerate(NAMES[::-1] if reverse else NAMES))]
+    return write_text(path, "\n".join([*lines, *([f"masks_dir: {masks_dir}"] if masks_dir else [])]) + "\n")
 
 
 def make_labelme(image: str, size: Size, shapes: Sequence[Mapping[str, object]] = ()) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Every entry of FORMATS: a tiny data set in its layout is detected as itself and says the same as all others."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +167,11 @@ def test_is_detected_as_itself(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     assert detect_format(tmp_path / "data") == name
     assert FORMATS[name].title
+
+
+def test_the_table_of_annotation_files_is_what_is_tested() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "annotations.md").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"^\| ([a-z_]+) \| .+ \| .+ \| .+ \|$", page, re.MULTILINE)) == ("format", *ANNOTATED)
 
 
 @pytest.mark.parametrize("name", FORMATS)

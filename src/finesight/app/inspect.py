@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from finesight.cache import cache_folder
 from finesight.checks.contract import refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
@@ -63,6 +64,12 @@ def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
     """Number of images by split. Raises DataError for data without targets, and for a file that cannot be written."""
     if not audit.unit:
         raise DataError(f"{audit.root} holds no labels and no masks, so there is nothing to train on.")
+    drawn = cache_folder().absolute()
+    if any(isinstance(item.target, Path) and item.target.is_relative_to(drawn) for item in audit.items.values()):
+        raise DataError(
+            "Masks drawn from annotations cannot be listed in a CSV file: split the annotation file itself, such as "
+            "into train.json and val.json."
+        )
     splits = audit.split_apart(seed)
     try:
         write_manifest(path, splits)

@@ -20,7 +20,7 @@ STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}  
 class DataSettings:
     __pydantic_config__ = STRICT
     root: str = ""
-    """Folder or CSV manifest with the training images (--data)."""
+    """Folder, CSV manifest or annotation file (COCO JSON, data.yaml) with the training images (--data)."""
     val: str = ""
     """Folder for validation (--val). Empty: the data's own val folder or split column, else val_fraction."""
     format: str = "auto"

@@ -222,10 +222,10 @@ def _describe(facts: Mapping[str, Facts], ground: str, unannotated: Unannotated,
 
     clipped, keys = find("clipped")
     if clipped:
-        yield Note(f"{_count_shapes(clipped, keys)} reach out of the image: they are cut off at its border.", keys)
+        yield Note(f"Cut off at the border of the image: {_count_shapes(clipped, keys)}.", keys)
     empty, keys = find("empty")
     if empty:
-        yield Note(f"{_count_shapes(empty, keys)} cover no pixel: they are passed over.", keys)
+        yield Note(f"Without a pixel, so passed over: {_count_shapes(empty, keys)}.", keys)
     overlapped, keys = find("overlapped")
     total = sum(each.get("pixels", 0) for each in facts.values())
     if overlapped:

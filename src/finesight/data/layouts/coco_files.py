@@ -30,7 +30,7 @@ def read_coco_files(survey: Survey) -> Splits:
         split = "train" if survey.named else split_of(key) or "train"
         coco = read_coco(survey.root / key)
         found.names += coco.names
-        found.notes += [Note(note) for note in coco.notes]
+        found.notes += [note for text in coco.notes if (note := Note(text)) not in found.notes]
         for image in _place(survey, key, split, coco, finder, found):
             if (before := listed.setdefault((split, image.key), key)) != key:
                 raise DataError(

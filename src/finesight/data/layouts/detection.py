@@ -172,5 +172,6 @@ def _explain(survey: Survey) -> str:
 
 def _expected() -> str:
     return (
-        "Expected: a folder per class, CLASS_ID.png, images/ and masks/, or a CSV file. See docs/labels.md, layouts.md."
+        "Expected: a folder per class, CLASS_ID.png, images/ and masks/, a CSV file, COCO JSON or a data.yaml. See "
+        "docs/labels.md, layouts.md, annotations.md."
     )

@@ -56,7 +56,9 @@ def survey_folder(root: str | Path) -> Survey:
         if path.suffix.lower() in ANNOTATION_SUFFIXES:
             return _survey_around(path)
         if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise DataError(f"{str(path)!r} is a file; give a folder with images, or a CSV manifest.")
+            raise DataError(
+                f"{str(path)!r} is a file; give a folder with images, a CSV manifest, COCO JSON or a data.yaml."
+            )
         return Survey(path.parent, (), (path,), is_named=True)
     if not path.is_dir():
         raise DataError(f"Folder {str(path)!r} does not exist; check the path.")
