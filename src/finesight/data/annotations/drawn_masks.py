@@ -5,6 +5,8 @@ classes themselves (`masks.named`), as each data set numbers them in its own way
 """
 
 import json
+import os
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +31,6 @@ from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import DataError
 from finesight.progress import track
-from finesight.run.files import write_atomically
 
 VERSION = 1  # of how shapes are drawn
 GROUND = "background"  # the class of pixels that no shape covers
@@ -196,13 +197,24 @@ def _make(folder: Path, work: _Work) -> tuple[Path, Facts] | str:
     except DataError as error:
         return f"{work.item.key!r} {error}."
     try:
-        write_atomically(path, encode_named(mask, work.names, facts))
+        _write(path, encode_named(mask, work.names, facts))
     except OSError as error:
         raise DataError(
             f"Masks drawn from annotations cannot be kept in {folder}: {error.strerror}. Name a folder with room in "
             "the environment variable FINESIGHT_CACHE."
         ) from None
     return path, facts
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Under another name first, as other processes may draw the same; not synced, as it can be drawn again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{threading.get_native_id()}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _read_facts(path: Path) -> Facts | None:

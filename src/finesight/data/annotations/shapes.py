@@ -18,6 +18,7 @@ import numpy as np
 from finesight.errors import DataError
 
 Size = tuple[int, int]  # (height, width)
+FURTHEST = 1e9  # of a coordinate, in pixels
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def read_ring(numbers: Sequence[float]) -> np.ndarray:
     ring = np.array(numbers, np.float64)
     if ring.ndim != 1 or ring.size % 2:
         raise ValueError("a polygon should be a list of x, y, x, y and so on")
-    if not np.isfinite(ring).all():
-        raise ValueError("a polygon has a corner that is not a number")
+    if not (np.abs(ring) < FURTHEST).all():
+        raise ValueError("a polygon has a corner that is not a number, or far away")
     return ring.reshape(-1, 2)
 
 
