@@ -103,3 +103,47 @@ def write_values(path: Path, size: Size) -> Path:
     mask[:, : size[1] // 2] = 1
     Image.fromarray(mask).save(path)
     return path
+
+
+def choose(labels: Sequence[str], control: str = "choice") -> dict[str, object]:
+    """A result of Label Studio's Choices."""
+    value = {"choices": list(labels)}
+    return {"id": "c", "type": "choices", "value": value, "to_name": "image", "from_name": control, "origin": "manual"}
+
+
+def draw_region(label: str, size: Size, **value: object) -> dict[str, object]:
+    """A result of Label Studio's BrushLabels, PolygonLabels or RectangleLabels, in percent."""
+    kind = "brushlabels" if "rle" in value else "polygonlabels" if "points" in value else "rectanglelabels"
+    return {
+        "id": f"r{label}{len(value)}", "type": kind, "value": {**value, kind: [label]}, "origin": "manual",
+        "to_name": "image", "from_name": "label", "image_rotation": 0,
+        "original_width": size[1], "original_height": size[0],
+    }  # fmt: skip
+
+
+def draw_regions(size: Size) -> list[dict[str, object]]:
+    rings = zip(NAMES, (FIELD, LAKE), strict=True)
+    return [draw_region(name, size, points=scale(ring, (100, 100)), closed=True) for name, ring in rings]
+
+
+def make_task(
+    number: int, image: str, *annotations: Sequence[dict[str, object]], cancelled: bool = False
+) -> dict[str, object]:
+    """A task of Label Studio's JSON. image: its address."""
+    return {
+        "id": number, "file_upload": image.rpartition("/")[2], "drafts": [], "predictions": [], "meta": {},
+        "data": {"image": image}, "project": 1, "total_annotations": len(annotations), "inner_id": number,
+        "annotations": [
+            {"id": 10 * number + place, "completed_by": 1, "was_cancelled": cancelled, "result": list(result)}
+            for place, result in enumerate(annotations)
+        ],
+    }  # fmt: skip
+
+
+def write_label_studio(path: Path, names: Sequence[str], answers: Sequence[Sequence[dict[str, object]]]) -> Path:
+    """answers: the results of each image's one annotation. The images were uploaded."""
+    tasks = [
+        make_task(number, f"/data/upload/7/3f2a1b8c-{name}", answer)
+        for number, (name, answer) in enumerate(zip(names, answers, strict=True), 1)
+    ]
+    return write_text(path, json.dumps(tasks))

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from annotations import write_coco, write_data_yaml, write_labelme, write_labels, write_values
+from annotations import (
+    choose,
+    draw_regions,
+    write_coco,
+    write_data_yaml,
+    write_label_studio,
+    write_labelme,
+    write_labels,
+    write_values,
+)
 from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from finesight.data.formats import FORMATS, detect_format, list_images, list_unmasked
@@ -128,6 +137,32 @@ def make_labelme(root: Path) -> None:
             write_labelme(root / split / f"{number} 狐.json", f"{number} 狐.jpg", (6, 8))
 
 
+def make_label_studio(root: Path) -> None:
+    for split, count in PAIRS.items():
+        names = [f"{split} {number} 狐.jpg" for number in range(count)]
+        for name in names:
+            _write_annotated(root / "images" / name)
+        write_label_studio(root / f"{split}.json", names, [draw_regions((6, 8))] * count)
+
+
+def make_label_studio_choice(root: Path) -> None:
+    _make_choices(root, [[name] for _, name, _ in SAMPLES])
+
+
+def make_label_studio_choices(root: Path) -> None:
+    _make_choices(root, [[name, NAMES[int(number) % 2]] for _, name, number in SAMPLES])
+
+
+def _make_choices(root: Path, choices: list[list[str]]) -> None:
+    names = [f"{index}.png" for index in range(len(SAMPLES))]
+    for name in names:
+        _write(root / "images" / name)
+    for split in PAIRS:
+        chosen = [index for index, sample in enumerate(SAMPLES) if sample[0] == split]
+        answers = [[choose(list(dict.fromkeys(choices[index])))] for index in chosen]
+        write_label_studio(root / f"{split}.json", [names[index] for index in chosen], answers)
+
+
 def make_roboflow_masks(root: Path) -> None:
     for split, count in PAIRS.items():
         for number in range(count):
@@ -154,11 +189,14 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "yolo": make_yolo,
     "yolo_masks": make_yolo_masks,
     "labelme": make_labelme,
+    "label_studio": make_label_studio,
+    "label_studio_choice": make_label_studio_choice,
+    "label_studio_choices": make_label_studio_choices,
     "roboflow_masks": make_roboflow_masks,
     "unlabelled": make_unlabelled,
 }
 SEGMENTATION = [name for name, format in FORMATS.items() if format.task == "segmentation"]
-ANNOTATED = ("coco", "yolo", "yolo_masks", "labelme", "roboflow_masks")
+ANNOTATED = ("label_studio", "coco", "yolo", "yolo_masks", "labelme", "roboflow_masks")
 CLASSIFICATION = [name for name, format in FORMATS.items() if format.task == "classification"]
 
 
@@ -270,6 +308,6 @@ def test_images_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     items = list_images(tmp_path / "data")
     expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
-    expected |= dict.fromkeys(("coco", "yolo", "labelme"), sum(PAIRS.values()))
+    expected |= dict.fromkeys(("coco", "yolo", "labelme", "label_studio"), sum(PAIRS.values()))
     assert len(items) == expected.get(name, len(SAMPLES))
     assert all(item.target is None for item in items)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from annotations import choose, make_task
 from finesight.app.inspect import audit_data
 from finesight.config import DataSettings
 from finesight.data.targets import list_labels
@@ -44,6 +45,15 @@ def json_lines(columns: tuple[str, str]) -> str:
         for label in LABELS
         for name in names_of(pattern, label, 5)
     )
+
+
+def answer(images: Sequence[str]) -> str:
+    """Label Studio's JSON of uploaded images with the labels that their names hold."""
+    tasks = [
+        make_task(number, f"/data/upload/1/3f2a1b8c-{image}", [choose([label for label in LABELS if label in image])])
+        for number, image in enumerate(images)
+    ]
+    return json.dumps(tasks)
 
 
 # name: (files, tables by name, what --data names below the folder, format, images a split)
@@ -226,6 +236,25 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str], str, str, dict[str, int]]] =
         },
         "",
         "multilabel_manifest",
+        {"train": 11, "val": 2},
+    ),
+    "Label Studio, one choice": (
+        names("images/{label}{number}.jpg"),
+        {
+            f"{split}.json": answer(
+                [name for name in names("{label}{number}.jpg") if ("0" in name) == (split == "val")]
+            )
+            for split in ("train", "val")
+        },
+        "",
+        "label_studio_choice",
+        {"train": 8, "val": 2},
+    ),
+    "Label Studio, several choices": (
+        ["train/foxwolf.jpg", *names("train/{label}{number}.jpg"), *names("val/{label}9.jpg", 1)],
+        {"project.json": answer(["foxwolf.jpg", *names("{label}{number}.jpg"), *names("{label}9.jpg", 1)])},
+        "",
+        "label_studio_choices",
         {"train": 11, "val": 2},
     ),
 }

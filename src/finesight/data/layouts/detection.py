@@ -72,14 +72,14 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
     # images/ and masks/ would also do as two classes, several labels in a cell as one
     if special := [name for name in names if FORMATS[name].task != "classification"]:
         return [name for name in special if name not in {FORMATS[other].refines for other in special}]
-    if survey.named:
+    if survey.named and not names:
         raise DataError(
-            f"{str(survey.root / survey.named)!r} is not an annotation file that is read: name COCO JSON, a "
-            "data.yaml of Ultralytics, a CSV file, or a folder."
+            f"{str(survey.root / survey.named)!r} is not an annotation file that is read: name COCO JSON, Label "
+            "Studio's JSON, a data.yaml of Ultralytics, a CSV file, or a folder."
         )
     if unclear:
         raise unclear
-    if "manifest" in names and names_tools(survey):
+    if any(FORMATS[name].is_declared for name in names) or ("manifest" in names and names_tools(survey)):
         names = [name for name in names if name != "name_prefix"]  # which numbered files fit by chance
     hidden = {
         name: find_hidden_pairs(survey.root, FORMATS[name].read(replace(survey, notes=[])))

@@ -14,6 +14,7 @@ from finesight.data.layouts.label_folders import (
     read_class_folders,
     read_name_prefix,
 )
+from finesight.data.layouts.label_studio_files import fits_choices, fits_regions, read_choices, read_regions
 from finesight.data.layouts.labelme_files import fits_labelme, read_labelme_files
 from finesight.data.layouts.manifest import fits_manifest, read_manifest_of
 from finesight.data.layouts.multilabel_manifest import fits_multilabel_manifest, read_multilabel_manifest
@@ -111,6 +112,28 @@ FORMATS = {
     ),
     "labelme": Format(
         "images and labelme JSON of the same name", "segmentation", fits_labelme, read_labelme_files, is_declared=True
+    ),
+    "label_studio": Format(
+        "images and Label Studio's JSON with polygons, brushes or ellipses",
+        "segmentation",
+        fits_regions,
+        read_regions,
+        is_declared=True,
+        refines="mask_folders",
+    ),
+    "label_studio_choice": Format(
+        "images and Label Studio's JSON with one choice an image",
+        "classification",
+        partial(fits_choices, several=False),
+        partial(read_choices, several=False),
+        is_declared=True,
+    ),
+    "label_studio_choices": Format(
+        "images and Label Studio's JSON with several choices an image",
+        "multilabel",
+        partial(fits_choices, several=True),
+        partial(read_choices, several=True),
+        is_declared=True,
     ),
     "roboflow_masks": Format(
         "Roboflow's 7.jpg, 7_mask.png and _classes.csv below train and valid",
