@@ -3,7 +3,7 @@
 Few images need more epochs to make the hundred steps or more that a pretrained network takes to fit them: 200 images
 are 7 steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs, or the hours, gets the usual
 warm-up.
-`benchmarks/small_data.py` compares the result with a plain loop.
+`benchmarks/small_data.py` compares the result with a plain loop; it is not measured yet.
 """
 
 import math
