@@ -31,8 +31,9 @@ def write_commands(path: Path) -> None:
 def write_settings(path: Path) -> None:
     """Every setting with its default and its meaning."""
     rows = [
-        f"| `{name}` | {'' if value is None else f'`{value!r}`'} | {' '.join(meaning.split()).replace('|', ' ')} |"
-        for name, value, meaning in config.describe_settings()
+        f"| `{each.name}` | {'' if each.default is None else f'`{each.default!r}`'} | {each.form.replace('|', 'or')} "
+        f"| {' '.join(each.meaning.split()).replace('|', ' ')} |"
+        for each in config.describe_settings()
     ]
     start = [
         "# Settings",
@@ -40,8 +41,8 @@ def write_settings(path: Path) -> None:
         "Set one with `--set NAME=VALUE`, or in a recipe (TOML). `finesight train --settings` prints this list;",
         "`finesight train --settings --json` prints the JSON schema for editors.",
         "",
-        "| name | default | meaning |",
-        "|---|---|---|",
+        "| name | default | unit, values | meaning |",
+        "|---|---|---|---|",
     ]
     path.write_text("\n".join([*start, *rows, ""]), encoding="utf-8")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from finesight.app.preview import preview
     from finesight.app.prove_resume import prove_resume
     from finesight.app.report import report
+    from finesight.app.runs import runs
     from finesight.app.score_masks import score_masks
     from finesight.app.train import train
     from finesight.run.architecture import NetworkDifference
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Audited,
         ClassDifference,
         Compared,
+        DamagedRun,
         Embedded,
         Evaluated,
         Example,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
         Focus,
         FoundLabels,
         Kill,
+        ListedRun,
+        ListedRuns,
         McNemar,
         Predicted,
         Previewed,
@@ -50,6 +54,7 @@ __all__ = [
     "Audited",
     "ClassDifference",
     "Compared",
+    "DamagedRun",
     "Embedded",
     "Evaluated",
     "Example",
@@ -60,6 +65,8 @@ __all__ = [
     "Focus",
     "FoundLabels",
     "Kill",
+    "ListedRun",
+    "ListedRuns",
     "McNemar",
     "NetworkDifference",
     "Predicted",
@@ -80,6 +87,7 @@ __all__ = [
     "preview",
     "prove_resume",
     "report",
+    "runs",
     "score_masks",
     "train",
 ]

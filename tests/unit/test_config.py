@@ -241,7 +241,7 @@ def test_invalid_unicode_is_refused(overrides: dict[str, object]) -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    told = list(describe_settings())
+    told = [(each.name, each.default, each.meaning) for each in describe_settings()]
     assert [name for name, _, _ in told] == [name for name, _ in dotted_settings(Settings())]
     assert all(meaning.endswith(".") and len(meaning) > 9 for _, _, meaning in told)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 P = ParamSpec("P")
 T = TypeVar("T")
-WITHOUT_TORCH = ("inspect",)  # does not compute in torch, and returns at once
+WITHOUT_TORCH = ("inspect", "runs")  # do not compute in torch, and return at once
 _DEPTH: list[None] = []  # calls within calls: the C library is set back once, at the end of the outermost
 
 

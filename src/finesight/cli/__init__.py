@@ -16,17 +16,21 @@ from typing import Annotated
 import typer
 
 from finesight import distributed
+from finesight.cli.cache import cache
 from finesight.cli.compare import compare
 from finesight.cli.demo import demo
 from finesight.cli.embed import embed
 from finesight.cli.evaluate import evaluate
 from finesight.cli.explain import explain
 from finesight.cli.findings import findings
+from finesight.cli.foreign_flags import TrainCommand
 from finesight.cli.inspect import inspect
 from finesight.cli.labels import labels
 from finesight.cli.models import models
 from finesight.cli.predict import predict
 from finesight.cli.report import report
+from finesight.cli.runs import runs
+from finesight.cli.stopping import interruptible
 from finesight.cli.train import train
 from finesight.errors import ConfigError, FinesightError, Interrupted
 from finesight.progress import say
@@ -39,9 +43,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-COMMANDS = (*(demo, inspect, models, train, evaluate, predict, embed, explain), *(findings, labels, report, compare))
+COMMANDS = (
+    *(demo, inspect, models, train, evaluate, predict, embed, explain),
+    *(findings, labels, report, compare, runs, cache),
+)
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=TrainCommand if command is train else None)(interruptible(command))
 
 
 @app.callback()
@@ -85,7 +92,7 @@ def main() -> None:
         ):
             app()
     except Interrupted as error:
-        say(f"Error: {error}")
+        say(str(error))
         sys.exit(error.exit_code)
     except FinesightError as error:
         report_error(f"Error: {error}")

@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
+from finesight.cli.starting import starting
 
 SideHelp = "Run folder, or several of different seeds joined by commas."
 
@@ -26,7 +27,8 @@ def compare(
 
     `finesight compare runs/a1,runs/a2,runs/a3 runs/b1,runs/b2,runs/b3`
     """
-    from finesight.app.compare import compare as run_comparison
+    with starting(f"Comparing {baseline} and {improved}.", [*baseline.split(","), *improved.split(",")]):
+        from finesight.app.compare import compare as run_comparison
 
     result = run_comparison(baseline.split(","), improved.split(","), split=split, resamples=resamples, seed=seed)
     if json_output:

@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Option
 
 from finesight.cli.options import JsonOption, print_json, print_line
+from finesight.cli.starting import starting
 
 
 def demo(
@@ -20,7 +21,8 @@ def demo(
 
     `finesight demo`
     """
-    from finesight.app.demo import demo as run_demo
+    with starting("Preparing the demo."):
+        from finesight.app.demo import demo as run_demo
 
     result = run_demo(out)
     print_json(result) if json_output else print_line(str(result.report))

@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Option
 
 from finesight.cli.options import DataOption, EngineOption, JsonOption, RunArgument, SplitOption, print_json, print_line
+from finesight.cli.starting import starting
 
 
 def embed(
@@ -35,7 +36,8 @@ def embed(
 
     `finesight embed runs/p1 --data new/ --split new --onto val`
     """
-    from finesight.app.embed import embed as run_embedding
+    with starting(f"Embedding the images of {run}.", [run], [data]):
+        from finesight.app.embed import embed as run_embedding
 
     result = run_embedding(
         run, data=data, split=split, method=method, package=package, perplexity=perplexity, seed=seed, onto=onto,

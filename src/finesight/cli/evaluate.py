@@ -14,6 +14,7 @@ from finesight.cli.options import (
     print_metrics,
     read_settings,
 )
+from finesight.cli.starting import starting
 from finesight.errors import ConfigError
 from finesight.run.results import Evaluated, ScoredMasks
 
@@ -63,7 +64,8 @@ def evaluate(
     if truth or pred:
         if run or data or split or tta or images or masks or engine != "auto" or not (truth and pred):
             raise ConfigError("Use --truth and --pred together, without a run: two folders of masks.")
-        from finesight.app.score_masks import score_masks
+        with starting(f"Scoring the masks of {pred}.", data=[truth, pred]):
+            from finesight.app.score_masks import score_masks
 
         settings = read_settings(set_, {"data.ignore": ignore})
         result: ScoredMasks | Evaluated = score_masks(
@@ -73,7 +75,8 @@ def evaluate(
     else:
         if not run or classes or boundary or out or ignore or set_:
             raise ConfigError("Give a run folder, or two folders of masks with --truth and --pred.")
-        from finesight.app.evaluate import evaluate as run_evaluation
+        with starting(f"Evaluating {run}.", [run], [data]):
+            from finesight.app.evaluate import evaluate as run_evaluation
 
         result = run_evaluation(run, data=data, split=split, tta=tta, images=images, masks=masks, engine=engine)
         heading = f"{result.num_samples} images, split {result.split}"

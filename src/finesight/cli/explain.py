@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line, refuse_unreadable
+from finesight.cli.starting import starting
 from finesight.run.results import Focus
 
 
@@ -27,7 +28,8 @@ def explain(
 
     `finesight explain runs/p1 new_images/ --class wolf --class fox`
     """
-    from finesight.app.explain import explain as run_explanation
+    with starting(f"Computing saliency maps of {run}.", [run]):
+        from finesight.app.explain import explain as run_explanation
 
     result = run_explanation(run, *images, out=out, classes=classes or ())
     if json_output:

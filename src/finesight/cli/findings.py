@@ -11,6 +11,7 @@ from finesight.cli.options import (
     print_json,
     print_line,
 )
+from finesight.cli.starting import starting
 
 SHOWN = 4  # example images of a finding
 
@@ -30,8 +31,9 @@ def findings(
 
     `finesight findings runs/p1`
     """
-    from finesight.app.findings import advise
-    from finesight.app.findings import findings as run_findings
+    with starting(f"Checking {run}.", [run]):
+        from finesight.app.findings import advise
+        from finesight.app.findings import findings as run_findings
 
     result = run_findings(run, split=split, ignore=ignore or (), fast=fast)
     if json_output:

@@ -13,6 +13,7 @@ from finesight.cli.options import (
     print_line,
     read_settings,
 )
+from finesight.cli.starting import starting
 from finesight.run.results import Audited, Finding
 
 EXAMPLES_SHOWN = 5
@@ -48,7 +49,8 @@ def inspect(
 
     `finesight inspect land/train --split land/split.csv`
     """
-    from finesight.app.inspect import inspect as run_inspection
+    with starting(f"Inspecting {data}."):
+        from finesight.app.inspect import inspect as run_inspection
 
     settings = read_settings(set_, {"data.images": images, "data.masks": masks})
     result = run_inspection(

@@ -5,6 +5,7 @@ from typer import Option
 
 from finesight.analysis.wording import label_class
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
+from finesight.cli.starting import starting
 from finesight.run.results import SuspectedLabel
 
 ROWS_SHOWN = 30
@@ -26,7 +27,8 @@ def labels(
 
     `finesight labels runs/p1 --split train --out suspects.csv`
     """
-    from finesight.app.labels import labels as find_labels
+    with starting(f"Searching {run} for label errors.", [run]):
+        from finesight.app.labels import labels as find_labels
 
     result = find_labels(run, split=split, out=out)
     if json_output:

@@ -4,6 +4,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, print_json
+from finesight.cli.starting import starting
 from finesight.run.architecture import DescribedModel, ListedModel, NetworkDifference
 
 
@@ -24,7 +25,8 @@ def models(
 
     `finesight models resnet18 resnet34`
     """
-    from finesight.app.models import compare_models, describe_model, list_models
+    with starting("Loading the models."):
+        from finesight.app.models import compare_models, describe_model, list_models
 
     if not name:
         rows = list_models()

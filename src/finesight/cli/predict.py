@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from finesight.cli.options import EngineOption, JsonOption, RunArgument, print_json, print_line, refuse_unreadable
+from finesight.cli.starting import starting
 
 
 def predict(
@@ -39,7 +40,8 @@ def predict(
 
     `finesight predict runs/land tiles/ --out masks/ --tta`
     """
-    from finesight.app.predict import predict as run_prediction
+    with starting(f"Predicting {images}.", [run], [images]):
+        from finesight.app.predict import predict as run_prediction
 
     columns = [name.strip() for name in header.split(",")] if header else ()
     result = run_prediction(

@@ -3,6 +3,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
+from finesight.cli.starting import starting
 
 RunsArgument = Annotated[list[str], Argument(metavar="RUN...", help="Run folder; several are compared with the first.")]
 
@@ -27,7 +28,8 @@ def report(
 
     `finesight report runs/baseline runs/improved --out comparison.html`
     """
-    from finesight.app.report import report as run_report
+    with starting(f"Reporting on {', '.join(runs)}.", runs):
+        from finesight.app.report import report as run_report
 
     result = run_report(*runs, out=out, split=split)
     print_json(result) if json_output else print_line(str(result.report))

@@ -13,6 +13,7 @@ from finesight.cli.options import (
     print_metrics,
     read_settings,
 )
+from finesight.cli.starting import starting
 from finesight.config import add_given
 from finesight.errors import ConfigError
 from finesight.progress import quote
@@ -96,7 +97,8 @@ def train(
     if settings:
         print_settings(json_output)
         return
-    from finesight.app.train import train as run_training
+    with starting("Checking settings and data."):
+        from finesight.app.train import train as run_training
 
     named = {
         "model.weights": weights,
@@ -200,7 +202,8 @@ def print_settings(json_output: bool) -> None:
         print_line(f"  {name:16} {line}")
     print_line()
     print_line("Settings (--set NAME=VALUE, or in a recipe):")
-    for path, value, meaning in config.describe_settings():
-        print_line(f"  {path} = {'unset' if value is None else repr(value)}")
-        for line in textwrap.wrap(meaning, 100):
+    for each in config.describe_settings():
+        default = "unset" if each.default is None else repr(each.default)
+        print_line(f"  {each.name} = {default}  ({each.form})")
+        for line in textwrap.wrap(each.meaning, 100):
             print_line(f"      {line}")

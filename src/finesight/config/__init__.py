@@ -1,11 +1,11 @@
 """Settings: what each means (`settings`), and how they are read (`loading`). Defaults < recipe < flags."""
 
+from finesight.config.description import DescribedSetting, describe_settings
 from finesight.config.dotted import dotted_settings, flatten, replace_dotted, set_dotted
 from finesight.config.loading import (
     RECIPES,
     add_given,
     check,
-    describe_settings,
     list_given,
     list_recipes,
     load_settings,
@@ -17,6 +17,7 @@ from finesight.config.loading import (
     settings_schema,
     to_toml,
 )
+from finesight.config.other_names import OTHER_NAMES, find_setting
 from finesight.config.settings import (
     AugmentSettings,
     BudgetSettings,
@@ -35,11 +36,13 @@ from finesight.config.settings import (
 from finesight.config.size_defaults import choose_defaults
 
 __all__ = [
+    "OTHER_NAMES",
     "RECIPES",
     "AugmentSettings",
     "BudgetSettings",
     "CheckpointSettings",
     "DataSettings",
+    "DescribedSetting",
     "ImageSettings",
     "LossSettings",
     "MachineSettings",
@@ -54,6 +57,7 @@ __all__ = [
     "choose_defaults",
     "describe_settings",
     "dotted_settings",
+    "find_setting",
     "flatten",
     "list_given",
     "list_recipes",

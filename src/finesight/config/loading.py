@@ -3,7 +3,7 @@
 import dataclasses
 import reprlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import tomli_w
 
 from finesight.config.dotted import dotted_settings, flatten, set_dotted
+from finesight.config.other_names import find_setting
 from finesight.config.settings import Preprocessing, Settings
 from finesight.config.tuples import read_tuple
 from finesight.errors import ConfigError, suggest
@@ -73,7 +74,9 @@ def parse_settings(values: Mapping[str, Any], notes: list[str] | None = None) ->
     except RecursionError:
         raise ConfigError("Settings are nested too deeply; none lies deeper than `optim.lr`.") from None
     if unknown:
-        hint = suggest(unknown[0], known, "`finesight train --settings` lists all settings.", cutoff=0.5)
+        meant = find_setting(unknown[0], tuple(known))
+        hint = f"Did you mean {meant!r}?" if meant else ""
+        hint = hint or suggest(unknown[0], known, "`finesight train --settings` lists all settings.", cutoff=0.5)
         raise ConfigError(f"Unknown setting {unknown[0]!r}. {hint}")
     try:
         return check(Settings, dict(values))
@@ -197,12 +200,3 @@ def settings_schema() -> dict[str, Any]:
     """JSON schema of a recipe, for editors: types, ranges, defaults and meanings."""
     schema: dict[str, Any] = _adapter(Settings).json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def describe_settings() -> Iterator[tuple[str, Any, str]]:
-    """(dotted name, default, meaning) of every setting, in their order."""
-    defaults, schema = Settings(), settings_schema()
-    for path, default in dotted_settings(defaults):
-        table, _, name = path.rpartition(".")
-        place = schema["$defs"][type(getattr(defaults, table)).__name__] if table else schema
-        yield path, default, place["properties"][name].get("description", "")

@@ -92,7 +92,7 @@ def open_stored(items: Sequence[Item], decoder: Decoder, limit: int, progress: P
     path = folder / f"{_digest(items, decoder, settings)}.npy"
     for leftover in folder.glob("*.building"):  # of builders that died; a living one holds its lock
         if leftover.stem != path.stem or path.exists():
-            _remove_unused(leftover)
+            remove_unused(leftover)
     with suppress(FileNotFoundError, ValueError, EOFError):  # not built yet, or broken by the disk
         pixels = StoredPixels(path)
         bad = [items[index] for index, _ in pixels.bad]
@@ -213,7 +213,7 @@ def _make_room(folder: Path, need: int, limit: int) -> None:
             files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):
-        if total + need > limit and _remove_unused(path):
+        if total + need > limit and remove_unused(path):
             total -= size
     if total + need > limit:
         raise OSError(
@@ -224,7 +224,7 @@ def _make_room(folder: Path, need: int, limit: int) -> None:
         raise OSError(f"{need / 1e9:.1f} GB are needed on a disk with {free / 1e9:.1f} GB free")
 
 
-def _remove_unused(path: Path) -> bool:
+def remove_unused(path: Path) -> bool:
     """Deletes a file unless a process has it in use."""
     try:
         with path.open("rb") as file:
