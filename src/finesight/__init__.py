@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from finesight.app.score_masks import score_masks
     from finesight.app.train import train
     from finesight.run.architecture import NetworkDifference
+    from finesight.run.inventory import DamagedRun, ListedRun, ListedRuns
     from finesight.run.results import (
         Audited,
         ClassDifference,
         Compared,
-        DamagedRun,
         Embedded,
         Evaluated,
         Example,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
         Focus,
         FoundLabels,
         Kill,
-        ListedRun,
-        ListedRuns,
         McNemar,
         Predicted,
         Previewed,
@@ -96,9 +94,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Verbs and results are imported when first used: `import finesight` stays fast."""
     if name in __all__ and name[0].isupper():
-        from finesight.run import results
+        from finesight.run import inventory, results
 
-        return globals().setdefault(name, getattr(results, name))
+        return globals().setdefault(name, getattr(inventory if hasattr(inventory, name) else results, name))
     if name in __all__:
         from finesight.app.guest import import_verb
 

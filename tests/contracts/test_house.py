@@ -17,6 +17,7 @@ BANNED = {"utils", "helpers", "common", "base", "misc", "manager", "handler", "w
 PAIR = ["finesight.app", "finesight.cli"]  # a command and its use case
 TASKS = {"classification", "segmentation", "multilabel"}
 REPEATED = {  # a name may stand in several packages for one thing, on which each has its view
+    "cache": "the folder; the command and its use case",
     "calibration": "probabilities: measured, and in the report",
     "classes": "the class list; of masks, from their colours or values",
     "classification": "the task; its metrics",

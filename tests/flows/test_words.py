@@ -16,8 +16,8 @@ from commands import SMALL, finesight
 import finesight as package
 from finesight.cli import main
 
-VERBS = ("inspect", "train", "evaluate", "predict", "embed", "explain", "findings", "labels", "report")
-COMMANDS = ("demo", "models", *VERBS, "compare")
+VERBS = ("inspect", "train", "evaluate", "predict", "embed", "explain", "findings", "labels", "report", "runs")
+COMMANDS = ("demo", "models", *VERBS, "compare", "cache")
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
