@@ -1,7 +1,7 @@
 // Galleries of images: cards, filters by class and confidence, and lists of what they hold.
 "use strict";
 
-const GALLERY_STEP = 96; // cards added at a time
+const GALLERY_STEP = innerWidth < 700 ? 24 : 96; // cards added at a time
 const FEWEST_FILTERED = 8; // fewer cards are seen at a glance
 const BANDS = [[0.95, "95 % and more"], [0.8, "80 to 95 %"], [0.5, "50 to 80 %"], [0, "below 50 %"]];
 const bandOf = (fraction) => BANDS.findIndex(([least]) => fraction >= least);
@@ -84,7 +84,8 @@ function makeFilters(entries, update, labels = {}) {
 }
 
 function sayShown(output, shown, fitting, all) {
-  output.textContent = `${shown.toLocaleString("en")} of ${fitting.toLocaleString("en")} shown${fitting < all ? `; ${all.toLocaleString("en")} in all` : ""}`;
+  const [few, fit, whole] = [shown, fitting, all].map((count) => count.toLocaleString("en"));
+  output.textContent = shown === fitting || fitting === all ? `${few} of ${whole} shown` : `${few} of ${fit} that fit shown, ${whole} in all`;
 }
 
 // Images by index, some at a time
