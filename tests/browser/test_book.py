@@ -65,8 +65,8 @@ LIST_DRAWINGS = """async (body) => {
 
 def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     """As the demo has it: a chapter in front, a comparison, and a map that is drawn while its chapter is hidden."""
-    synthetic, masks = write_run(tmp_path / "answers"), write_mask_run(tmp_path, "masks")
-    other = write_mask_run(tmp_path, "other", skill=0.7, network="fcn8s")
+    synthetic, masks = write_run(tmp_path / "answers"), write_mask_run(tmp_path, "masks", count=20)
+    other = write_mask_run(tmp_path, "other", skill=0.7, count=20, network="fcn8s")
     pages = {
         "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
         "Compared": TASKS["segmentation"].make_comparison_page(
