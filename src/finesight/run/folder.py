@@ -250,7 +250,7 @@ class RunFolder:
         """Adds a line to a .jsonl file; it is on disk when this returns. Of several ranks only the main one writes."""
         if not distributed.is_main():
             return
-        with (self.path / name).open("a", encoding="utf-8") as file:
+        with (self.path / name).open("a", encoding="utf-8", newline="\n") as file:  # no \r\n on Windows
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
