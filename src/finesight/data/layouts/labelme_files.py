@@ -1,13 +1,13 @@
 """labelme's files beside their images: one JSON an image, splits by folders."""
 
 from collections import Counter
-from pathlib import PurePosixPath
 
 from finesight.classes import natural_key
 from finesight.data.annotations.drawn_masks import Annotated
 from finesight.data.annotations.labelme import LabelmeFile, is_labelme, read_labelme
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.annotated import Found, key_of, make_splits, split_of
+from finesight.data.layouts.names import stem_of
 from finesight.data.layouts.survey import Splits, Survey, locate
 from finesight.data.leftovers import Note, count_of
 from finesight.data.sample import Item
@@ -23,8 +23,9 @@ def fits_labelme(survey: Survey) -> bool:
 
 def _list_files(survey: Survey) -> list[str]:
     """JSON files called like an image, which may lie in another folder."""
-    stems = {PurePosixPath(key).stem for key in survey.images}
-    return [key for key in survey.others if key.lower().endswith(".json") and PurePosixPath(key).stem in stems]
+    files = [key for key in survey.others if key.lower().endswith(".json")]
+    stems = {stem_of(key) for key in survey.images} if files else set()  # there may be a million
+    return [key for key in files if stem_of(key) in stems]
 
 
 def read_labelme_files(survey: Survey) -> Splits:

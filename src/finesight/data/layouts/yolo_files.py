@@ -128,7 +128,10 @@ def _list_place(place: Path, data: YoloData, notes: list[Note]) -> list[Path]:
     if place.is_dir():
         survey = survey_folder(place)
         return [place / key for key in survey.images]
-    lines = [line.strip().replace("\\", "/") for line in place.read_text(encoding="utf-8-sig").splitlines()]
+    try:
+        lines = [line.strip().replace("\\", "/") for line in place.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{str(place)!r} should list images, a path a line: {error}.") from None
     found = {line: _find_listed(line, place, data) for line in lines if line}
     if missing := [line for line, path in found.items() if path is None]:
         text = f"{count_of(len(missing), 'image')} listed in {place.name!r} not there ({missing[0]!r}): left out."

@@ -197,6 +197,12 @@ def test_yolo_images_as_folders_and_lists(train: str, tmp_path: Path) -> None:
     assert ("1 image listed in 'train.txt' not there ('images/train/9.jpg'): left out." in notes) == (".txt" in train)
 
 
+def test_a_list_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    make_yolo(tmp_path, "images/train/0.jpg")
+    with pytest.raises(DataError, match=r"0.jpg' should list images, a path a line"):
+        read(tmp_path)
+
+
 def test_yolo_images_without_a_label_file(tmp_path: Path) -> None:
     make_yolo(tmp_path)
     (tmp_path / "labels" / "train" / "1.txt").unlink()
