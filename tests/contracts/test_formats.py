@@ -145,6 +145,20 @@ def make_label_studio(root: Path) -> None:
         write_label_studio(root / f"{split}.json", names, [draw_regions((6, 8))] * count)
 
 
+def make_label_studio_brushes(root: Path) -> None:
+    task = 0
+    for split, count in PAIRS.items():
+        for _ in range(count):
+            task += 1
+            _write_annotated(root / split / f"{task}.jpg")
+            for name in ("field", "lake"):
+                path = root / "masks" / f"task-{task}-annotation-{task}-by-1-tag-{name}-0.png"
+                path.parent.mkdir(exist_ok=True)
+                brush = Image.new("L", (8, 6))
+                brush.paste(255, (0, 0, 8 if name == "field" else 4, 6))
+                brush.save(path)
+
+
 def make_label_studio_choice(root: Path) -> None:
     _make_choices(root, [[name] for _, name, _ in SAMPLES])
 
@@ -190,13 +204,14 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "yolo_masks": make_yolo_masks,
     "labelme": make_labelme,
     "label_studio": make_label_studio,
+    "label_studio_brushes": make_label_studio_brushes,
     "label_studio_choice": make_label_studio_choice,
     "label_studio_choices": make_label_studio_choices,
     "roboflow_masks": make_roboflow_masks,
     "unlabelled": make_unlabelled,
 }
 SEGMENTATION = [name for name, format in FORMATS.items() if format.task == "segmentation"]
-ANNOTATED = ("label_studio", "coco", "yolo", "yolo_masks", "labelme", "roboflow_masks")
+ANNOTATED = ("label_studio", "label_studio_brushes", "coco", "yolo", "yolo_masks", "labelme", "roboflow_masks")
 CLASSIFICATION = [name for name, format in FORMATS.items() if format.task == "classification"]
 
 
@@ -308,6 +323,7 @@ def test_images_are_listed_without_labels(name: str, tmp_path: Path) -> None:
     MAKERS[name](tmp_path / "data")
     items = list_images(tmp_path / "data")
     expected = {"unlabelled": 4} | dict.fromkeys(SEGMENTATION, 2 * sum(PAIRS.values()))
+    expected["label_studio_brushes"] = 3 * sum(PAIRS.values())
     expected |= dict.fromkeys(("coco", "yolo", "labelme", "label_studio"), sum(PAIRS.values()))
     assert len(items) == expected.get(name, len(SAMPLES))
     assert all(item.target is None for item in items)

@@ -11,6 +11,7 @@ from finesight.collector import without_collector
 from finesight.config import DataSettings
 from finesight.data.images.content import UNREAD_IMAGES
 from finesight.data.images.image import IMAGE_SUFFIXES
+from finesight.data.layouts.brush_files import is_brush
 from finesight.data.layouts.detection import find_fitting, read_survey, settle
 from finesight.data.layouts.names import is_mask
 from finesight.data.layouts.pair_layouts import find_layout, leave_unmasked
@@ -153,7 +154,7 @@ def _is_unread_image(key: str) -> bool:
 
 def list_unmasked(folder: str | Path) -> list[Item]:
     """As `list_images`, but of image-mask pairs only the images."""
-    items = list_images(folder)
+    items = [item for item in list_images(folder) if not is_brush(item.key)]
     if len(items) < 2:
         return items
     try:

@@ -5,10 +5,12 @@ https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from finesight.data.annotations.shapes import Cover, Size
+from finesight.data.masks.looks import read_mask
 from finesight.errors import DataError
 
 HALF = 128  # alpha from which on a pixel belongs to a brush
@@ -62,3 +64,31 @@ def unpack_brush(packed: bytes, count: int) -> np.ndarray:
         values[done : done + length] = found[0] if is_run else found
         done += length
     return values
+
+
+@dataclass(frozen=True)
+class BrushFile:
+    """A brush as a file of the image's size, whose values are its alpha."""
+
+    path: Path
+
+    def cover(self, size: Size) -> Cover:
+        raw = read_mask(self.path, self.path.name)
+        codes = raw.codes
+        if raw.kind != "value":
+            raise DataError(f"has the mask {self.path.name!r} of colours, where the alpha of a brush is expected")
+        if codes.shape != size:
+            raise DataError(
+                f"is {size[0]}x{size[1]} pixels, its mask {self.path.name!r} {codes.shape[0]}x{codes.shape[1]}"
+            )
+        return Cover(0, 0, codes >= HALF)
+
+    def leaves(self, size: Size) -> bool:
+        return False
+
+    @property
+    def content(self) -> bytes:
+        try:
+            return b"file" + self.path.read_bytes()
+        except OSError as error:
+            raise DataError(f"Mask {str(self.path)!r} cannot be read: {error.strerror}.") from None

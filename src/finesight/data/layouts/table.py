@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from finesight.data.layouts.brush_files import fits_brush_files, read_brush_files
 from finesight.data.layouts.coco_files import fits_coco, read_coco_files
 from finesight.data.layouts.label_folders import (
     fits_class_folders,
@@ -134,6 +135,13 @@ FORMATS = {
         partial(fits_choices, several=True),
         partial(read_choices, several=True),
         is_declared=True,
+    ),
+    "label_studio_brushes": Format(
+        "Label Studio's PNG masks of brushes, a file for each label: 12.jpg, task-12-annotation-3-by-1-tag-road-0.png",
+        "segmentation",
+        fits_brush_files,
+        read_brush_files,
+        refines="mask_folders",
     ),
     "roboflow_masks": Format(
         "Roboflow's 7.jpg, 7_mask.png and _classes.csv below train and valid",
