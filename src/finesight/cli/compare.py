@@ -2,6 +2,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.cli.completion import complete_runs
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 from finesight.cli.starting import starting
 
@@ -9,8 +10,8 @@ SideHelp = "Run folder, or several of different seeds joined by commas."
 
 
 def compare(
-    baseline: Annotated[str, Argument(metavar="BASELINE", help=SideHelp)],
-    improved: Annotated[str, Argument(metavar="IMPROVED", help=SideHelp)],
+    baseline: Annotated[str, Argument(metavar="BASELINE", help=SideHelp, autocompletion=complete_runs)],
+    improved: Annotated[str, Argument(metavar="IMPROVED", help=SideHelp, autocompletion=complete_runs)],
     split: SplitOption = "val",
     resamples: Annotated[int, Option(metavar="N", help="Bootstrap resamples of the images.")] = 10_000,
     seed: Annotated[int, Option(metavar="N", help="Seed of the resampling.")] = 0,

