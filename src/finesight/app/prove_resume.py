@@ -56,7 +56,7 @@ def prove_resume(
 
 def shorten(settings: Settings) -> Settings:
     """The same training on few images, with a checkpoint after every step."""
-    batch_size = min(settings.batch_size or BATCH, max(BATCH, 2 * settings.optim.accumulate))
+    batch_size = min(max(settings.batch_size, 0) or BATCH, max(BATCH, 2 * settings.optim.accumulate))
     is_cuda = Machine.resolve(settings.machine).device.type == "cuda"  # whose numbers are not the same twice otherwise
     return dataclasses.replace(
         settings,

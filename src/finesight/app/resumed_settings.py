@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finesight.analysis.wording import count_of
-from finesight.config import BudgetSettings, Settings, dotted_settings, list_given, load_settings, locate
+from finesight.config import AUTO, BudgetSettings, Settings, dotted_settings, list_given, load_settings, locate
 from finesight.errors import ConfigError, blame_files
 from finesight.run import schema
 from finesight.run.folder import RunFolder
@@ -26,7 +26,8 @@ def choose_settings(run: RunFolder, recipe: str | Path | None, overrides: Mappin
     given = list_given(recipe, overrides)
     wanted = dict(dotted_settings(locate(load_settings(recipe, overrides))))
     for name, value in dotted_settings(settings):
-        if name in given and wanted[name] not in (value, "auto") and name not in may_change:
+        same = (value, "auto", AUTO.get(name))
+        if name in given and wanted[name] not in same and name not in may_change:
             raise ConfigError(
                 f"{run.path} was trained with {name} = {value!r}; continuing with {wanted[name]!r} would mix two runs."
             )

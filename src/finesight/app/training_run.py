@@ -11,6 +11,7 @@ from importlib.metadata import version
 import torch
 
 from finesight import distributed
+from finesight.app.decided_settings import decide
 from finesight.app.evaluate import keep_calibration
 from finesight.app.first_batch_sheet import write_first_batch
 from finesight.app.preparation import prepare_job
@@ -83,7 +84,7 @@ def _first_line(error: Exception) -> str:
 def make_trainer(start: Start) -> Trainer:
     with distributed.first_on_machine():
         job = prepare_job(start.settings, start.run, start.listing)
-    return make_planned(with_engine(job), start.began)
+    return make_planned(decide(with_engine(job), start.settings), start.began)
 
 
 def restore_trainer(start: Start) -> Trainer:
@@ -133,6 +134,8 @@ def _make_folder(start: Start, trainer: Trainer, locks: ExitStack) -> None:
     if start.note:
         run.add_note(start.note)
     run.remove_leftovers()
+    for name, values in job.records.items():
+        run.write_json(name, values)
     if trainer.budget:
         trainer.budget.record()
     write_first_batch(job)

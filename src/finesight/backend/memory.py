@@ -2,6 +2,8 @@
 
 import ctypes
 import platform
+import re
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -45,3 +47,26 @@ class KeptBuffers:
     def restore(self) -> None:
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._kept)
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Memory that a program can still get; None where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return _read_kilobytes("/proc/meminfo", "MemAvailable") if device.type == "cpu" else None
+
+
+def peak_bytes(device: torch.device) -> int | None:
+    """The most memory that this process held at once; None where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return _read_kilobytes("/proc/self/status", "VmHWM") if device.type == "cpu" else None
+
+
+def _read_kilobytes(path: str, name: str) -> int | None:
+    """In bytes, of a line `NAME: 1234 kB` of Linux."""
+    try:
+        found = re.search(rf"^{name}:\s*(\d+) kB", Path(path).read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None

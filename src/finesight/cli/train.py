@@ -65,8 +65,16 @@ def train(
         Option(metavar="H", help="Time for the training: as many epochs as fit are planned, and it ends in time."),
     ] = None,
     batch_size: Annotated[
-        int | None, Option(metavar="N", help="Images per step. Default: 32, fewer for few images.")
-    ] = None,
+        str,
+        Option(
+            metavar="N|auto",
+            help="Images per step. Default: 32, fewer for few images. auto: the largest that fits and is faster.",
+        ),
+    ] = "",
+    lr: Annotated[
+        str,
+        Option(metavar="RATE|auto", help=f"Learning rate. Default: {USUAL.optim.lr:g}. auto: found by a range test."),
+    ] = "",
     seed: Annotated[
         int | None,
         Option(metavar="N", help=f"Seed of split, order, augmentation and new layers. Default: {USUAL.seed}."),
@@ -121,7 +129,7 @@ def train(
 
     `finesight train --data images/ --set augment.mixup=0.2 --preview`
 
-    `finesight train --data images/ --hours 0.5`
+    `finesight train --data images/ --hours 0.5 --lr auto`
 
     `finesight train --resume --out runs/p1`
 
@@ -141,6 +149,7 @@ def train(
         "data.classes": classes,
         "budget.hours": hours,
         "batch_size": batch_size,
+        "optim.lr": lr,
         "seed": seed,
         "data.on_bad_image": on_bad_image,
     }

@@ -3,6 +3,7 @@
 from finesight.config.description import DescribedSetting, describe_settings
 from finesight.config.dotted import dotted_settings, flatten, replace_dotted, set_dotted
 from finesight.config.loading import (
+    AUTO,
     RECIPES,
     add_given,
     check,
@@ -37,6 +38,7 @@ from finesight.config.size_defaults import choose_defaults
 
 __all__ = [
     "OTHER_NAMES",
+    "AUTO",
     "RECIPES",
     "AugmentSettings",
     "BudgetSettings",

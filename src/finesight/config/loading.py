@@ -33,6 +33,7 @@ OLD_NAMES = {  # old name → name now; read for one version
     "film.pictures": "snapshots.images",
     "film.features": "snapshots.features",
 }
+AUTO: dict[str, float] = {"optim.lr": 0.0, "batch_size": -1}  # what the word auto stands for in settings of numbers
 OLD_FITS = {"squash": "stretch", "whole": "native"}  # values of image.fit, and of a model.json's fit
 
 
@@ -94,6 +95,7 @@ def _respell(values: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
             notes.append(f"{path} is now called {new}.")
         if current != value:
             notes.append(f"{path} = {value!r} is now called {current!r}.")
+        current = AUTO[new] if current == "auto" and new in AUTO else current
         set_dotted(renamed, new, read_tuple(new, current))
     return renamed
 
@@ -199,4 +201,9 @@ def to_toml(settings: Settings) -> str:
 def settings_schema() -> dict[str, Any]:
     """JSON schema of a recipe, for editors: types, ranges, defaults and meanings."""
     schema: dict[str, Any] = _adapter(Settings).json_schema()
+    for path in AUTO:
+        table, _, name = path.rpartition(".")
+        fields = (schema["$defs"][type(getattr(Settings(), table)).__name__] if table else schema)["properties"]
+        meaning = {name: fields[name].pop(name) for name in ("description", "default")}
+        fields[name] = {"anyOf": [fields[name], {"const": "auto"}], **meaning}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -130,8 +130,9 @@ class OptimSettings:
     __pydantic_config__ = STRICT
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimiser."""
-    lr: Annotated[float, Gt(0), Le(100)] = 5e-4
-    """Learning rate of the head, and of all layers if backbone_scale is 1."""
+    lr: Annotated[float, Ge(0), Le(100)] = 5e-4
+    """Learning rate of the head, and of all layers if backbone_scale is 1 (--lr). auto, or 0: found by a range test of
+    40 to 100 steps before training, and recorded."""
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     """Momentum of SGD; first beta of Adam and AdamW."""
     nesterov: bool = False
@@ -252,8 +253,9 @@ class Settings:
     """Seed of split, order, augmentation, new layers and dropout."""
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
     """Passes over the training images. Unset: 10, or 15 with at most 2,000 training images, 20 with at most 500."""
-    batch_size: Annotated[int, Ge(0), Le(65_536)] = 0
-    """Images per step, over all processes. 0: 32, or a quarter of the training images if that is less."""
+    batch_size: Annotated[int, Ge(-1), Le(65_536)] = 0
+    """Images per step, over all processes. 0: 32, or a quarter of the training images if that is less. auto: the
+    largest that fits and is faster, with optim.lr scaled to it."""
     batch_size_per_device: Annotated[int, Ge(0), Le(65_536)] = 0
     """Images per step and process, instead of batch_size: 16 on 4 GPUs makes a batch_size of 64, which is recorded.
     optim.lr stays as set; the usual rule is to multiply it by the same factor as batch_size. 0: batch_size counts."""

@@ -23,6 +23,7 @@ FREEZING = "freezing.jsonl"
 NOTES = "notes.md"
 PREVIEW = "preview.png"
 BUDGET = "budget.json"
+RANGE_TEST = "range_test.json"
 SELFTEST = "selftest.safetensors"
 LOCK = ".lock"
 STARTING = ".starting"  # empty; there until the folder is a run
@@ -130,6 +131,7 @@ FILES = {
     NOTES: "what you wrote about the run: `train --note`, or any editor",
     FREEZING: "the freeze ledger, one line per epoch",
     BUDGET: "of `--hours`: the hours, seconds used, and what steps and epochs were measured to cost",
+    RANGE_TEST: "of `--lr auto`: rates, losses, smoothed losses, the chosen rate and why",
     PREVIEW: "images of the first training batch as the network gets them, with their labels or masks",
     SELFTEST: "an image, its logits, and the arithmetic they were computed with; checked whenever the model is loaded",
     LOCK: "empty; locked while the run is trained",

@@ -40,7 +40,7 @@ def measure_costs(job: Job) -> Costs:
 def _time_steps(trainer: Trainer, epoch: int) -> float:
     """The median of some, each waited for."""
     job = trainer.job
-    train = _make_features(trainer) if trainer.cache else job.train
+    train = make_features(trainer) if trainer.cache else job.train
     seconds: list[float] = []
     with closing(repeat_steps(trainer, epoch, train)) as steps:
         for _ in islice(steps, WARM_UP):
@@ -52,7 +52,7 @@ def _time_steps(trainer: Trainer, epoch: int) -> float:
     return median(seconds)
 
 
-def _make_features(trainer: Trainer) -> FeatureDataset:
+def make_features(trainer: Trainer) -> FeatureDataset:
     """In the place of cached features as many rows of zeros: a step takes the same time."""
     head = trainer.model.network
     width = next(parameter.shape[1] for parameter in head.parameters() if parameter.ndim > 1)

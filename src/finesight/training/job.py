@@ -1,6 +1,7 @@
 """What a training loop is given."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,3 +31,4 @@ class Job:
     class_counts: np.ndarray  # of the training targets
     rule: Rule = None  # how targets are read
     callbacks: list[Callback] = field(default_factory=list)
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON files of the run: how settings were decided
