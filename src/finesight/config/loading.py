@@ -33,7 +33,8 @@ OLD_NAMES = {  # old name → name now; read for one version
     "film.pictures": "snapshots.images",
     "film.features": "snapshots.features",
 }
-AUTO: dict[str, float] = {"optim.lr": 0.0, "batch_size": -1}  # what the word auto stands for in settings of numbers
+# What the word auto stands for in settings of numbers, until a training has decided: a value that nobody else wants
+AUTO: dict[str, float] = {"optim.lr": 1e-30, "batch_size": -1}
 OLD_FITS = {"squash": "stretch", "whole": "native"}  # values of image.fit, and of a model.json's fit
 
 
@@ -204,6 +205,6 @@ def settings_schema() -> dict[str, Any]:
     for path in AUTO:
         table, _, name = path.rpartition(".")
         fields = (schema["$defs"][type(getattr(Settings(), table)).__name__] if table else schema)["properties"]
-        meaning = {name: fields[name].pop(name) for name in ("description", "default")}
+        meaning = {key: fields[name].pop(key) for key in ("description", "default")}
         fields[name] = {"anyOf": [fields[name], {"const": "auto"}], **meaning}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

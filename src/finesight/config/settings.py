@@ -130,9 +130,9 @@ class OptimSettings:
     __pydantic_config__ = STRICT
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     """Optimiser."""
-    lr: Annotated[float, Ge(0), Le(100)] = 5e-4
-    """Learning rate of the head, and of all layers if backbone_scale is 1 (--lr). auto, or 0: found by a range test of
-    40 to 100 steps before training, and recorded."""
+    lr: Annotated[float, Gt(0), Le(100)] = 5e-4
+    """Learning rate of the head, and of all layers if backbone_scale is 1 (--lr). auto: found by a range test of 40 to
+    100 steps before training, and recorded."""
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
     """Momentum of SGD; first beta of Adam and AdamW."""
     nesterov: bool = False

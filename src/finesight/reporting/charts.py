@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines over epochs. y_title: of the vertical axis. term: of the glossary.
+    """Lines over epochs, or what x_title says. y_title: of the vertical axis. term: of the glossary.
 
     best_x: position of the kept epoch, None without one.
     """
@@ -45,6 +45,7 @@ class Curves:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     best_x: float | None
+    x_title: str = "Epoch"
 
 
 def draw_curves(

@@ -33,7 +33,7 @@ def draw_range_test(run: Path) -> Curves | None:
     def up(loss: float) -> float:
         return round(HEIGHT - BOTTOM - (loss - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
-    lines = []
+    lines: list[Line] = []
     for name, losses in kept.items():
         dots = tuple(
             Dot(across(rate), up(loss), f"rate {rate:.2g}: {name} {true:.4g}")
@@ -43,6 +43,8 @@ def draw_range_test(run: Path) -> Curves | None:
     powers = range(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1)
     return Curves(
         title="Range test: loss by learning rate",
+        y_title="Loss",
+        x_title="Learning rate",
         term="learning_rate",
         summary=f"Range test of the learning rate. Chosen: {chosen:.2g}. {test['why']}",
         lines=tuple(lines),

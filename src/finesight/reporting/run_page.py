@@ -6,6 +6,7 @@ from typing import Any
 
 from finesight.analysis.evidence import Evidence
 from finesight.reporting.absences import explain_absences
+from finesight.reporting.budget_section import describe_budget
 from finesight.reporting.calibration import describe_calibration
 from finesight.reporting.contact_sheet import show_sheet
 from finesight.reporting.html import NO_SPRITES, Page, name_split
@@ -13,6 +14,7 @@ from finesight.reporting.interactive_plot import Style, bokeh_script
 from finesight.reporting.originals import Originals, find_root
 from finesight.reporting.projection_section import describe_projection, draw_history, plot_projection
 from finesight.reporting.provenance import describe_provenance
+from finesight.reporting.range_test_chart import draw_range_test
 from finesight.reporting.sections import describe_training, draw_training, list_commands, list_freeze_phases
 from finesight.reporting.thumbnails import Sprites
 from finesight.run import schema
@@ -63,6 +65,8 @@ def make_run_page(
         "provenance": describe_provenance(evidence),
         "training": describe_training(evidence),
         "curves_drawn": draw_training(evidence),
+        "range_test": draw_range_test(evidence.run),
+        "budget": describe_budget(evidence),
         "first_batch": show_sheet(evidence.run / schema.PREVIEW),
         "calibration": describe_calibration(evidence, outline.calibration_effect),
         "label_rule": outline.label_rule,

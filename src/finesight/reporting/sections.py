@@ -12,6 +12,7 @@ from finesight.metrics.evaluation import Evaluation
 from finesight.metrics.intervals import wilson_interval
 from finesight.metrics.metric_labels import label_metric, mention_metric
 from finesight.progress import quote
+from finesight.reporting.budget_section import count_epochs
 from finesight.reporting.charts import Curves, draw_curves
 from finesight.run import schema
 from finesight.run.journal import LayerState, LedgerEntry
@@ -69,9 +70,7 @@ def describe_kept_epoch(evidence: Evidence) -> str:
     judged = judged_metric(evidence)
     tie = "; of epochs within one image of the best, the one with the lowest log loss"
     rule = tie if evidence.settings.checkpoint.tie == "log_loss" else ""
-    return (
-        f"The weights are from epoch {best} of {evidence.settings.epochs}, the best by {mention_metric(judged)}{rule}."
-    )
+    return f"The weights are from epoch {best} of {count_epochs(evidence)}, the best by {mention_metric(judged)}{rule}."
 
 
 def draw_training(evidence: Evidence) -> list[Curves]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from finesight import distributed
 from finesight.backend.interrupt import StopRequest
-from finesight.config import OptimSettings, Settings
+from finesight.config import AUTO, OptimSettings, Settings
 from finesight.run.plain import Result
 from finesight.training.job import Job
 from finesight.training.schedule import count_steps
@@ -99,4 +99,4 @@ def choose_rate(rates: Sequence[float], smoothed: Sequence[float], default: floa
 
 def is_to_be_found(settings: Settings) -> bool:
     """Whether optim.lr is auto."""
-    return settings.optim.lr == 0
+    return settings.optim.lr == AUTO["optim.lr"]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from trainers import Make, weights_of
 
+from finesight.config import AUTO
 from finesight.training.range_test import (
     BELOW_MINIMUM,
     FEWEST,
@@ -56,7 +57,8 @@ def test_divergence_is_seen_over_several_steps() -> None:
 def test_a_test_leaves_no_trace(make: Make) -> None:
     """Of twelve images in steps of four: each rate one step, over several passes."""
     trainer = make(augment__flip=0.5)
-    job = replace(trainer.job, settings=replace(trainer.job.settings, optim=replace(trainer.job.settings.optim, lr=0.0)))
+    optim = replace(trainer.job.settings.optim, lr=AUTO["optim.lr"])
+    job = replace(trainer.job, settings=replace(trainer.job.settings, optim=optim))
     weights, generator = weights_of(trainer), torch.get_rng_state()
     test = find_rate(job)
     assert isinstance(test, RangeTest)
