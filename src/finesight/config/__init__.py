@@ -37,8 +37,8 @@ from finesight.config.settings import (
 from finesight.config.size_defaults import choose_defaults
 
 __all__ = [
-    "OTHER_NAMES",
     "AUTO",
+    "OTHER_NAMES",
     "RECIPES",
     "AugmentSettings",
     "BudgetSettings",
