@@ -51,6 +51,8 @@ def _describe_form(path: str, schema: Mapping[str, Any]) -> str:
     """In words what a JSON schema allows: `fraction, 0 to 1`."""
     if "anyOf" in schema:
         return " or ".join(_describe_form(path, each) for each in schema["anyOf"] if each.get("type") != "null")
+    if "const" in schema:
+        return str(schema["const"])
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     kind = schema.get("type", "")
