@@ -1,4 +1,4 @@
-"""Geometry of the dendrogram of classes: similar ones join further right."""
+"""Geometry of the dendrogram of classes: similar ones join further left, beside their names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from finesight.analysis.class_similarity_result import ClassSimilarity
 from finesight.analysis.wording import percent
 from finesight.reporting.charts import Tick, shorten
 
-WIDTH, LABELS, PITCH = 460, 170, 17  # user units: of the joins, of the names, from class to class
-TOP, BOTTOM = 12, 24
+WIDTH, PITCH = 460, 17  # user units: of the joins, from class to class
+LETTER, GAP = 6.8, 8  # of a name: width of a letter at most, space to the joins
+LONGEST = 24  # letters of a name
+TOP, BOTTOM = 42, 8  # above: the axis, which is in view where the classes below are scrolled
 MOST_CLASSES = 150
 TICKS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -23,14 +25,14 @@ class Join:
 
 @dataclass(frozen=True)
 class Dendrogram:
-    """labels: (class index, shortened name, y). ticks: class similarities along the bottom."""
+    """labels: (class index, shortened name, y). ticks: class similarities along the top."""
 
     joins: tuple[Join, ...]
     labels: tuple[tuple[int, str, float], ...]
     ticks: tuple[Tick, ...]
     threshold_x: float
-    labels_x: int
-    width: int
+    labels_x: float  # where the names end
+    width: float
     height: float
 
 
@@ -41,10 +43,13 @@ def draw_dendrogram(found: ClassSimilarity, names: Sequence[str]) -> Dendrogram 
         return None
     largest = max(*(similarity for *_, similarity in tree), found.threshold) * 1.15
 
-    def across(similarity: float) -> float:
-        return round(WIDTH * sqrt(max(similarity, 0.0) / largest), 1)
+    labels = {index: shorten(names[index], LONGEST) for index in order}
+    start = GAP + round(LETTER * max(map(len, labels.values())))
 
-    places = {index: (float(WIDTH), TOP + PITCH * (row + 0.5)) for row, index in enumerate(order)}
+    def across(similarity: float) -> float:
+        return round(start + WIDTH * (1 - sqrt(max(similarity, 0.0) / largest)), 1)
+
+    places = {index: (float(start), TOP + PITCH * (row + 0.5)) for row, index in enumerate(order)}
     joins = []
     for number, (left, right, similarity) in enumerate(tree):
         (x1, y1), (x2, y2) = places[left], places[right]
@@ -54,10 +59,10 @@ def draw_dendrogram(found: ClassSimilarity, names: Sequence[str]) -> Dendrogram 
         places[len(names) + number] = x, (y1 + y2) / 2
     return Dendrogram(
         joins=tuple(joins),
-        labels=tuple((index, shorten(names[index], 24), places[index][1]) for index in order),
+        labels=tuple((index, label, places[index][1]) for index, label in labels.items()),
         ticks=tuple(Tick(across(tick), percent(tick)) for tick in TICKS if tick < largest),
         threshold_x=across(found.threshold),
-        labels_x=WIDTH + 8,
-        width=WIDTH + LABELS,
+        labels_x=start - GAP,
+        width=start + WIDTH + GAP,
         height=TOP + PITCH * len(order) + BOTTOM,
     )

@@ -6,6 +6,7 @@ from finesight.analysis.evidence import Evidence, read_curve
 from finesight.analysis.wording import count_of
 from finesight.run.environment import Environment
 
+NBSP = "\N{NO-BREAK SPACE}"
 VERSIONS = ("finesight", "torch", "timm")
 
 
@@ -61,7 +62,7 @@ def describe_machine(environment: Environment) -> str:
         used = (
             count_of(cores, "core") if threads * ranks >= cores else f"{threads * ranks} of {count_of(cores, 'core')}"
         )
-        return f"{name}, {used}"
+        return f"{name}, {used.replace(' ', NBSP)}"
     return f"{ranks} × {name}" if ranks != 1 and name else name
 
 

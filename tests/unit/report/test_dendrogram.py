@@ -1,4 +1,4 @@
-"""The dendrogram of classes: every class once, and similar ones join further right."""
+"""The dendrogram of classes: every class once, and similar ones join further left."""
 
 import re
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from finesight.analysis.class_similarity import measure_class_similarity
 from finesight.analysis.class_similarity_result import ClassSimilarity
-from finesight.reporting.dendrogram import WIDTH, draw_dendrogram
+from finesight.reporting.dendrogram import GAP, WIDTH, draw_dendrogram
 
 
 def measure(num_classes: int) -> ClassSimilarity:
@@ -20,17 +20,17 @@ def measure(num_classes: int) -> ClassSimilarity:
     return measure_class_similarity(features, targets, np.eye(num_classes, dtype=int), names, names, keys)
 
 
-def test_every_class_has_its_place_and_similar_ones_join_furthest_right() -> None:
+def test_every_class_has_its_place_and_similar_ones_join_furthest_left() -> None:
     drawn = draw_dendrogram(measure(6), [f"name {c}" for c in range(6)])
     assert drawn is not None
     assert sorted(index for index, *_ in drawn.labels) == list(range(6))
     assert len(drawn.joins) == 5
     assert [join.is_similar for join in drawn.joins] == [True, False, False, False, False]
     across = [float(re.findall(r"H([\d.]+)V", join.path)[0]) for join in drawn.joins]
-    assert across[0] > drawn.threshold_x > max(across[1:])
-    assert across == sorted(across, reverse=True)
-    assert max(across) <= WIDTH
-    assert min(across) >= 0
+    assert across[0] < drawn.threshold_x < min(across[1:])
+    assert across == sorted(across)
+    assert max(across) <= drawn.labels_x + GAP + WIDTH <= drawn.width
+    assert min(across) >= drawn.labels_x
     heights = [y for *_, y in drawn.labels]
     assert len(set(np.diff(heights))) == 1
 
