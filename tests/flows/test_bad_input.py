@@ -71,7 +71,7 @@ def test_decompression_bomb(small: Path, out: Path) -> None:
     [
         ("path,kind,age\nred_0.png,red,3\n", ("'label'",)),
         ("path,label\nred_0.png,red\nnone.png,blue\n", ("row 3", "none.png")),
-        ("path,label\nred_0.png,red\nred_0.png,red\n", ("row 3", "red_0.png", "already")),
+        ("path,label\nred_0.png,red\nred_0.png,blue\n", ("row 3", "red_0.png")),
         ("path,label\n", ("birds.csv", "Expected")),
         ("", ("is empty",)),
     ],
