@@ -16,6 +16,7 @@ from finesight.models import build_model
 from finesight.progress import say
 from finesight.reporting import write_book
 from finesight.reporting.reference import put_beside_reference
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.run.results import Reported
 from finesight.tasks import find_task
@@ -92,7 +93,7 @@ def reference(
             continue
         say(f"{number} of {len(trainings)}: {each.recipe}, in {each.run.path}.")
         train(each.recipe, out=each.run.path, settings=each.settings, resume=each.run.is_run())
-    page = folder / "report.html"
+    page = folder / schema.REPORT
     if left or not page.exists():
         return write_report(folder, page)
     say(f"{page} is up to date.")

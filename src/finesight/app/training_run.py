@@ -107,7 +107,7 @@ def restore_trainer(start: Start) -> Trainer:
 
 
 def _make_folder(start: Start, trainer: Trainer, locks: ExitStack) -> None:
-    """With what is known before the first epoch. model.json makes the folder a run."""
+    """With what is known before the first epoch. model.json comes last: it makes the folder a run."""
     job, run = trainer.job, trainer.job.run
     bounds = job.task.find_stride_bounds(job.train.targets, job.classes)
     run.create()
@@ -130,15 +130,15 @@ def _make_folder(start: Start, trainer: Trainer, locks: ExitStack) -> None:
     frozen = trainer.plan.at(1).modules
     run.write_json(schema.ARCHITECTURE, describe_network(job.model, frozen).to_dict())
     write_atomically(run.path / schema.ARCHITECTURE_TEXT, str(job.model.network).encode())
-    run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
     if start.note:
         run.add_note(start.note)
-    run.remove_leftovers()
     for name, values in job.records.items():
         run.write_json(name, values)
     if trainer.budget:
         trainer.budget.record()
     write_first_batch(job)
+    run.write_json(schema.MODEL, asdict(describe_model(job.model, job.task.name)))
+    run.remove_leftovers()
 
 
 def describe_environment(job: Job) -> Environment:

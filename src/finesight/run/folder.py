@@ -32,6 +32,7 @@ MOST_TEXT = 256 * 2**20  # bytes of one
 WRITTEN_FIRST = {  # of a new run, before model.json makes the folder one
     *(schema.CONFIG, schema.ENVIRONMENT, schema.CLASSES, schema.SPLITS, schema.CLASS_COUNTS, schema.STRIDE_BOUNDS),
     *(schema.MASK_RULE, schema.ARCHITECTURE, schema.ARCHITECTURE_TEXT),
+    *(schema.NOTES, schema.RANGE_TEST, schema.BUDGET, schema.PREVIEW),
 }
 
 
@@ -58,6 +59,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / schema.STARTING).touch()
+            for name in WRITTEN_FIRST:  # by a start that was killed, perhaps with other settings
+                (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"{self.path} cannot be created: {error.strerror}. Choose another --out.") from None
 
