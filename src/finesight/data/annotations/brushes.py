@@ -1,6 +1,6 @@
 """Label Studio's brushes: run lengths of all bytes of an RGBA image, whose alpha is the brush.
 
-https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack
+Format: rle-pack of thi.ng/umbrella.
 """
 
 from dataclasses import dataclass
