@@ -36,7 +36,7 @@ MISTAKES = {
     "another task": (["train", "--data", "images", "--set", "task=segmentation"], "segmentation"),
     "taken folder": (["train", "--data", "images", "--out", "images"], "already exists"),
     "no run to resume": (["train", "--resume", "--out", "missing"], "missing"),
-    "a flag of other tools": (["train", "--data", "images", "--lr", "1"], "Did you mean --set optim.lr=VALUE?"),
+    "a flag of other tools": (["train", "--data", "images", "--imgsz", "64"], "Did you mean --set image.size=VALUE?"),
     "their spelling of a flag": (["train", "--bs=8"], "Did you mean --batch-size VALUE?"),
     "a setting as a flag": (["train", "--optim.lr", "1"], "Did you mean --set optim.lr=VALUE?"),
     "no run to evaluate": (["evaluate", "nowhere"], "Evaluating nowhere.\nError: There is no run folder nowhere"),

@@ -82,7 +82,7 @@ def test_planted_wrong_labels_are_found(tmp_path: Path) -> None:
     found = fired("V007", case)
     assert set(found.keys) == {f"val/{n:04}.png" for n in planted}
     assert found.message.startswith("3 images of 160 (1.9 %) have a label")
-    assert "c1 (name 1) that looks like c0 (name 0)" in found.message
+    assert "name 1 that looks like name 0" in found.message
 
 
 def test_mistakes_whose_neighbours_disagree_are_no_label_errors(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_class_of_two_kinds(tmp_path: Path) -> None:
     case = answered(tmp_path, TARGETS, sure_logits(TARGETS, 4, 5.0), features=features)
     found = fired("V010", case)
     assert "1 class of 4 splits into two clusters" in found.message
-    assert "c2 (name 2) into 25 and 15 images" in found.message
+    assert "name 2 into 25 and 15 images" in found.message
     other = {f"val/{n:04}.png" for n in range(80, 95)}
     assert len(other & set(found.keys)) == 6, "images of either group"
 

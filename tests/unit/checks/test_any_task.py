@@ -54,8 +54,8 @@ def test_labels_that_are_never_predicted_or_too_few(tmp_path: Path) -> None:
     truth = draw_labels()
     truth[:, 3] = np.arange(60) < 6
     case = label(tmp_path, truth, truth & [True, True, False, True])
-    assert "c2 (name 2) (" in fired("V003", case).message
-    assert "c3 (name 3) (F1 80 %, 6 images: too few for an interval)" in fired("V004", case).message
+    assert "name 2 (" in fired("V003", case).message
+    assert "name 3 (F1 80 %, 6 images: too few for an interval)" in fired("V004", case).message
 
 
 def test_no_better_than_the_most_frequent_label(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_no_better_than_the_most_frequent_label(tmp_path: Path) -> None:
     truth[:, 0] = True
     always = np.zeros_like(truth)
     always[:, 0] = True
-    assert "of labels; always predicting c0 (name 0)" in fired("V002", label(tmp_path / "a", truth, always)).message
+    assert "of labels; always predicting name 0" in fired("V002", label(tmp_path / "a", truth, always)).message
     assert judge("V002", label(tmp_path / "b", truth, truth)) is None
 
 
 def test_rare_labels_that_lose(tmp_path: Path) -> None:
     truth = draw_labels()
     found = fired("V016", label(tmp_path, truth, truth & [True, True, True, False], train=(300, 300, 300, 20)))
-    assert found.message.startswith("c3 (name 3) (2.2 %)")
+    assert found.message.startswith("name 3 (2.2 %)")
     assert len(found.keys) == 12
 
 

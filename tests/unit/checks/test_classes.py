@@ -36,7 +36,7 @@ def draw_masks(count: int = 14, size: int = 64) -> np.ndarray:
 def test_guessing_the_largest_class_is_told(tmp_path: Path) -> None:
     targets = np.repeat([0, 1, 2], [60, 25, 15])
     found = fired("V002", classify(tmp_path, targets, np.zeros(100, np.int64)))
-    assert "right on 60 % of images; always predicting c0 (name 0) would be right on 60 %" in found.message
+    assert "right on 60 % of images; always predicting name 0 would be right on 60 %" in found.message
 
 
 def test_a_network_that_is_better_is_not_accused_of_guessing(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_masks_of_nothing_but_the_largest_class_are_guessing(tmp_path: Path) -> 
 def test_a_class_that_is_never_predicted(tmp_path: Path) -> None:
     case = classify(tmp_path, BALANCED, confuse(BALANCED, {(2, 1): 40}))
     found = fired("V003", case)
-    assert found.message == "1 class of 4 is never predicted, but occur in this split: c2 (name 2) (40 images)."
+    assert found.message == "1 class of 4 is never predicted, but occur in this split: name 2 (40 images)."
     assert found.keys == ("val/0080.png",)
 
 
@@ -98,7 +98,7 @@ def test_few_images_of_a_class_are_told_with_the_interval(tmp_path: Path) -> Non
     targets = np.repeat(np.arange(4), [60, 60, 60, 6])
     found = fired("V004", classify(tmp_path, targets, confuse(targets, {(3, 0): 2})))
     assert "1 class of 4" in found.message
-    assert "c3 (name 3) (recall 67 %, 95 % interval 30 % to 90 %, 6 images)" in found.message
+    assert "name 3 (recall 67 %, 95 % interval 30 % to 90 %, 6 images)" in found.message
 
 
 def test_many_images_can_be_judged(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_classes_that_neither_part_has_are_not_missed(tmp_path: Path) -> None:
     assert judge("V004", classify(tmp_path / "a", targets, targets, story)) is None
     found = fired("V004", classify(tmp_path / "b", targets, targets, Story(train=[50, 50, 9, 0])))
     assert "1 class of 3" in found.message
-    assert "c2 (name 2) (no image)" in found.message
+    assert "name 2 (no image)" in found.message
 
 
 def test_a_class_in_few_masks(tmp_path: Path) -> None:
@@ -139,9 +139,7 @@ def test_a_class_in_one_mask_that_is_missed_has_no_interval(tmp_path: Path) -> N
 def test_a_confused_pair(tmp_path: Path) -> None:
     targets = np.repeat(np.arange(6), 40)
     found = fired("V005", classify(tmp_path, targets, confuse(targets, {(1, 4): 16, (4, 1): 2, (0, 2): 2}), classes=6))
-    assert found.message == (
-        "40 % of c1 (name 1) is predicted as c4 (name 4) (95 % interval 26 % to 55 %), 5.0 % the other way."
-    )
+    assert found.message == ("40 % of name 1 is predicted as name 4 (95 % interval 26 % to 55 %), 5.0 % the other way.")
     assert set(found.keys) <= {f"val/{n:04}.png" for n in range(40, 56)}
 
 
@@ -178,7 +176,7 @@ def test_rare_classes_that_lose(tmp_path: Path) -> None:
     targets = np.repeat(np.arange(4), 50)
     guesses = confuse(targets, {(3, 0): 15, (3, 1): 15, (0, 1): 3})
     found = fired("V016", classify(tmp_path, targets, guesses, Story(train=TRAIN)))
-    assert found.message.startswith("c3 (name 3) (2.2 %), each with less than half of the average class size")
+    assert found.message.startswith("name 3 (2.2 %), each with less than half of the average class size")
     assert "58 points less often" in found.message
     assert set(found.keys) <= {f"val/{n:04}.png" for n in range(150, 180)}
 
