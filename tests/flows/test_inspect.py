@@ -183,7 +183,7 @@ def test_masks_in_a_split(tmp_path: Path) -> None:
 def test_rows_of_a_manifest_are_all_told(small: Path) -> None:
     rows = [f"{path.name},{path.stem.split('_')[0]}" for path in sorted(small.glob("*.png"))]
     table = small / "list.csv"
-    table.write_text("path,label\n" + "\n".join([*rows, "gone.png,red", "../away.png,red", f"{rows[0]}"]) + "\n")
+    table.write_text("path,label\n" + "\n".join([*rows, "gone.png,red", "../away.png,red", rows[0] + "2"]) + "\n")
     result = finesight("inspect", table, "--json").json()
     assert result["num_samples"] == 12
     (problem,) = [problem for problem in result["problems"] if problem["code"] == "D001"]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from finesight.config import Preprocessing
 from finesight.data import image_stream as stream
 from finesight.data.image_stream import stream_images
-from finesight.data.images.image import fit_image, read_image
+from finesight.data.images.image import fit_image, read_fitted, read_image
 from finesight.data.sample import Item
 
 Draw = Callable[..., Path]
@@ -57,11 +58,11 @@ def test_nothing_in_nothing_out() -> None:
 def test_only_a_few_batches_are_ahead(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Path] = []
 
-    def read(path: Path, key: str, least: int, scale: object) -> np.ndarray:
+    def read(path: Path, *how: Any) -> np.ndarray:
         begun.append(path)
-        return read_image(path, key)
+        return read_fitted(path, *how)
 
-    monkeypatch.setattr(stream, "read_image", read)
+    monkeypatch.setattr(stream, "read_fitted", read)
     batches = stream_images(items, PREPROCESSING, 1)
     next(batches)
     time.sleep(0.05)
