@@ -110,6 +110,6 @@ def test_no_sideways_scrolling(chromium: Any, pages: dict[str, Path], width: int
 def test_without_scripts_the_table_is_there(chromium: Any, pages: dict[str, Path]) -> None:
     visit = open_page(chromium, pages["one"], java_script_enabled=False)
     assert visit.page.locator("#snapshot-epoch").is_hidden()
-    assert visit.page.locator(".snapshot-table img").count() == 3 * 4  # image, truth, first and last epoch
+    assert visit.page.locator(".snapshot-table img").count() == 3 * 6  # image, truth, four epochs
     assert visit.page.locator(".snapshot-table img").first.is_visible()
     visit.page.close()

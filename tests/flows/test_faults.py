@@ -244,4 +244,7 @@ def test_a_clock_that_jumps(
 def test_no_decision_looks_at_the_clock_on_the_wall() -> None:
     source = Path(__file__).parents[2] / "src"
     looks = re.compile(r"time\.time\(|datetime\.(now|utcnow|today)|date\.today")
-    assert [str(path) for path in source.rglob("*.py") if looks.search(path.read_text(encoding="utf-8"))] == []
+    told = {"budget.py", "training_run.py"}  # the expected end is said, the start is recorded
+    ages = {"cache.py"}  # of files in the cache, which only that clock knows
+    found = {path.name for path in source.rglob("*.py") if looks.search(path.read_text(encoding="utf-8"))}
+    assert found == told | ages

@@ -62,6 +62,6 @@ def test_who_plans_the_epochs_gets_the_usual_warmup(overrides: dict[str, Any]) -
 
 
 def test_the_settings_page_names_the_numbers() -> None:
-    text = {name: meaning for name, _, meaning in describe_settings()}["epochs"]
+    text = {setting.name: setting.meaning for setting in describe_settings()}["epochs"]
     for most, row in BY_TRAINING_IMAGES[:-1]:
         assert f"{row['epochs']} with at most {most:,}" in text
