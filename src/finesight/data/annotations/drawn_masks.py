@@ -1,6 +1,6 @@
 """Masks drawn from annotations, once each, as files in the cache folder: everything after that reads masks.
 
-A mask's name holds a digest of all that decides it, so that a changed annotation is drawn anew. The masks name their
+A mask's name holds a digest of all that decides it, so that a changed annotation is drawn again. The masks name their
 classes themselves (`masks.named`), as each data set numbers them in its own way.
 """
 
