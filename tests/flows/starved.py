@@ -14,7 +14,7 @@ from finesight.training.trainer import Trainer
 
 data, home, settings = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 make = Trainer.__init__
-for name, accumulate, spare_mb in (("starved", 1, 600 if distributed.rank() == 1 else 4000), ("plain", 2, 4000)):
+for name, accumulate, spare_mb in (("starved", 1, 2400 if distributed.rank() == 1 else 9000), ("plain", 2, 9000)):
     Trainer.__init__ = make
     LittleMemory(spare_mb)()
     train(data=data, out=home / name, settings=settings | {"optim.accumulate": accumulate})

@@ -184,11 +184,11 @@ def test_workers_that_always_die(reliability: Tally) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps this limit")
-@pytest.mark.parametrize(("spare_mb", "multiplier"), [(600, 2), (380, 4)])
+@pytest.mark.parametrize(("spare_mb", "multiplier"), [(2400, 2), (1520, 4)])
 def test_memory_is_too_small_for_a_batch(
     spare_mb: int, multiplier: int, data: Path, tmp_path: Path, reliability: Tally
 ) -> None:
-    """Eight images want 800 MB.
+    """Eight images want 3.2 GB. What is spare beyond a micro-batch is for what is imported after the first step.
 
     What comes out is what optim.accumulate gives: normalisation, too, is as if nothing had been tried before.
     """
@@ -196,8 +196,8 @@ def test_memory_is_too_small_for_a_batch(
     settings = SMALL | {"data.workers": 0, "image.size": [64, 64]}
     flags = ["--data", data, *(f"--set={name}={json.dumps(value)}" for name, value in settings.items())]
     accumulate = f"--set=optim.accumulate={multiplier}"
-    assert run("train", "--out", plain, *flags, accumulate, prepare=LittleMemory(4000)) == 0
-    assert run("train", "--out", out, *flags, prepare=LittleMemory(spare_mb), said=said) == 0
+    assert run("train", "--out", plain, *flags, accumulate, prepare=LittleMemory(9000)) == 0
+    assert run("train", "--out", out, *flags, prepare=LittleMemory(spare_mb), said=said) == 0, said.read_text()
     assert said.read_text().count(f"is computed in {multiplier} micro-batches; batch size and learning rate stay") == 1
     assert Training.load(RunFolder(out)).values["micro_batch_multiplier"] == multiplier
     different = set(compare_files(plain, out)[1])
