@@ -1,8 +1,10 @@
 """Tiny annotation files in the form that tools write them: a lake on the left half of a field."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -147,3 +149,33 @@ def write_label_studio(path: Path, names: Sequence[str], answers: Sequence[Seque
         for number, (name, answer) in enumerate(zip(names, answers, strict=True), 1)
     ]
     return write_text(path, json.dumps(tasks))
+
+
+def write_label_studio_table(path: Path, tasks: Sequence[Mapping[str, Any]]) -> Path:
+    """As csv2.py of label_studio_sdk: a row an annotation, whose controls hold a choice's name or JSON; sorted columns.
+
+    tasks: as `make_task` makes them. Those that were skipped have no row.
+    """
+    rows = []
+    for task in tasks:
+        kept = [each for each in task["annotations"] if not each["was_cancelled"]]
+        for annotation in kept if task["annotations"] else [{"id": None, "result": []}]:
+            row = {"id": task["id"], **task["data"], "annotator": "a@b.c", "annotation_id": annotation["id"]}
+            row |= {"created_at": "2026-11-30T10:00:00Z", "updated_at": "2026-11-30T10:00:00Z", "lead_time": 2.5}
+            for name in {each["from_name"]: 0 for each in annotation["result"]}:
+                results = [each for each in annotation["result"] if each["from_name"] == name]
+                sizes = ("original_width", "original_height")
+                values = [{**each["value"], **{key: each[key] for key in sizes if key in each}} for each in results]
+                is_choice = [list(value) == ["choices"] for value in values] == [True]
+                value = values[0] if is_choice else values
+                plain = value["choices"][0] if is_choice and len(value["choices"]) == 1 else None
+                row[name] = plain or json.dumps(value, ensure_ascii=False)
+            rows.append(row)
+    columns = sorted({name for row in rows for name in row})
+    with path.open("w", encoding="utf-8") as file:
+        writer = csv.DictWriter(
+            file, columns, quoting=csv.QUOTE_NONNUMERIC, delimiter="\t" if path.suffix == ".tsv" else ","
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

@@ -1,4 +1,4 @@
-"""Label Studio's exports JSON and JSON-MIN: the choices made for whole images, and the regions drawn on them.
+"""Label Studio's exports JSON, JSON-MIN, CSV and TSV: the choices made for whole images, and the regions drawn on them.
 
 Coordinates are percent of the image. https://labelstud.io/guide/export
 """
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from finesight.data.annotations.brushes import Brush
+from finesight.data.annotations.label_studio_tables import is_label_studio_table, read_label_studio_table
 from finesight.data.annotations.shapes import Polygon, Shape, Size
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.errors import DataError
@@ -66,7 +67,9 @@ class Export:
 
 
 def is_label_studio(path: Path) -> bool:
-    """Whether a JSON file is a list of tasks, whatever is wrong with them."""
+    """Whether a file is a list of tasks, whatever is wrong with them."""
+    if is_label_studio_table(path):
+        return True
     try:
         with path.open("rb") as file:
             start = file.read(START_BYTES)
@@ -77,7 +80,7 @@ def is_label_studio(path: Path) -> bool:
 
 
 def read_export(path: Path) -> Export:
-    """Raises DataError: not JSON, not Label Studio's, annotators who disagree, regions that cannot be drawn."""
+    """Raises DataError: not JSON or CSV, not Label Studio's, annotators who disagree, regions that cannot be drawn."""
     undrawn: Counter[str] = Counter()
     tasks: dict[str, Task] = {}
     try:
@@ -88,9 +91,7 @@ def read_export(path: Path) -> Export:
                 if before is not task:
                     tasks[task.number] = _agree(before, task)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise DataError(
-            f"{str(path)!r} is not as Label Studio writes it ({error!r}): export it again as JSON."
-        ) from None
+        raise DataError(f"{str(path)!r} is not as Label Studio writes it ({error!r}): export it again.") from None
     except DataError as error:
         raise DataError(f"{str(path)!r}: {error}") from None
     return Export(tuple(tasks.values()), undrawn)
@@ -107,6 +108,8 @@ def _load(path: Path) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=2)  # asked by several layouts
 def _load_once(path: Path, _changed: int, _length: int) -> list[dict[str, Any]]:
+    if is_label_studio_table(path):
+        return read_label_studio_table(path)
     records = json.loads(path.read_text(encoding="utf-8-sig"))
     return records if isinstance(records, list) and all(map(_is_record, records)) else []
 
@@ -121,7 +124,7 @@ def _is_record(record: object) -> bool:
 
 
 def _expand(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of JSON-MIN as JSON would have it."""
+    """A record of JSON-MIN or CSV as JSON would have it. A task that nobody answered has no annotation's id."""
     results: list[dict[str, Any]] = []
     data: dict[str, Any] = {}
     for name, value in record.items():
@@ -138,7 +141,8 @@ def _expand(record: Mapping[str, Any]) -> dict[str, Any]:
             results.append({"from_name": name, "type": "choices", "value": value})
         elif isinstance(value, str):
             results.append({"from_name": name, "type": "choices", "value": {"choices": [value]}})
-    return {"id": record.get("id"), "data": data, "annotations": [{"result": results}]}
+    is_answered = record["annotation_id"] not in ("", None)
+    return {"id": record.get("id"), "data": data, "annotations": [{"result": results}] if is_answered else []}
 
 
 def _read_task(record: Mapping[str, Any], undrawn: Counter[str]) -> Iterator[Task]:

@@ -16,7 +16,7 @@ from finesight.data.sample import Item
 from finesight.data.splits import SPLIT_WORDS, split_name
 from finesight.errors import DataError, list_problems
 
-IN_A_FOLDER = 20  # JSON files; of more in one folder, each is about one image
+IN_A_FOLDER = 20  # files; of more in one folder, each is about one image
 
 
 @dataclass
@@ -33,13 +33,13 @@ class Found:
     winner: str = "the later shape"
 
 
-def list_json(survey: Survey) -> list[str]:
-    """Keys of JSON files that may be about many images; the one that --data names, if it names one."""
+def list_files(survey: Survey, *endings: str) -> list[str]:
+    """Keys of files that may be about many images; the one that --data names, if it names one."""
     if survey.named:
-        return [survey.named] if survey.named.lower().endswith(".json") else []
+        return [survey.named] if survey.named.lower().endswith(endings) else []
     by_folder: dict[str, list[str]] = defaultdict(list)
     for key in survey.others:
-        if key.lower().endswith(".json"):
+        if key.lower().endswith(endings):
             by_folder[key.rpartition("/")[0]].append(key)
     return [key for keys in by_folder.values() if len(keys) <= IN_A_FOLDER for key in keys]
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from finesight.data.annotations.coco import CocoFile, read_coco
 from finesight.data.annotations.drawn_masks import Annotated
 from finesight.data.annotations.json_files import looks_like_coco
-from finesight.data.layouts.annotated import Found, ImageFinder, list_json, make_splits, split_of
+from finesight.data.layouts.annotated import Found, ImageFinder, list_files, make_splits, split_of
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.leftovers import Note, quote_some
 from finesight.errors import DataError
@@ -42,7 +42,7 @@ def read_coco_files(survey: Survey) -> Splits:
 
 def _list_files(survey: Survey) -> list[str]:
     """Keys of COCO files. Of those of one folder that have other tasks too, the files called `instances`."""
-    files = [key for key in list_json(survey) if looks_like_coco(survey.root / key)]
+    files = [key for key in list_files(survey, ".json") if looks_like_coco(survey.root / key)]
     if survey.named:
         return files
     plain = [key for key in files if not OTHERS & _words(key)]

@@ -75,7 +75,7 @@ def find_fitting(survey: Survey, format: str = "auto") -> list[str]:
     if survey.named and not names:
         raise DataError(
             f"{str(survey.root / survey.named)!r} is not an annotation file that is read: name COCO JSON, Label "
-            "Studio's JSON, a data.yaml of Ultralytics, a CSV file, or a folder."
+            "Studio's JSON or CSV, a data.yaml of Ultralytics, a CSV file, or a folder."
         )
     if unclear:
         raise unclear

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from finesight.classes import natural_key
 from finesight.data.annotations.drawn_masks import Annotated
 from finesight.data.annotations.label_studio import Export, Task, is_label_studio, read_export, without_prefix
-from finesight.data.layouts.annotated import Found, ImageFinder, list_json, make_splits, split_of
+from finesight.data.annotations.label_studio_tables import SUFFIXES as TABLES
+from finesight.data.layouts.annotated import Found, ImageFinder, list_files, make_splits, split_of
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.leftovers import Note, count_of, quote_some
 from finesight.data.sample import Item, Target
@@ -92,7 +93,7 @@ def read_choices(survey: Survey, several: bool) -> Splits:
 
 def _read_exports(survey: Survey) -> dict[str, Export]:
     """By key of their files."""
-    keys = [key for key in list_json(survey) if is_label_studio(survey.root / key)]
+    keys = [key for key in list_files(survey, ".json", *TABLES) if is_label_studio(survey.root / key)]
     return {key: read_export(survey.root / key) for key in keys}
 
 
@@ -120,8 +121,9 @@ def _place(survey: Survey, exports: dict[str, Export], notes: list[Note]) -> Ite
             if key is None:
                 missing.append(task.image)
                 continue
-            if (before := used.setdefault(key, task.number)) != task.number:
-                raise DataError(f"Tasks {before} and {task.number} of {file!r} are both about {key!r}: delete one.")
+            this = f"{task.number} of {file!r}"
+            if (before := used.setdefault(key, this)) != this:
+                raise DataError(f"Tasks {before} and {this} are both about {key!r}: delete one.")
             yield Placed(task, key, split or split_of(f"{key.rpartition('/')[0]}/") or "train")
     if unanswered:
         text = f"Left out: {count_of(len(unanswered), 'task')} that nobody answered yet ({quote_some(unanswered, 1)})."

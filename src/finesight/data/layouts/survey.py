@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from finesight.classes import natural_key
+from finesight.data.annotations.label_studio_tables import is_label_studio_table
 from finesight.data.images.content import UNREAD_CONTAINERS, article
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.table_rows import TABLE_SUFFIXES
@@ -20,7 +21,8 @@ Splits = dict[str, list[Item]]  # by train, val, test; all is train in a layout 
 
 @dataclass(frozen=True)
 class Survey:
-    """images: keys of all image files, relative to root; tables: CSV files directly in root.
+    """images: keys of all image files, relative to root; tables: CSV files directly in root, but
+    for those of annotation tools.
 
     is_named: the one table is the file that was named as the data; named: key of another file that was, of annotations.
     unannotated: as data.unannotated. folders: keys of all folders, also of empty ones.
@@ -53,7 +55,7 @@ def survey_folder(root: str | Path) -> Survey:
         if path.suffix.lower() in UNREAD_CONTAINERS:
             noun, advice = UNREAD_CONTAINERS[path.suffix.lower()]
             raise DataError(f"{str(path)!r} is {article(noun)} {noun}: {advice}, and name the folder.")
-        if path.suffix.lower() in ANNOTATION_SUFFIXES:
+        if path.suffix.lower() in ANNOTATION_SUFFIXES or is_label_studio_table(path):
             return _survey_around(path)
         if path.suffix.lower() not in TABLE_SUFFIXES:
             raise DataError(
@@ -74,7 +76,7 @@ def survey_folder(root: str | Path) -> Survey:
     for key in keys:
         if _is_image(key) and not key.rpartition("/")[2].startswith("."):
             images.append(key)
-        elif "/" not in key and PurePosixPath(key).suffix.lower() in TABLE_SUFFIXES:
+        elif "/" not in key and _is_table(path / key):
             tables.append(path / key)
         else:
             others.append(key)
@@ -156,6 +158,10 @@ def _is_image(key: str) -> bool:
     """Not by a Path: there may be a million."""
     start, dot, ending = key.rpartition("/")[2].rpartition(".")
     return bool(start) and f"{dot}{ending}".lower() in IMAGE_SUFFIXES
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLE_SUFFIXES and not is_label_studio_table(path)
 
 
 def describe(survey: Survey) -> str:

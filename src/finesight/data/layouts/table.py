@@ -115,7 +115,7 @@ FORMATS = {
         "images and labelme JSON of the same name", "segmentation", fits_labelme, read_labelme_files, is_declared=True
     ),
     "label_studio": Format(
-        "images and Label Studio's JSON with polygons, brushes or ellipses",
+        "images and Label Studio's JSON or CSV with polygons, brushes or ellipses",
         "segmentation",
         fits_regions,
         read_regions,
@@ -123,14 +123,14 @@ FORMATS = {
         refines="mask_folders",
     ),
     "label_studio_choice": Format(
-        "images and Label Studio's JSON with one choice an image",
+        "images and Label Studio's JSON or CSV with one choice an image",
         "classification",
         partial(fits_choices, several=False),
         partial(read_choices, several=False),
         is_declared=True,
     ),
     "label_studio_choices": Format(
-        "images and Label Studio's JSON with several choices an image",
+        "images and Label Studio's JSON or CSV with several choices an image",
         "multilabel",
         partial(fits_choices, several=True),
         partial(read_choices, several=True),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotations import choose, draw_region, make_task
+from annotations import choose, draw_region, make_task, write_label_studio_table
 from finesight.data.annotations.brushes import unpack_brush
 from finesight.data.annotations.label_studio import name_image, read_export, without_prefix
 from finesight.data.formats import detect_format, read_splits
@@ -104,6 +104,71 @@ def test_json_min_says_the_same(tmp_path: Path) -> None:
     assert splits == {"train": [("images/0.jpg", ("cat",)), ("images/1.jpg", ("cat", "dog"))]}
 
 
+@pytest.mark.parametrize("name", ["project.csv", "project.tsv", "exports/project.csv"])
+def test_a_table_says_the_same_as_json(tmp_path: Path, name: str) -> None:
+    brush = np.zeros(SIZE, np.uint8)
+    brush[2:4, 3:7] = 255
+    field = region("field", points=[[0, 0], [100, 0], [100, 100], [0, 100]])
+    tasks = [
+        make_task(0, UPLOADS[0], [field, region("lake", points=LAKE)]),
+        make_task(1, UPLOADS[1], [field, region("lake", rle=pack_brush(brush), format="rle")]),
+        make_task(2, UPLOADS[2], [region("field", x=1, y=1, width=9, height=9)]),
+        make_task(3, UPLOADS[3]),
+    ]
+    for task in tasks:
+        task["data"]["tile"] = 7  # type: ignore[index]  # a number beside the image is no choice
+    write(tmp_path / "json", tasks, IMAGES)
+    write(tmp_path / "table", [], IMAGES)
+    (tmp_path / "table" / "project-1-at-2026.json").unlink()
+    (tmp_path / "table" / name).parent.mkdir(exist_ok=True)
+    write_label_studio_table(tmp_path / "table" / name, tasks)
+    one, other = (read_listing(tmp_path / folder) for folder in ("json", "table"))
+    assert one.format == other.format == "label_studio"
+    assert one.classes == other.classes
+    assert one.notes == other.notes
+    for split, items in one.splits.items():
+        for mine, its in zip(items, other.splits[split], strict=True):
+            assert isinstance(mine.target, Path)
+            assert isinstance(its.target, Path)
+            assert mine.target.read_bytes() == its.target.read_bytes()
+    assert detect_format(tmp_path / "table" / name) == "label_studio"
+
+
+@pytest.mark.parametrize("control", ["choice", "label", "labels"])
+def test_choices_in_a_table(tmp_path: Path, control: str) -> None:
+    """Also where a control is called like a column of a manifest."""
+    answers = [choose(["cat", "dog"], control)], [choose(["7"], control)]
+    tasks = [make_task(number, UPLOADS[number], *([each] for each in answer)) for number, answer in enumerate(answers)]
+    tasks += [make_task(2, UPLOADS[2]), make_task(3, UPLOADS[3], [], cancelled=True)]
+    write(tmp_path, [], IMAGES)
+    (tmp_path / "project-1-at-2026.json").unlink()
+    write_label_studio_table(tmp_path / "project.csv", tasks)
+    splits, notes = read(tmp_path)
+    assert splits == {"train": [("images/0.jpg", ("cat", "dog")), ("images/1.jpg", ("7",))]}
+    assert "Left out: 1 task that nobody answered yet ('data/upload/7/3f2a1b8c-2.jpg')." in notes
+    write_label_studio_table(tmp_path / "project.csv", tasks[1:])
+    assert read(tmp_path)[0] == {"train": [("images/1.jpg", "7")]}
+
+
+def test_a_long_brush_in_a_table(tmp_path: Path) -> None:
+    """Longer than the cells that csv reads by itself."""
+    size = (600, 400)
+    noise = (np.random.default_rng(0).random(size) < 0.5).astype(np.uint8) * 255
+    brush = draw_region("lake", size, rle=pack_brush(noise), format="rle")
+    path = write_label_studio_table(tmp_path / "project.csv", [make_task(1, UPLOADS[0], [brush])])
+    assert path.stat().st_size > 1 << 17
+    ((name, shape),) = read_export(path).tasks[0].regions or ()
+    assert name == "lake"
+    assert np.array_equal(shape.cover(size).pixels, noise > 0)
+
+
+def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
+    path = write_label_studio_table(tmp_path / "project.csv", [make_task(1, UPLOADS[0], [choose(["cat"])])])
+    path.write_text(path.read_text() + "1,2\n")
+    with pytest.raises(DataError, match="row 3: it has not as many cells as the header"):
+        read(tmp_path / "project.csv")
+
+
 def test_splits_are_those_of_several_exports(tmp_path: Path) -> None:
     write(
         tmp_path,
@@ -114,7 +179,7 @@ def test_splits_are_those_of_several_exports(tmp_path: Path) -> None:
     write(tmp_path, [make_task(2, UPLOADS[2], [choose(["cat"])])], (), "val.json")
     assert {split: len(items) for split, items in read(tmp_path)[0].items()} == {"train": 2, "val": 1}
     write(tmp_path, [make_task(9, UPLOADS[0], [choose(["cat"])])], (), "val.json")
-    with pytest.raises(DataError, match=r"Tasks 0 and 9 of 'val.json' are both about 'images/0.jpg'"):
+    with pytest.raises(DataError, match=r"Tasks 0 of 'train.json' and 9 of 'val.json' are both about 'images/0.jpg'"):
         read(tmp_path)
 
 
