@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -71,13 +71,8 @@ class ClassList:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """How every table, chart and sentence writes the classes: their names, with blanks for underscores.
-
-        Names that would then be alike stay as they are.
-        """
-        readable = [write_plainly(name) for name in self.names]
-        known = Counter(readable)
-        return tuple(text if known[text] == 1 else name for name, text in zip(self.names, readable, strict=True))
+        """How every table, chart and sentence writes the classes."""
+        return label_names(self.names)
 
     def label(self, name: str) -> str:
         """The label of the class with this name; of another name the name itself."""
@@ -139,6 +134,13 @@ def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
 def write_plainly(name: str) -> str:
     """A name as people write it: `annual_crop` is `annual crop`. Case stays, as `IR` and `iPhone` show."""
     return " ".join(name.replace("_", " ").split()) or name
+
+
+def label_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of classes as people read them, with blanks for underscores. Those that would be alike stay as they are."""
+    readable = [write_plainly(name) for name in names]
+    known = Counter(readable)
+    return tuple(text if known[text] == 1 else name for name, text in zip(names, readable, strict=True))
 
 
 def compose(text: str) -> str:

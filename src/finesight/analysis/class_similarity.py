@@ -25,7 +25,6 @@ from finesight.analysis.class_similarity_result import (
 )
 from finesight.analysis.distance import EXACT, Floats, Indices, find_nearest, most_neighbours, normalise_rows
 from finesight.analysis.projection_methods import project
-from finesight.analysis.wording import label_class
 from finesight.progress import progress_bar
 
 NEIGHBOURS = 10
@@ -44,24 +43,24 @@ def measure_class_similarity(
     features: Floats,
     targets: Indices,
     confusion: NDArray[np.int64],
-    names: Sequence[str],
-    ids: Sequence[str],
+    labels: Sequence[str],
     keys: Sequence[str],
     images: Indices | None = None,
 ) -> ClassSimilarity:
     """Of features (n, d) with class indices targets (n,), one key per image.
 
-    confusion: counts (C, C), rows truth. Classes with fewer than three images are left out.
+    labels: how each class is written (C,). confusion: counts (C, C), rows truth. Classes with fewer than three images
+    are left out.
     images: of regions, the image each belongs to (n,). Regions of one image are not neighbours: they are similar
     because they are adjacent.
     """
-    sizes = np.bincount(targets, minlength=len(names))
+    sizes = np.bincount(targets, minlength=len(labels))
     judged = np.flatnonzero(sizes >= FEWEST_IMAGES)
     chosen = np.isin(targets, judged)
     features, targets = normalise_rows(features[chosen]), targets[chosen]
     keys = [key for key, keep in zip(keys, chosen, strict=True) if keep]
     images = None if images is None else images[chosen]
-    fractions, own_fraction = neighbour_fractions(features, targets, len(names), images)
+    fractions, own_fraction = neighbour_fractions(features, targets, len(labels), images)
     similarity = _symmetrise(fractions)
     errors = np.array(confusion)
     np.fill_diagonal(errors, 0)
@@ -73,11 +72,11 @@ def measure_class_similarity(
     order, tree, members = _cluster(similarity, judged, threshold)
     groups = [_describe_group(group, features, targets, keys, fractions, similarity, errors) for group in members]
     return ClassSimilarity(
-        labels=tuple(label_class(class_id, name) for class_id, name in zip(ids, names, strict=True)),
+        labels=tuple(labels),
         k=max(1, _count_neighbours(len(targets), images)),
         num_images=len(targets),
         judged=tuple(judged.tolist()),
-        own_fractions=tuple(float(fractions[c, c]) if c in judged else None for c in range(len(names))),
+        own_fractions=tuple(float(fractions[c, c]) if c in judged else None for c in range(len(labels))),
         own_fraction=own_fraction,
         chance_fraction=_chance_fraction(sizes[judged], images),
         threshold=threshold,

@@ -22,11 +22,6 @@ def join_words(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def label_class(class_id: str, name: str) -> str:
-    """`10 (baby)`, or the name alone where both are the same."""
-    return name if class_id == name else f"{class_id} ({name})"
-
-
 def count_of(number: int, noun: str) -> str:
     """1 image, 2,500 images, 3 classes."""
     plural = noun + ("es" if noun.endswith("s") else "s")

@@ -9,6 +9,7 @@ from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.evaluate import evaluate
 from finesight.errors import ConfigError
 from finesight.metrics.image_statistics import ImageStatistics, gather_rows
+from finesight.metrics.metric_labels import label_metric
 from finesight.metrics.significance import Difference, compare_paired, mcnemar
 from finesight.reporting.comparison import check_comparable, compare_architectures, list_changes, list_settings
 from finesight.run import schema
@@ -46,7 +47,7 @@ def compare(baseline: Runs, improved: Runs, *, split: str = "val", resamples: in
         test = McNemar(len(worse), len(better), mcnemar(len(worse), len(better)))
     names = runs[0].classes.names
     result = Compared(
-        verdict=give_verdict(metric, whole, len(keys)),
+        verdict=give_verdict(label_metric(metric), whole, len(keys)),
         metric=metric,
         **whole._replace(p_value=test.p if test else whole.p_value)._asdict(),
         num_samples=len(keys),
@@ -71,6 +72,7 @@ def compare(baseline: Runs, improved: Runs, *, split: str = "val", resamples: in
 
 
 def give_verdict(metric: str, found: Difference, num_samples: int) -> str:
+    """metric: as people read it, `Mean IoU`."""
     low, high = found.interval
     if not found.is_enough:
         few = f"{num_samples:,} {'image is' if num_samples == 1 else 'images are'} too few to tell"

@@ -136,7 +136,7 @@ def measure_similarity(
         groups = None if groups is None else groups[known]
     pair = torch.from_numpy(targets), torch.from_numpy(predictions)
     confusion = count_confusion(*pair, len(classes), ignore_index=None).numpy()
-    similarity = measure_class_similarity(features, targets, confusion, classes.names, classes.ids, keys, groups)
+    similarity = measure_class_similarity(features, targets, confusion, classes.labels, keys, groups)
     if stability:
         similarity = replace(similarity, stability=check_stability(features, targets, similarity, groups))
     return similarity.to_dict()

@@ -22,7 +22,7 @@ def draw_first_batch(job: Job, batch: FirstBatch) -> bytes:
     tiles = [Tile(task.draw_target(image, target, classes), label) for image, target, label in shown]
     height, width = batch.size
     title = f"First batch, {len(tiles)} of {len(batch.keys)} images, {height}×{width} px."
-    return draw_sheet(title, tiles, list(zip(task.list_colours(classes), classes.names, strict=False)))
+    return draw_sheet(title, tiles, list(zip(task.list_colours(classes), classes.labels, strict=False)))
 
 
 def label_first_batch(job: Job, batch: FirstBatch) -> dict[str, str]:

@@ -39,7 +39,7 @@ def labels(run: str | Path | RunData, *, split: str = "val", out: str | Path = "
         source=found.source,
         errors=tuple(name_classes(error, classes) for error in found.errors),
         num_errors=len(found.errors),
-        names=dict(zip(classes.ids, classes.names, strict=True)),
+        names=dict(zip(classes.ids, classes.labels, strict=True)),
         csv=Path(out or path),
     )
 

@@ -2,9 +2,11 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.classes import label_names
 from finesight.cli.completion import complete_runs
 from finesight.cli.options import JsonOption, SplitOption, print_json, print_line
 from finesight.cli.starting import starting
+from finesight.metrics.metric_labels import label_metric
 
 SideHelp = "Run folder, or several of different seeds joined by commas."
 
@@ -43,15 +45,16 @@ def compare(
         )
     else:
         print_line(f"Paired bootstrap over images: p = {result.p_value:.2g}")
-    width = max(map(len, result.classes), default=0)
+    labels, heading = label_names([*result.classes]), label_metric(result.class_metric)
+    width = max(map(len, (*labels, heading)))
     print_line()
-    print_line(f"{result.class_metric:{width}}  baseline  improved  difference  95 % interval")
-    for name, row in result.classes.items():
+    print_line(f"{heading:{width}}  baseline  improved  difference  95 % interval")
+    for label, row in zip(labels, result.classes.values(), strict=True):
         interval = "too few images"
         if row.interval:
             low, high = row.interval
             interval = f"{low:+.3f} to {high:+.3f}{'' if low <= 0 <= high else '  *'}"
-        print_line(f"{name:{width}}  {row.baseline:8.3f}  {row.improved:8.3f}  {row.difference:+10.3f}  {interval}")
+        print_line(f"{label:{width}}  {row.baseline:8.3f}  {row.improved:8.3f}  {row.difference:+10.3f}  {interval}")
     for name, (before, after) in result.settings.items():
         print_line(f"{name}: {before!r} → {after!r}")
     for title in ("better", "worse"):

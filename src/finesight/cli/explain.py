@@ -2,6 +2,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.classes import write_plainly
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line, refuse_unreadable
 from finesight.cli.starting import starting
 from finesight.run.results import Focus
@@ -43,7 +44,7 @@ def explain(
 
 def describe(seen: Focus) -> str:
     """`7.png: wolf, 83 %; half of the saliency on 12 % of the image, upper left`."""
-    text = f"{seen.key}: {seen.class_name}, {seen.probability:.0%}"
+    text = f"{seen.key}: {write_plainly(seen.class_name)}, {seen.probability:.0%}"
     if seen.inside is not None:
         text += f" of the pixels; {seen.inside:.0%} of the saliency inside them"
     if seen.half_area is None:

@@ -3,6 +3,7 @@ from typing import Annotated
 
 from typer import Argument, Exit, Option
 
+from finesight.classes import label_names
 from finesight.cli.options import (
     IgnoreOption,
     ImagesOption,
@@ -95,11 +96,12 @@ def print_fractions(names: Sequence[str], counts: Mapping[str, Mapping[str, int]
     order = sorted(names, key=lambda name: -counts[first][name])
     half = CLASSES_SHOWN // 2
     shown = order if len(order) <= CLASSES_SHOWN else [*order[:half], "", *order[-half:]]
-    width = max(map(len, shown))
+    labels = dict(zip(names, label_names(names), strict=True))
+    width = max(len(labels[name]) for name in shown if name)
     print_line("  " + " " * width + "".join(f"{split:>22}" for split in counts))
     for name in shown:
         cells = (f"{count[name]:>14,}{_percent(count, name):>8}" if name else f"{'…':>22}" for count in counts.values())
-        print_line(f"  {name:{width}}{''.join(cells)}")
+        print_line(f"  {labels.get(name, ''):{width}}{''.join(cells)}")
 
 
 def print_problems(problems: Sequence[Finding]) -> None:

@@ -3,7 +3,6 @@ from typing import Annotated
 
 from typer import Option
 
-from finesight.analysis.wording import label_class
 from finesight.cli.options import JsonOption, RunArgument, print_json, print_line
 from finesight.cli.starting import starting
 from finesight.run.results import SuspectedLabel
@@ -46,7 +45,7 @@ def print_rows(errors: Sequence[SuspectedLabel], names: dict[str, str]) -> None:
         return
     table = [("key", "given", "suggested", "score")]
     for error in errors:
-        given, suggested = (label_class(side, names[side]) if side else "–" for side in (error.given, error.suggested))
+        given, suggested = (names[side] if side else "–" for side in (error.given, error.suggested))
         table.append((error.key, given, suggested, f"{error.score:.3f}"))
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     for row in table:

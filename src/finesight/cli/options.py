@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
+from finesight.classes import label_names
 from finesight.cli.completion import complete_runs
 from finesight.config import add_given, parse_override
 from finesight.progress import sanitise, say
@@ -77,9 +78,10 @@ def print_metrics(values: Mapping[str, float], definitions: Mapping[str, str]) -
             by_class.setdefault(label, {})[metric] = value
     if by_class:
         columns = list(dict.fromkeys(metric for row in by_class.values() for metric in row))
-        width = max(map(len, by_class))
+        labels = label_names([*by_class])
+        width = max(map(len, labels))
         print_line()
         print_line(" " * width + "".join(f"{column:>12}" for column in columns))
-        for label, row in by_class.items():
+        for label, row in zip(labels, by_class.values(), strict=True):
             cells = (f"{row[column]:12.3f}" if column in row else f"{'absent':>12}" for column in columns)
             print_line(f"{label:{width}}" + "".join(cells))

@@ -50,12 +50,12 @@ class MaskPainter:
 
     @cached_property
     def legend(self) -> dict[str, Colour]:
-        """Colour by class name; where classes are unknown, by the colour or value as an audit spells it."""
+        """Colour by class; where classes are unknown, by the colour or value as an audit spells it."""
         classes = self.audit.classes
         if self.audit.found.rule is None:
             looks = self.audit.looks.values()
             return {spell_code(look, code): self._colour(look, code) for look in looks for code in look.counts}
-        names = enumerate(classes.names if classes else ())
+        names = enumerate(classes.labels if classes else ())
         legend = {name: self.class_colours.get(index, NO_CLASS) for index, name in names}
         has_unknown = any(counts[IGNORE_INDEX] for counts in self.audit.class_counts.values())
         shows_unknown = NO_CLASS in legend.values()

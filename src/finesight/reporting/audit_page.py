@@ -62,6 +62,7 @@ def make_audit_page(audit: Audit, summary: Audited, seed: int = 0) -> Page:
             "seed": seed,
             "legend": {name: _css(colour) for name, colour in painter.legend.items()} if audit.looks else {},
             "tally": {each: sum(problem.severity == each for problem in summary.problems) for each in SEVERITIES},
+            "label": audit.classes.label if audit.classes else str,
             "what": "Colour or value" if summary.codes else "Class",
             "counts": {"all": summary.codes} if summary.codes else summary.class_counts,
             "unit": audit.unit or "images",

@@ -67,7 +67,7 @@ def choose_samples(audit: Audit, painter: MaskPainter, seed: int) -> Samples:
     largest = sorted(members, key=lambda index: (-len(members[index]), index))[:IMAGES_OF_ALL]
     each = max(1, min(IMAGES_OF_A_CLASS, IMAGES_OF_ALL // len(members)))
     sheets = tuple(
-        Sheet(audit.classes.names[index], len(members[index]), _pick(members[index], each, seed, index))
+        Sheet(audit.classes.labels[index], len(members[index]), _pick(members[index], each, seed, index))
         for index in sorted(largest)
     )
     return Samples(sheets, left_out=len(members) - len(largest))

@@ -197,7 +197,7 @@ class SuspectedLabel(Result):
 class FoundLabels(Result):
     """Labels that are probably wrong, the most certain first.
 
-    source: whose probabilities contradict the labels. names: of the class ids. csv: the list as a file.
+    source: whose probabilities contradict the labels. names: class id → how it is written. csv: the list as a file.
     """
 
     split: str

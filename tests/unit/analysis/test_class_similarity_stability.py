@@ -22,7 +22,7 @@ def planted() -> tuple[np.ndarray, np.ndarray, ClassSimilarity]:
     targets = np.repeat(np.arange(5), 16)
     features = (centres[targets] + np.random.default_rng(0).normal(size=(80, 8))).astype("f4")
     similarity = measure_class_similarity(
-        features, targets, np.eye(5, dtype=np.int64), "abcde", "abcde", [str(i) for i in targets]
+        features, targets, np.eye(5, dtype=np.int64), "abcde", [str(i) for i in targets]
     )
     return features, targets, similarity
 

@@ -92,7 +92,7 @@ def write_embedding(run: RunFolder, keys: list[str], score: SegmentationScore) -
     told, keys = score.judge_regions(owners, classes), [keys[image] for image in owners]
     save_features(folder / REGIONS, regions, keys, [*map(name, classes)], [*map(name, told)])
     confusion = count_confusion(torch.from_numpy(classes), torch.from_numpy(told), len(CLASSES)).numpy()
-    found = measure_class_similarity(regions, classes, confusion, CLASSES.names, CLASSES.ids, keys, owners)
+    found = measure_class_similarity(regions, classes, confusion, CLASSES.labels, keys, owners)
     run.write_json("embedding/val/close_classes.json", found.to_dict())
 
 

@@ -138,7 +138,7 @@ def write_results(run: RunFolder, keys: dict[str, int], num_classes: int) -> Non
     drawn = project(features, "pca")
     save_projection(folder, replace(drawn, quality=measure_quality(features, drawn.points, labels)))
     confusion = count_confusion(torch.from_numpy(labels), logits.argmax(1), num_classes).numpy()
-    found = measure_class_similarity(features, labels, confusion, classes.names, classes.ids, list(keys))
+    found = measure_class_similarity(features, labels, confusion, classes.labels, list(keys))
     run.write_json("embedding/val/close_classes.json", found.to_dict())
     image = Image.new("RGB", (320, 240), "white")
     image.save(folder / "map.png")

@@ -17,7 +17,7 @@ def measure(num_classes: int) -> ClassSimilarity:
     features = (centres[targets] + np.random.default_rng(0).normal(size=(len(targets), 16))).astype("f4")
     names = [f"name {c}" for c in range(num_classes)]
     keys = [str(i) for i in range(len(targets))]
-    return measure_class_similarity(features, targets, np.eye(num_classes, dtype=int), names, names, keys)
+    return measure_class_similarity(features, targets, np.eye(num_classes, dtype=int), names, keys)
 
 
 def test_every_class_has_its_place_and_similar_ones_join_furthest_left() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from finesight.analysis.wording import label_class
 from finesight.data.audit import Audit
 from finesight.data.duplicates import Duplicates
 from finesight.run.results import Example
@@ -64,5 +63,5 @@ def _name(audit: Audit, key: str) -> str:
     words = [audit.splits_of[key][0]] if len(audit.splits) > 1 else []
     for label in audit.labels_of(key):
         index, classes = audit.index_of(label), audit.classes
-        words.append(label if index is None or not classes else label_class(classes.ids[index], classes.names[index]))
+        words.append(label if index is None or not classes else classes.labels[index])
     return f"{key} ({', '.join(words)})" if words else key

@@ -24,7 +24,7 @@ def rare_classes(audit: Audit) -> Explanation | None:
         limit = f"fewer than {FEW_IMAGES} training images"
     if not rare:
         return None
-    names = quote_some([classes.names[index] for index in sorted(rare)])
-    examples = tuple(Example((), f"{classes.names[index]}: {text}") for index, text in sorted(rare.items()))
+    names = quote_some([classes.labels[index] for index in sorted(rare)])
+    examples = tuple(Example((), f"{classes.labels[index]}: {text}") for index, text in sorted(rare.items()))
     message = f"{count_of(len(rare), 'class')} with {limit}: {names}. Their scores will be low and uncertain."
     return Explanation(message, examples=examples)

@@ -12,7 +12,7 @@ def present_classes(audit: Audit) -> dict[str, set[int]]:
 
 
 def name_classes(audit: Audit, indices: set[int]) -> str:
-    names = audit.classes.names if audit.classes else ()
+    names = audit.classes.labels if audit.classes else ()
     return quote_some([names[index] for index in sorted(indices)])
 
 

@@ -79,9 +79,9 @@ class Classification(Task):
 
     def describe_target(self, target: Tensor, classes: ClassList) -> str:
         if not target.is_floating_point():
-            return classes.names[int(target)]
+            return classes.labels[int(target)]
         order = [index for index in target.argsort(descending=True).tolist() if target[index] >= LEAST_SHOWN]
-        return ", ".join(f"{100 * float(target[index]):.0f} % {classes.names[index]}" for index in order)
+        return ", ".join(f"{100 * float(target[index]):.0f} % {classes.labels[index]}" for index in order)
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         return [int(logits.argmax(1)[0])]

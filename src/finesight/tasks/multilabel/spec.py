@@ -88,7 +88,7 @@ class Multilabel(Task):
         return MultilabelScore(classes, read_thresholds(run, classes))
 
     def describe_target(self, target: Tensor, classes: ClassList) -> str:
-        return ", ".join(classes.names[index] for index in target.nonzero().flatten().tolist()) or "no label"
+        return ", ".join(classes.labels[index] for index in target.nonzero().flatten().tolist()) or "no label"
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The most probable classes, of those below one half only the first."""

@@ -158,7 +158,7 @@ class Segmentation(Task):
     def describe_target(self, target: Tensor, classes: ClassList) -> str:
         """Classes of the mask (h, w) with their fractions of its pixels, the largest first."""
         counts = torch.bincount(target.flatten(), minlength=IGNORE_INDEX + 1)
-        names = {**dict(enumerate(classes.names)), IGNORE_INDEX: "ignored"}
+        names = {**dict(enumerate(classes.labels)), IGNORE_INDEX: "ignored"}
         order = [index for index in counts.argsort(descending=True, stable=True).tolist() if counts[index]]
         return ", ".join(f"{100 * counts[index] / target.numel():.0f} % {names[index]}" for index in order)
 
