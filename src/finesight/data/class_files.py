@@ -47,13 +47,13 @@ def load_classes(name: str) -> ClassList:
 
 
 def read_class_file(path: Path) -> ClassList:
-    """Reads a class list from a JSON, TOML, CSV or TXT file in UTF-8; its order is the order of indices.
+    """Reads a class list from a JSON, TOML, CSV, TXT or NAMES file in UTF-8; its order is the order of indices.
 
     JSON: `{"0": "bicycle"}` (ids that are all whole numbers are sorted as such), `{"bicycle": 0}` as class_to_idx,
     `["bicycle", …]`, a config.json with id2label or label2id, or `{"classes": [{"id": …, "name": …, "colour": …}, …],
     "ignore": …}`, of which only `name` is needed. TOML: the same as `[[classes]]` tables.
     CSV: a header row out of id, name, colour, r, g, b; or from,to: classes of the data that are merged, renamed or,
-    with an empty to, dropped. TXT: a name a line; `0 bicycle` or `bicycle 0` in every line gives ids as well;
+    with an empty to, dropped. TXT, NAMES: a name a line; `0 bicycle` or `bicycle 0` in every line gives ids as well;
     or CVAT's labelmap.txt, `bicycle:119,11,32::` a line.
     A colour is `#RRGGBB` or `[r, g, b]`. Without ids the names serve. ignore: an id, a name or an index.
     Raises DataError.
@@ -184,6 +184,7 @@ READERS: dict[str, Callable[[str], ClassList]] = {
     ".csv": _read_csv,
     ".tsv": _read_csv,
     ".txt": _read_txt,
+    ".names": _read_txt,
     ".toml": lambda text: _from_document(tomllib.loads(text)),
 }
 

@@ -75,7 +75,9 @@ def _read_root(
             raise ConfigError(f"--images and --masks name pairs, but --format says {format}; leave one of them out.")
         return "mask_folders", locate(root), read_globs(root, masks.images, masks.masks, notes)
     survey, name = settle(root, format, preferred)
-    splits = read_survey(replace(survey, unannotated=masks.unannotated if masks else "background"), name, faults=faults)
+    if masks:
+        survey = replace(survey, unannotated=masks.unannotated, classes=masks.classes)
+    splits = read_survey(survey, name, faults=faults)
     notes += survey.notes
     return name, survey.root, splits
 
@@ -106,7 +108,7 @@ def read_other(
             name, splits = _read_single_class(survey, format, has_class)
         if not name:
             survey, name = settle(root, preferred=format)
-            splits = read_survey(replace(survey, unannotated=data.unannotated), name)
+            splits = read_survey(replace(survey, unannotated=data.unannotated, classes=data.classes), name)
         folder, notes = survey.root, survey.notes
     base = _find_base(folder, splits)
     return name, base, {split: _in_order(items, base) for split, items in splits.items()}, notes

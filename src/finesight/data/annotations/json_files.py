@@ -8,7 +8,7 @@ from typing import Any
 from finesight.errors import DataError
 
 START = 1 << 16  # bytes that are looked at to recognise a file
-COCO = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+COCO = re.compile(rb'"(images|annotations)"\s*:\s*\[')  # categories alone are in other files, too
 
 
 def load_json(path: Path) -> dict[str, Any]:

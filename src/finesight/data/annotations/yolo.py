@@ -18,6 +18,7 @@ from finesight.errors import DataError
 
 SPLITS = ("train", "val", "test")
 MOST_BYTES = 5_000_000  # of a YAML file
+START = 1_000_000  # characters of a label file that are looked at to recognise it
 FURTHEST = 2.0  # of a coordinate that is a fraction, if a shape reaches out of its image
 
 
@@ -105,8 +106,22 @@ def swap_folder(path: Path, other: str, ending: str) -> Path:
     return Path(*parts).with_suffix(ending)
 
 
-def read_labels(path: Path, names: Mapping[int, str], size: Size) -> list[tuple[str, Shape]]:
-    """(class, shape) in draw order. size: (height, width) of the image. Raises DataError, and BoxLines."""
+def holds_polygons(path: Path) -> bool:
+    """Whether the first line of a file is a class and a polygon."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            index, *numbers = map(float, file.readline(START).split())
+    except (OSError, ValueError):
+        return False
+    is_ring = len(numbers) >= 6 and len(numbers) % 2 == 0 and max(map(abs, numbers)) <= FURTHEST
+    return is_ring and index >= 0 and index.is_integer()
+
+
+def read_labels(path: Path, names: Mapping[int, str], size: Size, source: str = "data.yaml") -> list[tuple[str, Shape]]:
+    """(class, shape) in draw order. size: (height, width) of the image. source: what names the classes.
+
+    Raises DataError, and BoxLines.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -118,25 +133,30 @@ def read_labels(path: Path, names: Mapping[int, str], size: Size) -> list[tuple[
         if len(words) == 5:
             boxes.append(number)
         elif words:
-            found.append(_read_line(words, names, size, f"{path.name!r}, line {number},"))
+            where = f"{path.name!r}, line {number},"
+            index, ring = _read_line(words, size, where)
+            if index not in names:
+                raise DataError(f"{where} has class {index}, which {source} does not name.")
+            found.append((_measure(ring), names[index], Polygon((ring,))))
     if boxes:
         raise BoxLines(path, boxes[0], len(boxes))
     return [(name, shape) for _, name, shape in sorted(found, key=lambda each: -each[0])]
 
 
-def _read_line(words: list[str], names: Mapping[int, str], size: Size, where: str) -> tuple[float, str, Shape]:
-    """(area, class, shape)."""
+def _read_line(words: list[str], size: Size, where: str) -> tuple[int, np.ndarray]:
+    """(number of the class, ring in pixels)."""
     try:
         index, ring = int(float(words[0])), read_ring([float(word) for word in words[1:]])
     except (ValueError, OverflowError):
         raise DataError(f"{where} should read: class x1 y1 x2 y2 x3 y3 and so on.") from None
-    if index not in names:
-        raise DataError(f"{where} has class {index}, which data.yaml does not name.")
     if np.abs(ring).max(initial=0.0) > FURTHEST:
         raise DataError(
             f"{where} has the coordinate {np.abs(ring).max():g}: fractions of width and height are expected."
         )
-    ring = ring * size[::-1]
+    return index, ring * size[::-1]
+
+
+def _measure(ring: np.ndarray) -> float:
+    """The area inside, by the shoelace formula."""
     x, y = ring.T
-    area = abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
-    return area, names[index], Polygon((ring,))
+    return abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2

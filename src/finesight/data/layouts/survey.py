@@ -25,7 +25,7 @@ class Survey:
     for those of annotation tools.
 
     is_named: the one table is the file that was named as the data; named: key of another file that was, of annotations.
-    unannotated: as data.unannotated. folders: keys of all folders, also of empty ones.
+    unannotated, classes: as in data.unannotated and data.classes. folders: keys of all folders, also of empty ones.
     others: keys of all other files. never_data: folders that were skipped. notes: what is passed over or guessed;
     whoever reads the survey adds to them.
     """
@@ -40,6 +40,7 @@ class Survey:
     notes: list[Note] = field(default_factory=list, compare=False)
     named: str = ""
     unannotated: Literal["background", "ignore"] = "background"
+    classes: str = ""
 
 
 def survey_folder(root: str | Path) -> Survey:

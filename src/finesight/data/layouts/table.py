@@ -97,7 +97,7 @@ FORMATS = {
         is_declared=True,
     ),
     "yolo": Format(
-        "data.yaml of Ultralytics or Roboflow with polygons in text files: images/ and labels/",
+        "polygons of YOLO in text files, images/ and labels/, with a data.yaml or classes.txt",
         "segmentation",
         fits_yolo,
         read_yolo,

@@ -1,6 +1,8 @@
-"""Images and labels that a data.yaml of Ultralytics names: polygons in text files, or masks of values."""
+"""Images and label files of YOLO: polygons in text files, with or without a data.yaml, or masks of values with one."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from finesight.data.annotations.drawn_masks import Annotated, ValueMask
@@ -8,25 +10,38 @@ from finesight.data.annotations.yolo import (
     BoxLines,
     YoloData,
     find_entry,
+    holds_polygons,
     is_data_yaml,
     read_data_yaml,
     read_labels,
     swap_folder,
 )
 from finesight.data.images.image import IMAGE_SUFFIXES, image_sizes
-from finesight.data.layouts.annotated import Found, convert_splits, key_of, make_splits
+from finesight.data.layouts.annotated import Found, convert_splits, key_of, make_splits, split_of
 from finesight.data.layouts.survey import Splits, Survey, survey_folder
+from finesight.data.layouts.yolo_names import find_names
 from finesight.data.leftovers import Note, count_of
 from finesight.data.sample import Item
 from finesight.errors import DataError
 
 MASK_ENDINGS = (".png", ".PNG", ".bmp", ".tif")  # those of Ultralytics
+YAML = (".yaml", ".yml")
+PROBE = 100  # label files that are opened to recognise the layout without a data.yaml
+SHOWN = 3  # names in a note
 IGNORED = 255  # value of a mask's pixels without a class, in Ultralytics
 
 
 def fits_yolo(survey: Survey) -> bool:
-    has_labels = any(key.endswith(".txt") for key in survey.others)
-    return has_labels and (data := _find_data(survey)) is not None and not data.masks_dir
+    texts = [key for key in survey.others if key.endswith(".txt")]
+    if not texts:
+        return False
+    if (data := _find_data(survey)) is not None:
+        return not data.masks_dir
+    yamls = [key for key in survey.others if key.lower().endswith(YAML)]
+    if survey.named or any(is_data_yaml(survey.root / key) for key in yamls):
+        return False
+    outlined = {key for key in texts[:PROBE] if holds_polygons(survey.root / key)}
+    return bool(outlined) and any(_label_key(key) in outlined for key in survey.images)
 
 
 def fits_masks_dir(survey: Survey) -> bool:
@@ -36,46 +51,86 @@ def fits_masks_dir(survey: Survey) -> bool:
 def _find_data(survey: Survey) -> YoloData | None:
     """Of the one data.yaml that --data names, or that lies in its folder."""
     keys = [survey.named] if survey.named else [key for key in survey.others if "/" not in key]
-    found = [key for key in keys if key.lower().endswith((".yaml", ".yml")) and is_data_yaml(survey.root / key)]
+    found = [key for key in keys if key.lower().endswith(YAML) and is_data_yaml(survey.root / key)]
     return read_data_yaml(survey.root / found[0]) if len(found) == 1 else None
 
 
+def _label_key(image: str) -> str:
+    return swap_folder(Path(image), "labels", ".txt").as_posix()
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Images by split, and the class of each number. source: what names the classes; where: the data, for messages."""
+
+    images: Mapping[str, Sequence[Path]]
+    names: Mapping[int, str]
+    source: str
+    where: str
+
+
 def read_yolo(survey: Survey) -> Splits:
-    data = _need_data(survey)
-    found = Found(names=list(data.names.values()), winner="the smaller shape")
+    """Without a data.yaml the splits are folders, and a file beside the labels, or --classes, names the classes."""
+    found = Found(winner="the smaller shape")
+    data = _find_data(survey)
+    labelled = _list_by_yaml(survey, data, found.notes) if data else _list_by_folders(survey, found.notes)
+    found.names += labelled.names.values()
     faults: list[str] = []
     boxes: list[BoxLines] = []
     unlabelled: list[str] = []
-    for split, paths in _list_images(survey, data, found.notes):
+    for split, paths in labelled.images.items():
         keys = [key_of(path, survey.root) for path in paths]
         sizes = image_sizes([Item(key, path) for key, path in zip(keys, paths, strict=True)])
         for key, path, size in zip(keys, paths, sizes, strict=True):
             labels = swap_folder(path, "labels", ".txt")
             unlabelled += [] if labels.is_file() else [key]
             try:
-                shapes = read_labels(labels, data.names, size or (1, 1)) if labels.is_file() else []
+                shapes = (
+                    read_labels(labels, labelled.names, size or (1, 1), labelled.source) if labels.is_file() else []
+                )
             except BoxLines as error:
                 boxes.append(error)
             except DataError as error:
                 faults.append(str(error))
             else:
                 found.images[split].append(Annotated(key, path, tuple(shapes)))
-    _refuse(data, boxes, faults)
+    _refuse(labelled.where, boxes, faults)
     total = sum(map(len, found.images.values()))
     if unlabelled and len(unlabelled) == total:
-        where = swap_folder(survey.root / unlabelled[0], "labels", ".txt")
-        raise DataError(f"No image of {str(data.file)!r} has a label file, such as {str(where)!r}.")
+        missing = swap_folder(survey.root / unlabelled[0], "labels", ".txt")
+        raise DataError(f"No image of {labelled.where!r} has a label file, such as {str(missing)!r}.")
     if unlabelled:
         text = f"{count_of(len(unlabelled), 'image')} without a label file, on which nothing is annotated then."
         found.notes.append(Note(text, tuple(unlabelled)))
     return make_splits(survey, found)
 
 
-def _refuse(data: YoloData, boxes: Sequence[BoxLines], faults: Sequence[str]) -> None:
+def _list_by_yaml(survey: Survey, data: YoloData, notes: list[Note]) -> _Labelled:
+    return _Labelled(dict(_list_images(survey, data, notes)), data.names, data.file.name, str(data.file))
+
+
+def _list_by_folders(survey: Survey, notes: list[Note]) -> _Labelled:
+    """All images. Raises DataError where none has a label file, or nothing names the classes."""
+    labels = set(survey.others) & set(map(_label_key, survey.images))
+    if not labels:
+        raise DataError(
+            f"{str(survey.root)!r} holds no data.yaml that names the classes and the images of train, and no label "
+            "file of an image, such as labels/1.txt for images/1.jpg."
+        )
+    names, source = find_names(survey, labels)
+    shown = ", ".join(f"{number} is {names[number]!r}" for number in sorted(names)[:SHOWN])
+    notes.append(Note(f"The classes of the label files are named by {source!r}: {shown}."))
+    images: dict[str, list[Path]] = defaultdict(list)
+    for key in survey.images:
+        images[split_of(f"{key.rpartition('/')[0]}/") or "train"].append(survey.root / key)
+    return _Labelled(images, names, source, str(survey.root))
+
+
+def _refuse(where: str, boxes: Sequence[BoxLines], faults: Sequence[str]) -> None:
     if boxes:
         lines = count_of(sum(each.count for each in boxes), "line")
         raise DataError(
-            f"The labels of {str(data.file)!r} hold boxes: {lines} of {count_of(len(boxes), 'file')} ({boxes[0]}). "
+            f"The labels of {where!r} hold boxes: {lines} of {count_of(len(boxes), 'file')} ({boxes[0]}). "
             "Segmentation needs polygons: export outlines, or remove the boxes."
         )
     if faults:

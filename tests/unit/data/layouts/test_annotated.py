@@ -16,6 +16,7 @@ from finesight.data.masks.looks import look_at_masks, read_mask
 from finesight.data.masks.rule_choice import choose_rule
 from finesight.data.targets import Splits
 from finesight.errors import DataError
+from listings import read_listing
 
 SIZE = (6, 8)
 HALVES = [["lake"] * 4 + ["field"] * 4] * 6
@@ -214,6 +215,76 @@ def test_yolo_images_without_a_label_file(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"No image of .*data.yaml' has a label file, such as .*labels/train/0.txt'"):
         read(tmp_path, format="yolo")
+
+
+LS_NOTES = json.dumps(
+    {
+        "categories": [{"id": 0, "name": "field"}, {"id": 1, "name": "lake"}],
+        "info": {"year": 2026, "version": "1.0", "contributor": "Label Studio"},
+    },
+    indent=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        ({"classes.txt": "field\nlake\n", "notes.json": LS_NOTES}, "classes.txt"),
+        ({"notes.json": LS_NOTES}, "notes.json"),
+        (
+            {"labels/train/classes.txt": "field\nlake", "labels/val/classes.txt": "field\nlake"},
+            "labels/train/classes.txt",
+        ),
+        ({"obj.names": "field\nlake\n"}, "obj.names"),
+    ],
+)
+def test_yolo_without_data_yaml(files: dict[str, str], source: str, tmp_path: Path) -> None:
+    make_yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    for name, text in files.items():
+        write_text(tmp_path / name, text)
+    assert detect_format(tmp_path) == "yolo"
+    splits, notes = read(tmp_path)
+    assert keys(splits) == {split: [f"images/{split}/{n}.jpg" for n in (0, 1)] for split in ("train", "val")}
+    assert paint(splits) == [HALVES] * 4
+    assert f"The classes of the label files are named by {source!r}: 0 is 'field', 1 is 'lake'." in notes
+
+
+@pytest.mark.parametrize(
+    "text", ["field\nlake", "0 field\n1 lake", "id,name\n1,lake\n0,field", "from,to\n0,field\n1,lake"]
+)
+def test_yolo_whose_classes_the_user_names(text: str, tmp_path: Path) -> None:
+    make_yolo(tmp_path / "data")
+    (tmp_path / "data" / "data.yaml").unlink()
+    with pytest.raises(DataError, match=r"Nothing names the numbered classes .*: add classes.txt .* with --classes"):
+        read(tmp_path / "data")
+    file = write_text(tmp_path / ("classes.csv" if "," in text else "classes.txt"), text)
+    listing = read_listing(tmp_path / "data", classes=file)
+    target = listing.splits["val"][0].target
+    assert isinstance(target, Path)
+    mask = listing.rule.apply(read_mask(target))
+    assert [[listing.classes.names[value] for value in row] for row in mask.tolist()] == HALVES
+
+
+def test_yolo_whose_names_differ_or_lack_a_class(tmp_path: Path) -> None:
+    make_yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    write_text(tmp_path / "classes.txt", "field")
+    with pytest.raises(DataError, match=r"'0.txt', line 2, has class 1, which classes.txt does not name"):
+        read(tmp_path)
+    write_text(tmp_path / "labels" / "val" / "classes.txt", "field\nlake")
+    with pytest.raises(DataError, match=r"'classes.txt' and 'labels/val/classes.txt' in .* name other classes"):
+        read(tmp_path)
+
+
+def test_boxes_and_other_texts_beside_images_are_no_yolo_masks(tmp_path: Path) -> None:
+    for number in range(3):
+        for label in ("fox", "wolf"):
+            write_image(tmp_path / label / f"{number}.jpg")
+            write_text(
+                tmp_path / label / f"{number}.txt", ("0 0.5 0.5 1 1\n", "a fox\n", "3 10 20 30 40 50 60\n")[number]
+            )
+    assert detect_format(tmp_path) == "class_folders"
 
 
 def test_yolo_boxes_are_refused(tmp_path: Path) -> None:
