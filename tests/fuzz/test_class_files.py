@@ -56,6 +56,7 @@ INPUTS = {
     ".txt": damaged(b"town\nlake\n", b"town\r\nlake", LONG, tokens=TOKENS)
     | st.text().map(lambda t: t.encode("utf-8", "replace")),
 }
+INPUTS[".names"] = INPUTS[".txt"]
 
 
 def check_classes(classes: ClassList, run: RunFolder) -> None:
