@@ -23,11 +23,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_report_of_a_segmentation_makes_what_it_needs(runs: tuple[Path, Path], tmp_path: Path) -> None:
     run = shutil.copytree(runs[1], tmp_path / "run")
     shutil.rmtree(run / "evaluation")
-    answer = finesight("report", run, "--json")
+    answer = finesight("report", run, "--note", "Thin roads are lost.", "--json")
     assert answer.json() == {"report": str(run / "report.html")}
     assert (run / "evaluation/val/images.csv").is_file()  # made, for it was not there
     assert (run / "embedding/val/map.json").is_file()
+    assert (run / "notes.md").read_text(encoding="utf-8") == "Thin roads are lost.\n"
     page = (run / "report.html").read_text(encoding="utf-8")
+    assert "Thin roads are lost." in page
     assert (run / "findings/val.json").is_file()
     after_findings = page.partition('id="metrics"')[2]
     assert after_findings.count('alt="True mask"') == 2 + 2 + 4  # film, its table, best and worst
@@ -46,6 +48,7 @@ def test_report_of_two_runs(runs: tuple[Path, Path], tmp_path: Path) -> None:
 
 def test_report_of_runs_that_do_not_belong_together(runs: tuple[Path, Path], trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "both.html"
+    assert "A note is about one run, and 2 are named" in finesight("report", *runs, "--note", "Both.").error()
     assert "their tasks differ" in finesight("report", runs[0], trained, "--out", out).error()
     assert not out.exists()
 

@@ -173,7 +173,11 @@ def test_a_note_is_a_text_that_grows_by_paragraphs(run: RunFolder) -> None:
     assert run.read_note() == ""
     run.add_note("With the new labels.\n")
     run.add_note(" Better than v1: 日本 ")
+    run.add_note("Better than v1: 日本")  # the command given again
+    run.add_note(" ")
     assert run.read_note() == "With the new labels.\n\nBetter than v1: 日本"
+    run.add_note("v1: 日本")
+    assert run.read_note().endswith("\n\nv1: 日本")
     (run.path / "notes.md").write_bytes(b"edited \xff\n")
     assert run.read_note() == "edited \N{REPLACEMENT CHARACTER}"
 

@@ -22,18 +22,24 @@ from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
 from finesight.reporting.originals import Originals
 from finesight.run import schema
+from finesight.run.folder import RunFolder
 from finesight.run.results import Reported
 from finesight.tasks import make_page
 
 
-def report(*runs: str | Path, out: str | Path = "", split: str = "val") -> Reported:
+def report(*runs: str | Path, out: str | Path = "", split: str = "val", note: str = "") -> Reported:
     """Writes the report of a run, or of two and more side by side; what it needs and is not there yet is made first.
 
-    out: RUN/report.html by default, of several runs comparison.html in the last of them.
+    out: RUN/report.html by default, of several runs comparison.html in the last of them. note: your words on a
+    single run, a paragraph in its notes.md after those that are there.
     Raises ConfigError for runs that cannot be compared.
     """
     if not runs:
         raise ConfigError("Name a run folder to report on.")
+    if note and len(runs) > 1:
+        raise ConfigError(f"A note is about one run, and {len(runs)} are named: add it with `finesight report RUN`.")
+    if note:
+        RunFolder.open(runs[0]).add_note(note)
     last = Path(runs[-1])
     where = Path(out) if out else last / (schema.REPORT if len(runs) == 1 else schema.COMPARISON_REPORT)
     return Reported(write_page(make_report_page(runs, split), where))

@@ -22,6 +22,7 @@ def report(
         ),
     ] = "",
     split: SplitOption = "val",
+    note: Annotated[str, Option(metavar="TEXT", help="Your words on the run, added to its notes.md and shown.")] = "",
     json_output: JsonOption = False,
 ) -> None:
     """Write one offline HTML file: how good a run is and what it learned, or how several runs differ.
@@ -30,10 +31,12 @@ def report(
 
     `finesight report runs/p2`
 
+    `finesight report runs/p2 --note "Without the blurred images."`
+
     `finesight report runs/baseline runs/improved --out comparison.html`
     """
     with starting(f"Reporting on {', '.join(runs)}.", runs):
         from finesight.app.report import report as run_report
 
-    result = run_report(*runs, out=out, split=split)
+    result = run_report(*runs, out=out, split=split, note=note)
     print_json(result) if json_output else print_line(str(result.report))

@@ -18,6 +18,7 @@ from finesight.reporting.comparison import (
 )
 from finesight.reporting.html import NO_SPRITES, Page, name_split
 from finesight.reporting.originals import Originals
+from finesight.reporting.provenance import describe_provenance
 from finesight.reporting.thumbnails import Sprites
 from finesight.run.results import Compared
 
@@ -54,7 +55,7 @@ def make_comparison_page(
         raise ConfigError("A comparison needs two runs or more.")
     check_comparable(runs)
     found, names = images.gather(runs, originals), name_runs(runs)
-    scores = list_contrasts(runs)
+    scores, provenances = list_contrasts(runs), [describe_provenance(run) for run in runs]
     context = {
         "evidences": runs,
         "evidence": runs[0],
@@ -62,6 +63,8 @@ def make_comparison_page(
         "names": runs[0].classes.labels,
         "split_name": name_split(runs[0].split),
         "num_samples": len(list_keys(runs[0])),
+        "provenances": provenances,
+        "facts_known": list(dict.fromkeys(label for each in provenances for label in each.facts)),
         "comparisons": comparisons,
         "outcome": judge_outcome(comparisons[-1]) if comparisons else None,
         "headline": next((row for row in scores if row.name == runs[0].task.best_metric), None),
@@ -82,7 +85,7 @@ def make_comparison_page(
             *([("significance", "Significance")] if comparisons else ()),
             *(("metrics", "Metrics"), ("classes", "Classes"), ("curves", "Training")),
             *images.contents,
-            *(("architecture", "Architectures"), ("settings", "Settings")),
+            *(("runs", "Runs"), ("architecture", "Architectures"), ("settings", "Settings")),
         ),
         parts=("comparison.html.j2", *images.parts, "comparison_record.html.j2"),
         sources=[str(run.run) for run in runs],

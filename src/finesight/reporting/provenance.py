@@ -12,9 +12,9 @@ VERSIONS = ("finesight", "torch", "timm")
 
 @dataclass(frozen=True)
 class Provenance:
-    """facts: (label, value) of what is known. note: as its owner wrote it, "" without one."""
+    """facts: label → value of what is known. note: as its owner wrote it, "" without one."""
 
-    facts: tuple[tuple[str, str], ...]
+    facts: dict[str, str]
     note: str
 
 
@@ -25,7 +25,7 @@ def describe_provenance(evidence: Evidence) -> Provenance:
         "Machine": describe_machine(evidence.environment),
         "Versions": describe_versions(evidence.environment),
     }
-    return Provenance(tuple((label, text) for label, text in facts.items() if text), evidence.note)
+    return Provenance({label: text for label, text in facts.items() if text}, evidence.note)
 
 
 def describe_start(started: str) -> str:

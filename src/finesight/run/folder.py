@@ -191,11 +191,12 @@ class RunFolder:
             raise RunError(f"{self.path / schema.NOTES} cannot be read: {error.strerror}.") from None
 
     def add_note(self, text: str) -> None:
-        """As a paragraph after those that are there."""
-        paragraphs = (self.read_note(), text.strip())
-        write_atomically(
-            self.path / schema.NOTES, ("\n\n".join(filter(None, paragraphs)) + "\n").encode("utf-8", "replace")
-        )
+        """As a paragraph after those that are there. A command given again adds it once."""
+        before, new = self.read_note(), text.strip()
+        if not new or f"\n\n{before}".endswith(f"\n\n{new}"):
+            return
+        note = f"{before}\n\n{new}\n".lstrip()
+        write_atomically(self.path / schema.NOTES, note.encode("utf-8", "replace"))
 
     # What its epochs left, empty before the first
 

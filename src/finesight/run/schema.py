@@ -128,7 +128,7 @@ FILES = {
     THRESHOLDS: "several labels per image: the probability threshold of each class",
     JOURNAL: "one line per epoch: metrics, and which epoch is kept; the same for the same seed",
     TIMINGS: "one line per epoch: seconds, images per second; never the same twice",
-    NOTES: "what you wrote about the run: `train --note`, or any editor",
+    NOTES: "what you wrote about the run: `train --note`, `report --note`, or any editor",
     FREEZING: "the freeze ledger, one line per epoch",
     BUDGET: "of `--hours`: the hours, seconds used, and what steps and epochs were measured to cost",
     RANGE_TEST: "of `--lr auto`: rates, losses, smoothed losses, the chosen rate and why",

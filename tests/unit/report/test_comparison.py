@@ -29,7 +29,9 @@ from finesight.tasks import TASKS, find_task
 @pytest.fixture(scope="module")
 def masks(tmp_path_factory: pytest.TempPathFactory) -> tuple[MaskRun, MaskRun]:
     folder = tmp_path_factory.mktemp("masks")
-    return write_mask_run(folder, "baseline"), write_mask_run(folder, "<b>improved", 6, 0.97, network="fcn8s")
+    improved = write_mask_run(folder, "<b>improved", 6, 0.97, network="fcn8s")
+    improved.run.add_note("Skips of two <i>stages</i>.")
+    return write_mask_run(folder, "baseline"), improved
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,16 @@ def test_page_is_sound(page: str) -> None:
     assert {value[1:] for value in parsed.values("href") if value.startswith("#")} <= set(ids)
     assert "<b>improved" not in page
     assert "&lt;b&gt;improved" in page
+
+
+def test_notes_are_in_the_verdict_and_times_among_the_runs(page: str) -> None:
+    verdict, runs = (re.search(f'id="{part}".*?</(header|section)>', page, re.S) for part in ("verdict", "runs"))
+    assert verdict
+    assert runs
+    assert "&lt;b&gt;improved:</strong> Skips of two &lt;i&gt;stages&lt;/i&gt;." in verdict[0]
+    assert verdict[0].count("own-note") == 1
+    assert runs[0].count('<th scope="row">') == 2
+    assert '<th scope="col">Duration</th>' in runs[0]
 
 
 def test_numbers_are_those_of_the_evaluations(masks: tuple[MaskRun, MaskRun], page: str) -> None:

@@ -20,14 +20,14 @@ def evidence(synthetic: SyntheticRun) -> Evidence:
 
 def test_what_is_known_is_said(evidence: Evidence) -> None:
     assert describe_provenance(evidence).note == ""
-    assert [label for label, _ in describe_provenance(evidence).facts] == ["Duration", "Machine", "Versions"]
+    assert [*describe_provenance(evidence).facts] == ["Duration", "Machine", "Versions"]
     dated = replace(evidence.environment, started="2026-11-30T14:23:05Z", python="3.11.7")
-    facts = dict(describe_provenance(replace(evidence, environment=dated)).facts)
+    facts = describe_provenance(replace(evidence, environment=dated)).facts
     assert facts["Trained"] == "2026-11-30 14:23 UTC"
     assert facts["Duration"] == f"{spell_duration(2.5 * len(evidence.timings))} for {len(evidence.timings)} epochs"
     assert facts["Versions"].startswith("finesight 0.1.0, torch ")
     assert facts["Versions"].endswith(", Python 3.11.7")
-    assert describe_provenance(replace(evidence, environment=Environment(1), timings=())).facts == ()
+    assert describe_provenance(replace(evidence, environment=Environment(1), timings=())).facts == {}
 
 
 @pytest.mark.parametrize(
