@@ -63,7 +63,7 @@ def test_notes_are_in_the_verdict_and_times_among_the_runs(page: str) -> None:
     assert "&lt;b&gt;improved:</strong> Skips of two &lt;i&gt;stages&lt;/i&gt;." in verdict[0]
     assert verdict[0].count("own-note") == 1
     assert runs[0].count('<th scope="row">') == 2
-    assert '<th scope="col">Duration</th>' in runs[0]
+    assert '<th scope="col">Machine</th>' in runs[0]
 
 
 def test_numbers_are_those_of_the_evaluations(masks: tuple[MaskRun, MaskRun], page: str) -> None:
