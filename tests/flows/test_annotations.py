@@ -1,6 +1,7 @@
 """COCO files through the commands: train, resume, evaluate on data that number the classes differently, predict."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,24 @@ def test_boxes_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     refused(train(data, tmp_path / "run", **SETTINGS), tmp_path / "run", "holds boxes only")
 
 
-def test_no_csv_file_can_list_drawn_masks(tmp_path: Path) -> None:
+def test_a_split_lists_drawn_masks_that_lie_beside_it(tmp_path: Path) -> None:
+    """The table can be read without the annotations, the masks are no images of the folder, and nothing is overwritten
+    that finesight did not write."""
     data = write_data(tmp_path / "data")
-    answer = finesight("inspect", data, "--split", tmp_path / "split.csv")
-    assert "Masks drawn from annotations cannot be listed" in answer.error()
+    before = finesight("inspect", data, "--split", data / "split.csv", "--json").json()
+    assert sum(before["split"].values()) == 6
+    (data / "annotations").rename(tmp_path / "annotations")
+    after = finesight("inspect", data / "split.csv", "--json").json()
+    assert (after["format"], after["splits"], after["classes"]) == ("mask_manifest", before["split"], ["field", "lake"])
+    totals = [Counter(), Counter()]
+    for total, result in zip(totals, (before, after), strict=True):
+        for counts in result["class_counts"].values():
+            total.update(counts)
+    assert totals[0] == totals[1]
+    (tmp_path / "annotations").rename(data / "annotations")
+    again = finesight("inspect", data, "--format", "coco", "--split", data / "split.csv", "--json").json()
+    assert again["split"] == before["split"]
+    assert again["num_samples"] == 6
+    (data / "split_masks" / ".finesight.json").unlink()
+    answer = finesight("inspect", data, "--format", "coco", "--split", data / "split.csv")
+    assert "split_masks, which exists already: name another --split" in answer.error()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import SMALL, draw_classes, finesight, train
+from test_annotations import write_data
 from test_interruption import SAME
 
 from finesight.app.prove_resume import compare_files
@@ -104,6 +105,16 @@ def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability:
     different = set(compare_files(tmp_path / "plain", tmp_path / "starved")[1])
     assert different == {"config.toml", "checkpoints/last/training.safetensors"}  # which tell of parts
     reliability("fault", "memory of one of two ranks for 1/2 of its part")
+
+
+def test_one_rank_draws_masks_and_the_other_waits(tmp_path: Path) -> None:
+    done = torchrun(Path(__file__).parent / "ranked_masks.py", write_data(tmp_path / "data"), tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    (drawn, masks), (drawn_too, same) = json.loads(done.stdout)
+    assert (drawn, drawn_too) == (6, 0)
+    assert masks == same
+    assert all(Path(mask).is_file() for mask in masks)
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_error_of_all_ranks_is_told_once(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finesight.cache import cache_folder
 from finesight.checks.contract import refuse_unknown, run_checks
 from finesight.checks.data import CHECKS
 from finesight.classes import IGNORE_INDEX
 from finesight.config import DataSettings, add_given, load_settings
+from finesight.data.annotations.kept_masks import keep_masks
 from finesight.data.audit import Audit, audit_files
 from finesight.data.formats import FORMATS
 from finesight.data.layouts.manifest import write_manifest
@@ -35,7 +35,8 @@ def inspect(
     """Looks at every image and mask of a data set once; writes nothing but `html` and `split`.
 
     html: a page with the images. split: a CSV manifest to train on, in which neighbouring crops, copies and near
-    copies are on one side, with data.val_fraction of the images in val; it has to lie above them all.
+    copies are on one side, with data.val_fraction of the images in val; it has to lie above them all. Masks drawn from
+    annotations are copied into NAME_masks beside NAME.csv.
 
     data, val, format, classes: as `train` takes them. settings: others of its settings by dotted name, of which those
     of data, seed and batch_size are heeded. ignore: codes of checks to leave out, such as `D305`.
@@ -64,15 +65,9 @@ def write_split(audit: Audit, path: Path, seed: int) -> dict[str, int]:
     """Number of images by split. Raises DataError for data without targets, and for a file that cannot be written."""
     if not audit.unit:
         raise DataError(f"{audit.root} holds no labels and no masks, so there is nothing to train on.")
-    drawn = cache_folder().absolute()
-    if any(isinstance(item.target, Path) and item.target.is_relative_to(drawn) for item in audit.items.values()):
-        raise DataError(
-            "Masks drawn from annotations cannot be listed in a CSV file: split the annotation file itself, such as "
-            "into train.json and val.json."
-        )
     splits = audit.split_apart(seed)
     try:
-        write_manifest(path, splits)
+        write_manifest(path, keep_masks(splits, path))
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Name another --split.") from None
     return {name: len(items) for name, items in splits.items()}

@@ -19,7 +19,7 @@ NAMES = "readme license licence copying makefile citation version notice authors
 COMPANIONS = frozenset(f".{ending}" for ending in ENDINGS.split())
 COMPANION_NAMES = frozenset(NAMES.split())
 NEVER_DATA = frozenset(("@eadir", "__macosx", "__pycache__", "$recycle.bin", "system volume information", "lost+found"))
-CLAIM = ".finesight.json"  # in a folder of predictions: what made them
+CLAIM = ".finesight.json"  # in a folder of predictions or masks: what made them
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def never_data(folder: Path, files: Sequence[str]) -> str:
         return "made by other programs"
     if schema.CONFIG in files and {schema.MODEL, schema.CLASSES} & set(files):
         return "runs of finesight"
-    return "predictions of finesight" if CLAIM in files else ""
+    return "written by finesight" if CLAIM in files else ""
 
 
 def count_of(number: int, noun: str) -> str:

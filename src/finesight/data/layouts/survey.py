@@ -46,8 +46,8 @@ class Survey:
 def survey_folder(root: str | Path) -> Survey:
     """Walks a folder, or takes a CSV file for the manifest it should be.
 
-    Passed over are hidden files and folders, and folders that are never data: those of other programs, runs and
-    predictions of finesight.
+    Passed over are hidden files and folders, and folders that are never data: those of other programs, runs and what
+    finesight wrote.
     """
     if not str(root):
         raise DataError("No data is given; name a folder or a CSV manifest with --data.")
