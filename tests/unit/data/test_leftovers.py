@@ -86,7 +86,7 @@ def test_folders_that_are_never_data(data: Path) -> None:
     assert listing.classes.ids == ("fox", "wolf")
     told = " ".join(listing.notes)
     for words in (
-        "('masks'): predictions",
+        "('masks'): written by finesight",
         "('__MACOSX'): made",
         "('runs/first'): runs",
         "('.ipynb_checkpoints'): hidden",
