@@ -1,9 +1,11 @@
 """What every row of the model table promises. By default each family once, at a small size; all of it with -m slow."""
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load, save
 
+from finesight.cli.model_names import list_model_names
 from finesight.models import MODELS, Model, build_model
 from finesight.models.contract import pool
 from finesight.models.weights import load_strictly
@@ -47,6 +49,12 @@ def model(request: pytest.FixtureRequest) -> Model:
 @pytest.fixture
 def images(model: Model) -> torch.Tensor:
     return torch.randn(3, 3, *model.preprocessing.size, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_tab_key_offers_the_names_of_the_table() -> None:
+    names = {name for name in list_model_names("") if not name.endswith("/")}
+    assert names == set(MODELS)
+    assert {name.removeprefix("timm/") for name in list_model_names("timm/")} == set(timm.list_models())
 
 
 def test_logits_and_embedding(model: Model, images: torch.Tensor) -> None:

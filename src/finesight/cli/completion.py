@@ -1,4 +1,4 @@
-"""What the Tab key completes: recipes, and run folders below the working directory. Without torch."""
+"""What the Tab key completes: recipes, models, and run folders below the working directory. Without torch."""
 
 from pathlib import Path
 
@@ -13,6 +13,12 @@ def complete_recipes(incomplete: str) -> list[tuple[str, str]]:
 
     files = [(path.as_posix(), "") for path in sorted(Path().glob(f"{incomplete}*.toml"))]
     return [each for each in list_recipes() if each[0].startswith(incomplete)] + files
+
+
+def complete_models(incomplete: str) -> list[str]:
+    from finesight.cli.model_names import list_model_names
+
+    return list_model_names(incomplete)
 
 
 def complete_runs(incomplete: str) -> list[str]:

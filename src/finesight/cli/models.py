@@ -3,14 +3,19 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from finesight.cli.completion import complete_models
 from finesight.cli.options import JsonOption, print_json
 from finesight.cli.starting import starting
 from finesight.run.architecture import DescribedModel, ListedModel, NetworkDifference
 
 
 def models(
-    name: Annotated[str, Argument(metavar="[NAME]", help="Model to print. Default: list all.")] = "",
-    other: Annotated[str, Argument(metavar="[OTHER]", help="Model to compare it with.")] = "",
+    name: Annotated[
+        str, Argument(metavar="[NAME]", help="Model to print. Default: list all.", autocompletion=complete_models)
+    ] = "",
+    other: Annotated[
+        str, Argument(metavar="[OTHER]", help="Model to compare it with.", autocompletion=complete_models)
+    ] = "",
     classes: Annotated[int, Option(min=1, metavar="N", help="Outputs of the head.")] = 1000,
     freeze_before: Annotated[
         str, Option(metavar="LAYER", help="Count every layer before this one as frozen; `head`: all but the head.")

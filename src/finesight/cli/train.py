@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from typer import Argument, Exit, Option
 
-from finesight.cli.completion import complete_recipes
+from finesight.cli.completion import complete_models, complete_recipes
 from finesight.cli.options import (
     ImagesOption,
     JsonOption,
@@ -36,7 +36,12 @@ def train(
         str, Option(metavar="PATH", help="Folder of the validation images, if it is not inside --data.")
     ] = "",
     model: Annotated[
-        str, Option(metavar="NAME", help="A name that `finesight models` lists, or timm/NAME. Default: a light one.")
+        str,
+        Option(
+            metavar="NAME",
+            help="A name that `finesight models` lists, or timm/NAME. Default: a light one.",
+            autocompletion=complete_models,
+        ),
     ] = "",
     weights: Annotated[
         str,

@@ -101,7 +101,10 @@ def list_names(names: Sequence[str]) -> list[str]:
     ground = next((name for name in known if is_ground(name)), GROUND)
     found = [ground, *(name for name in known if name != ground)]
     if len(found) > IGNORE_INDEX:
-        raise DataError(f"Masks can hold {IGNORE_INDEX} classes; the annotations have {len(found):,}.")
+        raise DataError(
+            f"Masks can hold {IGNORE_INDEX} classes; the annotations have {len(found):,}. Merge some with --classes, a "
+            "CSV file with the columns from,to; an empty to leaves a class out."
+        )
     return found
 
 

@@ -4,11 +4,12 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from finesight.classes import compose
+from finesight.classes import IGNORE_INDEX, ClassList, compose
 from finesight.data.annotations.drawn_masks import Annotated, Drawn, ValueMask, convert_masks, draw_masks
+from finesight.data.class_files import load_classes
 from finesight.data.layouts.survey import Splits, Survey
 from finesight.data.layouts.table_items import UnusableRows
 from finesight.data.leftovers import Note, count_of, quote_some
@@ -111,6 +112,8 @@ def key_of(path: Path, root: Path) -> str:
 
 def make_splits(survey: Survey, found: Found, note_others: bool = True) -> Splits:
     """Items with drawn masks by split. What is passed over is added to the notes. Raises UnusableRows, DataError."""
+    if len(found.names) >= IGNORE_INDEX and survey.classes:
+        _rename(found, load_classes(survey.classes))
     images = [image for some in found.images.values() for image in some]
     if not images:
         missing = f", such as {found.missing[0]!r}" if found.missing else ""
@@ -129,6 +132,18 @@ def make_splits(survey: Survey, found: Found, note_others: bool = True) -> Split
         found.notes.append(Note(text, tuple(others)))
     drawn = draw_masks(survey.root, images, found.names, survey.unannotated, found.winner)
     return _place_items(survey, drawn, found.notes, found.images)
+
+
+def _rename(found: Found, classes: ClassList) -> None:
+    """Shapes of the classes that a class file merges many into, as masks hold few. Raises DataError for a class that it
+    lacks; shapes of one that it drops are left out of everything."""
+    names = {name for some in found.images.values() for image in some for name, _ in image.shapes if name}
+    ids = {name: None if classes.drops(name) else classes.ids[classes.index(name)] for name in names}
+    found.names = list(classes.ids)
+    for some in found.images.values():
+        some[:] = [
+            replace(image, shapes=tuple((name and ids[name], shape) for name, shape in image.shapes)) for image in some
+        ]
 
 
 def convert_splits(

@@ -178,6 +178,26 @@ def test_masks_are_drawn_once_and_anew_where_annotations_change(tmp_path: Path) 
     assert read_mask(Path(str(read(tmp_path)[0]["train"][0].target))).kind == "name"
 
 
+def test_more_classes_than_masks_hold_are_refused_or_merged(tmp_path: Path) -> None:
+    document = make_coco(["0.jpg", "1.jpg"], SIZE)
+    document["categories"] += [{"id": number, "name": f"class {number}"} for number in range(3, 300)]
+    write_text(tmp_path / "data" / "labels.json", json.dumps(document))
+    for name in ("0.jpg", "1.jpg"):
+        write_image(tmp_path / "data" / name)
+    with pytest.raises(DataError, match=r"^Masks can hold 255 classes; the annotations have 300. Merge some with --cl"):
+        read(tmp_path / "data")
+    classes = write_text(tmp_path / "merged.csv", "from,to\nlake,water\nfield,land\n")
+    splits, _ = read(tmp_path / "data", classes=str(classes))
+    assert paint(splits) == [[["water"] * 4 + ["land"] * 4] * 6] * 2
+    assert read_listing(tmp_path / "data", classes=classes).classes.names == ("water", "land")
+    write_text(classes, "from,to\nlake,\nfield,land\nclass 3,rest\n")
+    splits, _ = read(tmp_path / "data", classes=str(classes))
+    assert paint(splits) == [[[""] * 4 + ["land"] * 4] * 6] * 2
+    write_text(classes, "from,to\nfield,land\n")
+    with pytest.raises(DataError, match=r"Class 'lake' is not in the class list"):
+        read(tmp_path / "data", classes=str(classes))
+
+
 def make_yolo(root: Path, train: str = "images/train") -> None:
     for split in ("train", "val"):
         for number in range(2):
