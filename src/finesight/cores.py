@@ -4,10 +4,9 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-CGROUPS = Path("/sys/fs/cgroup")  # where Linux shows limits, also within a container
-MEMBERSHIP = Path("/proc/self/cgroup")
+from finesight.control_groups import list_groups
 
 
 def count_cores() -> int:
@@ -23,24 +22,12 @@ def _count_bound() -> int:
 
 
 def _list_quotas() -> Iterator[float]:
-    """Cores' worth of time that this process's groups, and those above them, may use, where that is limited.
-
-    Version 2 is one hierarchy, its line is `0::/PATH`. Version 1 has one for each resource: `4:cpu,cpuacct:/PATH`.
-    Files that a container does not show are passed over.
-    """
-    try:
-        lines = MEMBERSHIP.read_text(encoding="utf-8").splitlines()
-    except OSError:  # macOS and Windows have no control groups
-        return
-    for line in lines:
-        _, resources, path = line.split(":", 2)
-        group = PurePosixPath(path.lstrip("/"))
-        for each in (group, *group.parents):
-            if not resources:
-                yield from _read_quota(CGROUPS / each / "cpu.max")
-            elif "cpu" in resources.split(","):
-                for folder in (CGROUPS / resources / each, CGROUPS / "cpu" / each):
-                    yield from _read_quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+    """Cores' worth of time that this process's groups, and those above them, may use, where that is limited."""
+    for version, folder in list_groups("cpu"):
+        if version == 2:
+            yield from _read_quota(folder / "cpu.max")
+        else:
+            yield from _read_quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
 
 
 def _read_quota(*files: Path) -> Iterator[float]:

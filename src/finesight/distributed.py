@@ -55,6 +55,11 @@ def local_rank() -> int:
     return int(os.environ["LOCAL_RANK"]) if launch() else 0
 
 
+def local_world_size() -> int:
+    """Number of ranks on this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if launch() else 1
+
+
 def num_restarts() -> int:
     """How often torchrun has restarted all ranks because one died."""
     return int(os.environ["TORCHELASTIC_RESTART_COUNT"]) if launch() else 0
@@ -67,7 +72,7 @@ def is_main() -> bool:
 
 def num_cores() -> int:
     """CPU cores that each rank of this machine may use."""
-    return max(1, count_cores() // (int(os.environ["LOCAL_WORLD_SIZE"]) if launch() else 1))
+    return max(1, count_cores() // local_world_size())
 
 
 def shard(items: Sequence[T], smallest: int = 0) -> list[T]:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from finesight import cores
+from finesight import control_groups, cores
 
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight cores, and an empty /sys/fs/cgroup."""
-    monkeypatch.setattr(cores, "CGROUPS", tmp_path)
-    monkeypatch.setattr(cores, "MEMBERSHIP", tmp_path / "self")
+    monkeypatch.setattr(control_groups, "CGROUPS", tmp_path)
+    monkeypatch.setattr(control_groups, "MEMBERSHIP", tmp_path / "self")
     monkeypatch.setattr(cores, "_count_bound", lambda: 8)
     return tmp_path
 

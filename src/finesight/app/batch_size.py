@@ -75,9 +75,15 @@ def least_batch(settings: Settings) -> int:
 
 
 def has_room(job: Job, size: int) -> bool:
-    """Whether memory is expected to be enough for a batch twice as large, after steps of `size` images."""
-    peak, free = peak_bytes(job.machine.device), available_bytes(job.machine.device)
-    return peak is None or free is None or peak < MOST_MEMORY * (peak + free) / 2
+    """Whether memory is expected to be enough for a batch twice as large, after steps of `size` images.
+
+    On a CPU all ranks of a machine share what is free. The same on all ranks: that of the least.
+    """
+    device = job.machine.device
+    peak, free = peak_bytes(device), available_bytes(device)
+    sharing = distributed.local_world_size() if device.type == "cpu" else 1
+    is_enough = peak is None or free is None or peak < MOST_MEMORY * (peak + free / sharing) / 2
+    return not distributed.all_reduce_max(not is_enough)
 
 
 def measure_pace(job: Job, size: int) -> float | None:

@@ -3,10 +3,14 @@
 import ctypes
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from finesight.control_groups import list_groups
 
 # torch.OutOfMemoryError is the accelerators'; other errors are known by their text: of c10 and C++; of oneDNN, whose
 # text is the same for a kernel and for the data of a kernel; of cuDNN and cuBLAS where no algorithm finds room to work.
@@ -15,6 +19,12 @@ SIGNS = (
     *("could not create a primitive", "could not create a memory"),
     *("was unable to find an engine to execute this computation", "_STATUS_ALLOC_FAILED"),
 )
+
+# By version of control groups: files of limits, of what is used, and the line of memory.stat on files that are cached.
+GROUP_FILES = {
+    2: (("memory.max", "memory.high"), "memory.current", "inactive_file"),
+    1: (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -53,7 +63,22 @@ def available_bytes(device: torch.device) -> int | None:
     """Memory that a program can still get; None where that is not known."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return _read_kilobytes("/proc/meminfo", "MemAvailable") if device.type == "cpu" else None
+    if device.type != "cpu":
+        return None
+    known = [_read_kilobytes("/proc/meminfo", "MemAvailable"), *_list_free()]
+    return min((free for free in known if free is not None), default=None)
+
+
+def _list_free() -> Iterator[int]:
+    """Bytes that each control group with a limit still gives. Cached files that can be dropped count as free, as where
+    Kubernetes evicts: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/."""
+    for version, folder in list_groups("memory"):
+        limits, usage, cached = GROUP_FILES[version]
+        for limit in limits:
+            with suppress(OSError, ValueError):  # not shown, or `max`
+                most, used = (int((folder / name).read_text(encoding="ascii")) for name in (limit, usage))
+                lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+                yield max(0, most - used + int(dict(line.split() for line in lines).get(cached, 0)))
 
 
 def peak_bytes(device: torch.device) -> int | None:
