@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,13 +12,21 @@ from finesight.metrics.boundary import boundary_iou
 from finesight.metrics.classification import name_scores
 from finesight.metrics.confusion import accuracy, frequency_weighted_iou, iou, mean_iou, mean_score, recall
 from finesight.metrics.counting import count_numbers
+from finesight.metrics.mask_decision import decide_mask
 
 
 def predict_masks(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Class indices int64 (n, *size) of logits (n, C, h, w) of any size."""
     logits = logits.detach()
+    if is_plain(logits):
+        return torch.from_numpy(np.stack([decide_mask(each, size) for each in logits.numpy()])).long()
     parts = [each.unsqueeze(0) for each in logits] if logits.device.type == "cpu" else [logits]
     return torch.cat([most_likely(enlarge(part, size)) for part in parts])  # one enlarged image fits into the cache
+
+
+def is_plain(logits: Tensor) -> bool:
+    """Whether `decide_mask` takes them: those of torch's own engine mostly have another type or order."""
+    return logits.device.type == "cpu" and logits.dtype == torch.float32 and logits.is_contiguous()
 
 
 def most_likely(scores: Tensor, dim: int = 1) -> Tensor:

@@ -17,7 +17,7 @@ from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
 from finesight.metrics.pixel_sample import PixelSample
-from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, most_likely, segmentation_metrics
+from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, predict_masks, segmentation_metrics
 from finesight.run import schema
 from finesight.run.files import write_atomically, write_csv
 
@@ -36,9 +36,9 @@ class SegmentationScore:
 
     def update(self, logits: Tensor, targets: Tensor) -> None:
         """logits: at any size; they are brought to the masks'. targets: (n, h, w)."""
-        logits = enlarge(logits.detach(), (targets.shape[-2], targets.shape[-1]))
-        predictions = most_likely(logits)
-        self._finite.append(logits.sum().isfinite())
+        logits, size = logits.detach(), (targets.shape[-2], targets.shape[-1])
+        predictions = predict_masks(logits, size)
+        self._finite.append(logits.sum(dtype=torch.float32).isfinite())
         here = targets.to(
             logits.device, non_blocking=logits.device.type != "cpu"
         )  # a copy to the host has to be waited for
@@ -46,7 +46,7 @@ class SegmentationScore:
         if self.to_save:
             pairs = zip(here, predictions, strict=True)
             self._boundary.append(torch.stack([count_boundary(*pair, len(self.classes)) for pair in pairs]))
-            self._sample.add(logits, targets)
+            self._sample.add(enlarge(logits, size), targets)
             self._masks += [encode_mask(mask, self.classes) for mask in predictions.byte().cpu().numpy()]
 
     def extend(self, other: "SegmentationScore") -> None:
