@@ -59,7 +59,9 @@ def test_it_is_torchs_to_the_bit(seed: int, num_classes: int, rounding: int, fac
 
 
 @given(st.integers(0, 2**32), st.integers(1, 9), LENGTHS, LENGTHS)
-def test_without_enlargement_it_is_the_first_of_the_largest(seed: int, num_classes: int, rows: int, columns: int) -> None:
+def test_without_enlargement_it_is_the_first_of_the_largest(
+    seed: int, num_classes: int, rows: int, columns: int
+) -> None:
     logits = np.random.default_rng(seed).integers(-2, 3, (num_classes, rows, columns)).astype(np.float32)
     np.testing.assert_array_equal(decide_mask(logits, (rows, columns)), logits.argmax(0))
 
