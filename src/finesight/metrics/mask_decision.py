@@ -88,7 +88,8 @@ def _find_leaders(logits: np.ndarray) -> np.ndarray:
     least = np.maximum.reduce(logits)
     with np.errstate(invalid="ignore"):
         least -= np.float32(ROUNDING) * max(logits.max(), -logits.min())
-    leaders, count = np.zeros((2, *least.shape), np.uint8)
+    leaders: np.ndarray = np.zeros(least.shape, np.uint8)
+    count = np.zeros_like(leaders)
     is_close = np.empty(least.shape, bool)
     as_number = is_close.view(np.uint8)
     for index, of_class in enumerate(logits):
