@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from finesight.backend.device import Machine
 from finesight.backend.engines import ENGINES, check_engine, why_not
 from finesight.backend.engines.contract import Engine
+from finesight.backend.engines.openvino_graph import LinearHead
 from finesight.backend.workarounds import list_needed
 from finesight.data.transforms import prepare
 from finesight.errors import ConfigError, FinesightError
@@ -107,6 +109,26 @@ def test_a_network_that_it_computes_wrongly_is_refused(name: str) -> None:
     model.network, model.head = Wrong(), "head"
     with pytest.raises(FinesightError, match="something else than torch"):
         start(name, model).logits(torch.randn(2, 3, 64, 64))
+
+
+def test_a_linear_head_does_not_depend_on_the_number_of_rows() -> None:
+    if reason := why_not("openvino", "cpu"):
+        pytest.skip(f"openvino {reason}")
+    torch.manual_seed(0)
+    layer, features = torch.nn.Linear(30, 7), torch.randn(150, 30)
+    head = LinearHead(layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    logits = head.logits(features.numpy())
+    np.testing.assert_allclose(logits, layer(features).detach().numpy(), rtol=1e-4, atol=1e-6)
+    for start, stop in ((0, 1), (63, 65), (100, 150)):
+        assert np.array_equal(head.logits(features[start:stop].numpy()), logits[start:stop])
+
+
+def test_images_too_small_for_a_graph_are_refused() -> None:
+    if reason := why_not("openvino", "cpu"):
+        pytest.skip(f"openvino {reason}")
+    model = build_model("timm/test_resnet", 5, weights="none", size=(16, 24))
+    with pytest.raises(FinesightError, match=r"images of 24 × 16.*Choose --engine torch"):
+        start("openvino", model).logits(torch.randn(2, 3, 16, 24))
 
 
 def test_an_unknown_engine_and_a_device_it_lacks_are_refused() -> None:

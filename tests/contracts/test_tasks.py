@@ -13,8 +13,9 @@ from finesight.classes import ClassList
 from finesight.models import find_entry
 from finesight.run.folder import RunFolder
 from finesight.task import Score
-from finesight.tasks import TASKS
-from finesight.tasks.contract import PredictOptions, Task
+from finesight.tasks import PREDICTIONS, TASKS
+from finesight.tasks.contract import Task
+from finesight.tasks.prediction import PredictOptions
 
 CLASSES = ClassList(("a", "b", "c"), ("ant", "bee", "cat"))
 KEYS = [f"val/{number:02}.png" for number in range(24)]
@@ -70,7 +71,12 @@ def test_a_task_says_what_it_is(task: Task) -> None:
     assert TASKS[task.name] is task
     assert find_entry(task.default_model).task == task.network
     assert task.fits
-    assert task.refused_options.keys() <= {option.name for option in dataclasses.fields(PredictOptions)}
+
+
+def test_what_predict_writes_is_known_of_every_task() -> None:
+    assert PREDICTIONS.keys() == TASKS.keys()
+    for prediction in PREDICTIONS.values():
+        assert prediction.refused_options.keys() <= {option.name for option in dataclasses.fields(PredictOptions)}
 
 
 def test_metrics_are_named_defined_and_complete(task: Task, score: Score) -> None:

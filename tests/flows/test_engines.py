@@ -2,15 +2,21 @@
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from commands import draw_classes, finesight, read_rows, train
+from safetensors.numpy import load_file, save_file
 
 from finesight.backend import engines
 from finesight.backend.engines import why_not
 from finesight.errors import ConfigError
 from finesight.inference.continuation import claim
+from finesight.inference.kept_network import open_kept_network
+from finesight.run.folder import RunFolder
 from finesight.training import engine_trial
 
 pytestmark = pytest.mark.skipif(bool(why_not("openvino", "cpu")), reason="openvino is not installed")
@@ -29,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(data: Path) -> Path:
     out = data.parent / "run"
-    answer = train(data, out, epochs=2, machine__engine="openvino", machine__precision="bf16")
+    answer = train(data, out, epochs=2, image__size=[24, 24], machine__engine="openvino", machine__precision="bf16")
     assert answer.code == 0, answer.err
     return out
 
@@ -127,3 +133,57 @@ def test_auto_says_what_it_chose_and_keeps_the_trial(
         answer = train(data, tmp_path / words)
         assert words in answer.err
         assert computed_by(tmp_path / words) == "torch"
+
+
+WITHOUT_TORCH = """
+import sys
+from finesight.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("torch" in sys.modules)
+"""
+
+
+def predict_apart(run: Path, data: Path, out: Path, *flags: str) -> bool:
+    """Predicts in a process of its own; returns whether torch was imported."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, "predict", str(run), str(data), "--out", str(out), *flags]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return answer.stdout.splitlines()[-1] == "True"
+
+
+def test_a_kept_graph_predicts_the_same_without_torch(
+    run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
+    assert predict_apart(run, data, tmp_path / "first.csv")
+    assert not predict_apart(run, data, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+    (graph,) = (tmp_path / "cache").rglob("*.bin")
+    graph.write_bytes(graph.read_bytes()[:-8] + bytes(8))
+    assert predict_apart(run, data, tmp_path / "damaged.csv")
+    assert (tmp_path / "damaged.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+
+
+def test_a_kept_graph_is_only_that_of_its_weights_engine_and_preprocessing(
+    run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
+    assert finesight("predict", run, data, "--out", tmp_path / "kept.csv").code == 0
+    assert open_kept_network(RunFolder(run)) is not None
+    assert open_kept_network(RunFolder(run), "torch") is None
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    weights = other / "checkpoints/best/weights.safetensors"
+    whole = weights.read_bytes()
+    tensors = load_file(weights)
+    tensors["fc.weight"] *= 1.01
+    save_file(tensors, weights)
+    assert open_kept_network(RunFolder(other)) is None
+    assert "fails its self-test" in finesight("predict", other, data, "--out", tmp_path / "wrong.csv").error()
+    weights.write_bytes(whole)
+    card = json.loads((other / "model.json").read_bytes())
+    card["preprocessing"]["mean"][0] += 0.25
+    (other / "model.json").write_text(json.dumps(card))
+    assert open_kept_network(RunFolder(other)) is None

@@ -16,7 +16,7 @@ from test_segmentation import NETWORK, draw_pairs
 from finesight.analysis.evidence import read_evidence
 from finesight.checks.run.case import Case
 from finesight.checks.run.doubtful_labels import align_votes, list_doubtful
-from finesight.metrics.calibration import Calibration
+from finesight.run.calibration import Calibration
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 

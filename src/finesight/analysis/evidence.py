@@ -14,11 +14,11 @@ from finesight.analysis.projection_history import ProjectionHistory, read_projec
 from finesight.classes import ClassList
 from finesight.config import PixelScale, Settings
 from finesight.errors import RunError, blame_files
-from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import LOWER_IS_BETTER
 from finesight.metrics.evaluation import Evaluation, ImageResult
 from finesight.run import schema
 from finesight.run.architecture import NetworkSummary
+from finesight.run.calibration import Calibration
 from finesight.run.environment import Environment
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder

@@ -1,17 +1,15 @@
 """From a listing to data sets: pixels and targets of a split, read by index."""
 
 import gc
-from collections.abc import Sequence
 
 from finesight.config import Preprocessing, Settings
 from finesight.data.decoders import Images
 from finesight.data.image_cache import open_pixels
-from finesight.data.images.reading_notes import describe_reading
+from finesight.data.images.reading_notes import say_reading
 from finesight.data.listing import Listing
 from finesight.data.loader import ImageDataset
-from finesight.data.sample import Item
 from finesight.errors import DataError
-from finesight.progress import progress_bar, say, say_notes
+from finesight.progress import progress_bar, say
 from finesight.task import Task
 
 
@@ -57,8 +55,3 @@ def open_split(
     targets = task.open_targets(kept, listing, size, preprocessing.fit, data)
     sizes = None if to_train else task.targets.list_sizes(kept, size)
     return ImageDataset(pixels, targets, [item.key for item in kept], sizes)
-
-
-def say_reading(items: Sequence[Item], preprocessing: Preprocessing, of: str = "") -> None:
-    """What of these images is left out, clipped or not scaled as the run's own were."""
-    say_notes(f"{of}{note}" for note in describe_reading(items, preprocessing.scale))

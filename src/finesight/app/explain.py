@@ -11,10 +11,10 @@ from PIL import Image
 from finesight.analysis.evidence import read_evidence
 from finesight.analysis.gradcam import compute_saliency, locate_saliency
 from finesight.analysis.saliency_overlay import encode_png, encode_webp, fit_to_image, overlay_saliency
-from finesight.app.datasets import say_reading
 from finesight.config import Preprocessing
 from finesight.data.formats import list_unmasked
 from finesight.data.images.image import UnreadableImage, fit_image, read_image
+from finesight.data.images.reading_notes import say_reading
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, ModelError
 from finesight.inference.predictor import Predictor

@@ -3,8 +3,8 @@
 import ctypes
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Literal
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from finesight import distributed
+from finesight.backend.processor import name_processor
 from finesight.backend.workarounds import TRAINING_ONLY, apply_workarounds, list_needed
 from finesight.config import MachineSettings
 from finesight.cores import count_cores
@@ -103,7 +104,7 @@ class Machine:
 
     def describe(self) -> dict[str, object]:
         """For environment.json: what numbers measured here depend on."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else _processor_name()
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else name_processor()
         return {
             "device": str(self.device),
             "device_name": name,
@@ -144,7 +145,7 @@ def describe_arithmetic() -> str:
 
     packages = (f"{name} {version(name)}" for name in ("finesight", "torch", "torchvision", "timm"))
     options = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(("MKL_", "ONEDNN_")))
-    machine = (platform.platform(), _processor_name(), cpu.get_cpu_capability(), f"{torch.get_num_threads()} threads")
+    machine = (platform.platform(), name_processor(), cpu.get_cpu_capability(), f"{torch.get_num_threads()} threads")
     return ", ".join((*machine, *packages, *options))
 
 
@@ -230,23 +231,3 @@ def _set_threads(wanted: int) -> None:
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 _KEPT: list[bool] = []  # not empty where this process keeps freed memory
-
-
-def _processor_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a device, not a path of ours
-            lines = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        return lines[0]
-    except (OSError, IndexError):
-        return platform.processor() or platform.machine()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """For work on a processor so small that torch's threads would wait for each other longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -15,7 +15,6 @@ from finesight import distributed
 from finesight.data.leftovers import CLAIM
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, DataError, Interrupted, blame_files
-from finesight.inference.restore import best_checkpoint
 from finesight.run import schema
 from finesight.run.files import locate_json_lines, parse_json_line, write_atomically
 from finesight.run.folder import RunFolder
@@ -24,7 +23,7 @@ from finesight.run.results import Unreadable
 
 def identify(run: RunFolder, images: str | Path, **options: object) -> dict[str, object]:
     """All that decides a prediction: the weights, by their hash; the images, by their folder; the options."""
-    with (run.checkpoint(best_checkpoint(run)) / schema.WEIGHTS).open("rb") as file:
+    with (run.checkpoint(run.best_checkpoint()) / schema.WEIGHTS).open("rb") as file:
         weights = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     return {"weights": weights, "images": str(Path(images).absolute()), **options}
 

@@ -7,6 +7,7 @@ from finesight.backend.engines import ENGINES, check_engine, why_not
 from finesight.inference.predictor import Predictor
 from finesight.progress import say
 from finesight.run import schema
+from finesight.run.computed_by import read_engine
 from finesight.run.folder import RunFolder
 
 
@@ -17,6 +18,7 @@ def choose_engine(run: RunFolder, predictor: Predictor, named: str = "auto") -> 
     Raises ConfigError for a named engine that cannot be used here.
     """
     measured, device = read_engine(run), predictor.machine.device.type
+    measured = measured if measured in ENGINES else "torch"
     if named == "auto":
         if not (reason := why_not(measured, device)):
             return predictor.computed_by(measured)
@@ -30,15 +32,6 @@ def choose_engine(run: RunFolder, predictor: Predictor, named: str = "auto") -> 
 
 def _name_figures(run: RunFolder, engine: str) -> str:
     return f"the validation figures of {run.path} were measured with {engine}"
-
-
-def read_engine(run: RunFolder, split: str = "val") -> str:
-    """That measured a split. Of runs older than this choice, and before the first evaluation, torch."""
-    name = f"{schema.evaluation(split)}/{schema.COMPUTED_BY}"
-    if not run.has(name):
-        return "torch"
-    engine = run.read_json(name).get("engine")
-    return engine if engine in ENGINES else "torch"
 
 
 def record_engine(run: RunFolder, split: str, predictor: Predictor) -> None:

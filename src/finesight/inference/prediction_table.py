@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from finesight import distributed
-from finesight.backend.device import one_thread
 from finesight.backend.interrupt import StopRequest
 from finesight.data.image_stream import stream_images
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.sample import Item
 from finesight.errors import ConfigError, blame_files
 from finesight.inference.continuation import Rows, claim, divide, gather_unreadable, stopped
-from finesight.inference.predictor import Predictor, evaluation_batch
+from finesight.inference.network import Network
 from finesight.progress import progress_bar
 from finesight.run.files import write_csv
 from finesight.run.results import Unreadable
@@ -36,17 +33,17 @@ def check_table(out: Path) -> None:
 
 
 def predict_table(
-    predictor: Predictor,
+    network: Network,
     items: Sequence[Item],
     out: Path,
     header: Sequence[str],
     identity: dict[str, object],
-    decide: Callable[[Tensor], Sequence[Any]],
+    decide: Callable[[np.ndarray], Sequence[Any]],
     describe: Callable[[Any], Sequence[str]],
 ) -> Unreadable:
     """Writes a row for each image, the first as many columns as the header has, and returns what could not be read.
 
-    identity: of `identify`. decide: float32 logits (n, C) on the CPU → a prediction of each image that JSON can hold.
+    identity: of `identify`. decide: float32 logits (n, C) → a prediction of each image that JSON can hold.
     describe: a prediction → the columns after the file's name. Of several ranks each predicts a shard.
     """
     rows = Rows(out.with_name(f".{out.name}.rows"))
@@ -65,7 +62,7 @@ def predict_table(
     try:
         left = divide(items, distributed.broadcast_result(find_done))
         with StopRequest() as stop, rows.open() as file:
-            for batch in _predict_batches(predictor, left, unreadable, decide):
+            for batch in _predict_batches(network, left, unreadable, decide):
                 rows.write(file, batch)
                 if stop.signal:
                     raise stopped(stop.signal)
@@ -82,18 +79,14 @@ def predict_table(
 
 
 def _predict_batches(
-    predictor: Predictor, items: Sequence[Item], unreadable: Unreadable, decide: Callable[[Tensor], Sequence[Any]]
+    network: Network, items: Sequence[Item], unreadable: Unreadable, decide: Callable[[np.ndarray], Sequence[Any]]
 ) -> Iterator[Batch]:
     """In order; what cannot be read is added to `unreadable`."""
-    preprocessing, batch_size = predictor.model.preprocessing, evaluation_batch(predictor.settings)
-    batches = stream_images(items, preprocessing, batch_size, distributed.num_cores())
+    batches = stream_images(items, network.preprocessing, network.batch_size, distributed.num_cores())
     with progress_bar("Predicting", len(items), "images") as bar:
         for batch in batches:
             unreadable += [(item.key, reason) for item, reason in batch.bad]
             bar.advance(len(batch.items) + len(batch.bad))
             if batch.items:
-                images = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-                logits = predictor.logits(images).float().cpu()
-                with one_thread():
-                    predictions = decide(logits)
+                predictions = decide(network.compute_logits(batch.pixels))
                 yield list(zip(batch.items, predictions, strict=True))

@@ -19,6 +19,7 @@ from finesight.config import Preprocessing, Settings
 from finesight.data.images.image import fit_image
 from finesight.data.loader import Batch, ImageDataset, batch_by_size, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
+from finesight.inference.batch_sizes import evaluation_batch
 from finesight.inference.tiling import blend_tiles, choose_tile
 from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations
 from finesight.metrics.link import SOFTMAX, Link
@@ -59,6 +60,27 @@ class Predictor:
         """The same with another engine, a name of ENGINES that can be used here."""
         return replace(self, machine=replace(self.machine, engine=engine))
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.model.preprocessing
+
+    @property
+    def batch_size(self) -> int:
+        """Of evaluation and prediction."""
+        return evaluation_batch(self.settings)
+
+    @property
+    def engine_name(self) -> str:
+        return self.machine.engine
+
+    @property
+    def uses_tta(self) -> bool:
+        return len(self.augmentations) > 1
+
+    def compute_logits(self, images: np.ndarray) -> np.ndarray:
+        """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
+        return self.logits(torch.from_numpy(images).permute(0, 3, 1, 2)).float().cpu().numpy()
+
     @cached_property
     def engine(self) -> Engine:
         return ENGINES[self.machine.engine].start(self.model, self.machine, self.is_final)
@@ -78,7 +100,7 @@ class Predictor:
 
     def batches(self, dataset: ImageDataset) -> list[list[int]]:
         """Indices of the batches a split is evaluated in."""
-        return evaluation_batches(dataset, evaluation_batch(self.settings))
+        return evaluation_batches(dataset, self.batch_size)
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
@@ -89,7 +111,7 @@ class Predictor:
         if tile := self.tile(images):
             bands = (blend_tiles(self.probabilities, image, tile) for image in images)
             return torch.stack([torch.cat(list(image), dim=1) for image in bands])
-        if len(self.augmentations) > 1:
+        if self.uses_tta:
             return self.link.to_logits(self.probabilities(images))
         (logits,) = self._in_parts(lambda part: (self._forward(part),), images)
         return logits
@@ -213,8 +235,3 @@ def fit_whole(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     if preprocessing.fit == "native":
         return image
     return fit_image(image, preprocessing.decoded_size(), preprocessing.fit, preprocessing.interpolation)
-
-
-def evaluation_batch(settings: Settings) -> int:
-    """Images at once where no gradient is kept, so that more fit; past some dozens larger is no faster."""
-    return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size

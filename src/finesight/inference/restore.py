@@ -52,17 +52,10 @@ def restore_model(run: RunFolder, checkpoint: str = "") -> Model:
     if model.task != card.network:
         raise RunError(f"{run.path / schema.MODEL} is damaged: {card.name} is a {model.task} model.")
     model.preprocessing = card.preprocessing
-    load_weights(run, checkpoint or best_checkpoint(run), model.network)
+    load_weights(run, checkpoint or run.best_checkpoint(), model.network)
     if not checkpoint:
         check_selftest(run, model)
     return model.eval()
-
-
-def best_checkpoint(run: RunFolder) -> str:
-    for name in ("best", "last"):
-        if run.checkpoint(name).is_dir():
-            return name
-    raise RunError(f"{run.path} has no weights: training ended before its first checkpoint. Train again.")
 
 
 def write_selftest(run: RunFolder, model: Model, images: Tensor) -> None:

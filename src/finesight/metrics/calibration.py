@@ -5,111 +5,12 @@ calibrated model has 80 % correct.
 """
 
 import math
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from finesight.errors import RunError
-from finesight.metrics.confusion import DEFINITIONS
 from finesight.metrics.rows import measure_rows
-from finesight.run import schema
-from finesight.run.folder import RunFolder
-
-NUM_BINS = 15  # as in Guo et al.
-COLDEST, HOTTEST = 0.05, 20.0  # range of the temperature
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Predictions with a confidence in one fifteenth of 0-1. confidence, accuracy: their means; 0 if there are none."""
-
-    count: int
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """ece: expected calibration error, 0-1: see `measure_reliability`."""
-
-    ece: float
-    bins: tuple[Bin, ...]
-
-    @property
-    def confidence(self) -> float:
-        """Mean over all predictions."""
-        return sum(each.count * each.confidence for each in self.bins) / sum(each.count for each in self.bins)
-
-    @property
-    def accuracy(self) -> float:
-        return sum(each.count * each.accuracy for each in self.bins) / sum(each.count for each in self.bins)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Effect on a split's confidences of dividing logits by `temperature`.
-
-    after: each half of the images with the temperature fitted on the other half, so that nothing is measured on what
-    it was fitted to. unit: what is counted, `image` or `pixel`; num_samples: how many.
-    """
-
-    temperature: float
-    split: str
-    unit: str
-    num_samples: int
-    before: Reliability
-    after: Reliability
-
-    @property
-    def all_right(self) -> bool:
-        """Then no temperature can be fitted: see `fit_temperature`."""
-        return self.before.accuracy == 1
-
-    @property
-    def why_not(self) -> str:
-        """Why the temperature cannot be used; empty if it can."""
-        if self.all_right:
-            return "all predictions are correct, so the right confidence is unknown"
-        if not COLDEST < self.temperature < HOTTEST:
-            return f"the likelihood has no optimum between {COLDEST} and {HOTTEST:g}"
-        if self.after.ece > self.before.ece:
-            return f"it makes the expected calibration error worse, from {self.before.ece:.4f} to {self.after.ece:.4f}"
-        return ""
-
-    @property
-    def usable(self) -> float:
-        """The temperature to divide logits by: 1 if the fitted one cannot be used."""
-        return 1.0 if self.why_not else self.temperature
-
-    def describe(self) -> str:
-        offered = f"and {self.after.ece:.4f} with temperature {self.temperature:.3f}"
-        refused = f"and no usable temperature: {self.why_not}"
-        return f"Calibration: expected calibration error {self.before.ece:.4f}, {refused if self.why_not else offered}."
-
-    def save(self, run: RunFolder, tta: bool = False) -> None:
-        """Writes calibration.json. tta: of test-time augmentation, calibration_tta.json."""
-        said = {"not_offered_because": self.why_not, "definitions": {"ece": DEFINITIONS["ece"]}}
-        run.write_json(schema.calibration(tta), {**asdict(self), **said})
-
-    @classmethod
-    def load(cls, run: RunFolder, tta: bool = False) -> "Calibration | None":
-        """None if the run is not calibrated yet. Raises RunError if the file is damaged."""
-        path = run.path / schema.calibration(tta)
-        if not path.exists():
-            return None
-        value = run.read_json(path.name)
-        for name in ("not_offered_because", "definitions"):
-            value.pop(name, None)
-        try:
-            for side in ("before", "after"):
-                bins = tuple(Bin(**each) for each in value[side]["bins"])
-                value[side] = Reliability(float(value[side]["ece"]), bins)
-            return cls(**value)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{path} is damaged: {error!r}. Remove it; `finesight evaluate{' --tta' * tta}` makes another."
-            ) from None
+from finesight.run.calibration import COLDEST, HOTTEST, NUM_BINS, Bin, Calibration, Reliability
 
 
 def calibrate(logits: Tensor, targets: Tensor, groups: Tensor, unit: str, split: str) -> Calibration:
@@ -163,7 +64,8 @@ def find_predictions(logits: Tensor, temperatures: Tensor | None = None) -> tupl
     """(confidence float32, class int64) of each row of logits (n, C). temperatures: (n, 1), which divide them."""
 
     def predict(rows: Tensor, scale: Tensor) -> Tensor:
-        return torch.stack([each.double() for each in (rows / scale).softmax(1).max(1)], dim=1)
+        confidence = (rows / scale).softmax(1).amax(1)
+        return torch.stack([confidence.double(), rows.argmax(1).double()], dim=1)
 
     scale = torch.ones((len(logits), 1)) if temperatures is None else temperatures
     found = measure_rows(predict, logits, scale)  # float64 holds both as they are

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import DataError
+from finesight.run.calibration import ECE
 
 ClassScores = tuple[float | None, ...]  # one per class, None if undefined
 
@@ -22,9 +23,7 @@ DEFINITIONS = {
     "top5": "fraction of samples whose true class is among the five highest logits",
     "balanced_accuracy": "mean recall of the classes that occur in the truth, each class counting alike",
     "log_loss": "mean of -ln(softmax probability of the true class); 0 is perfect",
-    "ece": "expected calibration error: |accuracy - mean confidence| of the samples in each fifteenth of confidence, "
-    "mean weighted by their number; confidence is the prediction's softmax probability, 0 is perfect (Naeini et al., "
-    "2015; Guo et al., 2017)",
+    "ece": ECE,
     "macro_f1": "mean F1 of the classes that occur in truth or prediction, each class counting alike",
     "precision": "TP / (TP + FP): the fraction of the predictions of this class that are correct; 0 if it is never "
     "predicted",

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from finesight.classes import IGNORE_INDEX
-from finesight.metrics.calibration import Calibration, calibrate
+from finesight.metrics.calibration import calibrate
+from finesight.run.calibration import Calibration
 
 
 class PixelSample:

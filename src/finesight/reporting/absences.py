@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from finesight.analysis.evidence import Evidence
 from finesight.analysis.wording import count_of
-from finesight.metrics.calibration import NUM_BINS
 from finesight.reporting.dendrogram import MOST_CLASSES
+from finesight.run.calibration import NUM_BINS
 
 FEWEST_CALIBRATED = 50  # images, about three a bin
 FEWEST_PROJECTED = 20  # images: a projection is judged by the ten neighbours of each

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from finesight.analysis.evidence import Evidence
-from finesight.metrics.calibration import NUM_BINS, Bin, Calibration, Reliability
 from finesight.reporting.charts import BOTTOM, LEFT, TOP, Tick
 from finesight.reporting.html import name_split
 from finesight.reporting.sections import percent
+from finesight.run.calibration import NUM_BINS, Bin, Calibration, Reliability
 
 SIDE = 260  # user units of the square of accuracy over confidence
 STRIP = 36  # height of the bars below, of the number of predictions per bin

@@ -283,6 +283,13 @@ class RunFolder:
         before = folder.with_name(f"{name}.before")
         return before if before.exists() and not folder.exists() else folder
 
+    def best_checkpoint(self) -> str:
+        """`best`, or `last` where no epoch was finished. Raises RunError where there is none."""
+        for name in ("best", "last"):
+            if self.checkpoint(name).is_dir():
+                return name
+        raise RunError(f"{self.path} has no weights: training ended before its first checkpoint. Train again.")
+
     def evaluation(self, split: str) -> Path:
         return self.path / schema.evaluation(split)
 

@@ -3,9 +3,8 @@
 A new task is a package beside these whose object implements both, and a line of the table in tasks/__init__.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,41 +16,13 @@ from finesight.analysis.evidence import Evidence
 from finesight.analysis.label_errors import LabelErrors
 from finesight.analysis.region_features import Regions
 from finesight.classes import ClassList
-from finesight.data.formats import list_images
 from finesight.data.loader import ImageDataset
-from finesight.data.sample import Item
-from finesight.inference.prediction_table import DEFAULT_OUT
 from finesight.inference.predictor import Predictor
 from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
 from finesight.reporting.html import Page
 from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
-from finesight.run.results import Compared, Unreadable
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """As of `finesight predict`; what a task has no use for it names in `refused_options`."""
-
-    out: str | Path = ""
-    header: Sequence[str] = ()
-    ids: bool = False
-    index: bool = False
-    overlay: str | Path = ""
-    tta: bool = False
-    calibrated: bool = False
-
-
-@dataclass(frozen=True)
-class PredictRequest:
-    """The images to predict, and where to write. images: as the user named them; items: those found there."""
-
-    run: RunFolder
-    predictor: Predictor
-    images: str | Path
-    items: Sequence[Item]
-    out: Path
-    options: PredictOptions
+from finesight.run.results import Compared
 
 
 @dataclass(frozen=True)
@@ -73,21 +44,9 @@ class LabelSearch:
 class Task(task.Task, Protocol):
     """What has a body suits a task whose targets are of whole images."""
 
-    default_out: str = DEFAULT_OUT  # of predict
-    refused_options: Mapping[str, str]  # of PredictOptions: those that mean nothing here → why, as a sentence or ""
     quick_label_search: bool = True  # it takes no pass over the images, so that a report does it on the way
     overlay_side: int = 96  # pixels of the longest side of a saliency map in the page
     comparison: ComparedImages  # how runs are compared
-
-    def list_inputs(self, images: str | Path) -> list[Item]:
-        """The images to predict of a folder, or one image. Raises DataError where there are none."""
-        return list_images(images)
-
-    def predict(self, request: PredictRequest) -> Unreadable:
-        """Writes what is predicted; of several ranks each does a shard. What a stop left done is not done again.
-
-        Returns the images that could not be read. Raises ConfigError for options that make no sense.
-        """
 
     def find_label_errors(self, search: LabelSearch) -> LabelErrors:
         """Labels that are probably wrong, the clearest first."""

@@ -52,7 +52,7 @@ class ImageScore(Score):
         return predictions
 
     @abstractmethod
-    def name_labels(self) -> tuple[list[str], list[str], Tensor]:
+    def name_labels(self) -> tuple[list[str], list[str], np.ndarray]:
         """True and predicted label of each image, and the highest probability, as predictions.csv has them."""
 
     def save_predictions(self, folder: Path, keys: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from finesight import distributed
 from finesight.backend.device import allocate_gradients, compile_network
@@ -284,8 +284,8 @@ class Trainer:
         job = decide_engine(self.job)
         observers = [callback.observe for callback in job.callbacks if callback.observes]
         predictor = Predictor(self.model, job.machine, job.settings)
-        if self.cache:
-            predictor = predictor.computed_by("torch")  # a head alone
+        if self.cache and not isinstance(self.network, nn.Linear):  # a head alone that only torch computes
+            predictor = predictor.computed_by("torch")
         score = score_split(predictor, val, job.task.new_score(job.classes, to_save=False), observers)
         for callback in job.callbacks:
             callback.end_validation(self.at.epoch, partial(predict_samples, predictor, job.val))

@@ -65,7 +65,7 @@ def test_masks_that_are_too_sure(tmp_path: Path) -> None:
 
 
 def read(case: Case) -> object:
-    from finesight.metrics.calibration import Calibration
+    from finesight.run.calibration import Calibration
 
     return Calibration.load(case.run)
 

@@ -5,7 +5,8 @@ import torch
 from trainers import CLASSES, Make, make_model, weights_of
 
 from finesight.config import load_settings
-from finesight.inference.predictor import Predictor, evaluation_batch, score_split
+from finesight.inference.batch_sizes import evaluation_batch
+from finesight.inference.predictor import Predictor, score_split
 
 
 def test_scores_are_in_order_and_change_nothing(make: Make) -> None:

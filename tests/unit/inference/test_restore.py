@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from finesight.classes import ClassList
 from finesight.config import Preprocessing
 from finesight.errors import RunError
-from finesight.inference.restore import best_checkpoint, check_selftest, describe_model, restore_model, write_selftest
+from finesight.inference.restore import check_selftest, describe_model, restore_model, write_selftest
 from finesight.models import build_model
 from finesight.models.contract import Model
 from finesight.run.folder import RunFolder
@@ -40,9 +40,9 @@ def test_the_best_weights_come_back_with_their_preprocessing(run: RunFolder) -> 
 
 
 def test_where_no_epoch_was_finished_the_last_weights_serve(run: RunFolder) -> None:
-    assert best_checkpoint(run) == "best"
+    assert run.best_checkpoint() == "best"
     shutil.rmtree(run.checkpoint("best"))
-    assert best_checkpoint(run) == "last"
+    assert run.best_checkpoint() == "last"
     (run.path / "selftest.safetensors").unlink()
     restore_model(run)
     shutil.rmtree(run.checkpoint("last"))

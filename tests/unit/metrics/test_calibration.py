@@ -10,9 +10,10 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from finesight.classes import IGNORE_INDEX
 from finesight.errors import RunError
-from finesight.metrics.calibration import HOTTEST, Calibration, calibrate, fit_temperature, measure_reliability
+from finesight.metrics.calibration import calibrate, fit_temperature, measure_reliability
 from finesight.metrics.confusion import DEFINITIONS
 from finesight.metrics.pixel_sample import PixelSample
+from finesight.run.calibration import HOTTEST, Calibration
 from finesight.run.folder import RunFolder
 
 

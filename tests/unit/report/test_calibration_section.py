@@ -11,10 +11,11 @@ from synthetic_masks import MaskRun, write_mask_run
 from synthetic_run import SyntheticRun
 
 from finesight.analysis.evidence import Evidence, read_evidence
-from finesight.metrics.calibration import Calibration, calibrate
+from finesight.metrics.calibration import calibrate
 from finesight.metrics.confusion import DEFINITIONS
 from finesight.reporting.calibration import SIDE, describe_calibration, describe_scaling, draw_reliability, judge
 from finesight.reporting.charts import TOP
+from finesight.run.calibration import Calibration
 from finesight.run.folder import RunFolder
 from finesight.tasks import find_task
 

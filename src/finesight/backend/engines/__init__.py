@@ -1,29 +1,45 @@
-"""What computes a trained network. A table row and a file each; torch trains, whatever predicts."""
+"""What computes a trained network. A table row and a file each; torch trains, whatever predicts.
+
+An engine is imported when it is started: to name one needs no torch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from finesight.backend.device import Machine
-from finesight.backend.engines.contract import Engine
-from finesight.backend.engines.openvino_engine import OpenVinoEngine
-from finesight.backend.engines.torch_engine import TorchEngine
 from finesight.errors import ConfigError
-from finesight.models.contract import Model
+
+if TYPE_CHECKING:
+    from finesight.backend.device import Machine
+    from finesight.backend.engines.contract import Engine
+    from finesight.models.contract import Model
 
 
 @dataclass(frozen=True)
 class EngineEntry:
     """package: that it needs; the extra that installs it has the engine's name. devices: types that it computes on."""
 
-    start: Callable[[Model, Machine, bool], Engine]  # bool: whether the weights are final
+    start: Callable[["Model", "Machine", bool], "Engine"]  # bool: whether the weights are final
     package: str
     devices: tuple[str, ...]
 
 
+def _start_torch(model: "Model", machine: "Machine", is_final: bool) -> "Engine":
+    from finesight.backend.engines.torch_engine import TorchEngine
+
+    return TorchEngine(model, machine, is_final)
+
+
+def _start_openvino(model: "Model", machine: "Machine", is_final: bool) -> "Engine":
+    from finesight.backend.engines.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(model, machine, is_final)
+
+
 ENGINES = {
-    "torch": EngineEntry(TorchEngine, "torch", ("cpu", "cuda", "mps")),
-    "openvino": EngineEntry(OpenVinoEngine, "openvino", ("cpu",)),
+    "torch": EngineEntry(_start_torch, "torch", ("cpu", "cuda", "mps")),
+    "openvino": EngineEntry(_start_openvino, "openvino", ("cpu",)),
 }
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from finesight.config import PixelScale
+from finesight.config import PixelScale, Preprocessing
 from finesight.data.images.image import Decoded, UnreadableImage, decode_image
 from finesight.data.images.scaling import FAR_OUTSIDE, ValueStats, read_headers, spread
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
+from finesight.progress import say_notes
 
 DULL = 16  # of 255: what all values of an image lie within
 
@@ -85,3 +86,8 @@ def _decode(item: Item, scale: PixelScale | None) -> Decoded | None:
         return decode_image(item.path, item.key, scale=scale)
     except UnreadableImage:  # reading it for its own sake says so
         return None
+
+
+def say_reading(items: Sequence[Item], preprocessing: Preprocessing, of: str = "") -> None:
+    """What of these images is left out, clipped or not scaled as the run's own were."""
+    say_notes(f"{of}{note}" for note in describe_reading(items, preprocessing.scale))

@@ -1,40 +1,46 @@
 """Predictions of a classifier: a CSV file of classes and probabilities."""
 
-from torch import Tensor
+from collections.abc import Mapping
+
+import numpy as np
 
 from finesight.errors import ConfigError, RunError
 from finesight.inference.continuation import identify
 from finesight.inference.prediction_table import check_table, predict_table
-from finesight.metrics.calibration import Calibration
+from finesight.metrics.confidence import predict_classes
 from finesight.progress import say
+from finesight.run.calibration import Calibration
 from finesight.run.folder import RunFolder
 from finesight.run.results import Unreadable
-from finesight.tasks.contract import PredictRequest
+from finesight.tasks.prediction import Prediction, PredictRequest
 
 COLUMNS = ("filename", "label", "probability")
 
 
-def predict(request: PredictRequest) -> Unreadable:
-    """The class of every image, in file-name order."""
-    run, options, predictor = request.run, request.options, request.predictor
-    header = tuple(options.header or COLUMNS)
-    if len(header) not in (2, 3) or not all(header):
-        raise ConfigError("The header names two or three columns: file, label and, if wanted, probability.")
-    check_table(request.out)
-    classes = run.read_classes()
-    labels = dict(enumerate(classes.ids if options.ids else classes.names))  # a list would take a damaged row's -1
-    temperature = read_temperature(run, tta=len(predictor.augmentations) > 1) if options.calibrated else 1.0
+class ClassPrediction(Prediction):
+    refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
 
-    def decide(logits: Tensor) -> list[tuple[int, float]]:
-        confidence, best = (logits / temperature).softmax(1).max(1)
-        return list(zip(best.tolist(), confidence.tolist(), strict=True))
+    def write(self, request: PredictRequest) -> Unreadable:
+        """The class of every image, in file-name order."""
+        run, options, network = request.run, request.options, request.network
+        header = tuple(options.header or COLUMNS)
+        if len(header) not in (2, 3) or not all(header):
+            raise ConfigError("The header names two or three columns: file, label and, if wanted, probability.")
+        check_table(request.out)
+        classes = run.read_classes()
+        labels = dict(enumerate(classes.ids if options.ids else classes.names))  # a list would take a damaged row's -1
+        temperature = read_temperature(run, network.uses_tta) if options.calibrated else 1.0
 
-    def describe(prediction: tuple[int, float]) -> tuple[str, str]:
-        index, probability = prediction
-        return labels[index], f"{probability:.6f}"
+        def decide(logits: np.ndarray) -> list[tuple[int, float]]:
+            best, confidence = predict_classes(logits, temperature)
+            return list(zip(best.tolist(), confidence.tolist(), strict=True))
 
-    identity = identify(run, request.images, engine=predictor.machine.engine, temperature=temperature, tta=options.tta)
-    return predict_table(predictor, request.items, request.out, header, identity, decide, describe)
+        def describe(prediction: tuple[int, float]) -> tuple[str, str]:
+            index, probability = prediction
+            return labels[index], f"{probability:.6f}"
+
+        identity = identify(run, request.images, engine=network.engine_name, temperature=temperature, tta=options.tta)
+        return predict_table(network, request.items, request.out, header, identity, decide, describe)
 
 
 def read_temperature(run: RunFolder, tta: bool) -> float:

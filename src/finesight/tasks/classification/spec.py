@@ -1,6 +1,6 @@
 """One class an image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from finesight.tasks.classification.evaluation import read_evaluation, read_stat
 from finesight.tasks.classification.label_errors import find_wrong_images
 from finesight.tasks.classification.labels import Labels
 from finesight.tasks.classification.page import list_false_classes, make_page
-from finesight.tasks.classification.predict import predict
 from finesight.tasks.classification.score import ClassificationScore
 from finesight.tasks.contract import LabelSearch, Task
 from finesight.training.losses import check_takes_probabilities, class_weights, parse_loss
@@ -37,11 +36,9 @@ class Classification(Task):
     best_metric = "accuracy"
     default_model = "efficientnet_lite0"
     fits = ("crop", "stretch")
-    refused_options: Mapping[str, str] = {"index": "", "overlay": ""}
     targets = Labels()
     unit = "image"
     comparison = COMPARISON
-    predict = staticmethod(predict)
     make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)

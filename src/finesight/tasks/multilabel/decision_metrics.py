@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from finesight.errors import DataError, ModelError
+from finesight.tasks.multilabel.decisions import THRESHOLD, decide_labels
 
 DEFINITIONS = {
     "map": "mean average precision (macro): mean of ap over the classes that occur in the truth",
@@ -25,7 +26,6 @@ DEFINITIONS = {
     "label_accuracy": "right decisions (class present or not) / all decisions (1 - Hamming loss)",
     "log_loss": "mean of -ln(probability given to the right decision) over all decisions; 0 is perfect",
 }
-THRESHOLD = 0.5  # of a probability, where none was fitted
 
 
 def multilabel_metrics(
@@ -71,8 +71,8 @@ def check_logits(logits: Tensor, targets: Tensor) -> None:
 
 def predict_labels(logits: Tensor, thresholds: Tensor | None = None) -> Tensor:
     """bool (n, C): the classes whose probability is at least their threshold."""
-    chosen = torch.full((logits.shape[1],), THRESHOLD) if thresholds is None else thresholds
-    return logits.float().sigmoid() >= chosen.to(logits.device)
+    chosen = None if thresholds is None else thresholds.cpu().numpy()
+    return torch.from_numpy(decide_labels(logits.float().cpu().numpy(), chosen))
 
 
 def count_decisions(predictions: Tensor, targets: Tensor) -> Tensor:

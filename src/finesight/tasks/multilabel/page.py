@@ -21,10 +21,10 @@ from finesight.reporting.sections import ClassRow, describe_kept_epoch
 from finesight.reporting.shown_images import sample_evidence
 from finesight.reporting.thumbnails import make_sprites
 from finesight.run.folder import RunFolder
-from finesight.tasks.multilabel.decision_metrics import THRESHOLD
+from finesight.tasks.multilabel.decisions import THRESHOLD, read_thresholds
 from finesight.tasks.multilabel.evaluation import read_statistics
 from finesight.tasks.multilabel.label_sets import SEPARATOR
-from finesight.tasks.multilabel.thresholds import read_fitted_split, read_thresholds
+from finesight.tasks.multilabel.thresholds import read_fitted_split
 
 ERRORS_SHOWN = 60
 OUTLINE = Outline(

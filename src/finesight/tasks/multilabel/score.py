@@ -9,6 +9,7 @@ from torch import Tensor
 
 from finesight.classes import ClassList
 from finesight.metrics.calibration import calibrate
+from finesight.metrics.confidence import sigmoid
 from finesight.metrics.evaluation import Metrics, write_metrics
 from finesight.tasks.image_scores import ImageScore
 from finesight.tasks.multilabel.decision_metrics import DEFINITIONS, fit_thresholds, multilabel_metrics, predict_labels
@@ -55,11 +56,11 @@ class MultilabelScore(ImageScore):
         """The rarest true class of each image, and the most probable one."""
         return find_main(self.targets.numpy()), self.logits.argmax(1).numpy()
 
-    def name_labels(self) -> tuple[list[str], list[str], Tensor]:
+    def name_labels(self) -> tuple[list[str], list[str], np.ndarray]:
         truth, predicted = (
             [_join(flags, self.classes.ids) for flags in side.tolist()] for side in (self.targets, self.predictions)
         )
-        return truth, predicted, self.logits.sigmoid().max(1).values
+        return truth, predicted, sigmoid(self.logits.max(1).values.numpy())
 
     def save(self, folder: Path, keys: Sequence[str]) -> None:
         self.save_predictions(folder, keys)

@@ -1,6 +1,6 @@
 """Several labels per image, each class a binary decision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,18 +23,16 @@ from finesight.tasks.classification.comparison import gather_changes
 from finesight.tasks.contract import Task
 from finesight.tasks.multilabel.decision_losses import parse_loss
 from finesight.tasks.multilabel.decision_metrics import multilabel_metrics
+from finesight.tasks.multilabel.decisions import read_thresholds
 from finesight.tasks.multilabel.evaluation import read_evaluation, read_statistics
 from finesight.tasks.multilabel.label_errors import find_wrong_labels
 from finesight.tasks.multilabel.label_sets import SEPARATOR, LabelSets
 from finesight.tasks.multilabel.page import list_false_classes, make_page
-from finesight.tasks.multilabel.predict import predict
 from finesight.tasks.multilabel.score import MultilabelScore
-from finesight.tasks.multilabel.thresholds import read_thresholds
 from finesight.training.losses import class_weights
 
 COMPARISON = ComparedImages("f1", "F1", ("changed_predictions.html.j2",), (("images", "Same images"),), gather_changes)
 MOST_EXPLAINED = 3  # classes of an image
-UNCALIBRATED = "Labels are decided by thresholds on the probabilities as they are."
 
 
 class Multilabel(Task):
@@ -44,11 +42,9 @@ class Multilabel(Task):
     best_metric = "map"
     default_model = "efficientnet_lite0"
     fits = ("stretch", "crop")  # a crop may lose what a label names
-    refused_options: Mapping[str, str] = {"index": "", "overlay": "", "calibrated": UNCALIBRATED}
     targets = LabelSets()
     unit = "label"
     comparison = COMPARISON
-    predict = staticmethod(predict)
     make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)
@@ -85,7 +81,8 @@ class Multilabel(Task):
         return parse_loss(settings.name, settings.label_smoothing, weights)
 
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
-        return MultilabelScore(classes, read_thresholds(run, classes))
+        thresholds = read_thresholds(run, classes)
+        return MultilabelScore(classes, None if thresholds is None else torch.from_numpy(thresholds))
 
     def describe_target(self, target: Tensor, classes: ClassList) -> str:
         return ", ".join(classes.labels[index] for index in target.nonzero().flatten().tolist()) or "no label"

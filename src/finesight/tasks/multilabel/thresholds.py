@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from finesight.classes import ClassList
-from finesight.errors import RunError, blame_files
-from finesight.metrics.calibration import Calibration
 from finesight.run import schema
+from finesight.run.calibration import Calibration
 from finesight.run.folder import RunFolder
 
 
@@ -40,15 +38,3 @@ class FittedDecisions:
 def read_fitted_split(run: RunFolder) -> str:
     """The split that the thresholds were fitted on; empty where there are none."""
     return str(run.read_json(schema.THRESHOLDS)["split"]) if run.has(schema.THRESHOLDS) else ""
-
-
-def read_thresholds(run: RunFolder | None, classes: ClassList) -> Tensor | None:
-    """float32 (C,), as saved; None where nothing was fitted yet. Raises RunError where the file is damaged."""
-    if run is None or not run.has(schema.THRESHOLDS):
-        return None
-    with blame_files(run.path):
-        saved = run.read_json(schema.THRESHOLDS)["thresholds"]
-        values = torch.tensor([float(saved[label]) for label in classes.ids])
-    if not bool(((values >= 0) & (values <= 1)).all()):
-        raise RunError(f"{run.path / schema.THRESHOLDS} is damaged: a threshold is a probability, 0 to 1.")
-    return values

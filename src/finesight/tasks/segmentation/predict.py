@@ -24,11 +24,11 @@ from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import claim, divide, gather_unreadable, identify, last_change, stopped
-from finesight.inference.predictor import evaluation_batch, fit_whole, segment
+from finesight.inference.predictor import Predictor, fit_whole, segment
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
 from finesight.run.results import Unreadable
-from finesight.tasks.contract import PredictRequest
+from finesight.tasks.prediction import PredictRequest
 from finesight.tasks.segmentation.mask_targets import read_mask_rule
 
 IGNORES_CASE = sys.platform in ("win32", "darwin")  # by default, the file system: A.png is a.png
@@ -51,7 +51,8 @@ def predict(request: PredictRequest) -> Unreadable:
 
     Masks that the same command wrote before are kept.
     """
-    run, options, predictor, items, out = request.run, request.options, request.predictor, request.items, request.out
+    run, options, predictor, items, out = request.run, request.options, request.network, request.items, request.out
+    assert isinstance(predictor, Predictor)
     classes, rule, overlay = run.read_classes(), read_mask_rule(run), Path(options.overlay) if options.overlay else None
     _refuse_collisions(items, out)
 
@@ -60,7 +61,7 @@ def predict(request: PredictRequest) -> Unreadable:
             items,
             out,
             overlay,
-            identify(run, request.images, engine=predictor.machine.engine, index=options.index, tta=options.tta),
+            identify(run, request.images, engine=predictor.engine_name, index=options.index, tta=options.tta),
         )
 
     left = divide(items, distributed.broadcast_result(find_done))
@@ -68,7 +69,7 @@ def predict(request: PredictRequest) -> Unreadable:
 
     def predict_left() -> Iterator[Predicted]:
         sizes = [size or (0, 0) for size in image_sizes(left)]
-        batches = batch_by_size(sizes, evaluation_batch(predictor.settings))
+        batches = batch_by_size(sizes, predictor.batch_size)
         for some in _read_batches(left, batches, unreadable, predictor.model.preprocessing):
             height, width = some[0].whole.shape[:2]
             masks = segment(predictor, [image.fitted for image in some], (height, width))

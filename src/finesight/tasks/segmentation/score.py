@@ -13,12 +13,12 @@ from finesight.classes import ClassList
 from finesight.data.masks.encoding import encode_mask
 from finesight.errors import DataError, ModelError
 from finesight.metrics.boundary import count_boundary
-from finesight.metrics.calibration import Calibration
 from finesight.metrics.confusion import definitions
 from finesight.metrics.evaluation import Metrics, write_confusion, write_metrics
 from finesight.metrics.pixel_sample import PixelSample
 from finesight.metrics.segmentation import count_pixels, enlarge, fold_unknown, predict_masks, segmentation_metrics
 from finesight.run import schema
+from finesight.run.calibration import Calibration
 from finesight.run.files import write_atomically, write_csv
 
 

@@ -1,8 +1,7 @@
 """One class a pixel."""
 
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from finesight.analysis.region_features import Regions, average_regions
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.config import AugmentSettings, DataSettings, LossSettings, Preprocessing, Settings
 from finesight.data.decoders import Masks
-from finesight.data.formats import list_unmasked
 from finesight.data.image_cache import open_pixels
 from finesight.data.images.image import Fit
 from finesight.data.listing import Listing
@@ -34,7 +32,6 @@ from finesight.tasks.segmentation.label_errors import find_wrong_regions
 from finesight.tasks.segmentation.mask_images import SIDE, list_colours
 from finesight.tasks.segmentation.mask_targets import MaskFiles
 from finesight.tasks.segmentation.page import list_false_classes, make_page
-from finesight.tasks.segmentation.predict import predict
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_snapshots
 from finesight.tasks.segmentation.snapshots import watch_masks
@@ -52,20 +49,12 @@ class Segmentation(Task):
     default_model = "fcn/efficientnet_lite0"
     fits = ("native", "stretch")
     has_head_rows = False
-    default_out = "masks"
-    refused_options: Mapping[str, str] = {
-        "header": "",
-        "ids": "",
-        "calibrated": "Calibration changes confidence, never which class is the most likely, and masks hold classes "
-        "only.",
-    }
     quick_label_search = False
     overlay_side = SIDE
     keeps_head = False
     targets = MaskFiles()
     unit = "pixel"
     comparison = COMPARISON
-    predict = staticmethod(predict)
     make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)
@@ -165,10 +154,6 @@ class Segmentation(Task):
     def draw_target(self, image: np.ndarray, target: Tensor, classes: ClassList) -> np.ndarray:
         """Under the colours of its classes; what is ignored stays as it is."""
         return overlay_colours(image, target.numpy().astype(np.uint8), classes)
-
-    def list_inputs(self, images: str | Path) -> list[Item]:
-        """Without the masks that lie beside the images."""
-        return list_unmasked(images)
 
     def choose_explained(self, logits: Tensor) -> list[int]:
         """The largest classes."""
