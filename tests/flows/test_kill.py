@@ -1,8 +1,10 @@
 """Killed by SIGKILL at any moment and resumed any number of times, a run is the one that nothing disturbed."""
 
 import json
+import math
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -18,9 +20,11 @@ from killing import AtWrite, InCall, Process, run, start
 
 from finesight.app.prove_resume import compare_files
 from finesight.errors import RunError
+from finesight.run import schema
 from finesight.run.files import read_csv
 from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
+from finesight.training.schedule import find_position
 from reliability import Tally
 
 pytestmark = pytest.mark.timeout(900)  # many processes, on a machine that may have other things to do
@@ -159,6 +163,28 @@ def test_killed_inside(
     assert run(*begin, prepare=InCall(where, number)) == -signal.SIGKILL
     assert run("train", "--resume", "--out", out) == 0
     assert_nothing_lost(out, whole, reliability, what, 1)
+
+
+@pytest.mark.usefixtures("whole")  # for which the kernel is compiled already
+def test_killed_within_a_time_budget(data: Path, tmp_path: Path, reliability: Tally) -> None:
+    """The time before counts, and the training ends within all of it with its schedule complete."""
+    out, said, hours = tmp_path / "run", tmp_path / "said", 0.004
+    begin = ["train", "--data", data, "--out", out, *flags(data__workers=0), "--hours", hours]
+    assert run(*begin, prepare=InCall("finesight.training.trainer:Trainer._keep_to_budget", 6)) == -signal.SIGKILL
+    folder = RunFolder(out)
+    before = folder.read_json(schema.BUDGET)
+    assert run("train", "--resume", "--out", out, said=said) == 0
+    told = re.search(r"Budget: (\d+) s of 14 s are used\.", said.read_text())
+    assert told
+    assert int(told[1]) >= int(before["used_s"])
+    settings, lines = folder.read_settings(), folder.read_lines(schema.JOURNAL)
+    planned = settings.budget.plan[-1][1]
+    assert before["used_s"] < folder.read_json(schema.BUDGET)["used_s"] < 1.2 * 3600 * hours
+    assert [line["epoch"] for line in lines] == list(range(1, math.ceil(planned) + 1))
+    assert lines[-1]["planned_epochs"] == planned
+    assert find_position(settings, planned) == pytest.approx(settings.epochs)
+    assert lines[-1]["lr"] < max(line["lr"] for line in lines)
+    reliability("kill", "within a time budget")
 
 
 @pytest.mark.parametrize(("workers", "kills"), [(2, 2), pytest.param(0, 12, marks=pytest.mark.slow)])

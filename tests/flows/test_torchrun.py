@@ -14,6 +14,7 @@ from test_interruption import SAME
 
 from finesight.app.prove_resume import compare_files
 from finesight.inference.restore import load_tensors
+from finesight.run import schema
 from finesight.run.folder import RunFolder
 from finesight.training.checkpoint import Training
 from reliability import Tally
@@ -107,14 +108,23 @@ def test_one_rank_has_too_little_memory(data: Path, tmp_path: Path, reliability:
     reliability("fault", "memory of one of two ranks for 1/2 of its part")
 
 
-def test_one_rank_draws_masks_and_the_other_waits(tmp_path: Path) -> None:
-    done = torchrun(Path(__file__).parent / "ranked_masks.py", write_data(tmp_path / "data"), tmp_path / "run")
+def test_two_ranks_draw_masks_once_and_plan_alike(tmp_path: Path) -> None:
+    """Batch size, learning rate and epochs are decided by steps on this machine; both ranks decide the same."""
+    data, out = write_data(tmp_path / "data"), tmp_path / "run"
+    settings = SETTINGS | {"model.name": "fcn/timm/test_resnet", "image.size": [24, 32], "snapshots.count": 0}
+    found = {"optim.lr": "auto", "batch_size": "auto", "loss.class_weights": "none"}
+    done = torchrun(Path(__file__).parent / "ranked_masks.py", data, out, json.dumps(settings | found))
     assert done.returncode == 0, done.stderr
-    (drawn, masks), (drawn_too, same) = json.loads(done.stdout)
+    (drawn, ended), (drawn_too, ended_too) = json.loads(done.stdout)
     assert (drawn, drawn_too) == (6, 0)
-    assert masks == same
-    assert all(Path(mask).is_file() for mask in masks)
-    assert not (tmp_path / "run").exists()
+    assert ended == ended_too
+    run = RunFolder(out)
+    kept, test = run.read_settings(), run.read_json(schema.RANGE_TEST)
+    assert ended[:3] == [test["chosen"], kept.batch_size, [list(each) for each in kept.budget.plan]]
+    assert kept.budget.plan == ((0.0, 2.0),)
+    assert done.stderr.count(f"optim.lr is {test['chosen']:g}") == 1
+    assert done.stderr.count("Budget of 1 hours: 2 epochs") == 1
+    assert run.read_json(schema.BUDGET)["used_s"] > 0
 
 
 def test_an_error_of_all_ranks_is_told_once(tmp_path: Path) -> None:
