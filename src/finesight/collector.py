@@ -1,6 +1,7 @@
 """Python's search for reference cycles, which takes long where many objects are made that are in none."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,3 +16,18 @@ def without_collector() -> Iterator[None]:
     finally:
         if is_on:
             gc.enable()
+
+
+@contextmanager
+def importing(package: str) -> Iterator[None]:
+    """The block imports a large package. What is new after it stays as long as the process, so no search looks at it.
+
+    Else the next search through everything, of a quarter of a second after torch, would come before the first step.
+    """
+    if package in sys.modules:
+        yield
+        return
+    gc.collect()  # a caller's objects that are in cycles, which would stay, too
+    with without_collector():
+        yield
+        gc.freeze()

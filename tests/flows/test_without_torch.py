@@ -51,7 +51,15 @@ MISTAKES = {
     "no runs": (["runs", "nowhere"], "nowhere"),
     "no kind of cached files": (["cache", "clear", "nothing", "--yes"], "nothing"),
     "no data to inspect": (["inspect", "missing"], "missing"),
+    "neither run nor masks": (["evaluate"], "Give a run folder"),
+    "true masks alone": (["evaluate", "--truth", "images"], "--truth and --pred together"),
+    "no option of evaluate": (["evaluate", "--epochs", "2"], "--epochs"),
+    "nothing to report on": (["report"], "RUN"),
+    "one run to compare": (["compare", "here"], "IMPROVED"),
+    "a word for a number": (["compare", "a", "b", "--resamples", "many"], "--resamples"),
+    "two runs to search": (["labels", "a", "b"], "unexpected extra argument"),
 }
+HELPED = ("train", "evaluate", "predict", "report", "compare", "labels", "embed", "explain", "findings", "models")
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +68,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
     draw_classes(folder / "images", per_class=2)
     (folder / "empty").mkdir()
     (folder / "other.json").write_text('["fox", "wolf"]')
-    commands = json.dumps([arguments for arguments, _ in MISTAKES.values()])
+    commands = json.dumps([*(arguments for arguments, _ in MISTAKES.values()), *([name, "--help"] for name in HELPED)])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, commands], cwd=folder, check=True, capture_output=True, text=True
     )
-    return dict(zip(MISTAKES, json.loads(done.stdout), strict=True))
+    return dict(zip((*MISTAKES, *HELPED), json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -73,3 +81,9 @@ def test_mistakes_are_found_before_torch_is_imported(mistake: str, answers: dict
     assert code == 2, said
     assert MISTAKES[mistake][1] in said
     assert not imported
+
+
+@pytest.mark.parametrize("command", HELPED)
+def test_help_does_without_torch(command: str, answers: dict[str, tuple[int, str, bool]]) -> None:
+    code, _, imported = answers[command]
+    assert (code, imported) == (0, False)

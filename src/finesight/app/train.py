@@ -8,7 +8,7 @@ from typing import Any
 from finesight import distributed
 from finesight.app.training_start import continue_run, is_restarted, start_run
 from finesight.backend.compilation import start_compiling
-from finesight.collector import without_collector
+from finesight.collector import importing
 from finesight.config import add_given
 from finesight.errors import ConfigError
 from finesight.run.folder import RunFolder
@@ -51,7 +51,7 @@ def train(
         else:
             start = start_run(recipe, overrides, out, note)
         start_compiling(start.settings.machine)
-        with without_collector():
+        with importing("torch"):
             from finesight.app.training_run import run_training  # torch: seconds, which no error above waits for
 
         return run_training(start, locks)

@@ -32,6 +32,7 @@ from finesight.cli.report import report
 from finesight.cli.runs import runs
 from finesight.cli.stopping import interruptible
 from finesight.cli.train import train
+from finesight.deferred_compiler import defer_compiler
 from finesight.errors import ConfigError, FinesightError, Interrupted
 from finesight.progress import say
 
@@ -83,6 +84,7 @@ def main() -> None:
     """Runs a command. Exit codes: 0 done, 1 done in part, 2 an error to act on, 128 + signal when stopped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack the letters of a name
+    defer_compiler()
     try:
         if distributed.world_size() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"torchrun is for {', '.join(SHARED)} only: start this command without it.")

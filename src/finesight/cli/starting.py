@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from finesight.collector import without_collector
+from finesight.collector import importing
 from finesight.errors import DataError
 from finesight.progress import say
 from finesight.run.folder import RunFolder
@@ -22,5 +22,5 @@ def starting(text: str, runs: Sequence[str] = (), data: Sequence[str] = ()) -> I
     for path in filter(None, data):
         if not Path(path).expanduser().exists():
             raise DataError(f"{path!r} does not exist; check the path.")
-    with without_collector():
+    with importing("torch"):
         yield

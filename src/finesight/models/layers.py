@@ -1,14 +1,19 @@
-"""Layers in forward order, found by running the network once on tensors without data."""
+"""Layers in forward order, found by running the network once: with an image, or without data where that takes long."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from finesight.errors import ModelError, suggest
+
+LIGHT = 1.5e12  # weights × pixels: of common networks about a tenth of a second
+CANNOT_RUN = (RuntimeError, AssertionError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -102,23 +107,34 @@ def _ancestors(name: str) -> Iterator[str]:
 
 def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
     """Output shape of each called module, in order of first start."""
+    if not _is_light(network, size):
+        with suppress(*CANNOT_RUN):  # it looks at values, or uses tensors that are not buffers: run it with data
+            return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
     try:
-        return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
-    except (RuntimeError, AssertionError, ValueError):
-        pass  # it looks at values, or uses tensors that are not buffers: run a real copy
-    try:
-        return _run_copy(copy.deepcopy(network).cpu(), torch.zeros(1, 3, *size))
-    except (RuntimeError, AssertionError, ValueError) as error:
+        return _run_copy(_copy(network, Tensor.cpu), torch.zeros(1, 3, *size))
+    except CANNOT_RUN as error:
         height, width = size
         raise ModelError(f"This model cannot take images of {height}×{width} pixels: {error}") from error
 
 
+def _is_light(network: nn.Module, size: tuple[int, int]) -> bool:
+    """Whether an image is through the network sooner than torch has imported what tensors without data need."""
+    tensors = [*network.parameters(), *network.buffers()]
+    work = sum(tensor.numel() for tensor in tensors) * size[0] * size[1]
+    return work <= LIGHT and all(tensor.device.type == "cpu" for tensor in tensors)
+
+
 def copy_without_data(network: nn.Module) -> nn.Module:
+    return _copy(network, partial(torch.empty_like, device="meta"))
+
+
+def _copy(network: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A copy with converted tensors; of parameters that come out as they were, none is copied."""
     memo: dict[int, Any] = {
-        id(parameter): nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
+        id(parameter): nn.Parameter(convert(parameter.detach()), requires_grad=False)
         for parameter in network.parameters()
     }
-    memo.update({id(buffer): torch.empty_like(buffer, device="meta") for buffer in network.buffers()})
+    memo.update({id(buffer): convert(buffer.clone()) for buffer in network.buffers()})
     return copy.deepcopy(network, memo)
 
 

@@ -20,6 +20,7 @@ from finesight.models.fcn import (
     crop,
     pad_to_multiple,
 )
+from finesight.models.timm_networks import import_timm
 
 CarryOver = Callable[[nn.Module, Mapping[str, Tensor]], tuple[str, ...]]
 
@@ -137,8 +138,7 @@ def _flat(name: str) -> str:
 
 def timm_segmenter(name: str, num_classes: int) -> Segmenter:
     """Raises ModelError for an unknown name, or for a backbone that takes only one image size."""
-    import timm  # a second to import, only where it is needed
-
+    timm = import_timm()
     if not timm.is_model(name):
         raise ModelError(f"timm has no model {name!r}. {suggest(name, timm.list_models())}".rstrip())
     try:
@@ -154,8 +154,7 @@ def timm_segmenter(name: str, num_classes: int) -> Segmenter:
 
 
 def _timm_backbone(name: str) -> nn.Module:
-    import timm
-
+    timm = import_timm()
     backbone: nn.Module
     try:  # transformers need this option for varying sizes; others do not know it
         backbone = timm.create_model(name, features_only=True, pretrained=False, dynamic_img_size=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from finesight.collector import importing
 from finesight.config import Preprocessing
 from finesight.errors import ModelError, WeightsError
 from finesight.models.contract import WeightsOrigin
@@ -18,16 +19,20 @@ FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained
 OPTIONS = ("adapt_layer_scale",)  # of theirs: DeiT-3's gamma_1 is ls1.gamma
 
 
-def is_architecture(name: str) -> bool:
-    import timm
+def import_timm() -> Any:
+    """The package, at its first use."""
+    with importing("timm"):
+        import timm
 
-    return bool(timm.is_model(name))
+    return timm
+
+
+def is_architecture(name: str) -> bool:
+    return bool(import_timm().is_model(name))
 
 
 def find_similar(name: str) -> list[str]:
-    import timm
-
-    return difflib.get_close_matches(name, timm.list_models(), n=1)
+    return difflib.get_close_matches(name, import_timm().list_models(), n=1)
 
 
 def read_preprocessing(architecture: str) -> Preprocessing:
@@ -102,10 +107,8 @@ def _find_head(network: nn.Module, architecture: str) -> str:
 
 
 def _read_config(architecture: str) -> Any:
-    import timm
-
     try:
-        config = timm.get_pretrained_cfg(architecture)
+        config = import_timm().get_pretrained_cfg(architecture)
     except RuntimeError as error:  # a tag that does not exist
         raise ModelError(f"timm/{architecture}: {error}") from None
     if config is None:
@@ -114,11 +117,9 @@ def _read_config(architecture: str) -> Any:
 
 
 def _create(architecture: str, size: tuple[int, int], **options: Any) -> Any:
-    import timm
-
     if _read_config(architecture).fixed_input_size:
         options["img_size"] = size
     try:
-        return timm.create_model(architecture, **options)
+        return import_timm().create_model(architecture, **options)
     except (AssertionError, TypeError, ValueError) as error:
         raise ModelError(f"timm/{architecture} cannot be made for {size[0]}×{size[1]} images: {error}.") from None

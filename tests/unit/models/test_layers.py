@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from finesight.errors import ModelError
-from finesight.models import build_model
+from finesight.models import build_model, layers
 from finesight.models.layers import find_leaf_before, find_modules_before, trace_layers
 
 SIZE = (8, 8)
@@ -88,6 +88,14 @@ def test_networks_that_look_at_values_are_run_for_real() -> None:
             return super().forward(images) if images.sum().item() < 1 else images
 
     assert len(trace_layers(Curious(), SIZE)) == 9
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_small"])
+def test_large_networks_are_traced_without_data_to_the_same_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model(name, 5, weights="none", size=(64, 48))
+    light = model.layers()
+    monkeypatch.setattr(layers, "LIGHT", 0)
+    assert model.layers() == light
 
 
 def test_unknown_layer_and_unfit_size() -> None:
