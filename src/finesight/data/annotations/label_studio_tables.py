@@ -15,6 +15,8 @@ from finesight.errors import DataError
 SUFFIXES = (".csv", ".tsv")
 COLUMNS = frozenset(("annotation_id", "lead_time"))  # that every export has
 DELIMITERS = ",;\t"
+JSON = ('[{"', '{"')  # what the cells of regions and of several choices begin with
+START = 1 << 16  # characters of the header that are looked at
 MOST_CHARACTERS = 1 << 30  # of a cell: a brush is long
 
 
@@ -24,7 +26,7 @@ def is_label_studio_table(path: Path) -> bool:
         return False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(START)
         return set(next(csv.reader([first], delimiter=_find_delimiter(first)), ())) >= COLUMNS
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
@@ -36,12 +38,20 @@ def read_label_studio_table(path: Path) -> list[dict[str, Any]]:
         header, *rest = _read_rows(path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{str(path)!r} cannot be read as CSV: {error}.") from None
-    if wrong := next((number for number, row in enumerate(rest, start=2) if len(row) != len(header)), None):
-        raise DataError(f"{str(path)!r}, row {wrong}: it has not as many cells as the header; export it again.")
-    return [
-        {str(name): _read_cell(cell) for name, cell in zip(header, row, strict=True) if cell != "" or name in COLUMNS}
-        for row in rest
-    ]
+    return [_read_record(header, row, f"{str(path)!r}, row {number}") for number, row in enumerate(rest, start=2)]
+
+
+def _read_record(header: list[str], row: list[Any], where: str) -> dict[str, Any]:
+    if len(row) != len(header):
+        raise DataError(f"{where}: it has not as many cells as the header; export it again.")
+    record = {}
+    for name, cell in zip(header, row, strict=True):
+        try:
+            if cell != "" or name in COLUMNS:
+                record[name] = _read_cell(cell)
+        except DataError as error:
+            raise DataError(f"{where}: {name!r} {error}.") from None
+    return record
 
 
 def _read_rows(path: Path) -> list[list[Any]]:
@@ -65,7 +75,7 @@ def _find_delimiter(first: str) -> str:
 def _read_cell(cell: Any) -> Any:
     if isinstance(cell, float):
         return int(cell) if cell.is_integer() else cell
-    if cell.startswith(("[", "{")):
-        with suppress(ValueError, RecursionError):
-            return json.loads(cell)
-    return cell
+    try:
+        return json.loads(cell) if cell.startswith(JSON) else cell
+    except (ValueError, RecursionError):
+        raise DataError("is not whole JSON, as spreadsheets cut long cells: export it again") from None

@@ -18,6 +18,8 @@ from finesight.errors import DataError
 from listings import read_listing
 
 SIZE = (6, 8)
+BRUSH = np.zeros(SIZE, np.uint8)
+BRUSH[2:4, 3:7] = 255
 LAKE = [[0, 0], [50, 0], [50, 100], [0, 100]]  # percent: the left half
 
 
@@ -35,6 +37,13 @@ def pack_brush(mask: np.ndarray) -> list[int]:
 
 def region(label: str, **value: object) -> dict[str, object]:
     return draw_region(label, SIZE, **value)
+
+
+def draw_two() -> list[dict[str, object]]:
+    """A polygon on a field, and a brush on one."""
+    field = region("field", points=[[0, 0], [100, 0], [100, 100], [0, 100]])
+    brush = region("lake", rle=pack_brush(BRUSH), format="rle")
+    return [make_task(0, UPLOADS[0], [field, region("lake", points=LAKE)]), make_task(1, UPLOADS[1], [field, brush])]
 
 
 def write(
@@ -106,12 +115,8 @@ def test_json_min_says_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["project.csv", "project.tsv", "exports/project.csv"])
 def test_a_table_says_the_same_as_json(tmp_path: Path, name: str) -> None:
-    brush = np.zeros(SIZE, np.uint8)
-    brush[2:4, 3:7] = 255
-    field = region("field", points=[[0, 0], [100, 0], [100, 100], [0, 100]])
     tasks = [
-        make_task(0, UPLOADS[0], [field, region("lake", points=LAKE)]),
-        make_task(1, UPLOADS[1], [field, region("lake", rle=pack_brush(brush), format="rle")]),
+        *draw_two(),
         make_task(2, UPLOADS[2], [region("field", x=1, y=1, width=9, height=9)]),
         make_task(3, UPLOADS[3]),
     ]
@@ -166,6 +171,10 @@ def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
     path = write_label_studio_table(tmp_path / "project.csv", [make_task(1, UPLOADS[0], [choose(["cat"])])])
     path.write_text(path.read_text() + "1,2\n")
     with pytest.raises(DataError, match="row 3: it has not as many cells as the header"):
+        read(tmp_path / "project.csv")
+    write_label_studio_table(path, [make_task(1, UPLOADS[0], [region("lake", points=LAKE)])])
+    path.write_text(path.read_text().replace('""lake""]', '""la'))
+    with pytest.raises(DataError, match="row 2: 'label' is not whole JSON, as spreadsheets cut long cells: export it"):
         read(tmp_path / "project.csv")
 
 
@@ -222,13 +231,9 @@ def test_annotators_who_agree_and_skipped_tasks(tmp_path: Path) -> None:
 
 
 def test_regions_are_drawn(tmp_path: Path) -> None:
-    brush = np.zeros(SIZE, np.uint8)
-    brush[2:4, 3:7] = 255
-    field = region("field", points=[[0, 0], [100, 0], [100, 100], [0, 100]])
     tasks = [
-        make_task(0, UPLOADS[0], [field, region("lake", points=LAKE)]),
-        make_task(1, UPLOADS[1], [field, region("lake", rle=pack_brush(brush), format="rle")]),
-        make_task(2, UPLOADS[2], [field]),
+        *draw_two(),
+        make_task(2, UPLOADS[2], [region("field", points=[[0, 0], [100, 0], [100, 100], [0, 100]])]),
         make_task(3, UPLOADS[3], [region("field", x=1, y=1, width=9, height=9)]),
     ]
     listing = read_listing(write(tmp_path, tasks, IMAGES))
@@ -241,7 +246,7 @@ def test_regions_are_drawn(tmp_path: Path) -> None:
             masks[item.key] = np.array(image)
     names = sorted(np.unique(masks["images/0.jpg"]))
     assert np.array_equal(masks["images/0.jpg"] == names[1], np.indices(SIZE)[1] < 4)
-    assert np.array_equal(masks["images/1.jpg"] == names[1], brush > 0)
+    assert np.array_equal(masks["images/1.jpg"] == names[1], BRUSH > 0)
     assert len(masks) == 3
     assert "passed over: 1 rectangle" in " ".join(listing.notes)
 
