@@ -8,7 +8,7 @@ from synthetic_run import write_run
 from visiting import open_page
 
 from finesight.analysis.evidence import read_evidence
-from finesight.reporting import write_book
+from finesight.reporting.html import write_book
 from finesight.reporting.originals import Originals
 from finesight.tasks import TASKS, find_task, make_page
 

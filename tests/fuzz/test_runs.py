@@ -26,7 +26,7 @@ from finesight.app.labels import labels
 from finesight.cli.labels import print_rows
 from finesight.errors import RunError
 from finesight.inference.restore import restore_model
-from finesight.reporting import write_page
+from finesight.reporting.html import write_page
 from finesight.reporting.originals import Originals
 from finesight.run.files import write_csv
 from finesight.run.folder import RunFolder

@@ -8,7 +8,7 @@ import pytest
 
 TRAIN = """
 import sys, torch, timm, torchvision
-from finesight.deferred_compiler import defer_compiler
+import finesight.app.training_run
 
 def take_step(network):
     for optimiser in (torch.optim.AdamW(network.parameters(), fused=True), torch.optim.SGD(network.parameters(), 0.1)):
@@ -19,6 +19,7 @@ def take_step(network):
 network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Dropout())
 take_step(network)
 assert "torch._dynamo.eval_frame" not in sys.modules, "the compiler was imported"
+assert "finesight.reporting.html" not in sys.modules, "what makes pages was imported"
 package = sys.modules["torch._dynamo"]
 
 boxes = torch.tensor([[0.0, 0, 0, 4, 4]])

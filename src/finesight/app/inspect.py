@@ -50,7 +50,8 @@ def inspect(
     written = write_split(audit, Path(split), chosen.seed) if split else None
     result = summarise(audit, found, written)
     if html:
-        from finesight.reporting import make_audit_page, write_page  # and with them torch
+        from finesight.reporting.audit_page import make_audit_page  # and with it torch
+        from finesight.reporting.html import write_page
 
         write_page(make_audit_page(audit, result, chosen.seed), Path(html))
     return result

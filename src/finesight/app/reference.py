@@ -14,7 +14,7 @@ from finesight.config import load_settings
 from finesight.errors import ConfigError, DataError, WeightsError
 from finesight.models import build_model
 from finesight.progress import say
-from finesight.reporting import write_book
+from finesight.reporting.html import write_book
 from finesight.reporting.reference import put_beside_reference
 from finesight.run import schema
 from finesight.run.folder import RunFolder

@@ -18,8 +18,8 @@ from finesight.data.sample import Item
 from finesight.data.targets import Rule
 from finesight.errors import ConfigError, DataError, blame_files
 from finesight.progress import say
-from finesight.reporting import Page, write_book, write_page
 from finesight.reporting.comparison import check_comparable
+from finesight.reporting.html import Page, write_book, write_page
 from finesight.reporting.originals import Originals
 from finesight.run import schema
 from finesight.run.folder import RunFolder

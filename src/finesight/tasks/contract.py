@@ -5,24 +5,26 @@ A new task is a package beside these whose object implements both, and a line of
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from finesight import task
-from finesight.analysis.distance import Floats
-from finesight.analysis.evidence import Evidence
-from finesight.analysis.label_errors import LabelErrors
-from finesight.analysis.region_features import Regions
 from finesight.classes import ClassList
 from finesight.data.loader import ImageDataset
 from finesight.inference.predictor import Predictor
-from finesight.reporting.comparison_page import ComparedImages, make_comparison_page
-from finesight.reporting.html import Page
-from finesight.reporting.originals import Originals
 from finesight.run.folder import RunFolder
 from finesight.run.results import Compared
+
+if TYPE_CHECKING:  # of pages and label errors: training does without, so a task imports them when it is asked for them
+    from finesight.analysis.distance import Floats
+    from finesight.analysis.evidence import Evidence
+    from finesight.analysis.label_errors import LabelErrors
+    from finesight.analysis.region_features import Regions
+    from finesight.reporting.comparison_page import ComparedImages
+    from finesight.reporting.html import Page
+    from finesight.reporting.originals import Originals
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class LabelSearch:
     open_split: Callable[[], ImageDataset]
     evaluate: Callable[[], object]
     embed: Callable[[], object]
-    compute_features: Callable[[], Floats]
+    compute_features: Callable[[], "Floats"]
 
 
 class Task(task.Task, Protocol):
@@ -46,9 +48,12 @@ class Task(task.Task, Protocol):
 
     quick_label_search: bool = True  # it takes no pass over the images, so that a report does it on the way
     overlay_side: int = 96  # pixels of the longest side of a saliency map in the page
-    comparison: ComparedImages  # how runs are compared
 
-    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
+    @property
+    def comparison(self) -> "ComparedImages":
+        """How runs are compared."""
+
+    def find_label_errors(self, search: LabelSearch) -> "LabelErrors":
         """Labels that are probably wrong, the clearest first."""
 
     def list_colours(self, classes: ClassList) -> list[str]:
@@ -64,7 +69,7 @@ class Task(task.Task, Protocol):
 
     def average_regions(
         self, seen: Tensor, targets: Tensor, images: np.ndarray, size: tuple[int, int]
-    ) -> Regions | None:
+    ) -> "Regions | None":
         """What the head sees of each class within an image; None where an image is of one class.
 
         seen: (n, d, …), of images of `size` (height, width). images: (n,), their indices in the data set.
@@ -81,13 +86,15 @@ class Task(task.Task, Protocol):
         """Computes what the report shows and no command has saved yet."""
         return
 
-    def make_page(self, evidence: Evidence, originals: Originals) -> Page: ...
+    def make_page(self, evidence: "Evidence", originals: "Originals") -> "Page": ...
 
     def make_comparison_page(
-        self, runs: Sequence[Evidence], originals: Originals, comparisons: Sequence[Compared] = ()
-    ) -> Page:
+        self, runs: Sequence["Evidence"], originals: "Originals", comparisons: Sequence[Compared] = ()
+    ) -> "Page":
         """comparisons: of each run after the first. Raises ConfigError for unlike runs."""
+        from finesight.reporting.comparison_page import make_comparison_page
+
         return make_comparison_page(runs, originals, self.comparison, comparisons)
 
-    def list_false_classes(self, evidence: Evidence, originals: Originals) -> dict[str, int]:
+    def list_false_classes(self, evidence: "Evidence", originals: "Originals") -> dict[str, int]:
         """The class that was wrongly predicted for each image whose error the page shows, by key."""

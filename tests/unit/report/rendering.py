@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finesight.analysis.evidence import read_evidence
-from finesight.reporting import write_page
+from finesight.reporting.html import write_page
 from finesight.reporting.originals import Originals, ReadTruth
 from finesight.reporting.thumbnails import FindImage
 from finesight.run.folder import RunFolder

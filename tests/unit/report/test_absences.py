@@ -10,7 +10,6 @@ from synthetic_run import SyntheticRun
 
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.classes import ClassList
-from finesight.reporting import write_page
 from finesight.reporting.absences import (
     FEWEST_CALIBRATED,
     FEWEST_COMPARED,
@@ -19,6 +18,7 @@ from finesight.reporting.absences import (
     explain_absences,
 )
 from finesight.reporting.dendrogram import MOST_CLASSES
+from finesight.reporting.html import write_page
 from finesight.reporting.originals import Originals
 from finesight.tasks import find_task
 from finesight.tasks.classification.page import make_page

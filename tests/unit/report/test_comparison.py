@@ -12,7 +12,6 @@ from test_report_page import Page, read_data
 from finesight.analysis.evidence import Evidence, read_evidence
 from finesight.app.compare import compare
 from finesight.errors import ConfigError
-from finesight.reporting import write_page
 from finesight.reporting.comparison import (
     check_comparable,
     judge_outcome,
@@ -21,6 +20,7 @@ from finesight.reporting.comparison import (
     list_settings,
     name_runs,
 )
+from finesight.reporting.html import write_page
 from finesight.reporting.originals import Originals
 from finesight.run.results import ClassDifference, Compared
 from finesight.tasks import TASKS, find_task

@@ -1,14 +1,13 @@
 """One class an image."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from finesight.analysis.feature_history import start_history
-from finesight.analysis.label_errors import LabelErrors
 from finesight.classes import ClassList
 from finesight.config import DataSettings, LossSettings, Settings
 from finesight.data.images.image import Fit
@@ -18,14 +17,18 @@ from finesight.data.sample import Item
 from finesight.metrics.classification import classification_metrics
 from finesight.run.folder import RunFolder
 from finesight.task import Callback, Loss, Score
-from finesight.tasks.classification.comparison import COMPARISON
 from finesight.tasks.classification.evaluation import read_evaluation, read_statistics
-from finesight.tasks.classification.label_errors import find_wrong_images
 from finesight.tasks.classification.labels import Labels
-from finesight.tasks.classification.page import list_false_classes, make_page
 from finesight.tasks.classification.score import ClassificationScore
 from finesight.tasks.contract import LabelSearch, Task
 from finesight.training.losses import check_takes_probabilities, class_weights, parse_loss
+
+if TYPE_CHECKING:
+    from finesight.analysis.evidence import Evidence
+    from finesight.analysis.label_errors import LabelErrors
+    from finesight.reporting.comparison_page import ComparedImages
+    from finesight.reporting.html import Page
+    from finesight.reporting.originals import Originals
 
 LEAST_SHOWN = 0.005  # of a mixed image's probabilities: less would read 0 %
 
@@ -38,11 +41,29 @@ class Classification(Task):
     fits = ("crop", "stretch")
     targets = Labels()
     unit = "image"
-    comparison = COMPARISON
-    make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)
-    list_false_classes = staticmethod(list_false_classes)
+
+    @property
+    def comparison(self) -> "ComparedImages":
+        from finesight.tasks.classification.comparison import COMPARISON
+
+        return COMPARISON
+
+    def make_page(self, evidence: "Evidence", originals: "Originals") -> "Page":
+        from finesight.tasks.classification.page import make_page
+
+        return make_page(evidence, originals)
+
+    def list_false_classes(self, evidence: "Evidence", originals: "Originals") -> dict[str, int]:
+        from finesight.tasks.classification.page import list_false_classes
+
+        return list_false_classes(evidence, originals)
+
+    def find_label_errors(self, search: LabelSearch) -> "LabelErrors":
+        from finesight.tasks.classification.label_errors import find_wrong_images
+
+        return find_wrong_images(search, self)
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
@@ -70,9 +91,6 @@ class Classification(Task):
 
     def new_score(self, classes: ClassList, to_save: bool = True, run: RunFolder | None = None) -> Score:
         return ClassificationScore(classes)
-
-    def find_label_errors(self, search: LabelSearch) -> LabelErrors:
-        return find_wrong_images(search, self)
 
     def describe_target(self, target: Tensor, classes: ClassList) -> str:
         if not target.is_floating_point():

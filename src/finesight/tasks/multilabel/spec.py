@@ -1,7 +1,7 @@
 """Several labels per image, each class a binary decision."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,22 +16,24 @@ from finesight.data.sample import Item
 from finesight.data.targets import list_labels
 from finesight.errors import ConfigError
 from finesight.metrics.link import SIGMOID
-from finesight.reporting.comparison_page import ComparedImages
 from finesight.run.folder import RunFolder
 from finesight.task import Loss, Score
-from finesight.tasks.classification.comparison import gather_changes
-from finesight.tasks.contract import Task
+from finesight.tasks.contract import LabelSearch, Task
 from finesight.tasks.multilabel.decision_losses import parse_loss
 from finesight.tasks.multilabel.decision_metrics import multilabel_metrics
 from finesight.tasks.multilabel.decisions import read_thresholds
 from finesight.tasks.multilabel.evaluation import read_evaluation, read_statistics
-from finesight.tasks.multilabel.label_errors import find_wrong_labels
 from finesight.tasks.multilabel.label_sets import SEPARATOR, LabelSets
-from finesight.tasks.multilabel.page import list_false_classes, make_page
 from finesight.tasks.multilabel.score import MultilabelScore
 from finesight.training.losses import class_weights
 
-COMPARISON = ComparedImages("f1", "F1", ("changed_predictions.html.j2",), (("images", "Same images"),), gather_changes)
+if TYPE_CHECKING:
+    from finesight.analysis.evidence import Evidence
+    from finesight.analysis.label_errors import LabelErrors
+    from finesight.reporting.comparison_page import ComparedImages
+    from finesight.reporting.html import Page
+    from finesight.reporting.originals import Originals
+
 MOST_EXPLAINED = 3  # classes of an image
 
 
@@ -44,12 +46,29 @@ class Multilabel(Task):
     fits = ("stretch", "crop")  # a crop may lose what a label names
     targets = LabelSets()
     unit = "label"
-    comparison = COMPARISON
-    make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)
-    find_label_errors = staticmethod(find_wrong_labels)
-    list_false_classes = staticmethod(list_false_classes)
+
+    @property
+    def comparison(self) -> "ComparedImages":
+        from finesight.tasks.multilabel.comparison import COMPARISON
+
+        return COMPARISON
+
+    def make_page(self, evidence: "Evidence", originals: "Originals") -> "Page":
+        from finesight.tasks.multilabel.page import make_page
+
+        return make_page(evidence, originals)
+
+    def list_false_classes(self, evidence: "Evidence", originals: "Originals") -> dict[str, int]:
+        from finesight.tasks.multilabel.page import list_false_classes
+
+        return list_false_classes(evidence, originals)
+
+    def find_label_errors(self, search: LabelSearch) -> "LabelErrors":
+        from finesight.tasks.multilabel.label_errors import find_wrong_labels
+
+        return find_wrong_labels(search)
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:

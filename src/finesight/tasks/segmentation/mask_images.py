@@ -2,11 +2,11 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from finesight.analysis.evidence import Evidence
 from finesight.classes import IGNORE_INDEX, ClassList
 from finesight.data.images.image import UnreadableImage, place_whole, read_image
 from finesight.data.masks.encoding import encode_mask, mask_colours
@@ -14,6 +14,9 @@ from finesight.data.masks.looks import read_mask
 from finesight.reporting.originals import Size
 from finesight.reporting.thumbnails import data_uri
 from finesight.run import schema
+
+if TYPE_CHECKING:
+    from finesight.analysis.evidence import Evidence
 
 SIDE = 256  # pixels of the longest side of an image in the page, as of a mask snapshot
 QUALITY = 78  # WebP
@@ -37,7 +40,7 @@ def read_mask_indices(path: Path) -> np.ndarray | None:
     return mask.codes.astype(np.uint8) if is_index else None
 
 
-def read_prediction(evidence: Evidence, key: str) -> np.ndarray | None:
+def read_prediction(evidence: "Evidence", key: str) -> np.ndarray | None:
     """The saved mask of one image, class indices uint8 (h, w)."""
     folder = evidence.run / schema.evaluation(evidence.split) / schema.PREDICTED_MASKS
     path = folder / schema.mask_file(key)
@@ -51,7 +54,7 @@ def shrink(indices: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(indices[::step, ::step])
 
 
-def image_uri(path: Path | None, evidence: Evidence, size: Size) -> str:
+def image_uri(path: Path | None, evidence: "Evidence", size: Size) -> str:
     """The image under its mask, which `shrink` brought to `size`; "" where it is missing or broken.
 
     Masks of runs from before they kept their images' own size are cut or padded to one size, and so is the image.

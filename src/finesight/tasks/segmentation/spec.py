@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,17 +25,21 @@ from finesight.metrics.stride_bounds import STRIDES, bound_miou
 from finesight.progress import progress_bar
 from finesight.run.folder import RunFolder
 from finesight.task import Callback, Loss, Score
-from finesight.tasks.contract import Task
-from finesight.tasks.segmentation.comparison import COMPARISON
+from finesight.tasks.contract import LabelSearch, Task
 from finesight.tasks.segmentation.evaluation import read_evaluation, read_statistics
-from finesight.tasks.segmentation.label_errors import find_wrong_regions
 from finesight.tasks.segmentation.mask_images import SIDE, list_colours
 from finesight.tasks.segmentation.mask_targets import MaskFiles
-from finesight.tasks.segmentation.page import list_false_classes, make_page
 from finesight.tasks.segmentation.score import SegmentationScore
 from finesight.tasks.segmentation.snapshot_scores import score_snapshots
 from finesight.tasks.segmentation.snapshots import watch_masks
 from finesight.training.losses import class_weights, parse_loss
+
+if TYPE_CHECKING:
+    from finesight.analysis.evidence import Evidence
+    from finesight.analysis.label_errors import LabelErrors
+    from finesight.reporting.comparison_page import ComparedImages
+    from finesight.reporting.html import Page
+    from finesight.reporting.originals import Originals
 
 CLASSES_EXPLAINED = 3  # of a mask, where no class was asked for
 SMALLEST_EXPLAINED = 0.01  # of an image: smaller classes are not explained then
@@ -54,14 +58,31 @@ class Segmentation(Task):
     keeps_head = False
     targets = MaskFiles()
     unit = "pixel"
-    comparison = COMPARISON
-    make_page = staticmethod(make_page)
     read_evaluation = staticmethod(read_evaluation)
     read_statistics = staticmethod(read_statistics)
-    find_label_errors = staticmethod(find_wrong_regions)
-    list_false_classes = staticmethod(list_false_classes)
     list_colours = staticmethod(list_colours)
     prepare_report = staticmethod(score_snapshots)
+
+    @property
+    def comparison(self) -> "ComparedImages":
+        from finesight.tasks.segmentation.comparison import COMPARISON
+
+        return COMPARISON
+
+    def make_page(self, evidence: "Evidence", originals: "Originals") -> "Page":
+        from finesight.tasks.segmentation.page import make_page
+
+        return make_page(evidence, originals)
+
+    def list_false_classes(self, evidence: "Evidence", originals: "Originals") -> dict[str, int]:
+        from finesight.tasks.segmentation.page import list_false_classes
+
+        return list_false_classes(evidence, originals)
+
+    def find_label_errors(self, search: LabelSearch) -> "LabelErrors":
+        from finesight.tasks.segmentation.label_errors import find_wrong_regions
+
+        return find_wrong_regions(search)
 
     def check(self, settings: Settings) -> None:
         if settings.augment.mixup or settings.augment.cutmix:
