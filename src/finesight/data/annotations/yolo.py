@@ -7,7 +7,7 @@ that small ones stay visible.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -106,15 +106,16 @@ def swap_folder(path: Path, other: str, ending: str) -> Path:
     return Path(*parts).with_suffix(ending)
 
 
-def holds_polygons(path: Path) -> bool:
-    """Whether the first line of a file is a class and a polygon."""
+def guess_shape(path: Path) -> Literal["polygon", "box", ""]:
+    """What the first line of a file gives a class, if it is a label file."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             index, *numbers = map(float, file.readline(START).split())
     except (OSError, ValueError):
-        return False
-    is_ring = len(numbers) >= 6 and len(numbers) % 2 == 0 and max(map(abs, numbers)) <= FURTHEST
-    return is_ring and index >= 0 and index.is_integer()
+        return ""
+    if len(numbers) < 4 or len(numbers) % 2 or max(map(abs, numbers)) > FURTHEST or index < 0 or not index.is_integer():
+        return ""
+    return "box" if len(numbers) == 4 else "polygon"
 
 
 def read_labels(path: Path, names: Mapping[int, str], size: Size, source: str = "data.yaml") -> list[tuple[str, Shape]]:

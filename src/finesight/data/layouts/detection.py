@@ -13,6 +13,7 @@ from finesight.data.layouts.pairing import UnclearPairs, find_pairs
 from finesight.data.layouts.survey import Splits, Survey, describe, survey_folder
 from finesight.data.layouts.table import FORMATS
 from finesight.data.layouts.table_items import UnusableRows
+from finesight.data.layouts.yolo_files import explain_boxes
 from finesight.data.leftovers import Note, quote_some
 from finesight.data.sample import Item
 from finesight.errors import DataError, suggest
@@ -150,6 +151,8 @@ def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
 
 def _explain(survey: Survey) -> str:
     """Why the images have no labels, and the nearest layout that would give them some."""
+    if reason := explain_boxes(survey):
+        return reason
     while (only := _only_folder(survey)) and any(key.count("/") > 1 for key in survey.images):
         survey = survey_folder(survey.root / only)
     if tables := [table.name for table in survey.tables if guess_manifest(table)]:

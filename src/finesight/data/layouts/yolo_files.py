@@ -10,7 +10,7 @@ from finesight.data.annotations.yolo import (
     BoxLines,
     YoloData,
     find_entry,
-    holds_polygons,
+    guess_shape,
     is_data_yaml,
     read_data_yaml,
     read_labels,
@@ -32,16 +32,31 @@ IGNORED = 255  # value of a mask's pixels without a class, in Ultralytics
 
 
 def fits_yolo(survey: Survey) -> bool:
-    texts = [key for key in survey.others if key.endswith(".txt")]
-    if not texts:
+    if not any(key.endswith(".txt") for key in survey.others):
         return False
     if (data := _find_data(survey)) is not None:
         return not data.masks_dir
     yamls = [key for key in survey.others if key.lower().endswith(YAML)]
     if survey.named or any(is_data_yaml(survey.root / key) for key in yamls):
         return False
-    outlined = {key for key in texts[:PROBE] if holds_polygons(survey.root / key)}
-    return bool(outlined) and any(_label_key(key) in outlined for key in survey.images)
+    return bool(_find_labels(survey, "polygon"))
+
+
+def explain_boxes(survey: Survey) -> str:
+    """That there are only boxes in label files; "" where there are none."""
+    if not (found := _find_labels(survey, "box")):
+        return ""
+    return (
+        f"The label files in {str(survey.root)!r} hold boxes, such as {found!r}: segmentation needs polygons, "
+        "classification a label for each image, such as a folder for each class."
+    )
+
+
+def _find_labels(survey: Survey, shape: str) -> str:
+    """Key of a label file of an image, whose first shape is of that kind; "" for none among the first."""
+    texts = [key for key in survey.others if key.endswith(".txt")]
+    found = {key for key in texts[:PROBE] if guess_shape(survey.root / key) == shape}
+    return next((label for key in survey.images if (label := _label_key(key)) in found), "") if found else ""
 
 
 def fits_masks_dir(survey: Survey) -> bool:

@@ -297,6 +297,15 @@ def test_yolo_whose_names_differ_or_lack_a_class(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_yolo_boxes_without_data_yaml_are_named(tmp_path: Path) -> None:
+    make_yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    for path in (tmp_path / "labels").rglob("*.txt"):
+        path.write_text("0 0.5 0.5 1 1\n")
+    with pytest.raises(DataError, match=r"hold boxes, such as 'labels/train/0.txt': segmentation needs polygons"):
+        read(tmp_path)
+
+
 def test_boxes_and_other_texts_beside_images_are_no_yolo_masks(tmp_path: Path) -> None:
     for number in range(3):
         for label in ("fox", "wolf"):
