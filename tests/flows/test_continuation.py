@@ -12,9 +12,8 @@ import pytest
 from commands import draw, draw_classes, finesight, train
 from PIL import Image
 
-from finesight.data import loader
+from finesight.data import batches
 from finesight.inference.predictor import Predictor
-from finesight.tasks.segmentation import predict as masks
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +136,15 @@ def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest
     images, out, over = tmp_path / "images", tmp_path / "out", tmp_path / "over"
     for number in range(4):
         draw(images / f"{number}.png", "red", seed=number, size=32)
-    monkeypatch.setattr(loader, "MOST_PIXELS", 1)
+    monkeypatch.setattr(batches, "MOST_PIXELS", 1)
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, masks, "segment", 2)
+        calls = stop_after(patched, Predictor, "start_masks", 2)
         assert finesight("predict", mask_run, images, "--out", out).code == 130
     assert len(calls) == 2
     before = dict(tell(out))
     assert list(before) == [".finesight.json", "0.png", "1.png"]
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, masks, "segment", 99)
+        calls = stop_after(patched, Predictor, "start_masks", 99)
         answer = finesight("predict", mask_run, images, "--out", out, "--json")
         assert answer.json()["num_samples"] == 4
         assert len(calls) == 2
@@ -168,10 +167,10 @@ def test_images_of_one_size_are_segmented_at_once(
     for number, size in enumerate((32, 32, 32, 40, 40, 32)):
         draw(images / f"{number}.png", ("red", "green", "blue")[number % 3], seed=number, size=size)
     (images / "1b.png").touch()
-    calls = stop_after(monkeypatch, masks, "segment", 99)
+    calls = stop_after(monkeypatch, Predictor, "start_masks", 99)
     assert finesight("predict", mask_run, images, "--out", tmp_path / "together").code == 1
     assert len(calls) == 2  # of four and of two
-    monkeypatch.setattr(loader, "MOST_PIXELS", 1)
+    monkeypatch.setattr(batches, "MOST_PIXELS", 1)
     assert finesight("predict", mask_run, images, "--out", tmp_path / "alone").code == 1
     assert len(calls) == 2 + 6
     for path in sorted((tmp_path / "alone").glob("*.png")):

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from commands import draw_classes, finesight, read_rows, train
+from commands import draw, draw_classes, finesight, read_rows, train
+from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from finesight.backend import engines
@@ -164,6 +166,42 @@ def test_a_kept_graph_predicts_the_same_without_torch(
     graph.write_bytes(graph.read_bytes()[:-8] + bytes(8))
     assert predict_apart(run, data, tmp_path / "damaged.csv")
     assert (tmp_path / "damaged.csv").read_bytes() == (tmp_path / "first.csv").read_bytes()
+
+
+def test_a_kept_graph_predicts_the_masks_that_were_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Larger than the network's input, and of two sizes."""
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
+    data, chosen = draw_pairs(tmp_path / "pairs", 8), tmp_path / "chosen"
+    model = {"model__name": "fcn/timm/test_resnet", "snapshots__count": 0, "batch_size": 4}
+    run, size = tmp_path / "run", {"image__size": [24, 32], "image__fit": "stretch"}
+    answer = train(data, run, **model, **size, machine__engine="openvino", machine__device="cpu")
+    assert answer.code == 0, answer.err
+    kept = sorted((run / "evaluation/val/masks").rglob("*.png"))
+    chosen.mkdir()
+    for path in kept:
+        shutil.copy(data / path.name, chosen)
+    assert not predict_apart(run, chosen, tmp_path / "plain")
+    assert not predict_apart(run, chosen, tmp_path / "shown", "--overlay", str(tmp_path / "over"))
+    for path in kept:
+        for out in ("plain", "shown"):
+            predicted = tmp_path / out / path.name.replace("_sat", "_mask")
+            np.testing.assert_array_equal(read(predicted), read(path), err_msg=f"{out} {path.name}")
+        assert read(tmp_path / "over" / path.name.replace("_sat.png", "_mask.jpg")).shape == read(path).shape
+
+
+def draw_pairs(folder: Path, number: int) -> Path:
+    for index in range(number):
+        size = 50 if index % 3 else 37
+        draw(folder / f"{index}_sat.png", ("red", "green", "blue")[index % 3], seed=index, size=size)
+        mask = np.zeros((size, size, 3), np.uint8)
+        mask[8:-8, index : size // 2] = 255
+        Image.fromarray(mask).save(folder / f"{index}_mask.png")
+    return folder
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def test_a_kept_graph_is_only_that_of_its_weights_engine_and_preprocessing(

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from finesight.data.batches import batch_by_size
 from finesight.data.image_cache import Pixels
 from finesight.errors import DataError, FinesightError
 from finesight.progress import say
 
-MOST_PIXELS = 64 * 512 * 512  # in an evaluation batch
 THREAD_AHEAD = 2  # batches in pinned memory, beside the one in use
 MAX_DEATHS = 3  # of reading processes without a batch between them
 
@@ -107,22 +107,6 @@ def evaluation_batches(dataset: ImageDataset, batch_size: int) -> list[list[int]
     if dataset.sizes is None:
         return order_batches(len(dataset), batch_size)
     return batch_by_size(dataset.sizes, batch_size)
-
-
-def batch_by_size(sizes: Sequence[tuple[int, int]], batch_size: int) -> list[list[int]]:
-    """Indices of images of one size (height, width), at most MOST_PIXELS at once; sizes as they first occur.
-
-    Rounding depends on the length of a batch. `evaluate` and `predict` use the same batches, and so get the same
-    numbers to the last bit.
-    """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for index, size in enumerate(sizes):
-        groups.setdefault(size, []).append(index)
-    batches = []
-    for (height, width), group in groups.items():
-        most = max(1, min(batch_size, MOST_PIXELS // max(height * width, 1)))
-        batches += [group[start : start + most] for start in range(0, len(group), most)]
-    return batches
 
 
 class WorkerDied(Exception):

@@ -1,8 +1,9 @@
 """A run's network as a graph that an earlier prediction kept. It needs no torch, which takes seconds to import."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -12,6 +13,8 @@ from finesight.backend.engines import why_not
 from finesight.backend.engines.openvino_graph import CompiledGraph, GraphKey, LinearHead, read_kept_graph
 from finesight.config import MachineSettings, Preprocessing
 from finesight.inference.batch_sizes import evaluation_batch
+from finesight.inference.network import PendingMask
+from finesight.metrics.mask_decision import decide_mask
 from finesight.run import schema
 from finesight.run.computed_by import read_engine
 from finesight.run.folder import RunFolder
@@ -34,6 +37,10 @@ class KeptNetwork:
         """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
         found = self.graph.compute(images)
         return self.head.logits(found[-1]) if self.head else found[0]
+
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
+        """As of `Network`."""
+        return [partial(decide_mask, each, size) for each in self.compute_logits(np.stack(images))]
 
 
 def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | None:

@@ -1,10 +1,13 @@
 """What predictions are made with: a trained network on whatever computes it."""
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from finesight.config import Preprocessing
+
+PendingMask = Callable[[], np.ndarray]  # class indices uint8 (h, w): most of its work is still to do, in any thread
 
 
 class Network(Protocol):
@@ -24,3 +27,9 @@ class Network(Protocol):
 
     def compute_logits(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
+
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
+        """Masks of some images whose own size is `size`, as `score_split` counts them.
+
+        images: uint8 (h', w', 3), as the network takes them.
+        """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import TypeVar
 
@@ -16,14 +16,16 @@ from finesight.backend.engines import ENGINES
 from finesight.backend.engines.contract import Engine
 from finesight.backend.memory import free_memory, is_out_of_memory
 from finesight.config import Preprocessing, Settings
-from finesight.data.images.image import fit_image
-from finesight.data.loader import Batch, ImageDataset, batch_by_size, evaluation_batches, load_batches
+from finesight.data.batches import batch_by_size
+from finesight.data.loader import Batch, ImageDataset, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
 from finesight.inference.batch_sizes import evaluation_batch
+from finesight.inference.network import PendingMask
 from finesight.inference.tiling import blend_tiles, choose_tile
 from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations
 from finesight.metrics.link import SOFTMAX, Link
-from finesight.metrics.segmentation import most_likely, predict_masks
+from finesight.metrics.mask_decision import decide_mask
+from finesight.metrics.segmentation import is_plain, most_likely, predict_masks
 from finesight.models.contract import Model
 from finesight.progress import progress_bar
 from finesight.task import Score
@@ -80,6 +82,19 @@ class Predictor:
     def compute_logits(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
         return self.logits(torch.from_numpy(images).permute(0, 3, 1, 2)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
+        """As of `Network`. Of images in tiles no more is held than a row of those."""
+        if tile := choose_tile(self.preprocessing, size):
+            stored = (torch.from_numpy(image).permute(2, 0, 1) for image in images)
+            bands = (blend_tiles(self.probabilities, image, tile) for image in stored)
+            masks = [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
+            return [partial(np.asarray, mask) for mask in masks]
+        logits = self.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
+        if is_plain(logits):
+            return [partial(decide_mask, each, size) for each in logits.numpy()]
+        return [partial(np.asarray, mask) for mask in predict_masks(logits, size).to("cpu", torch.uint8).numpy()]
 
     @cached_property
     def engine(self) -> Engine:
@@ -214,24 +229,3 @@ def predict_samples(
         predicted = predict_masks(logits, (batch.targets.shape[-2], batch.targets.shape[-1]))
         masks |= dict(zip(batch.indices.tolist(), zip(predicted, batch.targets, strict=True), strict=True))
     return masks
-
-
-@torch.inference_mode()
-def segment(predictor: Predictor, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
-    """Class indices uint8 (h, w) of some images whose own size is `size`, as `score_split` counts them.
-
-    images: uint8 (h', w', 3), as `fit_whole` leaves them. Of images in tiles no more is held than a row of those.
-    """
-    if tile := choose_tile(predictor.model.preprocessing, size):
-        stored = (torch.from_numpy(image).permute(2, 0, 1) for image in images)
-        bands = (blend_tiles(predictor.probabilities, image, tile) for image in stored)
-        return [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
-    logits = predictor.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
-    return list(predict_masks(logits, size).to("cpu", torch.uint8).numpy())
-
-
-def fit_whole(image: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """An image uint8 (h, w, 3) as the network takes it; of `native` ones all of it, in tiles if need be."""
-    if preprocessing.fit == "native":
-        return image
-    return fit_image(image, preprocessing.decoded_size(), preprocessing.fit, preprocessing.interpolation)

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finesight.data.loader import MOST_PIXELS, ImageDataset, batch_by_size, load_batches, order_batches
+from finesight.data.batches import MOST_PIXELS, batch_by_size
+from finesight.data.loader import ImageDataset, load_batches, order_batches
 
 
 class Pixels:

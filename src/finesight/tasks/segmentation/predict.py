@@ -14,17 +14,17 @@ from finesight import distributed
 from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
 from finesight.config import Preprocessing
-from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, image_sizes, read_image
+from finesight.data.batches import batch_by_size
+from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, fit_image, image_sizes, read_fitted, read_image
 from finesight.data.layouts.names import mask_name
 from finesight.data.leftovers import CLAIM
-from finesight.data.loader import batch_by_size
 from finesight.data.masks.encoding import encode_colours, encode_overlay, encode_values
 from finesight.data.masks.rule import MaskRule
 from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import claim, divide, gather_unreadable, identify, last_change, stopped
-from finesight.inference.predictor import Predictor, fit_whole, segment
+from finesight.inference.network import Network, PendingMask
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
 from finesight.run.results import Unreadable
@@ -36,14 +36,12 @@ IGNORES_CASE = sys.platform in ("win32", "darwin")  # by default, the file syste
 
 @dataclass(frozen=True)
 class Image:
-    """whole: uint8 (h, w, 3). fitted: as the network takes it."""
+    """size: its own (height, width). fitted: uint8 (h, w, 3), as the network takes it. whole: where it is needed."""
 
     item: Item
-    whole: np.ndarray
+    size: tuple[int, int]
     fitted: np.ndarray
-
-
-Predicted = tuple[str, np.ndarray, np.ndarray]  # key, image uint8 (h, w, 3), mask uint8 (h, w)
+    whole: np.ndarray | None = None
 
 
 def predict(request: PredictRequest) -> Unreadable:
@@ -51,8 +49,7 @@ def predict(request: PredictRequest) -> Unreadable:
 
     Masks that the same command wrote before are kept.
     """
-    run, options, predictor, items, out = request.run, request.options, request.network, request.items, request.out
-    assert isinstance(predictor, Predictor)
+    run, options, network, items, out = request.run, request.options, request.network, request.items, request.out
     classes, rule, overlay = run.read_classes(), read_mask_rule(run), Path(options.overlay) if options.overlay else None
     _refuse_collisions(items, out)
 
@@ -61,30 +58,27 @@ def predict(request: PredictRequest) -> Unreadable:
             items,
             out,
             overlay,
-            identify(run, request.images, engine=predictor.engine_name, index=options.index, tta=options.tta),
+            identify(run, request.images, engine=network.engine_name, index=options.index, tta=options.tta),
         )
 
     left = divide(items, distributed.broadcast_result(find_done))
     unreadable: Unreadable = []
 
-    def predict_left() -> Iterator[Predicted]:
-        sizes = [size or (0, 0) for size in image_sizes(left)]
-        batches = batch_by_size(sizes, predictor.batch_size)
-        for some in _read_batches(left, batches, unreadable, predictor.model.preprocessing):
-            height, width = some[0].whole.shape[:2]
-            masks = segment(predictor, [image.fitted for image in some], (height, width))
-            yield from ((image.item.key, image.whole, mask) for image, mask in zip(some, masks, strict=True))
+    def predict_left() -> Iterator[tuple[Image, PendingMask]]:
+        for some in _read_batches(left, network, unreadable, keep_whole=overlay is not None):
+            yield from zip(some, network.start_masks([image.fitted for image in some], some[0].size), strict=True)
             bar.advance(len(some))
             if stop.signal:
                 return
         bar.advance(len(unreadable))
 
-    def write(predicted: Predicted) -> None:
-        _write(*predicted, classes, rule, out, options.index, overlay)
+    def write(predicted: tuple[Image, PendingMask]) -> None:
+        image, pending = predicted
+        _write(image, pending(), classes, rule, out, options.index, overlay)
 
     with StopRequest() as stop, progress_bar("Predicting", len(left), "images") as bar:
-        for _ in map_in_threads(write, predict_left(), workers=1, chunk=1):
-            """One mask is encoded and written while the model predicts the next."""
+        for _ in map_in_threads(write, predict_left(), workers=min(2, distributed.num_cores()), chunk=1):
+            """Masks are decided, encoded and written while the model predicts the next."""
     if stop.signal:
         raise stopped(stop.signal)
     return gather_unreadable(unreadable, items)
@@ -112,11 +106,14 @@ def _find_done(items: Sequence[Item], out: Path, overlay: Path | None, identity:
 
 
 def _read_batches(
-    items: Sequence[Item], batches: Sequence[Sequence[int]], unreadable: Unreadable, preprocessing: Preprocessing
+    items: Sequence[Item], network: Network, unreadable: Unreadable, keep_whole: bool
 ) -> Iterator[list[Image]]:
     """Images of one size at a time. What cannot be read is added to `unreadable`."""
-    order = [items[index] for batch in batches for index in batch]
-    images = map_in_threads(partial(_read, preprocessing), order, workers=min(2, distributed.num_cores()), chunk=1)
+    sizes = list(image_sizes(items))
+    batches = batch_by_size([size or (0, 0) for size in sizes], network.batch_size)
+    read = partial(_read, network.preprocessing, keep_whole)
+    order = ((items[index], sizes[index]) for batch in batches for index in batch)
+    images = map_in_threads(read, order, workers=min(2, distributed.num_cores()), chunk=1)
     for batch in batches:
         some: list[Image] = []
         for image in islice(images, len(batch)):
@@ -124,21 +121,28 @@ def _read_batches(
                 unreadable.append((image.key, image.reason))
             else:
                 some.append(image)
-        for _, group in groupby(some, key=lambda image: image.whole.shape):
+        for _, group in groupby(some, key=lambda image: image.size):
             yield list(group)
 
 
-def _read(preprocessing: Preprocessing, item: Item) -> Image | UnreadableImage:
+def _read(
+    preprocessing: Preprocessing, keep_whole: bool, which: tuple[Item, tuple[int, int] | None]
+) -> Image | UnreadableImage:
+    """which: an image and its size, None where its header does not tell that."""
+    item, size = which
+    how = preprocessing.decoded_size(), preprocessing.fit, preprocessing.interpolation
     try:
+        if size and not keep_whole and preprocessing.fit != "native":
+            return Image(item, size, read_fitted(item.path, item.key, *how, scale=preprocessing.scale))
         whole = read_image(item.path, item.key, scale=preprocessing.scale)
     except UnreadableImage as error:
         return error
-    return Image(item, whole, fit_whole(whole, preprocessing))
+    fitted = whole if preprocessing.fit == "native" else fit_image(whole, *how)
+    return Image(item, (whole.shape[0], whole.shape[1]), fitted, whole)
 
 
 def _write(
-    key: str,
-    image: np.ndarray,
+    image: Image,
     mask: np.ndarray,
     classes: ClassList,
     rule: MaskRule | None,
@@ -146,11 +150,12 @@ def _write(
     index: bool,
     overlay: Path | None,
 ) -> None:
-    name = mask_name(key)
+    name = mask_name(image.item.key)
     try:
         write_atomically(out / name, encode_values(mask, classes, rule) if index else encode_colours(mask, classes))
-        if overlay:
-            write_atomically((overlay / name).with_suffix(".jpg"), encode_overlay(mask, image, classes))
+        if overlay and image.whole is not None:
+            content = encode_overlay(mask, image.whole, classes)
+            write_atomically((overlay / name).with_suffix(".jpg"), content)
     except OSError as error:
         raise ConfigError(f"{out / name} cannot be written: {error.strerror}. Name another --out.") from None
 
