@@ -94,7 +94,7 @@ def _restore_filters(before: list[Any]) -> None:
 
 
 def _leave_torch() -> None:
-    from finesight.backend.device import release_freed_memory
+    from finesight.backend.freed_memory import release_freed_memory
 
     _DEPTH.pop()
     if not _DEPTH:

@@ -1,6 +1,5 @@
 """The accelerator: which device, which precision, which memory layout. The only file that asks."""
 
-import ctypes
 import os
 import platform
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from finesight import distributed
+from finesight.backend.freed_memory import keep_freed_memory
 from finesight.backend.processor import name_processor
 from finesight.backend.workarounds import TRAINING_ONLY, apply_workarounds, list_needed
 from finesight.config import MachineSettings
@@ -53,7 +53,7 @@ class Machine:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"Device {name!r} cannot be used here: {reason}. Set machine.device = cpu.") from None
         if device.type == "cpu":
-            _keep_freed_memory()
+            keep_freed_memory()
         elif settings.deterministic:
             _make_deterministic(device)
         if device.type == "cuda":
@@ -188,46 +188,12 @@ def allocate_gradients(network: nn.Module) -> None:
             parameter.grad = torch.zeros_like(parameter)
 
 
-def _keep_freed_memory() -> None:
-    """Freed memory stays in this process for the next step instead of going back to the system.
-
-    glibc maps every large tensor afresh and unmaps it when freed, so each step pays for its page faults again: two
-    fifths of a training step's processor time where faults are dear, as on virtual machines (benchmarks/log).
-    The price is memory: 4 to 14 % more at the peak. mallopt(3) has the two options; other C libraries have no mallopt.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        _set_malloc(mmap_max=0, trim_threshold=2**31 - 1)
-
-
 def most_precise(device: torch.device) -> torch.dtype:
     """float64, or float32 on devices that lack it, such as MPS."""
     return torch.float64 if device.type in ("cpu", "cuda") else torch.float32
-
-
-def release_freed_memory() -> None:
-    """Undoes `_keep_freed_memory` with glibc's defaults: the values before cannot be read.
-
-    glibc then no longer adapts its threshold for mapped memory to what is freed, which it does in a fresh process.
-    """
-    if _KEPT:
-        _set_malloc(mmap_max=65_536, trim_threshold=128 * 1024)
-        ctypes.CDLL(None).malloc_trim(0)
-        _KEPT.clear()
-
-
-def _set_malloc(mmap_max: int, trim_threshold: int) -> None:
-    """mmap_max: blocks that may be mapped on their own. trim_threshold: bytes free at the end that are kept."""
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(_M_MMAP_MAX, mmap_max)
-    mallopt(_M_TRIM_THRESHOLD, trim_threshold)
-    _KEPT.append(True)
 
 
 def _set_threads(wanted: int) -> None:
     """wanted: 0 is torch's default, which knows no limit of a container: more threads than that wait for each other."""
     if wanted or distributed.world_size() > 1 or torch.get_num_threads() > distributed.num_cores():
         torch.set_num_threads(wanted or distributed.num_cores())
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
-_KEPT: list[bool] = []  # not empty where this process keeps freed memory

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from finesight import distributed
 from finesight.backend.engines import why_not
 from finesight.backend.engines.openvino_graph import CompiledGraph, GraphKey, LinearHead, read_kept_graph
+from finesight.backend.freed_memory import keep_freed_memory
 from finesight.config import MachineSettings, Preprocessing
 from finesight.inference.batch_sizes import evaluation_batch
 from finesight.inference.network import PendingMask
@@ -62,6 +63,7 @@ def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | Non
         key = GraphKey(card.name, card.head, preprocessing, weights, preprocessing.size, precision)
         if kept := read_kept_graph(key.path):
             head = _open_head(weights, card.head) if len(kept.outputs) == 1 else None
+            keep_freed_memory()
             threads = _count_threads(settings.machine)
             graph = CompiledGraph(kept, preprocessing.size, True, preprocessing, precision, threads)
             return KeptNetwork(preprocessing, evaluation_batch(settings), graph, head)

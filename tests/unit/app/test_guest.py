@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 
 import finesight
 from finesight.app.guest import unchanged_process
-from finesight.backend import device
+from finesight.backend import freed_memory
 from tiny import TINY
 
 
@@ -36,14 +36,14 @@ def look_at_process() -> dict[str, object]:
         "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
         "pillow": (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, PngImagePlugin.MAX_TEXT_CHUNK),
         "hook": sys.excepthook,
-        "malloc": list(device._KEPT),
+        "malloc": list(freed_memory._KEPT),
     }
 
 
 def test_calls_leave_everything_as_it_was(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     torch.manual_seed(123)
-    device.release_freed_memory()
+    freed_memory.release_freed_memory()
     run, before = tmp_path / "run", look_at_process()
     settings = {**TINY, "epochs": 1, "machine.threads": 2, "augment.erase": 0.5, "data.workers": 1}
     calls = {
@@ -74,7 +74,7 @@ def test_what_is_changed_on_the_way_is_put_back(monkeypatch: pytest.MonkeyPatch)
         os.environ["FINESIGHT_TEST"] = "after"
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         warnings.simplefilter("ignore")
-        device._keep_freed_memory()
+        freed_memory.keep_freed_memory()
     assert look_at_process() == before
 
 
