@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from synthetic_masks import write_mask_run
-from synthetic_run import write_run
+from synthetic_run import draw_image, write_run
 from visiting import open_page
 
 from finesight.analysis.evidence import read_evidence
@@ -66,6 +66,7 @@ LIST_DRAWINGS = """async (body) => {
 def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     """As the demo has it: a chapter in front, a comparison, and a map that is drawn while its chapter is hidden."""
     synthetic, masks = write_run(tmp_path / "answers"), write_mask_run(tmp_path, "masks", count=20)
+    draw_image(synthetic.run.path / "preview.png", 0, seed=0)
     other = write_mask_run(tmp_path, "other", skill=0.7, count=20, network="fcn8s")
     pages = {
         "Digits": make_page(synthetic.run, Originals(synthetic.find_image, lambda key, size: None)),
@@ -78,7 +79,7 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
     visit = open_page(chromium, book, viewport={"width": 1400, "height": 900})
     page = visit.page
     assert page.get_by_text("Some pixels count nowhere.").is_visible()
-    maps = 0
+    maps = batches = 0
     for number in range(1, len(pages) + 1):
         page.locator(f"label[for=tab-{number}]").click()
         frame = page.frame_locator(f"#chapter-{number}")
@@ -86,9 +87,25 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
         if frame.locator("#plot").count():
             frame.locator("html.plot-drawn").wait_for()
             maps += 1
+        if frame.locator("#first-batch").count():
+            assert frame.locator(".first-batch img").is_visible()
+            batches += 1
         drawings = frame.locator("body").evaluate(LIST_DRAWINGS)
         assert len(drawings) > 5
         assert [each for each in drawings if not each["width"] or not each["height"] or each["blank"]] == []
-    assert maps == 2
+    assert (maps, batches) == (2, 1)
     assert visit.errors == []
     page.close()
+
+
+def test_no_sideways_scrolling_on_a_phone(chromium: Any, tmp_path: Path) -> None:
+    masks = write_mask_run(tmp_path, "masks", count=20)
+    pages = {"Land": make_page(masks.run, masks.originals), "Land again": make_page(masks.run, masks.originals)}
+    book = write_book(pages, tmp_path / "book.html", "Some pixels count nowhere.")
+    visit = open_page(chromium, book, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    for number in (1, 2):
+        visit.page.locator(f"label[for=tab-{number}]").click()
+        visit.page.frame_locator(f"#chapter-{number}").locator("html.plot-drawn").wait_for()
+    widths = [frame.evaluate("document.documentElement.scrollWidth") for frame in visit.page.frames]
+    assert widths == [390, 390, 390]
+    visit.page.close()

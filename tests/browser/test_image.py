@@ -118,12 +118,12 @@ def test_a_number_tells_its_meaning(visit: Visit, synthetic: SyntheticRun) -> No
     number = page.locator("#verdict h1 a")
     number.focus()
     page.keyboard.press("Enter")
-    assert page.inner_text("#definition p") == definitions["accuracy"]
+    assert page.inner_text("#definition p") == f"{definitions['accuracy'].capitalize()}."
     page.keyboard.press("Escape")
     assert page.locator("#definition").is_hidden()
     assert number.evaluate("each => each === document.activeElement")
     page.locator("#classes tbody tr").first.locator("td").nth(2).click()
-    assert page.inner_text("#definition p") == definitions["recall/wolf"]
+    assert page.inner_text("#definition p") == f"{definitions['recall/wolf']}."
     page.locator("#definition a").click()
     assert page.locator("#definition").is_hidden()
     assert page.evaluate("location.hash") == "#glossary"

@@ -20,5 +20,7 @@ def test_the_page_opens_and_sorts(chromium: Any, images: Path, tmp_path: Path) -
     visit.page.click("th >> text=Class")
     visit.page.click("th >> text=Class")
     assert names.all_inner_texts() == ["red", "green", "blue"]
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == 390
     assert not visit.errors
     assert visit.requests == [file.as_uri()]

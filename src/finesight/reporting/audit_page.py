@@ -57,7 +57,10 @@ def make_audit_page(audit: Audit, summary: Audited, seed: int = 0) -> Page:
             "summary": summary,
             "problems": problems,
             "samples": samples,
-            "sizes": {size.replace("x", " × "): count for size, count in summary.sizes.items()},
+            "sizes": {
+                size.replace("x", "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"): count
+                for size, count in summary.sizes.items()
+            },
             "size_plot": draw_sizes(audit),
             "seed": seed,
             "legend": {name: _css(colour) for name, colour in painter.legend.items()} if audit.looks else {},

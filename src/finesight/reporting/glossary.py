@@ -80,6 +80,11 @@ TERMS = {
 }  # fmt: skip
 
 
+def _begin(text: str) -> str:
+    """A definition as a sentence of the glossary."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
 @dataclass(frozen=True)
 class Term:
     """path: of a metric, as files and commands write it."""
@@ -98,7 +103,7 @@ class Glossary:
         self._known = {name: Term(name, *text) for name, text in TERMS.items()}
         for metric, text in (DEFINITIONS | dict(definitions)).items():
             name = metric.split("/", 1)[0]
-            self._known[name] = Term(name, label_metric(name), text, name)
+            self._known[name] = Term(name, label_metric(name), _begin(text), name)
         self._used: dict[str, Term] = {}
 
     def link(self, name: str) -> str:

@@ -1,5 +1,6 @@
 """Templates → one HTML file."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
     environment.filters["percent"] = percent
     environment.filters["count_of"] = count_of
+    environment.filters["unbroken"] = _keep_together
     environment.filters["name_split"] = name_split
     environment.filters["signed"] = _sign
     environment.filters["metric"] = label_metric
@@ -96,6 +98,11 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     environment.filters["shell"] = _quote
     environment.globals["asset"] = _read_asset
     return environment
+
+
+def _keep_together(text: str) -> str:
+    """With a no-break space in `83 %`."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
 def _quote(path: object) -> str:

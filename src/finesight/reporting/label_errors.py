@@ -14,12 +14,16 @@ IMAGES_SHOWN = 24  # a split
 
 @dataclass(frozen=True)
 class Gallery:
-    """What was suspected in a split. title: its name. errors: those shown. views: how, where not as images."""
+    """What was suspected in a split. title: its name. errors: those shown. views: how, where not as images.
+
+    left_out: errors that are not shown.
+    """
 
     title: str
     summary: str
     errors: Sequence[LabelError]
     views: Sequence[object] = ()
+    left_out: int = 0
 
 
 def show_wrong_images(evidence: Evidence) -> list[Gallery]:
@@ -27,7 +31,9 @@ def show_wrong_images(evidence: Evidence) -> list[Gallery]:
     for found in evidence.label_errors:
         percentage = f" ({percent(len(found.errors) / found.num_samples)})" if found.errors else ""
         what = f"{count_of(len(found.errors), 'label')} of {found.num_samples:,}{percentage}"
-        galleries.append(Gallery(name_split(found.split), summarise(found, what), found.errors[:IMAGES_SHOWN]))
+        shown = found.errors[:IMAGES_SHOWN]
+        left_out = len(found.errors) - len(shown)
+        galleries.append(Gallery(name_split(found.split), summarise(found, what), shown, left_out=left_out))
     return galleries
 
 
@@ -35,4 +41,4 @@ def summarise(found: LabelErrors, what: str) -> str:
     """Who contradicts the labels. what: how many were found, in words."""
     if not found.errors:
         return f"No label of {count_of(found.num_samples, 'image')} is contradicted by {found.source}."
-    return f"{what} contradicted by {found.source}."
+    return f"{what} {'is' if len(found.errors) == 1 else 'are'} contradicted by {found.source}."

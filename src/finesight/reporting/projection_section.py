@@ -15,7 +15,7 @@ from finesight.reporting.interactive_plot import UNKNOWN_STYLE, Style, class_sty
 from finesight.reporting.thumbnails import data_uri
 
 KNN_LOSS_TOLERATED = 0.05  # of kNN accuracy, from the embeddings to the projection
-SIDE, MARGIN = 320, 8  # of a history panel, in user units
+SIDE, MARGIN = 320, 22  # of a history panel, in user units; the titles of the axes lie in the margin
 
 
 def describe_projection(evidence: Evidence, styles: Sequence[Style], key: str) -> dict[str, Any]:

@@ -74,3 +74,10 @@ class NetworkDifference(Result):
     only_second: tuple[str, ...]
     changed: tuple[LayerChange, ...]
     diff: tuple[str, ...]
+
+    @property
+    def is_in_size_only(self) -> bool:
+        """Whether the layers are the same, and only their outputs differ in shape, as the images do in size."""
+        same = not self.only_first and not self.only_second and self.first.frozen == self.second.frozen
+        changes = [change.type is None and change.parameters is None for change in self.changed]
+        return same and bool(changes) and all(changes)

@@ -144,6 +144,17 @@ def test_a_last_layer_that_is_behind_its_features(tmp_path: Path) -> None:
     assert judge("V015", answered(tmp_path / "b", TARGETS, sure_logits(good, 4, 1.0), story, seen)) is None
 
 
+def test_the_head_of_masks_is_right_on_regions_as_the_votes_are(tmp_path: Path) -> None:
+    """Every region is predicted and voted right, while the mean IoU is low: no reason to blame the learning rate."""
+    truths = np.zeros((40, 8, 8), np.uint8)
+    truths[:, 4:] = 1
+    poor = np.where(np.arange(8) < 5, truths, 2).astype(np.uint8)
+    images, classes = np.repeat(np.arange(40), 2), np.tile([0, 1], 40)
+    features = (6 * np.eye(2, 12)[classes] + np.random.default_rng(1).normal(size=(80, 12))).astype("f4")
+    story = Story(losses=[1.2, 0.7, 0.5, 0.42], train=[100, 100])
+    assert judge("V015", segmented(tmp_path, truths, poor, story, (features, images, classes))) is None
+
+
 @pytest.mark.parametrize(
     "losses",
     [

@@ -156,6 +156,12 @@ class Case:
         return self.ask_neighbours(self.features.features)
 
     @property
+    def is_head_right(self) -> np.ndarray:
+        """Of each row of `features`: whether its prediction, of a region that of most of its pixels, is its class."""
+        right: np.ndarray = np.array(self.features.predictions) == np.array(self.features.targets)
+        return right
+
+    @property
     def is_vote_right(self) -> np.ndarray:
         right: np.ndarray = self.votes == self.feature_targets
         return right

@@ -59,16 +59,17 @@ def _find_jump(case: Case, curve: list[tuple[int, float]], noise: float) -> Expl
 
 def _find_lag(case: Case) -> Explanation | None:
     try:
-        near = measure_fraction(int(case.is_vote_right.sum()), len(case.votes))
+        near, head = (
+            measure_fraction(int(right.sum()), len(right)) for right in (case.is_vote_right, case.is_head_right)
+        )
     except NotApplicable:  # the curve may still show something
         return None
-    head = case.measure_score()
     if subtract(near, head).low < LAG:
         return None
     return Explanation(
-        f"The head is right on {percent(head.value)} of images, a vote of each image's neighbours in feature space on "
-        f"{percent(near.value)}: the head does not use the features fully. {_name_rate(case).capitalize()} is too low "
-        "for it, or the epochs are too few."
+        f"The head is right on {percent(head.value)} of {case.feature_unit}s, a vote of each {case.feature_unit}'s "
+        f"neighbours in feature space on {percent(near.value)}: the head does not use the features fully. "
+        f"{_name_rate(case).capitalize()} is too low for it, or the epochs are too few."
     )
 
 

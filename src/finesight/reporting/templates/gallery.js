@@ -139,28 +139,35 @@ function listRows(indices) {
   return writeCsv([["path", truth, prediction, fraction], ...rows]);
 }
 
-function makeListButtons(list) {
+// withRows: whether classes and predictions are what the images are listed for
+function makeListButtons(list, withRows = true) {
   const where = report.root ? ` Paths are relative to ${report.root}` : "";
   return groupButtons("Save the list of these images", [
     makeButton("Copy paths", `One path a line.${where}`, (button) => copyText(listFiles(list()), button)),
     makeButton("File list", `A text file, one path a line.${where}`, () => download("images.txt", listFiles(list()), "text/plain")),
-    makeButton("CSV", `Path, class, prediction.${where}`, () => download("images.csv", listRows(list()), "text/csv")),
+    ...(withRows ? [makeRowsButton(list, where)] : []),
   ]);
+}
+
+function makeRowsButton(list, where) {
+  return makeButton("CSV", `Path, class, prediction.${where}`, () => download("images.csv", listRows(list()), "text/csv"));
 }
 
 // Galleries that the page holds from the start
 
 function filterCards(gallery) {
   const cards = [...gallery.children];
-  if (cards.length < FEWEST_FILTERED) return;
+  if (!cards.length) return;
+  let fitting = [];
   const state = element("output", "soft");
   const bar = makeFilters(cards.map(describeCard), (places) => {
-    const fitting = new Set(places);
-    cards.forEach((card, place) => { card.hidden = !fitting.has(place); });
+    fitting = places.map((place) => cards[place]);
+    for (const card of cards) card.hidden = !fitting.includes(card);
     sayShown(state, places.length, places.length, cards.length);
     letOneBeTabbed(gallery);
   }, gallery.dataset);
-  bar.append(state);
+  const indices = () => fitting.map((card) => card.querySelector("[data-image]")).filter(Boolean).map((tile) => Number(tile.dataset.image));
+  bar.append(state, makeListButtons(indices, false));
   gallery.before(bar);
 }
 

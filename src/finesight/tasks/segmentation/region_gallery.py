@@ -31,7 +31,8 @@ def show_wrong_regions(evidence: Evidence, originals: Originals) -> list[Gallery
         views = [view for error in shown if (view := view_region(error, found.split, evidence, originals))]
         touched = len({error.key for error in found.errors})
         what = f"{count_of(len(found.errors), 'region')} on {touched:,} of {count_of(found.num_samples, 'image')}"
-        galleries.append(Gallery(name_split(found.split), summarise(found, what), shown, views))
+        left_out = len(found.errors) - len(shown)
+        galleries.append(Gallery(name_split(found.split), summarise(found, what), shown, views, left_out))
     return galleries
 
 
