@@ -21,7 +21,6 @@ COLOURS = (
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "star")
 UNKNOWN = "#8a8f98"  # colour of dots without a class, and of muted ones
 HEIGHT = 560  # CSS pixels
-AXIS_TITLE = 24  # CSS pixels that the page keeps for the titles of the axes
 ERROR_EDGE = "#d1242f"
 
 
@@ -73,8 +72,6 @@ def make_plot(points: np.ndarray, styles: Sequence[Style], errors: Sequence[bool
         tools=[],
         match_aspect=True,
         min_border=0,
-        min_border_left=AXIS_TITLE,
-        min_border_bottom=AXIS_TITLE,
         x_range=DataRange1d(range_padding=0.04),
         y_range=DataRange1d(range_padding=0.04),
         background_fill_color=None,
