@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
+from finesight.config import Settings
+
 MOST_PIXELS = 64 * 512 * 512  # in a batch
+
+
+def evaluation_batch(settings: Settings) -> int:
+    """How many at most: more than in training, as no gradient is kept; past some dozens larger is no faster."""
+    return min(settings.batch_size * 2, 64) if settings.batch_size < 64 else settings.batch_size
 
 
 def batch_by_size(sizes: Sequence[tuple[int, int]], batch_size: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from finesight.backend.engines import why_not
 from finesight.backend.engines.openvino_graph import CompiledGraph, GraphKey, LinearHead, read_kept_graph
 from finesight.backend.freed_memory import keep_freed_memory
 from finesight.config import MachineSettings, Preprocessing
-from finesight.inference.batch_sizes import evaluation_batch
+from finesight.data.batches import evaluation_batch
 from finesight.inference.network import PendingMask
 from finesight.metrics.mask_decision import decide_mask
 from finesight.run import schema

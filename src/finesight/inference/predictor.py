@@ -16,10 +16,9 @@ from finesight.backend.engines import ENGINES
 from finesight.backend.engines.contract import Engine
 from finesight.backend.memory import free_memory, is_out_of_memory
 from finesight.config import Preprocessing, Settings
-from finesight.data.batches import batch_by_size
+from finesight.data.batches import batch_by_size, evaluation_batch
 from finesight.data.loader import Batch, ImageDataset, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
-from finesight.inference.batch_sizes import evaluation_batch
 from finesight.inference.network import PendingMask
 from finesight.inference.tiling import blend_tiles, choose_tile
 from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations

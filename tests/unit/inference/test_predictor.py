@@ -5,7 +5,7 @@ import torch
 from trainers import CLASSES, Make, make_model, weights_of
 
 from finesight.config import load_settings
-from finesight.inference.batch_sizes import evaluation_batch
+from finesight.data.batches import evaluation_batch
 from finesight.inference.predictor import Predictor, score_split
 
 
