@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from finesight.classes import IGNORE_INDEX, ClassList, Colour
 from finesight.data.masks.named import TEXT
+from finesight.data.masks.png import encode_png
 from finesight.data.masks.rule import MaskRule
 
 RUNS = 3  # zlib's Z_RLE
@@ -40,7 +41,7 @@ def encode_mask(indices: np.ndarray, classes: ClassList) -> bytes:
 
 def encode_colours(indices: np.ndarray, classes: ClassList) -> bytes:
     """RGB PNG bytes: every pixel has its class's colour."""
-    return _png(_colour(indices, classes).convert("RGB"))
+    return encode_png(indices, _list_colours(classes))
 
 
 def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None = None) -> bytes:
@@ -56,7 +57,9 @@ def encode_values(indices: np.ndarray, classes: ClassList, rule: MaskRule | None
             trained.setdefault(classes.ignore, trained[IGNORE_INDEX])
         if set(range(len(classes))) <= trained.keys():
             values = [trained[index] for index in range(len(classes))]
-    return _png(Image.fromarray(np.array(values, np.uint8)[indices]))
+    greys = np.zeros(256, np.uint8)
+    greys[: len(values)] = values
+    return encode_png(indices, greys)
 
 
 def encode_overlay(indices: np.ndarray, image: np.ndarray, classes: ClassList) -> bytes:
@@ -89,11 +92,16 @@ def encode_named(mask: np.ndarray, names: Sequence[str], facts: Mapping[str, int
 
 def _colour(indices: np.ndarray, classes: ClassList) -> Image.Image:
     image = Image.fromarray(indices)
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(classes)] = mask_colours(classes)
-    palette[IGNORE_INDEX] = 0
-    image.putpalette(palette.tobytes())
+    image.putpalette(_list_colours(classes).tobytes())
     return image
+
+
+def _list_colours(classes: ClassList) -> np.ndarray:
+    """uint8 (256, 3), of every index."""
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(classes)] = mask_colours(classes)
+    colours[IGNORE_INDEX] = 0
+    return colours
 
 
 def _png(image: Image.Image, info: PngInfo | None = None) -> bytes:
