@@ -35,7 +35,7 @@ def _compress(indices: np.ndarray, colours: np.ndarray) -> Iterator[bytes]:
         np.subtract(painted[:1], above, out=rows[:1, 1:])
         np.subtract(painted[1:], painted[:-1], out=rows[1:, 1:])
         above = painted[-1:]
-        yield runs.compress(rows)
+        yield runs.compress(rows.data)
     yield runs.flush()
 
 
