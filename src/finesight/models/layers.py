@@ -107,10 +107,13 @@ def _ancestors(name: str) -> Iterator[str]:
 
 def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
     """Output shape of each called module, in order of first start."""
-    if not _is_light(network, size):
-        with suppress(*CANNOT_RUN):  # it looks at values, or uses tensors that are not buffers: run it with data
-            return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
+    kinds = {tensor.device.type for tensor in (*network.parameters(), *network.buffers())}
     try:
+        if "meta" in kinds:
+            return _run_without_data(network, size)
+        if kinds != {"cpu"} or not _is_light(network, size):
+            with suppress(*CANNOT_RUN):  # it looks at values, or uses tensors that are not buffers
+                return _run_without_data(network, size)
         return _run_copy(_copy(network, Tensor.cpu), torch.zeros(1, 3, *size))
     except CANNOT_RUN as error:
         height, width = size
@@ -119,9 +122,12 @@ def _run_once(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int,
 
 def _is_light(network: nn.Module, size: tuple[int, int]) -> bool:
     """Whether an image is through the network sooner than torch has imported what tensors without data need."""
-    tensors = [*network.parameters(), *network.buffers()]
-    work = sum(tensor.numel() for tensor in tensors) * size[0] * size[1]
-    return work <= LIGHT and all(tensor.device.type == "cpu" for tensor in tensors)
+    tensors = (*network.parameters(), *network.buffers())
+    return sum(tensor.numel() for tensor in tensors) * size[0] * size[1] <= LIGHT
+
+
+def _run_without_data(network: nn.Module, size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    return _run_copy(copy_without_data(network), torch.empty(1, 3, *size, device="meta"))
 
 
 def copy_without_data(network: nn.Module) -> nn.Module:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +19,7 @@ from finesight.models.fcn import (
     crop,
     pad_to_multiple,
 )
+from finesight.models.layers import trace_layers
 from finesight.models.timm_networks import import_timm
 
 CarryOver = Callable[[nn.Module, Mapping[str, Tensor]], tuple[str, ...]]
@@ -142,14 +142,13 @@ def timm_segmenter(name: str, num_classes: int) -> Segmenter:
     if not timm.is_model(name):
         raise ModelError(f"timm has no model {name!r}. {suggest(name, timm.list_models())}".rstrip())
     try:
-        with torch.device("meta"):  # costs nothing and shows whether any size fits
-            TimmSegmenter(_timm_backbone(name), num_classes)(torch.empty(2, 3, 224, 256))
-    except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
+        network = TimmSegmenter(_timm_backbone(name), num_classes)
+        trace_layers(network, (224, 256))  # shows whether any size fits
+    except (ModelError, RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
         raise ModelError(
             f"timm's {name} cannot be a segmentation backbone for images of any size ({error}). "
             "Choose a convolutional one, such as fcn/efficientnet_lite0."
         ) from None
-    network = TimmSegmenter(_timm_backbone(name), num_classes)
     return Segmenter(network, "head", starts_from=f"timm/{name}", carry_over=carry_over_backbone)
 
 
