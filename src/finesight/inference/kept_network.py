@@ -1,9 +1,9 @@
 """A run's network as a graph that an earlier prediction kept. It needs no torch, which takes seconds to import."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,16 +23,21 @@ from finesight.run.folder import RunFolder
 ENGINE = "openvino"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class KeptNetwork:
     """The weights, the engine and the arithmetic of the predictor that kept it: its logits are the same to the bit."""
 
     preprocessing: Preprocessing
     batch_size: int
-    graph: CompiledGraph
+    open_graph: Callable[[], CompiledGraph]
     head: LinearHead | None  # None where the graph has the logits
     engine_name: str = ENGINE
     uses_tta: bool = False
+
+    @cached_property
+    def graph(self) -> CompiledGraph:
+        """Compiled when the first images are there, while the next are read."""
+        return self.open_graph()
 
     def compute_logits(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
@@ -65,8 +70,8 @@ def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | Non
             head = _open_head(weights, card.head) if len(kept.outputs) == 1 else None
             keep_freed_memory()
             threads = _count_threads(settings.machine)
-            graph = CompiledGraph(kept, preprocessing.size, True, preprocessing, precision, threads)
-            return KeptNetwork(preprocessing, evaluation_batch(settings), graph, head)
+            open_graph = partial(CompiledGraph, kept, preprocessing.size, True, preprocessing, precision, threads)
+            return KeptNetwork(preprocessing, evaluation_batch(settings), open_graph, head)
     return None
 
 
