@@ -33,7 +33,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch, weights_in_cache, capsys
     write_images(tmp_path / "images", per_class=14)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("finesight.models.timm_networks.read_preprocessing", small_preprocessing)
-    exec(compile(code, str(README), "exec"), {})
+    exec(compile(code, str(README), "exec"), {"__name__": "__main__"})
     assert (tmp_path / "runs/second/report.html").stat().st_size > 100_000
     assert len((tmp_path / "labels.csv").read_text().splitlines()) == 1 + 42
 
