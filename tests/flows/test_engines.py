@@ -187,6 +187,10 @@ def test_a_kept_graph_predicts_the_masks_that_were_evaluated(tmp_path: Path, mon
             predicted = tmp_path / out / path.name.replace("_sat", "_mask")
             np.testing.assert_array_equal(read(predicted), read(path), err_msg=f"{out} {path.name}")
         assert read(tmp_path / "over" / path.name.replace("_sat.png", "_mask.jpg")).shape == read(path).shape
+    network = open_kept_network(RunFolder(run))
+    assert network
+    _, features = network.graph.compute(np.zeros((1, 24, 32, 3), np.uint8))
+    assert features.shape[1] == 1  # nobody asks for the others
 
 
 def draw_pairs(folder: Path, number: int) -> Path:

@@ -10,7 +10,14 @@ from safetensors import SafetensorError, safe_open
 
 from finesight import distributed
 from finesight.backend.engines import why_not
-from finesight.backend.engines.openvino_graph import CompiledGraph, GraphKey, LinearHead, read_kept_graph
+from finesight.backend.engines.openvino_graph import (
+    CompiledGraph,
+    GraphKey,
+    LinearHead,
+    is_narrowable,
+    narrow_features,
+    read_kept_graph,
+)
 from finesight.backend.freed_memory import keep_freed_memory
 from finesight.config import MachineSettings, Preprocessing
 from finesight.data.batches import evaluation_batch
@@ -70,6 +77,7 @@ def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | Non
             head = _open_head(weights, card.head) if len(kept.outputs) == 1 else None
             keep_freed_memory()
             threads = _count_threads(settings.machine)
+            kept = narrow_features(kept) if is_narrowable(kept) else kept
             open_graph = partial(CompiledGraph, kept, preprocessing.size, True, preprocessing, precision, threads)
             return KeptNetwork(preprocessing, evaluation_batch(settings), open_graph, head)
     return None

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +22,8 @@ from finesight.backend.engines.openvino_graph import (
     LinearHead,
     import_openvino,
     keep_graph,
+    mark_as_narrowable,
+    narrow_features,
     read_kept_graph,
 )
 from finesight.backend.workarounds import remove_workarounds
@@ -63,10 +66,12 @@ class OpenVinoEngine:
         return {"pixels_at_once": AT_ONCE, "linear_head": "float32"}
 
     def _compute(self, graph: CompiledGraph, images: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = images if images.is_floating_point() else images.permute(0, 2, 3, 1)
-        *logits, features = graph.compute(inputs.numpy())
+        *logits, features = self._compute_outputs(graph, images)
         found = logits[0] if logits else self._head.logits(features)
         return torch.from_numpy(found), torch.from_numpy(features)
+
+    def _compute_outputs(self, graph: CompiledGraph, images: Tensor) -> list[np.ndarray]:
+        return graph.compute((images if images.is_floating_point() else images.permute(0, 2, 3, 1)).numpy())
 
     @cached_property
     def _body(self) -> "_Body":
@@ -94,13 +99,21 @@ class OpenVinoEngine:
         error = self._measure_error(graph, images[:1])
         if error < self._tolerance:
             if path:
-                with suppress(OSError, RuntimeError):  # a full disk: the next process converts again
-                    keep_graph(converted, path)
+                self._keep(converted, graph, images, path)
             return graph
         raise FinesightError(
             f"OpenVINO computes something else than torch for this network: they differ by {error:.2g} of the values, "
             f"and {self._tolerance:.2g} is rounding. Choose --engine torch."
         )
+
+    def _keep(self, converted: Any, graph: CompiledGraph, images: Tensor, path: Path) -> None:
+        if not self._body.ends_before_head:
+            narrow = self._compile(narrow_features(converted), images)
+            found, expected = (self._compute_outputs(each, images)[0] for each in (narrow, graph))
+            if np.array_equal(found, expected):
+                mark_as_narrowable(converted)
+        with suppress(OSError, RuntimeError):  # a full disk: the next process converts again
+            keep_graph(converted, path)
 
     @property
     def _tolerance(self) -> float:
