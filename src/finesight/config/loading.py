@@ -12,7 +12,7 @@ import tomli_w
 
 from finesight.config.dotted import dotted_settings, flatten, set_dotted
 from finesight.config.other_names import find_setting
-from finesight.config.settings import Preprocessing, Settings
+from finesight.config.settings import STRICT, Preprocessing, Settings
 from finesight.config.tuples import read_tuple
 from finesight.errors import ConfigError, suggest
 from finesight.progress import say
@@ -201,10 +201,21 @@ def to_toml(settings: Settings) -> str:
 
 def settings_schema() -> dict[str, Any]:
     """JSON schema of a recipe, for editors: types, ranges, defaults and meanings."""
-    schema: dict[str, Any] = _adapter(Settings).json_schema()
+    schema = _describe_fields()
     for path in AUTO:
         table, _, name = path.rpartition(".")
         fields = (schema["$defs"][type(getattr(Settings(), table)).__name__] if table else schema)["properties"]
         meaning = {key: fields[name].pop(key) for key in ("description", "default")}
         fields[name] = {"anyOf": [fields[name], {"const": "auto"}], **meaning}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _describe_fields() -> dict[str, Any]:
+    """The texts below the fields are read from the source for this alone: it takes longer than to check settings."""
+    from pydantic import TypeAdapter
+
+    STRICT["use_attribute_docstrings"] = True
+    try:
+        return TypeAdapter(Settings).json_schema()
+    finally:
+        del STRICT["use_attribute_docstrings"]

@@ -13,7 +13,7 @@ Fraction = Annotated[float, Ge(0), Le(1)]
 Size = tuple[Annotated[int, Ge(1), Le(20_000)], Annotated[int, Ge(1), Le(20_000)]]  # (height, width) in pixels
 Fit = Literal["crop", "stretch", "native"]
 PixelScale = dict[str, tuple[float, float]]  # NumPy dtype → (value that becomes 0, value that becomes 255)
-STRICT: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}  # texts below fields describe them
+STRICT: dict[str, Any] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True)
