@@ -90,7 +90,7 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False, "separators": (",", ":")}
     environment.filters["percent"] = percent
     environment.filters["count_of"] = count_of
-    environment.filters["unbroken"] = _keep_together
+    environment.filters["unbroken"] = keep_together
     environment.filters["name_split"] = name_split
     environment.filters["signed"] = _sign
     environment.filters["metric"] = label_metric
@@ -100,9 +100,9 @@ def _environment(package: str = "finesight.reporting") -> Environment:
     return environment
 
 
-def _keep_together(text: str) -> str:
-    """With a no-break space in `83 %`."""
-    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+def keep_together(text: str) -> str:
+    """With a no-break space in `83 %`, and a minus sign, after which no line breaks, in `-0.1`."""
+    return re.sub(r"(?<!\S)-(?=\d)", "\N{MINUS SIGN}", re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text))
 
 
 def _quote(path: object) -> str:
