@@ -119,16 +119,17 @@ class ClassList:
         } | ({"mapping": [list(pair) for pair in self.mapping]} if self.mapping else {})
 
 
-def natural_key(label: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`, `01` always before `1`."""
-    parts = []
-    for place, text in enumerate(DIGITS.split(label)):  # what stands between runs of digits, and these, in turns
-        if place % 2:
-            number = text.lstrip("0")
-            parts.append((0, len(number), number))
-        elif text:
-            parts.append((1, 0, text))
-    return tuple(parts), label
+def natural_key(label: str) -> tuple[str, str]:
+    """Sort key that reads digits as numbers, of any length: `9_10` before `10_2`, `01` always before `1`.
+
+    Text, which is compared faster than tuples of parts. A number is written as its length and its digits, after a
+    character that comes before all others.
+    """
+    parts = DIGITS.split(label)
+    for place in range(1, len(parts), 2):  # what stands between runs of digits, and these, in turns
+        number = parts[place].lstrip("0")
+        parts[place] = f"\0{chr(len(number))}{number}"
+    return "".join(parts), label
 
 
 def write_plainly(name: str) -> str:

@@ -4,6 +4,7 @@ import gc
 
 from finesight.config import Preprocessing, Settings
 from finesight.data.decoders import Images
+from finesight.data.file_facts import looking_once
 from finesight.data.image_cache import open_pixels
 from finesight.data.images.reading_notes import say_reading
 from finesight.data.listing import Listing
@@ -20,7 +21,8 @@ def open_splits(
     opened, errors = [], []
     for split in ("train", "val"):
         try:
-            opened.append(open_split(listing, split, settings, preprocessing, task, to_train=split == "train"))
+            with looking_once():
+                opened.append(open_split(listing, split, settings, preprocessing, task, to_train=split == "train"))
         except DataError as error:
             errors.append(str(error))
     if errors:

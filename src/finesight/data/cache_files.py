@@ -107,14 +107,14 @@ def _digest(items: Sequence[Item], decoder: Decoder, settings: Sequence[object])
     """Hash of the files' bytes, in order, and of what else decides the pixels. A file is read once, not at each start:
     see `file_facts`."""
 
-    def digest(path: Path) -> bytes | None:
+    def digest(file: str) -> bytes | None:
         try:
-            return blake2b(path.read_bytes(), digest_size=16).digest()
+            return blake2b(Path(file).read_bytes(), digest_size=16).digest()
         except OSError:
             return None  # decoding says what is wrong with it
 
     whole = blake2b(json.dumps(settings).encode(), digest_size=16)
-    for part in find_facts("digest", 16, digest, items, [decoder.path(item) for item in items]):
+    for part in find_facts("digest", 16, digest, items, [decoder.file(item) for item in items]):
         whole.update(part or bytes(16))
     return whole.hexdigest()
 

@@ -1,5 +1,6 @@
 """What one item becomes in memory: a fitted RGB image, or a mask of class indices."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ class Decoder(Protocol):
     def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
         """Of each item's row; of an image that cannot be read and has no size of its own one without pixels."""
 
-    def path(self, item: Item) -> Path:
-        """The file that is read."""
+    def file(self, item: Item) -> str:
+        """Path of the file that is read, as text."""
 
     def decode(self, item: Item) -> np.ndarray:
         """Raises UnreadableImage."""
@@ -51,8 +52,8 @@ class Images:
     def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
         return [(*size, 3) for size in row_sizes(self.stored, items)]
 
-    def path(self, item: Item) -> Path:
-        return item.path
+    def file(self, item: Item) -> str:
+        return item.file
 
     def decode(self, item: Item) -> np.ndarray:
         if self.stored is None:
@@ -88,12 +89,11 @@ class Masks:
     def shapes(self, items: Sequence[Item]) -> list[tuple[int, ...]]:
         return list(row_sizes(self.stored, items))
 
-    def path(self, item: Item) -> Path:
-        assert isinstance(item.target, Path)
-        return item.target
+    def file(self, item: Item) -> str:
+        return os.fspath(_mask_of(item))
 
     def decode(self, item: Item) -> np.ndarray:
-        path = self.path(item)
+        path = _mask_of(item)
         indices = self.rule.apply(read_mask(path, path.name))
         (size,) = row_sizes(self.stored, [item])
         if self.fit == "native":
@@ -101,6 +101,11 @@ class Masks:
         rows, columns = ((np.arange(want) + 0.5) * have // want for have, want in zip(indices.shape, size, strict=True))
         stretched: np.ndarray = indices[rows.astype(int)[:, None], columns.astype(int)]
         return stretched
+
+
+def _mask_of(item: Item) -> Path:
+    assert isinstance(item.target, Path)
+    return item.target
 
 
 def row_sizes(stored: Size | None, items: Sequence[Item]) -> list[Size]:

@@ -13,7 +13,7 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -29,15 +29,16 @@ FORMAT = 1
 TICK_NS = 2_000_000_000  # the coarsest clock: that of FAT
 MOST_FILES = 200  # of facts; the least recently used go first
 STAMP = struct.Struct("<qqq")  # bytes, mtime, ctime
+FEW, MANY = 32, 512  # files that a thread is given at a time: of a data set of many, more
 
 
 def find_facts(
-    kind: str, width: int, find_out: Callable[[Path], bytes | None], items: Sequence[Item], paths: Sequence[Path]
+    kind: str, width: int, find_out: Callable[[str], bytes | None], items: Sequence[Item], files: Sequence[str]
 ) -> Iterator[bytes | None]:
-    """What `find_out` says of each path, asked only of files that are new or changed.
+    """What `find_out` says of each file, asked only of those that are new or changed.
 
     kind: what it says, and whatever that depends on beside the file. width: bytes of an answer. items: those that the
-    paths belong to; they name the data folder. None, such as of a file that cannot be read, is never remembered.
+    files belong to; they name the data folder. None, such as of a file that cannot be read, is never remembered.
     """
     if not items:
         return
@@ -46,24 +47,20 @@ def find_facts(
     rows = {name: row for row, name in enumerate(names)}
     latest = time.time_ns() - TICK_NS
     learned: dict[str, tuple[bytes, bytes]] = {}
+    look = _stamp if _looked_at is None else _looked_at.__getitem__
 
-    def answer(path: Path) -> bytes | None:
-        name = os.fspath(path)
-        try:
-            found = os.stat(name)  # noqa: PTH116  twice as quick as Path's
-        except (OSError, ValueError):
-            return find_out(path)
-        stamp = STAMP.pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    def answer(name: str) -> bytes | None:
         row = rows.get(name)
-        if row is not None and stamps[row * STAMP.size : (row + 1) * STAMP.size] == stamp:
+        if row is not None and stamps[row * STAMP.size : (row + 1) * STAMP.size] == look(name):
             return values[row * width : (row + 1) * width]
-        answer = find_out(path)
-        if answer is not None and max(found.st_mtime_ns, found.st_ctime_ns) < latest:
+        stamp = _stamp(name)  # before it is read, so that a change meanwhile is seen
+        answer = find_out(name)
+        if answer is not None and stamp and max(STAMP.unpack(stamp)[1:]) < latest:
             learned[name] = stamp, answer
         return answer
 
     try:
-        yield from map_in_threads(answer, paths)
+        yield from map_in_threads(answer, files, chunk=MANY if len(files) > MANY**2 else FEW)
     finally:  # also of an answer that was the last that anybody asked for
         if learned:
             kept = [row for name, row in rows.items() if name not in learned]
@@ -75,6 +72,37 @@ def find_facts(
                 stamps + b"".join(stamp for stamp, _ in learned.values()),
                 values + b"".join(value for _, value in learned.values()),
             )
+
+
+class _Stamps(dict[str, bytes]):
+    """By name of the file. Each is looked at when it is asked for first."""
+
+    def __missing__(self, name: str) -> bytes:
+        self[name] = stamp = _stamp(name)
+        return stamp
+
+
+_looked_at: _Stamps | None = None
+
+
+@contextmanager
+def looking_once() -> Iterator[None]:
+    """Within the block, facts of several kinds are found by one look at each file: at a million, seconds a kind."""
+    global _looked_at
+    before, _looked_at = _looked_at, _Stamps()
+    try:
+        yield
+    finally:
+        _looked_at = before
+
+
+def _stamp(name: str) -> bytes:
+    """Nothing of a file that is not there."""
+    try:
+        found = os.stat(name)  # noqa: PTH116  twice as quick as Path's
+    except (OSError, ValueError):
+        return b""
+    return STAMP.pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _locate(kind: str, item: Item) -> Path:

@@ -84,11 +84,10 @@ def _read_root(
 
 def _find_base(root: Path, splits: Found) -> Path:
     """The data's folder; where a CSV file names images elsewhere, the folder that all of them lie in."""
-    paths = [item.path for items in splits.values() for item in items]
-    below = os.path.join(root, "")  # noqa: PTH118  strings, as there may be a million
-    if all(os.fspath(path).startswith(below) for path in paths):
+    below = os.path.join(root, "")  # noqa: PTH118  text, as there may be a million
+    if all(item.file.startswith(below) for items in splits.values() for item in items):
         return root
-    return Path(os.path.commonpath([path.parent for path in paths]))
+    return Path(os.path.commonpath([item.path.parent for items in splits.values() for item in items]))
 
 
 def read_other(
@@ -181,8 +180,8 @@ def _in_order(items: Iterable[Item], root: Path) -> tuple[Item, ...]:
     below = os.path.join(root, "")  # noqa: PTH118
     rekeyed = (
         item
-        if os.fspath(item.path) == below + item.key
-        else replace(item, key=os.path.relpath(item.path, root).replace(os.sep, "/"))
+        if item.file == below + item.key
+        else replace(item, key=os.path.relpath(item.file, root).replace(os.sep, "/"))
         for item in items
     )
     return tuple(sorted(rekeyed, key=lambda item: natural_key(item.key)))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -79,22 +78,22 @@ def open_pixels(
 
 def _decode_unchecked(items: Sequence[Item], decoder: Decoder, progress: Progress | None) -> dict[str, str]:
     """By key why items cannot be read. Those that were decoded before, and have not changed, are not decoded again."""
-    by_path = {decoder.path(item): item for item in items}
-    reasons: dict[Path, str] = {}
+    files = [decoder.file(item) for item in items]
+    by_file = dict(zip(files, items, strict=True))
+    reasons: dict[str, str] = {}
 
-    def find_out(path: Path) -> bytes | None:
+    def find_out(file: str) -> bytes | None:
         try:
-            decoder.decode(by_path[path])
+            decoder.decode(by_file[file])
         except UnreadableImage as error:
-            reasons[path] = error.reason
+            reasons[file] = error.reason
             return None
         return b"1"
 
-    paths = [decoder.path(item) for item in items]
-    for _ in find_facts(f"decoded {json.dumps(decoder.settings)}", 1, find_out, items, paths):
+    for _ in find_facts(f"decoded {json.dumps(decoder.settings)}", 1, find_out, items, files):
         if progress:
             progress(1)
-    return {item.key: reasons[path] for item, path in zip(items, paths, strict=True) if path in reasons}
+    return {item.key: reasons[file] for item, file in zip(items, files, strict=True) if file in reasons}
 
 
 def _try_cache(

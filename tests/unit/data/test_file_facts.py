@@ -9,7 +9,7 @@ from PIL import Image
 
 from finesight.data import cache_files, file_facts
 from finesight.data.decoders import Images
-from finesight.data.file_facts import find_facts
+from finesight.data.file_facts import find_facts, looking_once
 from finesight.data.image_cache import open_pixels
 from finesight.data.images import bands, image_files
 from finesight.data.images.image import image_sizes
@@ -34,11 +34,12 @@ def ask(items: list[Item]) -> tuple[list[bytes | None], list[str]]:
     """(answers, names of the files that were opened)."""
     opened: list[str] = []
 
-    def find_out(path: Path) -> bytes | None:
+    def find_out(file: str) -> bytes | None:
+        path = Path(file)
         opened.append(path.name)
         return path.read_bytes() if path.is_file() else None
 
-    return list(find_facts("first byte", 1, find_out, items, [item.path for item in items])), sorted(opened)
+    return list(find_facts("first byte", 1, find_out, items, [item.file for item in items])), sorted(opened)
 
 
 def test_a_file_is_opened_once(items: list[Item]) -> None:
@@ -80,6 +81,20 @@ def test_a_file_that_changed_just_now_is_not_remembered(items: list[Item], monke
     assert ask(items)[1] == ask(items)[1] == ["0.txt", "1.txt", "2.txt"]
 
 
+def test_within_a_block_each_file_is_looked_at_once(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    stat = os.stat
+    ask(items)
+    monkeypatch.setattr(os, "stat", lambda file, **more: (looked.append(os.fspath(file)), stat(file, **more))[1])
+    with looking_once():
+        assert ask(items)[1] == ask(items)[1] == []
+    files = [item.file for item in items]
+    assert sorted(file for file in looked if file in files) == files
+    items[1].path.write_text("x")
+    with looking_once():
+        assert ask(items)[1] == ["1.txt"]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nothing"])
 def test_broken_facts_are_no_facts(items: list[Item], tmp_path: Path, content: bytes) -> None:
     ask(items)
@@ -92,7 +107,7 @@ def test_broken_facts_are_no_facts(items: list[Item], tmp_path: Path, content: b
 def test_few_files_of_facts_are_kept(items: list[Item], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_facts, "MOST_FILES", 2)
     for number in range(4):
-        list(find_facts(f"kind {number}", 1, lambda path: b"1", items, [item.path for item in items]))
+        list(find_facts(f"kind {number}", 1, lambda file: b"1", items, [item.file for item in items]))
     assert len(list((tmp_path / "cache" / "files").iterdir())) == 2
 
 

@@ -175,13 +175,13 @@ def _trim(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def image_sizes(items: Sequence[Item]) -> Iterator[tuple[int, int] | None]:
     """(height, width) of each image as `read_image` gives it, from headers only; None where there is none."""
 
-    def find_out(path: Path) -> bytes | None:
+    def find_out(file: str) -> bytes | None:
         try:
-            return SIZE.pack(*_read_size(path))
+            return SIZE.pack(*_read_size(Path(file)))
         except Exception:  # as in read_image; decoding says what is wrong
             return None
 
-    for found in find_facts("size", SIZE.size, find_out, items, [item.path for item in items]):
+    for found in find_facts("size", SIZE.size, find_out, items, [item.file for item in items]):
         yield None if found is None else SIZE.unpack(found)
 
 

@@ -85,14 +85,14 @@ def choose_scale(stats: Sequence[ValueStats], num_images: int) -> PixelScale:
 def read_headers(items: Sequence[Item]) -> list[Header]:
     """uint8 for a file that cannot be read: decoding says what is wrong with it."""
 
-    def find_out(path: Path) -> bytes | None:
+    def find_out(file: str) -> bytes | None:
         try:
-            header = read_header(path)
+            header = read_header(Path(file))
         except Exception:  # a broken file can raise anything
             return None
         return f"{header.type_name:{HEADER_BYTES - 1}}{header.has_extra:d}".encode()
 
-    found = find_facts("header", HEADER_BYTES, find_out, items, [item.path for item in items])
+    found = find_facts("header", HEADER_BYTES, find_out, items, [item.file for item in items])
     return [_parse_header(each) if each else Header() for each in found]
 
 

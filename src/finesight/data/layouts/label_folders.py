@@ -4,14 +4,14 @@ Above either there may be folders called like splits. A few misplaced images are
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import repeat
 
-from finesight.data.layouts.survey import Splits, Survey
+from finesight.data.layouts.survey import Splits, Survey, list_items
 from finesight.data.leftovers import Note, count_of, quote_some
-from finesight.data.sample import Item
 from finesight.data.splits import split_name
 from finesight.errors import DataError
 from finesight.progress import quote
@@ -27,19 +27,11 @@ UNLABELLED_NAMES = frozenset(("unlabelled", "unlabeled", "pred", "predict"))
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An image. folders: those between its split's folder and the file."""
+    """The images that lie directly in one folder. folders: those between its split's folder and the files."""
 
     split: str
-    key: str
+    keys: Sequence[str]
     folders: tuple[str, ...]
-
-    @property
-    def stem(self) -> str:
-        return self.key.rpartition("/")[2].rpartition(".")[0]
-
-
-def _place_in_train(keys: Iterable[str]) -> list[Placed]:
-    return [Placed("train", key, tuple(key.split("/")[:-1])) for key in keys]
 
 
 def place(survey: Survey) -> list[Placed]:
@@ -50,28 +42,43 @@ def place(survey: Survey) -> list[Placed]:
 @lru_cache(maxsize=1)  # asked several times of one survey; cleared once it is read
 def place_keys(keys: tuple[str, ...]) -> list[Placed]:
     images = _place_in_train(keys)
-    splits = name_splits(keys)
+    splits = name_splits(images)
     inside = [each for each in images if each.folders and each.folders[0] in splits]
     labelled = {folder: split for folder, split in splits.items() if split != UNLABELLED}
-    if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(len(images) - len(inside), len(images)):
+    if len(set(labelled.values())) < max(1, len(labelled)) or not is_few(_count(images) - _count(inside), len(keys)):
         return images
     placed = [
-        replace(each, split=labelled[each.folders[0]], folders=each.folders[1:])
+        (each.folders[0], replace(each, split=labelled[each.folders[0]], folders=each.folders[1:]))
         for each in inside
         if each.folders[0] in labelled
     ]
     # Archives often hold `train/train/fox`: the second `train` says nothing.
-    single = {each.split for each in placed if each.folders[:1] != (each.key.split("/")[0],)}
-    return [each if each.split in single else replace(each, folders=each.folders[1:]) for each in placed]
+    single = {each.split for top, each in placed if each.folders[:1] != (top,)}
+    return [each if each.split in single else replace(each, folders=each.folders[1:]) for _, each in placed]
 
 
-def name_splits(keys: Iterable[str]) -> dict[str, str]:
+def _place_in_train(keys: Iterable[str]) -> list[Placed]:
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        by_folder[key.rpartition("/")[0]].append(key)
+    return [Placed("train", some, tuple(folder.split("/") if folder else ())) for folder, some in by_folder.items()]
+
+
+def _count(placed: Iterable[Placed]) -> int:
+    return sum(len(each.keys) for each in placed)
+
+
+def _list_keys(placed: Iterable[Placed]) -> list[str]:
+    return [key for each in placed for key in each.keys]
+
+
+def name_splits(images: Iterable[Placed]) -> dict[str, str]:
     """The split of each folder in the root that holds images and is called like one.
 
     Folders such as `unlabelled` or `pred` count if there are splits. `seg_train` and `seg_test` are splits as
     well: their names are no more than splits once what all begin with is cut off.
     """
-    folders = sorted({key.split("/")[0] for key in keys if "/" in key})
+    folders = sorted({each.folders[0] for each in images if each.folders})
     starts = {re.sub("[^_.-]*$", "", folder) for folder in folders}
     start = starts.pop() if len(starts) == 1 and len(folders) > 1 else ""
     for cut in ("", start):
@@ -94,7 +101,7 @@ def fits_class_folders(survey: Survey) -> bool:
     outside = [each for each in placed if len(each.folders) != 1]
     labels = {each.folders[0] for each in inside}
     looks_like_splits = sum(bool(split_name(label)) for label in labels) > 1
-    fits = is_few(len(outside) - len(_unlabelled_test(inside, outside)), len(placed))
+    fits = is_few(_count(outside) - _count(_unlabelled_test(inside, outside)), len(survey.images))
     fits = fits and not any(len(each.folders) > 1 for each in placed)
     return fits and len(labels) > 1 and not looks_like_splits
 
@@ -102,21 +109,25 @@ def fits_class_folders(survey: Survey) -> bool:
 def read_class_folders(survey: Survey) -> Splits:
     """The first folder below the split is the class, however deep an image lies in it."""
     # the latter: folders called like splits that are classes
-    for placed in (place(survey), _place_in_train(survey.images)):
+    for find_folders in (place_keys, _place_in_train):
+        placed = find_folders(survey.images)
         inside = [each for each in placed if each.folders]
         outside = [each for each in placed if not each.folders]
         tests = _unlabelled_test(inside, outside)
-        if is_few(len(outside) - len(tests), len(placed)):
+        if is_few(_count(outside) - _count(tests), _count(placed)):
             break
     else:
-        key = outside[0].key
+        key = outside[0].keys[0]
         raise DataError(f"Image {key!r} in {str(survey.root)!r} should lie in a folder named after its class.")
     nested = {each.folders[0] for each in inside if len(each.folders) > 1}
     if len(called := sorted(folder for folder in nested if split_name(folder))) > 1:
         raise DataError(describe_splits(survey, called))
     _note_unused(survey, inside, tests, "in no folder of a class")
     _note_empty(survey, inside)
-    return _collect(survey, inside, lambda each: each.folders[0])
+    splits: Splits = {}
+    for each in inside:
+        splits.setdefault(each.split, []).extend(list_items(survey.root, each.keys, repeat(each.folders[0])))
+    return splits
 
 
 def describe_splits(survey: Survey, called: list[str]) -> str:
@@ -142,12 +153,11 @@ def fits_name_prefix(survey: Survey) -> bool:
 
 
 def _is_clear(survey: Survey, pattern: re.Pattern[str]) -> bool:
-    placed = place(survey)
-    found = [(each, _label(each, pattern)) for each in placed if each.split != "test"] or [
-        (each, _label(each, pattern)) for each in placed
-    ]
-    counts = Counter(label for _, label in found)
-    if any(each.folders for each, _ in found) or "" in counts or len(counts) < 2 or all(map(split_name, counts)):
+    placed = [each for each in place(survey) if each.split != "test"] or place(survey)
+    if any(each.folders for each in placed):
+        return False
+    counts = Counter(_label(key, pattern) for key in _list_keys(placed))
+    if "" in counts or len(counts) < 2 or all(map(split_name, counts)):
         return False
     return pattern is NAMES[0] or (min(counts.values()) > 1 and all(re.search(r"[^\W\d_]", label) for label in counts))
 
@@ -155,22 +165,25 @@ def _is_clear(survey: Survey, pattern: re.Pattern[str]) -> bool:
 def read_name_prefix(survey: Survey) -> Splits:
     placed = place(survey)
     pattern = next((pattern for pattern in NAMES if _is_clear(survey, pattern)), NAMES[0])
-    labels = {label for each in placed if each.split != "test" and (label := _label(each, pattern))}
     tests = [each for each in placed if each.split == "test"]
-    if not labels or labels & {_label(each, pattern) for each in tests}:
-        tests = []
-    inside = [each for each in placed if each.split != "test"] if tests else placed
-    for each in inside:
-        if each.folders or not _label(each, pattern):
-            where = f"Image {each.key!r} in {str(survey.root)!r}"
-            raise DataError(f"{where} should be called CLASS_ID and lie in no folder.")
+    inside = [each for each in placed if each.split != "test"]
+    labels = {label for key in _list_keys(inside) if (label := _label(key, pattern))}
+    if not labels or labels & {_label(key, pattern) for key in _list_keys(tests)}:
+        tests, inside = [], placed
+    found = {key: "" if each.folders else _label(key, pattern) for each in inside for key in each.keys}
+    if wrong := [key for key, label in found.items() if not label]:
+        where = f"Image {min(wrong)!r} in {str(survey.root)!r}"
+        raise DataError(f"{where} should be called CLASS_ID and lie in no folder.")
     _note_unused(survey, inside, tests, "not called CLASS_ID")
-    return _collect(survey, inside, lambda each: _label(each, pattern))
+    splits: Splits = {}
+    for each in inside:
+        splits.setdefault(each.split, []).extend(list_items(survey.root, each.keys, map(found.get, each.keys)))
+    return splits
 
 
-def _label(each: Placed, pattern: re.Pattern[str]) -> str:
+def _label(key: str, pattern: re.Pattern[str]) -> str:
     """`willow_tree` of willow_tree_7.png; "" where the name has none."""
-    match = pattern.fullmatch(each.stem)
+    match = pattern.fullmatch(key.rpartition("/")[2].rpartition(".")[0])
     return match[1] if match else ""
 
 
@@ -182,13 +195,13 @@ def _unlabelled_test(inside: list[Placed], outside: list[Placed]) -> list[Placed
 
 
 def _note_unused(survey: Survey, inside: list[Placed], tests: list[Placed], where: str) -> None:
-    known = {each.key for each in (*inside, *tests)}
-    outside = tuple(key for key in survey.images if key not in known)
-    if outside:
+    if _count(inside) + _count(tests) < len(survey.images):
+        known = set(_list_keys([*inside, *tests]))
+        outside = tuple(key for key in survey.images if key not in known)
         text = f"Skipped: {count_of(len(outside), 'image')} {where} ({quote_some(outside, 2)})."
         survey.notes.append(Note(text, outside))
     if tests:
-        keys = tuple(each.key for each in tests)
+        keys = tuple(sorted(_list_keys(tests)))
         text = f"Skipped: {count_of(len(keys), 'image')} of test without a label ({quote_some(keys, 1)})."
         survey.notes.append(Note(text, keys))
 
@@ -196,7 +209,7 @@ def _note_unused(survey: Survey, inside: list[Placed], tests: list[Placed], wher
 def _note_empty(survey: Survey, inside: list[Placed]) -> None:
     """Folders where classes are that are empty, or hold only images which are not read."""
     labels = {each.folders[0] for each in inside}
-    depths = {tuple(each.key.split("/")[: -len(each.folders) - 1]) for each in inside}  # folders of the splits
+    depths = {tuple(each.keys[0].split("/")[: -len(each.folders) - 1]) for each in inside}  # folders of the splits
 
     def cut(keys: Iterable[str]) -> set[str]:
         return {"/".join(key.split("/")[: len(depth) + 1]) for key in keys for depth in depths}
@@ -206,18 +219,12 @@ def _note_empty(survey: Survey, inside: list[Placed]) -> None:
     about = cut(key for key in noted if key not in survey.never_data)
     companions = cut(survey.others) - about
     candidates = {folder for folder in survey.folders if tuple(folder.split("/")[:-1]) in depths}
-    empty = candidates - cut(survey.images) - companions - is_runs
+    filled = cut(each.keys[0] for each in _place_in_train(survey.images))
+    empty = candidates - filled - companions - is_runs
     found = tuple(sorted(folder for folder in empty if folder.rpartition("/")[2] not in labels))
     if found:
         verb = "Folder holds" if len(found) == 1 else "Folders hold"
         survey.notes.append(Note(f"{verb} no readable image, so it is not a class: {quote_some(found)}.", found, True))
-
-
-def _collect(survey: Survey, inside: list[Placed], label: Callable[[Placed], str]) -> Splits:
-    splits: Splits = {}
-    for each in inside:
-        splits.setdefault(each.split, []).append(Item(each.key, survey.root / each.key, label(each)))
-    return splits
 
 
 def explain_misfit(survey: Survey) -> Iterator[str]:
@@ -230,8 +237,8 @@ def explain_misfit(survey: Survey) -> Iterator[str]:
     if len(called) > 1 and (flat_splits or all(each.split == "train" for each in placed)):
         yield describe_splits(survey, called)
     folders = {each.folders[0] for each in placed if each.folders}
-    flat = [each.key for each in placed if not each.folders]
-    nested = [each.key for each in placed if len(each.folders) > 1]
+    flat = _list_keys(each for each in placed if not each.folders)
+    nested = _list_keys(each for each in placed if len(each.folders) > 1)
     if len(folders) > 1 and nested:
         top = nested[0].split("/")[0]
         second = f", and --data {quote(survey.root / top)} the second" if top in folders else ""

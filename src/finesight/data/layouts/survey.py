@@ -1,8 +1,9 @@
 """The files below a data folder, listed once, and described in a sentence."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from finesight.data.images.content import UNREAD_CONTAINERS, article
 from finesight.data.images.image import IMAGE_SUFFIXES
 from finesight.data.layouts.table_rows import TABLE_SUFFIXES
 from finesight.data.leftovers import Note, describe_files, describe_folders, never_data, quote_some
-from finesight.data.sample import Item
+from finesight.data.sample import Item, Target
 from finesight.errors import DataError
 
 ANNOTATION_SUFFIXES = frozenset((".json", ".yaml", ".yml"))
@@ -163,6 +164,12 @@ def _is_image(key: str) -> bool:
 
 def _is_table(path: Path) -> bool:
     return path.suffix.lower() in TABLE_SUFFIXES and not is_label_studio_table(path)
+
+
+def list_items(root: Path, keys: Iterable[str], targets: Iterable[Target] = repeat(None)) -> Iterator[Item]:
+    """Of images below a folder. Paths are joined as text, as there may be a million."""
+    below = os.path.join(root, "")  # noqa: PTH118
+    return (Item(key, below + key, target) for key, target in zip(keys, targets, strict=False))
 
 
 def describe(survey: Survey) -> str:

@@ -21,9 +21,8 @@ from finesight.data.layouts.manifest import fits_manifest, read_manifest_of
 from finesight.data.layouts.multilabel_manifest import fits_multilabel_manifest, read_multilabel_manifest
 from finesight.data.layouts.pair_layouts import fits_pairs, read_pairs
 from finesight.data.layouts.roboflow_masks import fits_roboflow_masks, read_roboflow_masks
-from finesight.data.layouts.survey import Splits, Survey
+from finesight.data.layouts.survey import Splits, Survey, list_items
 from finesight.data.layouts.yolo_files import fits_masks_dir, fits_yolo, read_masks_dir, read_yolo
-from finesight.data.sample import Item
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Format:
 
 
 def _read_unlabelled(survey: Survey) -> Splits:
-    return {"train": [Item(key, survey.root / key) for key in survey.images]} if survey.images else {}
+    return {"train": list(list_items(survey.root, survey.images))} if survey.images else {}
 
 
 FORMATS = {

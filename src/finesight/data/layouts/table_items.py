@@ -74,7 +74,7 @@ def read_tables(
 def _split_by_folders(splits: Splits, notes: list[Note]) -> Splits:
     """Where no column names the split and the images lie in folders called like splits: these, with a note."""
     items = {item.key: item for item in splits.get("train", ())}
-    placed = {each.key: each.split for each in place_keys(tuple(items))}
+    placed = {key: each.split for each in place_keys(tuple(items)) for key in each.keys}
     if len(set(placed.values())) < 2 or "train" not in placed.values():
         return splits
     found: Splits = defaultdict(list)
@@ -88,8 +88,8 @@ def _split_by_folders(splits: Splits, notes: list[Note]) -> Splits:
 def _note_unused(survey: Survey, tables: Sequence[TableOfSplit], splits: Splits, classes: Sequence[str]) -> None:
     """Images in no row, and columns that are 1 in none."""
     items = [item for some in splits.values() for item in some]
-    listed = {item.path for item in items}
-    left = tuple(key for key in survey.images if survey.root / key not in listed)
+    listed = {item.file for item in items}
+    left = tuple(key for key in survey.images if os.fspath(survey.root / key) not in listed)
     if left:
         where = quote_some([each.path.relative_to(survey.root).as_posix() for each in tables], 3)
         text = f"Left out: {count_of(len(left), 'image')} in no row of {where} ({quote_some(left, 2)})."
