@@ -18,16 +18,27 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
+_FREEZES: list[bool] = []  # not empty where `importing` freezes
+
+
+def freeze_imports() -> None:
+    """From here on, what `importing` imports is left out of every search. For programs only.
+
+    What a caller holds at that moment would be left out, too, and so never be freed if it is in a cycle.
+    """
+    _FREEZES.append(True)
+
+
 @contextmanager
 def importing(package: str) -> Iterator[None]:
-    """The block imports a large package. What is new after it stays as long as the process, so no search looks at it.
+    """The block imports a large package, of which nothing is ever freed: the search rests.
 
-    Else the next search through everything, of a quarter of a second after torch, would come before the first step.
+    Where imports are frozen it does not make up for it afterwards: a quarter of a second for torch.
     """
     if package in sys.modules:
         yield
         return
-    gc.collect()  # a caller's objects that are in cycles, which would stay, too
     with without_collector():
         yield
-        gc.freeze()
+        if _FREEZES:
+            gc.freeze()

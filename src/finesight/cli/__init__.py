@@ -32,6 +32,7 @@ from finesight.cli.report import report
 from finesight.cli.runs import runs
 from finesight.cli.stopping import interruptible
 from finesight.cli.train import train
+from finesight.collector import freeze_imports
 from finesight.deferred_compiler import defer_compiler
 from finesight.errors import ConfigError, FinesightError, Interrupted
 from finesight.progress import say
@@ -85,6 +86,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack the letters of a name
     defer_compiler()
+    freeze_imports()
     try:
         if distributed.world_size() > 1 and not set(sys.argv[1:2]) <= set(SHARED):
             raise ConfigError(f"torchrun is for {', '.join(SHARED)} only: start this command without it.")
