@@ -19,7 +19,9 @@ from finesight.run.journal import LayerState, LedgerEntry
 
 
 def percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}\N{NO-BREAK SPACE}%"
+    """`83.4 %`; only nothing is 0.0 %, and only everything 100.0 %."""
+    value = 100 * fraction
+    return f"{min(max(value, 0.1), 99.9) if 0 < value < 100 else value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def describe_training(evidence: Evidence) -> str:

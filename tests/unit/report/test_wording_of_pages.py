@@ -7,6 +7,7 @@ import pytest
 from finesight.models.summary import compare_networks
 from finesight.reporting.glossary import Glossary
 from finesight.reporting.html import keep_together
+from finesight.reporting.sections import percent
 from finesight.run.architecture import LayerSummary, NetworkSummary
 
 LAYERS = (LayerSummary("stem", "Conv2d", (1, 8, 32, 32), 216, False), LayerSummary("head", "Linear", (1, 2), 18, False))
@@ -24,6 +25,11 @@ LARGE = replace(SMALL, layers=(replace(LAYERS[0], output_shape=(1, 8, 48, 48)), 
 )
 def test_numbers_keep_their_signs(text: str, kept: str) -> None:
     assert keep_together(text) == kept
+
+
+def test_only_nothing_is_zero_and_only_everything_a_hundred() -> None:
+    shown = [percent(fraction).replace("\N{NO-BREAK SPACE}", " ") for fraction in (0, 1e-4, 0.834, 0.9999, 1)]
+    assert shown == ["0.0 %", "0.1 %", "83.4 %", "99.9 %", "100.0 %"]
 
 
 def test_definitions_are_sentences() -> None:

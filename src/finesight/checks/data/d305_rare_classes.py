@@ -1,8 +1,7 @@
-from finesight.analysis.wording import count_of, percent
+from finesight.analysis.wording import count_of, join_some, percent
 from finesight.checks.contract import Explanation, check
 from finesight.classes import IGNORE_INDEX
 from finesight.data.audit import Audit
-from finesight.data.leftovers import quote_some
 from finesight.run.results import Example
 
 FEW_IMAGES = 10  # of a class to train on
@@ -24,7 +23,7 @@ def rare_classes(audit: Audit) -> Explanation | None:
         limit = f"fewer than {FEW_IMAGES} training images"
     if not rare:
         return None
-    names = quote_some([classes.labels[index] for index in sorted(rare)])
+    names = join_some([classes.labels[index] for index in sorted(rare)])
     examples = tuple(Example((), f"{classes.labels[index]}: {text}") for index, text in sorted(rare.items()))
     message = f"{count_of(len(rare), 'class')} with {limit}: {names}. Their scores will be low and uncertain."
     return Explanation(message, examples=examples)

@@ -1,9 +1,9 @@
 """Which classes occur in which split."""
 
+from finesight.analysis.wording import join_some
 from finesight.checks.contract import Explanation
 from finesight.classes import IGNORE_INDEX
 from finesight.data.audit import Audit
-from finesight.data.leftovers import quote_some
 
 
 def present_classes(audit: Audit) -> dict[str, set[int]]:
@@ -13,7 +13,7 @@ def present_classes(audit: Audit) -> dict[str, set[int]]:
 
 def name_classes(audit: Audit, indices: set[int]) -> str:
     names = audit.classes.labels if audit.classes else ()
-    return quote_some([names[index] for index in sorted(indices)])
+    return join_some([names[index] for index in sorted(indices)])
 
 
 def explain_untrained(audit: Audit) -> Explanation | None:

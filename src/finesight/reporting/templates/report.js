@@ -14,7 +14,7 @@ function element(tag, className, text) {
 
 // 100 % only for exactly all.
 function percent(fraction) {
-  return `${(fraction < 1 ? Math.min(100 * fraction, 99.9) : 100).toFixed(1)} %`;
+  return `${(fraction > 0 && fraction < 1 ? Math.min(Math.max(100 * fraction, 0.1), 99.9) : 100 * fraction).toFixed(1)} %`;
 }
 
 function className(index) {
