@@ -25,12 +25,11 @@ def read_recorded(run: RunFolder) -> Recorded:
     return {split: dict(rows) for split, rows in run.read_splits().items()}
 
 
-def restore_splits(listing: Listing, run: RunFolder) -> Listing:
+def restore_splits(listing: Listing, run: RunFolder, recorded: Recorded) -> Listing:
     """A listing of the run's data with the run's splits, to resume training: none is drawn again.
 
     Images that are in none of them are said and left out. Raises RunError where one is missing.
     """
-    recorded = read_recorded(run)
     root, splits = restore_keys(listing.root, listing.splits, recorded)
     items = {item.key: item for some in splits.values() for item in some}
     for split, keys in recorded.items():

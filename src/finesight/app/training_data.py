@@ -1,9 +1,12 @@
 """From a folder or a CSV file to a listing: the images by split, their task, classes and reading rule."""
 
 import dataclasses
+import gc
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
-from finesight.app.run_splits import restore_splits
+from finesight.app.run_splits import Recorded, read_recorded, restore_splits
 from finesight.collector import without_collector
 from finesight.config import DataSettings, Settings
 from finesight.data.class_choice import choose_classes
@@ -11,6 +14,7 @@ from finesight.data.formats import FORMATS, read_splits
 from finesight.data.layouts.survey import survey_folder
 from finesight.data.leftovers import Note
 from finesight.data.listing import Listing
+from finesight.data.sample import Item
 from finesight.data.splits import split_train_val
 from finesight.data.targets import Splits
 from finesight.errors import ConfigError, DataError, suggest
@@ -21,9 +25,11 @@ from finesight.tasks import TARGETS, TRAINABLE
 
 def list_data(settings: Settings, run: RunFolder) -> Listing:
     """The data to train on, described to the user; of a run that is there already with its splits."""
+    recorded = read_recorded(run) if run.is_run() else {}
     with without_collector():
-        listing = read_listing(settings.data, settings.seed, settings.task)
-        listing = restore_splits(listing, run) if run.is_run() else listing
+        listing = read_listing(settings.data, settings.seed, settings.task, recorded)
+        listing = restore_splits(listing, run, recorded) if recorded else listing
+    gc.freeze()  # a search for cycles among the items of a million images takes half a second, and finds none
     if not run.is_run() and settings.data.limit:
         listing = limit_splits(listing, settings.data.limit)
     counts = ", ".join(f"{len(items)} {split}" for split, items in listing.splits.items())
@@ -32,11 +38,14 @@ def list_data(settings: Settings, run: RunFolder) -> Listing:
     return listing
 
 
-def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listing:
+def read_listing(
+    data: DataSettings, seed: int = 0, task: str = "auto", recorded: Recorded = MappingProxyType({})
+) -> Listing:
     """Reads a data set for training, as the settings describe it: images by split, class list and reading rule.
 
     Where the data bring no validation images, data.val_fraction of each class is set aside, the same for the same seed
-    and keys. Classes are matched by id or name, never by order. Raises DataError.
+    and keys, unless they are recorded: the splits of a run. Classes are matched by id or name, never by order. Raises
+    DataError.
     """
     notes: list[Note] = []
     name, base, splits = read_splits(data.root, data.val, data.format, notes=notes, masks=data)
@@ -51,10 +60,20 @@ def read_listing(data: DataSettings, seed: int = 0, task: str = "auto") -> Listi
     items = [item for some in splits.values() for item in some]
     classes, rule, remarks = targets.read_classes(items, known, data)
     if "val" not in splits:
-        splits["train"], splits["val"] = split_train_val(splits["train"], data.val_fraction, seed, targets.find_stratum)
+        splits["train"], splits["val"] = _find_val(splits["train"], recorded.get("val", {})) or split_train_val(
+            splits["train"], data.val_fraction, seed, targets.find_stratum
+        )
     _refuse_overlap(splits)
     texts = [note.text for note in (*notes, *left_out)]
     return Listing(name, base, splits, classes, (*texts, *remarks, *targets.compare_splits(splits, classes)), rule)
+
+
+def _find_val(items: Sequence[Item], keys: Collection[str]) -> tuple[tuple[Item, ...], tuple[Item, ...]] | None:
+    """(train, val) where val is of these keys; None where there are none, or not all of them are there."""
+    val = tuple(item for item in items if item.key in keys)
+    if not val or len(val) < len(keys):
+        return None
+    return tuple(item for item in items if item.key not in keys), val
 
 
 def choose_task(name: str, format: str, root: Path) -> str:
