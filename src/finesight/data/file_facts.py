@@ -12,9 +12,12 @@ import io
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -42,36 +45,78 @@ def find_facts(
     """
     if not items:
         return
+    files = list(files)
     store = _locate(kind, items[0])
-    names, stamps, values = _load(store, width)
-    rows = {name: row for row, name in enumerate(names)}
+    known = _load(store, width)
+    begin = known.names.index(files[0]) if files[0] in known.names else len(known.names)
+    look = _stamp if _looked_at is None else _looked_at.__getitem__
     latest = time.time_ns() - TICK_NS
     learned: dict[str, tuple[bytes, bytes]] = {}
-    look = _stamp if _looked_at is None else _looked_at.__getitem__
 
-    def answer(name: str) -> bytes | None:
-        row = rows.get(name)
-        if row is not None and stamps[row * STAMP.size : (row + 1) * STAMP.size] == look(name):
-            return values[row * width : (row + 1) * width]
-        stamp = _stamp(name)  # before it is read, so that a change meanwhile is seen
-        answer = find_out(name)
+    def answer(file: str) -> bytes | None:
+        row = known.rows.get(file)
+        if row is not None and known.stamp(row) == look(file):
+            return known.value(row)
+        stamp = _stamp(file)  # before it is read, so that a change meanwhile is seen
+        answer = find_out(file)
         if answer is not None and stamp and max(STAMP.unpack(stamp)[1:]) < latest:
-            learned[name] = stamp, answer
+            learned[file] = stamp, answer
         return answer
 
+    def answer_some(start: int) -> list[bytes | None]:
+        some, row = files[start : start + size], begin + start
+        if known.has_unchanged(row, some, look):
+            return [known.value(each) for each in range(row, row + len(some))]
+        return list(map(answer, some))
+
+    size = FEW if len(files) < FEW * MANY else MANY
     try:
-        yield from map_in_threads(answer, files, chunk=MANY if len(files) > MANY**2 else FEW)
+        yield from chain.from_iterable(map_in_threads(answer_some, range(0, len(files), size), chunk=1))
     finally:  # also of an answer that was the last that anybody asked for
         if learned:
-            kept = [row for name, row in rows.items() if name not in learned]
-            stamps = b"".join(stamps[row * STAMP.size : (row + 1) * STAMP.size] for row in kept)
-            values = b"".join(values[row * width : (row + 1) * width] for row in kept)
-            _save(
-                store,
-                "\0".join([names[row] for row in kept] + list(learned)),
-                stamps + b"".join(stamp for stamp, _ in learned.values()),
-                values + b"".join(value for _, value in learned.values()),
-            )
+            known.save(store, {file: learned[file] for file in files if file in learned})  # threads learn in any order
+
+
+@dataclass
+class _Known:
+    """What a store holds: names of files, and of each a stamp and an answer, one after the other."""
+
+    names: list[str]
+    stamps: bytes
+    values: bytes
+    width: int
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.names)}
+
+    def stamp(self, row: int) -> bytes:
+        return self.stamps[row * STAMP.size : (row + 1) * STAMP.size]
+
+    def value(self, row: int) -> bytes:
+        return self.values[row * self.width : (row + 1) * self.width]
+
+    def has_unchanged(self, row: int, files: list[str], look: Callable[[str], bytes]) -> bool:
+        """Whether these files stand from that row on, all as they were: usual, and quick to tell."""
+        end = row + len(files)
+        if self.names[row:end] != files:
+            return False
+        return self.stamps[row * STAMP.size : end * STAMP.size] == b"".join(map(look, files))
+
+    def save(self, store: Path, learned: Mapping[str, tuple[bytes, bytes]]) -> None:
+        kept = [row for name, row in self.rows.items() if name not in learned]
+        names = [self.names[row] for row in kept] + list(learned)
+        stamps = [self.stamp(row) for row in kept] + [stamp for stamp, _ in learned.values()]
+        values = [self.value(row) for row in kept] + [value for _, value in learned.values()]
+        blobs = "\0".join(names).encode(errors="surrogateescape"), b"".join(stamps), b"".join(values)
+        file = io.BytesIO()
+        arrays = (np.frombuffer(blob, np.uint8) for blob in blobs)
+        np.savez(file, **dict(zip(("names", "stamps", "values"), arrays, strict=True)))  # type: ignore[arg-type]
+        with suppress(OSError):  # a full disk, or one that is read-only: the next start asks again
+            write_atomically(store, file.getvalue())
+            others = sorted(store.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
+            for path in others[:-MOST_FILES]:
+                path.unlink(missing_ok=True)
 
 
 class _Stamps(dict[str, bytes]):
@@ -111,8 +156,8 @@ def _locate(kind: str, item: Item) -> Path:
     return cache_folder() / "files" / f"{digest.hexdigest()}.npz"
 
 
-def _load(store: Path, width: int) -> tuple[list[str], bytes, bytes]:
-    """(names, their stamps, their answers); nothing where there is no such file, or a broken one."""
+def _load(store: Path, width: int) -> _Known:
+    """Nothing where there is no such file, or a broken one."""
     try:
         with store.open("rb") as file, np.load(file) as found:
             names, stamps, values = (found[name].tobytes() for name in ("names", "stamps", "values"))
@@ -120,18 +165,7 @@ def _load(store: Path, width: int) -> tuple[list[str], bytes, bytes]:
         if len(stamps) == len(listed) * STAMP.size and len(values) == len(listed) * width:
             with suppress(OSError):
                 os.utime(store)
-            return listed, stamps, values
+            return _Known(listed, stamps, values, width)
     except Exception:  # a broken archive can raise anything
         pass
-    return [], b"", b""
-
-
-def _save(store: Path, names: str, stamps: bytes, values: bytes) -> None:
-    blobs = {"names": names.encode(errors="surrogateescape"), "stamps": stamps, "values": values}
-    file = io.BytesIO()
-    np.savez(file, **{name: np.frombuffer(blob, np.uint8) for name, blob in blobs.items()})  # type: ignore[arg-type]
-    with suppress(OSError):  # a full disk, or one that is read-only: the next start asks again
-        write_atomically(store, file.getvalue())
-        others = sorted(store.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
-        for path in others[:-MOST_FILES]:
-            path.unlink(missing_ok=True)
+    return _Known([], b"", b"", width)

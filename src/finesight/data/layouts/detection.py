@@ -137,12 +137,14 @@ def read_survey(survey: Survey, name: str, needs_target: bool = True, faults: li
 
 def _compose_labels(survey: Survey, items: list[Item]) -> list[Item]:
     """Labels in one Unicode form: the same name may be written in two."""
-    other = {label for item in items if isinstance(label := item.target, str) and label != compose(label)}
-    if other:
-        names = quote_some(sorted(compose(label) for label in other))
-        text = f"Class names in decomposed Unicode, as macOS writes them, are read in their composed form: {names}."
-        if text not in [note.text for note in survey.notes]:
-            survey.notes.append(Note(text))
+    labels = {item.target for item in items if isinstance(item.target, str)}
+    other = {label for label in labels if label != compose(label)}
+    if not other:
+        return items
+    names = quote_some(sorted(compose(label) for label in other))
+    text = f"Class names in decomposed Unicode, as macOS writes them, are read in their composed form: {names}."
+    if text not in [note.text for note in survey.notes]:
+        survey.notes.append(Note(text))
     return [
         replace(item, target=compose(label)) if isinstance(label := item.target, str) and label in other else item
         for item in items

@@ -76,7 +76,7 @@ def survey_folder(root: str | Path) -> Survey:
         raise DataError(f"A file name in {str(path)!r} is not in UTF-8, {name!r}; rename it.") from None
     images, tables, others = [], [], []
     for key in keys:
-        if _is_image(key) and not key.rpartition("/")[2].startswith("."):
+        if _is_image(key) and not (key.startswith(".") or "/." in key):
             images.append(key)
         elif "/" not in key and _is_table(path / key):
             tables.append(path / key)
@@ -158,8 +158,8 @@ def _holds_images(folder: Path) -> bool:
 
 def _is_image(key: str) -> bool:
     """Not by a Path: there may be a million."""
-    start, dot, ending = key.rpartition("/")[2].rpartition(".")
-    return bool(start) and f"{dot}{ending}".lower() in IMAGE_SUFFIXES
+    start, dot, ending = key.rpartition(".")
+    return f"{dot}{ending.lower()}" in IMAGE_SUFFIXES and bool(start) and not start.endswith("/")
 
 
 def _is_table(path: Path) -> bool:
