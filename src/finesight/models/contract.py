@@ -52,6 +52,7 @@ class Model(nn.Module):
         self.preprocessing = preprocessing
         self.origin = origin
         self.task = task
+        self._traced: tuple[object, tuple[Layer, ...]] = (None, ())  # of what, and its layers
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of normalised float images n×3×h×w: n×C, for segmentation n×C×h×w."""
@@ -80,8 +81,14 @@ class Model(nn.Module):
         return logits, features[0]
 
     def layers(self) -> tuple[Layer, ...]:
-        """Every module of the network in forward order, with output shapes at the size of `preprocessing`."""
-        return trace_layers(self.network, self.preprocessing.size)
+        """Every module of the network in forward order, with output shapes at the size of `preprocessing`.
+
+        Traced again only where a module or the size is another.
+        """
+        seen = (dict(self.network.named_modules()), self.preprocessing.size)
+        if self._traced[0] != seen:
+            self._traced = seen, trace_layers(self.network, self.preprocessing.size)
+        return self._traced[1]
 
     def modules_before(self, layer: str) -> tuple[str, ...]:
         """Names of the modules that own weights or buffers and run before `layer` starts; "head" is the head.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -93,9 +95,19 @@ def test_networks_that_look_at_values_are_run_for_real() -> None:
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_small"])
 def test_large_networks_are_traced_without_data_to_the_same_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build_model(name, 5, weights="none", size=(64, 48))
-    light = model.layers()
+    light = trace_layers(model.network, (64, 48))
     monkeypatch.setattr(layers, "LIGHT", 0)
-    assert model.layers() == light
+    assert trace_layers(model.network, (64, 48)) == light
+
+
+def test_a_model_is_traced_again_where_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model("mobilenet_v3_small", 5, weights="none", size=(64, 48))
+    first = model.layers()
+    assert model.layers() is first
+    model.network.classifier[3] = nn.Linear(1024, 7)
+    assert model.layers()[-1].output_shape == (1, 7)
+    model.preprocessing = replace(model.preprocessing, size=(32, 32))
+    assert model.layers()[0].output_shape[2:] == (1, 1)
 
 
 def test_unknown_layer_and_unfit_size() -> None:
