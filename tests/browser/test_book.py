@@ -100,12 +100,19 @@ def test_every_tab_shows_every_drawing(chromium: Any, tmp_path: Path) -> None:
 
 def test_no_sideways_scrolling_on_a_phone(chromium: Any, tmp_path: Path) -> None:
     masks = write_mask_run(tmp_path, "masks", count=20)
-    pages = {"Land": make_page(masks.run, masks.originals), "Land again": make_page(masks.run, masks.originals)}
+    runs = [write_run(tmp_path / name, per_class=4) for name in ("first", "second")]
+    runs[1].run.add_note("A-word-that-no-phone-can-hold" * 5)
+    answers = [read_evidence(each.run, "val", find_task(each.run)) for each in runs]
+    originals = Originals(runs[0].find_image, lambda key, size: None)
+    pages = {
+        "Land": make_page(masks.run, masks.originals),
+        "Digits compared": TASKS["classification"].make_comparison_page(answers, originals),
+    }
     book = write_book(pages, tmp_path / "book.html", "Some pixels count nowhere.")
     visit = open_page(chromium, book, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     for number in (1, 2):
         visit.page.locator(f"label[for=tab-{number}]").click()
-        visit.page.frame_locator(f"#chapter-{number}").locator("html.plot-drawn").wait_for()
+        visit.page.frame_locator(f"#chapter-{number}").locator("footer").wait_for()
     widths = [frame.evaluate("document.documentElement.scrollWidth") for frame in visit.page.frames]
     assert widths == [390, 390, 390]
     visit.page.close()
