@@ -211,3 +211,17 @@ def test_stored_images_may_be_left_to_it(name: str, model: Model) -> None:
     found = engine.logits(stored if engine.normalises else prepared)
     torch.testing.assert_close(found, model(prepared), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(engine.logits(prepared), model(prepared), rtol=1e-3, atol=1e-4)
+
+
+def test_parts_that_nobody_asks_for_do_no_harm() -> None:
+    model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
+    started = start("openvino", model)
+    images = make_images(model, 16)
+    whole = started.logits(images)
+    (graph,) = started._graphs.values()  # type: ignore[attr-defined]
+    parts = graph.compute_parts(images.numpy())
+    first = next(parts)[0].copy()
+    parts.close()
+    assert torch.equal(torch.from_numpy(first), whole[: len(first)])
+    assert len(first) < len(images)
+    assert torch.equal(started.logits(images), whole)

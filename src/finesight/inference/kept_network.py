@@ -1,7 +1,7 @@
 """A run's network as a graph that an earlier prediction kept. It needs no torch, which takes seconds to import."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -51,9 +51,10 @@ class KeptNetwork:
         found = self.graph.compute(images)
         return self.head.logits(found[-1]) if self.head else found[0]
 
-    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
-        """As of `Network`."""
-        return [partial(decide_mask, each, size) for each in self.compute_logits(np.stack(images))]
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
+        """As of `Network`. Those of a part of the images are decided while the next part is computed."""
+        for logits, *_ in self.graph.compute_parts(np.stack(images)):
+            yield from [partial(decide_mask, each, size) for each in logits.copy()]
 
 
 def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | None:

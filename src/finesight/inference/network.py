@@ -1,6 +1,6 @@
 """What predictions are made with: a trained network on whatever computes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +28,7 @@ class Network(Protocol):
     def compute_logits(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
 
-    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
         """Masks of some images whose own size is `size`, as `score_split` counts them.
 
         images: uint8 (h', w', 3), as the network takes them.

@@ -83,17 +83,19 @@ class Predictor:
         return self.logits(torch.from_numpy(images).permute(0, 3, 1, 2)).float().cpu().numpy()
 
     @torch.inference_mode()
-    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> list[PendingMask]:
+    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
         """As of `Network`. Of images in tiles no more is held than a row of those."""
         if tile := choose_tile(self.preprocessing, size):
-            stored = (torch.from_numpy(image).permute(2, 0, 1) for image in images)
-            bands = (blend_tiles(self.probabilities, image, tile) for image in stored)
-            masks = [np.concatenate([most_likely(band, dim=0).byte().numpy() for band in image]) for image in bands]
-            return [partial(np.asarray, mask) for mask in masks]
+            for image in images:
+                bands = blend_tiles(self.probabilities, torch.from_numpy(image).permute(2, 0, 1), tile)
+                mask = np.concatenate([most_likely(band, dim=0).byte().numpy() for band in bands])
+                yield partial(np.asarray, mask)
+            return
         logits = self.logits(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
         if is_plain(logits):
-            return [partial(decide_mask, each, size) for each in logits.numpy()]
-        return [partial(np.asarray, mask) for mask in predict_masks(logits, size).to("cpu", torch.uint8).numpy()]
+            yield from [partial(decide_mask, each, size) for each in logits.numpy()]
+        else:
+            yield from [partial(np.asarray, mask) for mask in predict_masks(logits, size).byte().cpu().numpy()]
 
     @cached_property
     def engine(self) -> Engine:

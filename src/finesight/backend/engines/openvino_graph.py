@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -45,20 +45,33 @@ class CompiledGraph:
         self._pixels = 0 if is_stored else 1  # first of the axes height and width, beside the batch's
 
     def compute(self, images: np.ndarray) -> list[np.ndarray]:
-        """The graph's outputs (n, …). In parts, each by one core: cores need not wait for each other, nor does
-        rounding depend on them.
+        """The graph's outputs (n, …)."""
+        outputs, start = list[np.ndarray](), 0
+        for part in self.compute_parts(images):
+            outputs = outputs or [np.empty((len(images), *each.shape[1:]), each.dtype) for each in part]
+            for output, each in zip(outputs, part, strict=True):
+                output[start : start + len(each)] = each
+            start += len(part[0])
+        return outputs
+
+    def compute_parts(self, images: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """The outputs of some images at a time, valid until the next are asked for.
+
+        Each part is computed by one core: cores need not wait for each other, nor does rounding depend on them.
         """
         height, width = images.shape[1 + self._pixels : 3 + self._pixels]
-        size = max(1, AT_ONCE // (height * width))
-        requests, outputs = self._requests, list[np.ndarray]()
+        size, requests = max(1, AT_ONCE // (height * width)), self._requests
         parts = [np.ascontiguousarray(images[start : start + size]) for start in range(0, len(images), size)]
-        for number in range(len(parts) + len(requests)):
-            request, done = requests[number % len(requests)], number - len(requests)
-            if 0 <= done < len(parts):
-                _copy_outputs(request, outputs, done * size, len(images))
-            if number < len(parts):
-                request.start_async([parts[number]], share_inputs=True)
-        return outputs
+        try:
+            for number in range(len(parts) + len(requests)):
+                request = requests[number % len(requests)]
+                if 0 <= number - len(requests) < len(parts):
+                    yield _wait_for(request)
+                if number < len(parts):
+                    request.start_async([parts[number]], share_inputs=True)
+        finally:  # also where nobody asks for the rest: they read images that are about to be freed
+            for request in requests[: len(parts)]:
+                request.wait()
 
 
 class LinearHead:
@@ -96,15 +109,6 @@ def _wait_for(request: Any) -> list[np.ndarray]:
     """The outputs of a request that was started. They are valid until its next start."""
     request.wait()
     return [tensor.data for tensor in request.output_tensors]
-
-
-def _copy_outputs(request: Any, outputs: list[np.ndarray], start: int, number: int) -> None:
-    """To the rows from `start` on of outputs that have `number` rows; the first request makes these."""
-    found = _wait_for(request)
-    if not outputs:
-        outputs += [np.empty((number, *each.shape[1:]), each.dtype) for each in found]
-    for output, part in zip(outputs, found, strict=True):
-        output[start : start + len(part)] = part
 
 
 def _let_normalise(graph: Any, preprocessing: Preprocessing) -> Any:
