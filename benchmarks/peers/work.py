@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import resource
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-COLOURS = np.array([(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)])
+COLOURS = np.array(
+    [(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)], np.uint8
+)
 CLASS_OF_CODE = (6, 4, 3, 0, 6, 2, 1, 5)  # of the bits red, green, blue; DeepGlobe's classes
 EPOCH_REPEATS = 8  # times a peer's epoch holds the images, so that no timed step is its first
 
@@ -197,7 +200,9 @@ def write_labels(out: Path, paths: Iterable[Path], labels: Iterable[int]) -> Non
 
 
 def write_mask(out: Path, path: Path, mask: np.ndarray) -> None:
-    """At the size of the image, as colours."""
+    """At the size of the image, as colours, compressed as finesight's. Each pixel has the class of the nearest one;
+    finesight interpolates the logits, which makes smoother borders and takes longer.
+    """
     with Image.open(path) as image:
-        coloured = Image.fromarray(COLOURS[mask].astype(np.uint8)).resize(image.size, Image.Resampling.NEAREST)
-    coloured.save(out / f"{path.stem}.png")
+        coloured = Image.fromarray(COLOURS[mask]).resize(image.size, Image.Resampling.NEAREST)
+    coloured.save(out / f"{path.stem}.png", compress_type=zlib.Z_RLE)
