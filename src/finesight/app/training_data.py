@@ -97,6 +97,8 @@ def limit_splits(listing: Listing, limit: int) -> Listing:
 
 
 def _refuse_overlap(splits: Splits) -> None:
+    if len({item.key for items in splits.values() for item in items}) == sum(map(len, splits.values())):
+        return
     seen: dict[str, str] = {}
     for split, items in splits.items():
         for item in items:

@@ -120,10 +120,10 @@ class _Known:
 
 
 class _Stamps(dict[str, bytes]):
-    """By name of the file. Each is looked at when it is asked for first."""
+    """By path of the file. Each is looked at when it is asked for first."""
 
-    def __missing__(self, name: str) -> bytes:
-        self[name] = stamp = _stamp(name)
+    def __missing__(self, file: str) -> bytes:
+        self[file] = stamp = _stamp(file)
         return stamp
 
 
@@ -141,10 +141,10 @@ def looking_once() -> Iterator[None]:
         _looked_at = before
 
 
-def _stamp(name: str) -> bytes:
+def _stamp(file: str) -> bytes:
     """Nothing of a file that is not there."""
     try:
-        found = os.stat(name)  # noqa: PTH116  twice as quick as Path's
+        found = os.stat(file)  # noqa: PTH116  twice as quick as Path's
     except (OSError, ValueError):
         return b""
     return STAMP.pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns)

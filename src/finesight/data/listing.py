@@ -22,3 +22,7 @@ class Listing:
     classes: ClassList
     notes: tuple[str, ...] = ()
     rule: Rule = None
+
+    def list_keys(self) -> dict[str, list[str]]:
+        """By split."""
+        return {split: [item.key for item in items] for split, items in self.splits.items()}

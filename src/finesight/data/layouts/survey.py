@@ -158,8 +158,8 @@ def _holds_images(folder: Path) -> bool:
 
 def _is_image(key: str) -> bool:
     """Not by a Path: there may be a million."""
-    start, dot, ending = key.rpartition(".")
-    return f"{dot}{ending.lower()}" in IMAGE_SUFFIXES and bool(start) and not start.endswith("/")
+    dot = key.rfind(".")
+    return dot > 0 and key[dot:].lower() in IMAGE_SUFFIXES and key[dot - 1] != "/"
 
 
 def _is_table(path: Path) -> bool:
