@@ -1,9 +1,9 @@
 """Data sets on disk as items by split, whatever the layout: for training, for scoring, for prediction."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path, PurePosixPath
 
 from finesight.classes import natural_key
@@ -29,6 +29,7 @@ from finesight.progress import say
 __all__ = ["FORMATS", "detect_format", "list_images", "list_unmasked", "read_other", "read_splits"]
 
 ORDER = ("train", "val", "test")
+DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 
 
 def read_splits(
@@ -178,10 +179,21 @@ def _only_val(splits: Found, root: Path) -> list[Item]:
 def _in_order(items: Iterable[Item], root: Path) -> tuple[Item, ...]:
     """Items in natural order, their keys relative to `root`."""
     below = os.path.join(root, "")  # noqa: PTH118
-    rekeyed = (
+    rekeyed = [
         item
         if item.file == below + item.key
         else replace(item, key=os.path.relpath(item.file, root).replace(os.sep, "/"))
         for item in items
+    ]
+    if not is_in_order([item.key for item in rekeyed]):
+        rekeyed.sort(key=lambda item: natural_key(item.key))
+    return tuple(rekeyed)
+
+
+def is_in_order(keys: Sequence[str]) -> bool:
+    """Whether keys are in natural order. Told without `natural_key` where numbers of neighbours have as many digits."""
+    shapes = "\0".join(keys).encode(errors="surrogatepass").translate(DIGITS_AS_ZERO).split(b"\0")
+    return len(shapes) == len(keys) and all(
+        one < other if shape == shape_of_other else natural_key(one) < natural_key(other)
+        for (one, other), (shape, shape_of_other) in zip(pairwise(keys), pairwise(shapes), strict=True)
     )
-    return tuple(sorted(rekeyed, key=lambda item: natural_key(item.key)))
