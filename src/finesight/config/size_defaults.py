@@ -3,8 +3,8 @@
 Few images need more epochs to make the hundred steps or more that a pretrained network takes to fit them: 200 images
 are 7 steps an epoch, 10,000 are 313. Epochs and warm-up are one plan: who sets the epochs, or the hours, gets the usual
 warm-up.
-Augmentation is the same for every size: on 180 to 450 images, crops of at least 35, 60 or 80 % of the area scored alike,
-and colour jitter no better (benchmarks/log). `benchmarks/small_data.py` compares the result with a plain loop.
+Augmentation is the same for every size: on 180 to 450 images, crops of at least 35, 60 or 80 % of the area scored
+alike, and colour jitter no better (benchmarks/log). `benchmarks/small_data.py` compares the result with a plain loop.
 """
 
 import math

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from finesight.backend.processor import name_processor
+from finesight.backend.signal_stack import kept_signal_stack
 from finesight.cache import cache_folder
 from finesight.config import Preprocessing
 
@@ -101,7 +102,8 @@ class LinearHead:
 def _compile(graph: Any, precision_hint: str, threads: int) -> list[Any]:
     """A request for each thread."""
     hints = {"INFERENCE_PRECISION_HINT": precision_hint, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
-    compiled = import_openvino().Core().compile_model(graph, "CPU", hints)
+    with kept_signal_stack():
+        compiled = import_openvino().Core().compile_model(graph, "CPU", hints)
     return [compiled.create_infer_request() for _ in range(threads)]
 
 
