@@ -111,6 +111,45 @@ def test_a_network_that_it_computes_wrongly_is_refused(name: str) -> None:
         start(name, model).logits(torch.randn(2, 3, 64, 64))
 
 
+class FarFromFloat32(torch.nn.Module):
+    """A difference of large numbers, which bf16 rounds away: as barely trained networks do, but more."""
+
+    def __init__(self, wrong: bool) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 8, 1)
+        self.head = torch.nn.Linear(8, 5)
+        with torch.no_grad():
+            self.first.weight.mul_(0.02)
+            self.first.bias += 3
+        self.wrong = wrong
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = self.first(images)
+        hidden = self.second(hidden) - self.second(hidden.mean((2, 3), keepdim=True))
+        if self.wrong:
+            hidden = hidden * float(len(images))  # a graph does not see it
+        found: torch.Tensor = self.head(hidden.abs().mean((2, 3)))
+        return found
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("wrong", [False, True])
+def test_what_torch_rounds_as_far_is_rounding(name: str, wrong: bool) -> None:
+    torch.manual_seed(0)
+    model = build_model("timm/test_resnet", 5, weights="none")
+    model.network, model.head = FarFromFloat32(wrong), "head"
+    model.eval()
+    engine, images = start(name, model, "bf16"), torch.randn(2, 3, 64, 64)
+    if wrong:
+        with pytest.raises(FinesightError, match="something else than torch"):
+            engine.logits(images)
+        return
+    with torch.inference_mode():
+        _, features = engine.logits_and_features(images)
+        expected = model.forward_with_features(images)[1]
+    assert float((features - expected).norm() / expected.norm()) > 0.08  # else it proves nothing
+
+
 def test_a_linear_head_does_not_depend_on_the_number_of_rows() -> None:
     if reason := why_not("openvino", "cpu"):
         pytest.skip(f"openvino {reason}")
