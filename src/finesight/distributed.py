@@ -182,6 +182,26 @@ def data_parallel(model: "nn.Module", has_unused: bool) -> "DistributedDataParal
     )
 
 
+class LateSum:
+    """The sum of the ranks' tensors, on its way from when this is made: whoever needs it later hardly waits.
+
+    In a single process it is the tensor itself. It has no gradient.
+    """
+
+    def __init__(self, own: "Tensor") -> None:
+        self._sum = own.detach()
+        self._work: Work | None = None
+        if world_size() > 1:
+            self._sum = self._sum.clone()
+            self._work = _group().all_reduce(self._sum, async_op=True)
+
+    def wait(self) -> "Tensor":
+        if self._work:
+            self._work.wait()
+            self._work = None
+        return self._sum
+
+
 class LateMax:
     """The largest of the ranks' numbers, heard one call later: it has long arrived by then, and nobody waits."""
 

@@ -18,12 +18,25 @@ from finesight.data.loader import ImageDataset, Targets
 from finesight.data.sample import Item
 from finesight.data.targets import TargetKind
 from finesight.data.transforms import augment
+from finesight.distributed import LateSum
 from finesight.metrics.evaluation import Evaluation, Metrics
 from finesight.metrics.image_statistics import ImageStatistics
 from finesight.metrics.link import SOFTMAX, Link
 from finesight.run.folder import RunFolder
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # (float32 logits, targets) → scalar
+
+class Loss(Protocol):
+    """What training makes small: a mean over the targets of a batch, weighted where some count more."""
+
+    def start(self, targets: Tensor) -> LateSum:
+        """Begins to sum the weights of all ranks' targets, by which the mean is divided."""
+
+    def __call__(self, logits: Tensor, targets: Tensor, total: LateSum | None = None) -> Tensor:
+        """A scalar of float32 logits. total: what `start` gave for the targets.
+
+        Of several ranks each returns its summand times their number: the mean over the ranks is that of the batch, as
+        DistributedDataParallel takes the mean of the gradients.
+        """
 
 
 class Score(Protocol):

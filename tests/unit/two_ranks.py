@@ -1,6 +1,5 @@
 """Run by test_ranks.py under torchrun: what two ranks compute together is what one computes alone."""
 
-from collections.abc import Callable
 from itertools import chain
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from finesight import distributed
 from finesight.backend.synced_norm import SyncedNorm, average_statistics
 from finesight.classes import IGNORE_INDEX
+from finesight.task import Loss
 from finesight.training.losses import LOSSES, parse_loss
 
 SIZE = 7  # images of a batch: an uneven one
@@ -46,21 +46,33 @@ def check_late_numbers() -> None:
         assert heard.exchange(me, 2) == [me, 2]
 
 
-def compare(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor, smallest: int) -> None:
-    """The loss's value on each rank, and the mean of the gradients, are those of the whole batch in one process."""
+def check_late_sum() -> None:
+    """It may change after it was given; alone a rank waits for nobody."""
+    me = distributed.rank()
+    own = torch.tensor([1.0, me])
+    late = distributed.LateSum(own)
+    own += 5
+    assert late.wait().tolist() == late.wait().tolist() == [2, 1]
+    with distributed.alone():
+        assert distributed.LateSum(torch.tensor(7)).wait() == 7
+
+
+def compare(loss: Loss, logits: Tensor, targets: Tensor, smallest: int) -> None:
+    """The ranks' mean of the loss, and of its gradients, are those of the whole batch in one process."""
     mine = torch.tensor(distributed.shard(range(len(logits)), smallest))
     weight = torch.ones(logits.shape[1], requires_grad=True)
     shape = (1, -1, *[1] * (logits.ndim - 2))
     value = loss(logits[mine] * weight.view(shape), targets[mine])
     value.backward()
     assert weight.grad is not None
-    distributed.all_reduce([weight.grad])
+    value = value.detach()
+    distributed.all_reduce([weight.grad, value])
     weight.grad /= 2
     alone = torch.ones(logits.shape[1], requires_grad=True)
     with distributed.alone():
         expected = loss(logits * alone.view(shape), targets)
     expected.backward()
-    torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(value / 2, expected, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(weight.grad, alone.grad, rtol=1e-4, atol=1e-6)
 
 
@@ -111,6 +123,7 @@ def check_normalisation() -> None:
 
 check_words()
 check_late_numbers()
+check_late_sum()
 check_losses()
 check_normalisation()
 print(f"rank {distributed.rank()} agrees")

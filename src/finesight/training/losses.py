@@ -1,12 +1,12 @@
 """Losses by name. Each takes logits (n, C) or (n, C, h, w) and targets, computes in float32 and returns a scalar.
 
 Targets are class indices, (n,) or (n, h, w). Pixels of IGNORE_INDEX count nowhere; where nothing is left the loss is 0.
-Of several ranks each holds a shard of the batch; sums are `distributed.all_reduce_sum`, so every loss is that of the
-whole batch.
+Of several ranks each holds a shard of the batch, and their mean is the loss of the whole batch, see `task.Loss`.
 """
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ from finesight import distributed
 from finesight.backend.device import most_precise
 from finesight.classes import IGNORE_INDEX
 from finesight.data.transfer import constant
+from finesight.distributed import LateSum
 from finesight.errors import ConfigError, DataError, suggest
 from finesight.metrics.counting import count_numbers
 
@@ -26,13 +27,18 @@ LOVASZ_LEVELS = 1 << 14  # of error that are distinguished; their counts fit int
 
 
 def cross_entropy(
-    logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    total: Tensor | None = None,
+    weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Mean over pixels or images, weighted by their class where weights (C,) are given.
 
     targets may also be probabilities (n, C), as mixing images makes them: each class then weighs by its own, and
     probabilities of 0 and 1 are the same loss as classes. An image's class is never ignored: index 255 is a class like
-    any other where there are so many.
+    any other where there are so many. total: `sum_weights` of all ranks' targets; by default of these.
     """
     weights = _place(weights, logits.device)
     rows, aims = logits.float(), targets
@@ -40,32 +46,39 @@ def cross_entropy(
         rows, aims = rows.movedim(1, -1).flatten(0, -2), targets.flatten()
     loss = partial(F.cross_entropy, rows, weight=weights, reduction="sum", label_smoothing=label_smoothing)
     if targets.is_floating_point():
-        probabilities = targets.float()
-        return _divide(
-            loss(probabilities),
-            probabilities.new_full((), len(probabilities)) if weights is None else (probabilities @ weights).sum(),
-        )
-    total = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
-    return _divide(total, _pixel_weights(targets, _valid(logits, targets), weights).sum())
+        own = loss(targets.float())
+    else:
+        own = loss(aims, ignore_index=IGNORE_INDEX if logits.ndim > 2 else NEVER)
+    return _divide(own, sum_weights(targets, weights) if total is None else total)
 
 
-def focal(logits: Tensor, targets: Tensor, *, weights: Tensor | None = None, gamma: float = 2.0) -> Tensor:
+def focal(
+    logits: Tensor, targets: Tensor, *, total: Tensor | None = None, weights: Tensor | None = None, gamma: float = 2.0
+) -> Tensor:
     """Cross-entropy that looks away from what is already right, by (1 - p)^gamma. Lin 2017, arXiv:1708.02002."""
     weights = _place(weights, logits.device)
-    valid = _valid(logits, targets)
+    valid = _valid(targets)
     known = targets.where(valid, 0)
     log_p = logits.float().log_softmax(1).gather(1, known.unsqueeze(1)).squeeze(1)
     weight = _pixel_weights(targets, valid, weights)
-    return _divide(-(weight * (1 - log_p.exp()) ** gamma * log_p).sum(), weight.sum())
+    own = -(weight * (1 - log_p.exp()) ** gamma * log_p).sum()
+    return _divide(own, sum_weights(targets, weights) if total is None else total)
+
+
+def sum_weights(targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """By what cross-entropy and focal loss divide: the number of targets that count, each with its class's weight."""
+    weights = _place(weights, targets.device)
+    if not targets.is_floating_point():
+        return _pixel_weights(targets, _valid(targets), weights).sum()
+    probabilities = targets.float()
+    return probabilities.new_full((), len(targets)) if weights is None else (probabilities @ weights).sum()
 
 
 def dice(logits: Tensor, targets: Tensor) -> Tensor:
     """1 - mean over the classes present of 2Σpt / (Σp + Σt), sums over the batch. Milletari 2016, arXiv:1606.04797."""
     p, t = _class_rows(logits, targets)
-    overlap = (
-        2 * distributed.all_reduce_sum((p * t).sum(1)) / distributed.all_reduce_sum(p.sum(1) + t.sum(1)).clamp(min=1e-6)
-    )
-    return _mean_over_present(1 - overlap, distributed.all_reduce_sum(t.any(1).int()))
+    both, either, occurs = distributed.all_reduce_sum(torch.stack([(p * t).sum(1), p.sum(1) + t.sum(1), t.any(1)]))
+    return _mean_over_present(1 - 2 * both / either.clamp(min=1e-6), occurs)
 
 
 def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
@@ -75,11 +88,11 @@ def lovasz(logits: Tensor, targets: Tensor) -> Tensor:
     Pixels whose errors differ by less than 1 / LOVASZ_LEVELS join together and share that gain, so that counting takes
     the place of the paper's sort, and the loss is off by less than that.
     """
-    valid = _valid(logits, targets)
+    valid = _valid(targets)
     p = logits.float().softmax(1).flatten(2) if logits.ndim > 2 else logits.float().softmax(1)[..., None]
     truth, counts = (each.reshape(len(p), 1, p.shape[2]) for each in (targets.where(valid, 0), valid))
     slopes, at_zero, occurs = _lovasz_slopes(p.detach(), truth, counts)
-    return _mean_over_present(distributed.all_reduce_sum(at_zero + (p * slopes).sum((0, 2))), occurs)
+    return _mean_over_present(distributed.world_size() * (at_zero + (p * slopes).sum((0, 2))), occurs)
 
 
 def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,7 +114,7 @@ def _lovasz_slopes(p: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Ten
     own_wanted, own_all = (
         count_numbers(each.view(1, -1), nowhere + 1)[0, :-1].view(num_classes, LOVASZ_LEVELS) for each in (hit, place)
     )
-    wanted, others = (distributed.all_reduce_sum(own_wanted), distributed.all_reduce_sum(own_all - own_wanted))
+    wanted, others = distributed.all_reduce_sum(torch.stack([own_wanted, own_all - own_wanted]))
     precise = most_precise(p.device)
     right, wrong = (each.cumsum(1) - each.to(precise) / 2 for each in (wanted, others))  # sums of integers are exact
     occurs = wanted.sum(1, keepdim=True)
@@ -122,10 +135,31 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def parse_loss(
-    name: str, *, weights: Tensor | None = None, label_smoothing: float = 0.0
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of a name such as `cross_entropy+lovasz`: (logits, targets) → the sum of the terms.
+@dataclass(frozen=True)
+class BatchLoss:
+    """A `task.Loss`. measure: from logits, targets and the sum of the weights of all ranks' targets; weigh: that sum
+    for the targets of one rank.
+    """
+
+    measure: Callable[[Tensor, Tensor, Tensor], Tensor]
+    weigh: Callable[[Tensor], Tensor]
+
+    def start(self, targets: Tensor) -> LateSum:
+        return LateSum(self.weigh(targets))
+
+    def __call__(self, logits: Tensor, targets: Tensor, total: LateSum | None = None) -> Tensor:
+        return self.measure(logits, targets, (total or self.start(targets)).wait())
+
+    def after(self, change: Callable[[Tensor], Tensor]) -> "BatchLoss":
+        """The loss of targets that are changed before."""
+        return BatchLoss(
+            lambda logits, targets, total: self.measure(logits, change(targets), total),
+            lambda targets: self.weigh(change(targets)),
+        )
+
+
+def parse_loss(name: str, *, weights: Tensor | None = None, label_smoothing: float = 0.0) -> BatchLoss:
+    """The loss of a name such as `cross_entropy+lovasz`: the sum of the terms.
 
     weights and label_smoothing go to the terms that know them. Raises ConfigError for an unknown name, or where no
     term does.
@@ -136,15 +170,16 @@ def parse_loss(
         if not any(option in inspect.signature(term).parameters for term in terms):
             setting = {"weights": "loss.class_weights"}.get(option, f"loss.{option}")
             raise ConfigError(f"{setting} has no effect on loss {name!r}: add a cross_entropy term or leave it out.")
-    bound = [
-        partial(term, **{k: v for k, v in options.items() if v is not None and k in inspect.signature(term).parameters})
-        for term in terms
-    ]
+    known = [inspect.signature(term).parameters for term in terms]
 
-    def compute(logits: Tensor, targets: Tensor) -> Tensor:
-        return torch.stack([term(logits, targets) for term in bound]).sum()
+    def measure(logits: Tensor, targets: Tensor, total: Tensor) -> Tensor:
+        given = {name: value for name, value in (options | {"total": total}).items() if value is not None}
+        parts = []
+        for term, names in zip(terms, known, strict=True):
+            parts.append(term(logits, targets, **{name: value for name, value in given.items() if name in names}))
+        return torch.stack(parts).sum()
 
-    return compute
+    return BatchLoss(measure, partial(sum_weights, weights=weights))
 
 
 def check_takes_probabilities(name: str) -> None:
@@ -186,9 +221,9 @@ def _place(weights: Tensor | None, device: torch.device) -> Tensor | None:
     return None if weights is None else constant(tuple(weights.tolist()), device)
 
 
-def _valid(logits: Tensor, targets: Tensor) -> Tensor:
-    """Which targets count: all of a classification's, and pixels that are not IGNORE_INDEX."""
-    return targets != IGNORE_INDEX if logits.ndim > 2 else torch.ones_like(targets, dtype=torch.bool)
+def _valid(targets: Tensor) -> Tensor:
+    """Which targets count: all of a classification's (n,), and pixels (n, h, w) that are not IGNORE_INDEX."""
+    return targets != IGNORE_INDEX if targets.ndim > 1 else torch.ones_like(targets, dtype=torch.bool)
 
 
 def _pixel_weights(targets: Tensor, valid: Tensor, weights: Tensor | None) -> Tensor:
@@ -199,7 +234,7 @@ def _pixel_weights(targets: Tensor, valid: Tensor, weights: Tensor | None) -> Te
 def _class_rows(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Probabilities float32 and truth bool, both (C, pixels of the batch), 0 at ignored pixels."""
     num_classes = logits.shape[1]
-    valid = _valid(logits, targets).flatten()
+    valid = _valid(targets).flatten()
     p = logits.float().softmax(1).movedim(1, 0).reshape(num_classes, -1)
     t = targets.flatten() == torch.arange(num_classes, device=targets.device)[:, None]
     return p * valid, t & valid
@@ -211,6 +246,5 @@ def _mean_over_present(values: Tensor, occurs: Tensor) -> Tensor:
     return (values * present).sum() / present.sum().clamp(min=1)
 
 
-def _divide(own: Tensor, by: Tensor) -> Tensor:
-    summed = distributed.all_reduce_sum(torch.stack([own, by]))
-    return summed[0] / torch.where(summed[1] > 0, summed[1], 1)
+def _divide(own: Tensor, total: Tensor) -> Tensor:
+    return distributed.world_size() * own / torch.where(total > 0, total, 1)

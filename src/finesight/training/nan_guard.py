@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from finesight.backend.device import most_precise
+from finesight.distributed import LateSum
 from finesight.errors import FinesightError, list_problems
 
 
@@ -22,6 +23,7 @@ class NanGuard:
         self.batches: Sequence[Sequence[int]] = ()
         self._sum = torch.zeros((), dtype=most_precise(device), device=device)
         self._broken = torch.full_like(self._sum, -1)
+        self._latest: tuple[LateSum, int, int] | None = None
 
     def begin(self, epoch: int, batches: Sequence[Sequence[int]], loss_sum: float) -> None:
         """batches: indices of the epoch's images. loss_sum: of the steps that a resumed epoch has done."""
@@ -29,14 +31,22 @@ class NanGuard:
         self._sum.fill_(loss_sum)
         self._broken.fill_(-1)
 
-    def add(self, loss: Tensor, num_images: int, step: int) -> None:
-        """loss: a scalar, the mean over num_images. step: of the epoch, from 0."""
-        loss = loss.to(self._sum.dtype)
+    def add(self, loss: LateSum, num_images: int, step: int) -> None:
+        """loss: a scalar, the mean over num_images, heard when the next is added. step: of the epoch, from 0."""
+        self._hear()
+        self._latest = loss, num_images, step
+
+    def _hear(self) -> None:
+        if self._latest is None:
+            return
+        loss, num_images, step = self._latest[0].wait().to(self._sum.dtype), *self._latest[1:]
+        self._latest = None
         self._sum += loss * num_images
         self._broken = self._broken.where(loss.isfinite() | (self._broken >= 0), step)
 
     def read_loss(self) -> float:
         """The sum over images. Raises FinesightError that names the images of the first step that was not finite."""
+        self._hear()
         loss_sum, broken = torch.stack([self._sum, self._broken]).tolist()
         if broken >= 0:
             raise self._error("The loss is", int(broken))

@@ -12,6 +12,7 @@ from finesight.backend.device import allocate_gradients, compile_network
 from finesight.backend.interrupt import StopRequest
 from finesight.backend.synced_norm import average_statistics, use_sync_batch_norm
 from finesight.data.loader import Batch, ImageDataset, load_batches, order_batches
+from finesight.distributed import LateSum
 from finesight.errors import DataError
 from finesight.inference.predictor import Predictor, predict_samples, score_split
 from finesight.inference.restore import load_tensors
@@ -127,12 +128,12 @@ class Trainer:
         self._check_finite()
         return max(stopped, self.heard.finish(2)[0])
 
-    def take_steps(self, train: ImageDataset) -> Iterator[Tensor]:
-        """The steps that are left of an epoch: the loss of each, after the optimiser's step. train: what is read."""
+    def take_steps(self, train: ImageDataset) -> Iterator[LateSum]:
+        """The steps that are left of an epoch: the batch's loss, after the optimiser's step. train: what is read."""
         self.plan.apply(self.job.model, self.at.epoch)
         self._prepare_ranks(train)
         for batch in self._fetch(train):
-            loss = self._forward_backward(batch)
+            loss = LateSum(self._forward_backward(batch) / distributed.world_size())
             self._step()
             yield loss
 
@@ -161,7 +162,10 @@ class Trainer:
         return load_batches(train, shards, job.settings.data.workers, job.machine.device.type == "cuda")
 
     def _forward_backward(self, batch: Batch) -> Tensor:
-        """Gradients of the whole batch's mean loss, which it returns, still on the device. batch: this rank's shard."""
+        """Gradients of the whole batch's loss. Returns this rank's, see `task.Loss`, still on the device.
+
+        batch: this rank's shard.
+        """
         num_images = len(self.batches[self.at.step])
         compute = partial(self._accumulate, batch, num_images, self.at.epoch)
         return self.micro_batches.run(self.at, min(self._shard_lengths(num_images)), compute)
@@ -182,9 +186,10 @@ class Trainer:
         micro_batches = zip(images.tensor_split(count), targets.tensor_split(count), fractions, strict=True)
         for number, (inputs, truth, fraction) in enumerate(micro_batches, 1):
             with self.parallel.reducing(is_last=number == count):
+                weight = job.loss.start(truth)
                 with job.machine.autocast(), norm:
                     logits = self.parallel(inputs)
-                loss: Tensor = job.loss(logits.float(), truth) * fraction
+                loss = job.loss(logits.float(), truth, weight) * fraction
                 loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
@@ -207,7 +212,7 @@ class Trainer:
         if self.average:
             self.average.update(self.network)
 
-    def _log(self, loss: Tensor) -> tuple[int, str]:
+    def _log(self, loss: LateSum) -> tuple[int, str]:
         """Counts a step that is done. Returns how many images it took on all ranks, and a note for the progress bar."""
         at, count = self.at, len(self.batches[self.at.step])
         self.guard.add(loss, count, at.step)

@@ -28,6 +28,6 @@ def repeat_steps(trainer: Trainer, epoch: int, train: ImageDataset) -> Generator
         trainer.at = Position(epoch=epoch, micro_batch_multiplier=trainer.at.micro_batch_multiplier)
         trainer.batches = trainer.order_batches()
         for loss in trainer.take_steps(train):
-            yield float(loss)
+            yield float(loss.wait())
             trainer.at.step += 1
         epoch += 1

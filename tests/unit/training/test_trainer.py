@@ -14,6 +14,7 @@ from finesight.backend.interrupt import StopRequest
 from finesight.data.loader import Batch
 from finesight.errors import FinesightError
 from finesight.training.checkpoint import Training, save_checkpoint
+from finesight.training.losses import BatchLoss, sum_weights
 from finesight.training.trainer import Trainer
 
 # -- the epochs
@@ -56,7 +57,7 @@ def test_the_loss_of_the_journal_is_the_mean_over_images(make: Make) -> None:
 
 def test_a_loss_that_is_nan_ends_training(make: Make) -> None:
     trainer = make(optim__name="sgd", optim__lr=100, optim__momentum=0.99, epochs=40)
-    trainer.job.loss = lambda logits, targets: logits.sum() * math.nan
+    trainer.job.loss = BatchLoss(lambda logits, targets, total: logits.sum() * math.nan, sum_weights)
     with pytest.raises(FinesightError, match=r"NaN or infinite in epoch 1, step 1\..*lower optim\.lr"):
         trainer.run(StopRequest())
     assert not (trainer.job.run.path / "checkpoints").exists()
@@ -74,7 +75,11 @@ def test_the_images_of_a_loss_that_is_nan_are_named(make: Make, step: int) -> No
         return accumulate(batch, *arguments)
 
     trainer._accumulate = watched  # type: ignore[method-assign]
-    trainer.job.loss = lambda logits, targets: loss(logits, targets) * (math.nan if len(batches) == step else 1)
+
+    def spoilt(logits: Tensor, targets: Tensor, total: Tensor) -> Tensor:
+        return loss(logits, targets) * (math.nan if len(batches) == step else 1)
+
+    trainer.job.loss = BatchLoss(spoilt, sum_weights)
     with pytest.raises(FinesightError, match=rf"in epoch 1, step {step}\.") as raised:
         trainer.run(StopRequest())
     named = [line.strip(" '") for line in str(raised.value).splitlines()[1:]]

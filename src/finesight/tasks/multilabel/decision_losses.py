@@ -1,4 +1,4 @@
-"""Losses of binary decisions, one per class. As in training.losses each is the mean over the batch of all ranks."""
+"""Losses of binary decisions, one per class. As in training.losses the ranks' mean is that of the whole batch."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from finesight import distributed
 from finesight.data.transfer import constant
 from finesight.errors import ConfigError, suggest
 from finesight.task import Loss
+from finesight.training.losses import BatchLoss
 
 GAMMA = 2.0  # of the focal loss, as in Lin 2017
 
@@ -43,10 +44,13 @@ def parse_loss(name: str, label_smoothing: float = 0.0, weights: Tensor | None =
     measure = LOSSES[name]
     values = None if weights is None else tuple(weights.tolist())
 
-    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+    def sum_decisions(logits: Tensor, targets: Tensor, total: Tensor) -> Tensor:
         truth = targets.float() * (1 - label_smoothing) + label_smoothing / 2
         each = measure(logits.float(), truth, None if values is None else constant(values, logits.device))
-        total = distributed.all_reduce_sum(torch.stack([each.sum(), each.new_full((), each.numel())]))
-        return total[0] / total[1]
+        return distributed.world_size() * each.sum() / total
 
-    return loss
+    return BatchLoss(sum_decisions, count_decisions)
+
+
+def count_decisions(targets: Tensor) -> Tensor:
+    return torch.full((), targets.numel(), dtype=torch.float32, device=targets.device)

@@ -144,7 +144,7 @@ class Segmentation(Task):
         if unknown is None or not settings.train_ignored:
             return loss
         index = unknown
-        return lambda logits, targets: loss(logits, targets.masked_fill(targets == IGNORE_INDEX, index))
+        return loss.after(lambda targets: targets.masked_fill(targets == IGNORE_INDEX, index))
 
     def augment(
         self,
