@@ -8,17 +8,14 @@ from pathlib import Path
 
 from finesight.control_groups import list_groups
 
+# By affinity, as taskset, Slurm and cpusets set it, where the system tells. Read before torch is imported, which with
+# OMP_PROC_BIND binds this thread to a single core, and each of its others to another.
+_BOUND = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def count_cores() -> int:
     """At least 1. A container of two cores on a machine of 64 has two: 64 threads would wait for each other there."""
-    return max(1, min([_count_bound(), *map(math.ceil, _list_quotas())]))
-
-
-def _count_bound() -> int:
-    """By affinity, as taskset, Slurm and cpusets set it, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, min([_BOUND, *map(math.ceil, _list_quotas())]))
 
 
 def _list_quotas() -> Iterator[float]:

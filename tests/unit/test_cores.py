@@ -1,6 +1,8 @@
 """CPU cores by affinity and by control group, in files as Linux shows them."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight cores, and an empty /sys/fs/cgroup."""
     monkeypatch.setattr(control_groups, "CGROUPS", tmp_path)
     monkeypatch.setattr(control_groups, "MEMBERSHIP", tmp_path / "self")
-    monkeypatch.setattr(cores, "_count_bound", lambda: 8)
+    monkeypatch.setattr(cores, "_BOUND", 8)
     return tmp_path
 
 
@@ -53,10 +55,15 @@ def test_cores_are_those_the_group_has_time_for(system: Path, name: str) -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds processes to cores")
-def test_cores_are_those_the_process_is_bound_to() -> None:
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, [min(before)])
-        assert cores.count_cores() == 1
-    finally:
-        os.sched_setaffinity(0, before)
+@pytest.mark.parametrize("bound", [1, 2])
+def test_cores_are_those_the_process_is_bound_to(bound: int) -> None:
+    """Also where OpenMP binds each of its threads to one of them."""
+    several = sorted(os.sched_getaffinity(0))[:bound]
+    start = f"import os; os.sched_setaffinity(0, {several}); from finesight import cores; import torch"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{start}; print(cores.count_cores())"],
+        env=os.environ | {"OMP_PROC_BIND": "true"},
+        capture_output=True,
+        check=True,
+    )
+    assert int(done.stdout) == len(several)

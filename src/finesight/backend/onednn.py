@@ -155,4 +155,5 @@ class ProductForward:
             return nn.Conv2d.forward(module, images)
         down, across = module.stride
         seen = images if max(module.stride) == 1 else images[..., ::down, ::across]
-        return F.linear(seen.permute(0, 2, 3, 1), module.weight.flatten(1), module.bias).permute(0, 3, 1, 2)
+        weight = module.weight.permute(0, 2, 3, 1).flatten(1)  # so that its gradient has the layout of the weights
+        return F.linear(seen.permute(0, 2, 3, 1), weight, module.bias).permute(0, 3, 1, 2)
