@@ -87,6 +87,7 @@ def summarise(pairs: list[dict[str, dict[str, dict[str, float]]]]) -> dict[str, 
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules of an installed package are compiled once
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--before", type=Path, required=True, help="src folder of the other version")

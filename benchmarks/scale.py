@@ -156,6 +156,7 @@ def print_table(lines: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules of an installed package are compiled once
     commands = list(list_commands(Path(), Path(), 0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="for data sets and runs; kept")

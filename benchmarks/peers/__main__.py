@@ -191,6 +191,7 @@ def keep(path: Path, results: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules of an installed package are compiled once
     chosen = read_arguments()
     results: dict[str, Any] = {"turns": [], "versions": {}}
     if chosen.table:
