@@ -142,8 +142,9 @@ def test_a_split_that_keeps_copies_together(tmp_path: Path) -> None:
 
 def test_a_split_that_cannot_be_made(tmp_path: Path) -> None:
     images = draw_noise(tmp_path / "data")
-    refused = finesight("inspect", images, "--split", tmp_path / "elsewhere" / "split.csv").error()
-    assert "A manifest must lie above all its images" in refused
+    answer = finesight("inspect", images, "--split", tmp_path / "elsewhere" / "split.csv")
+    assert "A manifest must lie above all its images" in answer.error()
+    assert f"but {str(images / 'split.csv')!r} does" in answer.error()
     assert not (tmp_path / "elsewhere").exists()
     for image in images.iterdir():
         shutil.copy(images / "cat_1.png", image) if image.name != "cat_1.png" else None

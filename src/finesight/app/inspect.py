@@ -13,7 +13,7 @@ from finesight.config import DataSettings, add_given, load_settings
 from finesight.data.annotations.kept_masks import keep_masks
 from finesight.data.audit import Audit, audit_files
 from finesight.data.formats import FORMATS
-from finesight.data.layouts.manifest import write_manifest
+from finesight.data.layouts.manifest import check_place, write_manifest
 from finesight.data.masks.notes import spell_code
 from finesight.data.masks.rule_choice import MAX_INFERRED
 from finesight.errors import DataError
@@ -45,6 +45,8 @@ def inspect(
     refuse_unknown(ignore, CHECKS)
     given = {"data.root": str(data), "data.val": str(val), "data.format": format, "data.classes": classes}
     chosen = load_settings(overrides=add_given(settings, given))
+    if split:
+        check_place(Path(split), Path(data).expanduser())
     audit = audit_data(chosen.data, chosen.seed, chosen.batch_size)
     found = run_checks(CHECKS, audit, ignore)
     written = write_split(audit, Path(split), chosen.seed) if split else None

@@ -118,6 +118,16 @@ def read_manifest(
     return read_tables(survey, [TableOfSplit(table)], partial(_settle_columns, kind=kind))
 
 
+def check_place(table: Path, data: Path) -> None:
+    """Raises DataError where a manifest cannot lie above the images of a data folder, wherever in it they are."""
+    is_beside = is_outside(data, table) and is_outside(table, data / table.name)
+    if data.is_dir() and is_beside:
+        raise DataError(
+            f"A manifest must lie above all its images: {str(table)!r} does not lie above {str(data)!r}, but "
+            f"{str(data / table.name)!r} does."
+        )
+
+
 def write_manifest(table: Path, splits: Mapping[str, Sequence[Item]]) -> None:
     """Writes what `read_manifest` reads back. Raises DataError where an image is not below the file's folder."""
     rows = [
