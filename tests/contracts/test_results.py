@@ -107,4 +107,10 @@ def test_a_score_in_a_recipe_has_its_json_or_says_that_it_has_none(recipe: Path)
 
 def test_scores_of_the_readme_say_where_they_are_from() -> None:
     text = plain(ROOT / "README.md")
-    assert re.search(r"The recipe p2-cpu reached mIoU .{0,900}" + NOT_YET, text)
+    name = re.search(
+        r"The recipe p2-cpu reached mIoU ([\d.]+) \(([\d.]+) with test-time .{0,300}?(p2-cpu[\d-]+\.json)", text
+    )
+    assert name is not None
+    run = read(name[3])["runs"]["random"]
+    assert (float(name[1]), float(name[2])) == tuple(round(run[each]["miou"], 3) for each in ("metrics", "metrics_tta"))
+    assert re.search(r"p1-cpu reached accuracy .{0,100}" + NOT_YET, text)

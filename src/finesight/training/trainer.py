@@ -32,7 +32,8 @@ from finesight.training.microbatch import SMALLEST_SHARD, MicroBatches, split_ev
 from finesight.training.nan_guard import NanGuard
 from finesight.training.optim import make_optimiser, set_learning_rate
 from finesight.training.position import Clock, Position
-from finesight.training.schedule import count_epochs, count_steps, describe_plan, find_rate_factor
+from finesight.training.records import forget_epochs, record_epoch
+from finesight.training.schedule import count_epochs, count_steps, find_rate_factor
 
 LOG_EVERY = 10  # steps between looks at the loss: reading it makes an accelerator wait
 
@@ -162,10 +163,7 @@ class Trainer:
         return load_batches(train, shards, job.settings.data.workers, job.machine.device.type == "cuda")
 
     def _forward_backward(self, batch: Batch) -> Tensor:
-        """Gradients of the whole batch's loss. Returns this rank's, see `task.Loss`, still on the device.
-
-        batch: this rank's shard.
-        """
+        """Gradients of the whole batch's loss; returns that of this rank's shard, see `task.Loss`, on the device."""
         num_images = len(self.batches[self.at.step])
         compute = partial(self._accumulate, batch, num_images, self.at.epoch)
         return self.micro_batches.run(self.at, min(self._shard_lengths(num_images)), compute)
@@ -267,12 +265,9 @@ class Trainer:
             metrics = self._validate(val)
         rule = job.settings.checkpoint
         is_best = at.judge(metrics, rule.best or job.task.best_metric, len(job.val), rule.tie)
-        line = {"epoch": at.epoch, "best_epoch": at.best_epoch, "train/loss": at.loss, "lr": max(rates.values())}
-        line |= describe_plan(job.settings, at.epoch)
-        job.run.append_line(schema.JOURNAL, line | {f"val/{name}": value for name, value in metrics.items()})
         speed = self.clock.num_images / train_seconds
-        seconds = {"train_s": train_seconds, "val_s": time.perf_counter() - started}
-        job.run.append_line(schema.TIMINGS, {"epoch": at.epoch, **seconds, "images_per_second": speed})
+        timings = {"train_s": train_seconds, "val_s": time.perf_counter() - started, "images_per_second": speed}
+        record_epoch(job.run, job.settings, at, max(rates.values()), metrics, timings)
         say(at.describe(self.num_epochs, metrics, speed, is_best))
         self.at = at.next_epoch()
         is_last = self.is_done
@@ -321,5 +316,4 @@ class Trainer:
             self.at = Training.load(run).restore(weights, self.network, self.optimiser, self.average)
             if self.at.step:  # the journal holds the last step's rate, even if no step is left in this epoch
                 self._set_learning_rate(self.at.step - 1)
-        for name in (schema.JOURNAL, schema.TIMINGS, schema.FREEZING):
-            run.write_lines(name, [line for line in run.read_lines(name) if line["epoch"] < self.at.epoch])
+        forget_epochs(run, self.at.epoch)
