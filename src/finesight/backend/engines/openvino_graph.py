@@ -16,7 +16,7 @@ from finesight.backend.signal_stack import kept_signal_stack
 from finesight.cache import cache_folder
 from finesight.config import Preprocessing
 
-AT_ONCE = 16 * 128 * 128  # pixels: what lies between two layers of more leaves the processor's cache
+AT_ONCE = 8 * 128 * 128  # pixels: what lies between two layers of more leaves the processor's cache
 ROWS_AT_ONCE = 64  # of features under a linear head: always as many, so that rounding does not depend on their number
 GRAPHS, MOST_GRAPHS = "openvino", 12  # folder in the cache; files of as many bytes as the weights
 NARROWABLE = ["finesight", "narrowable"]  # of a graph's notes
