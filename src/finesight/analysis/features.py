@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from finesight.errors import RunError
 from finesight.inference.predictor import Predictor
 from finesight.models.contract import pool
 from finesight.run import schema
-from finesight.run.files import read_csv, read_tensors, write_csv, write_tensors
+from finesight.run.files import read_csv, read_tensors, write_csv, write_rows
 from finesight.task import Score
 
 AverageRegions = Callable[[Tensor, Any, Indices, tuple[int, int]], Regions | None]  # of a task
@@ -39,7 +38,7 @@ def save_features(
     folder: Path, features: Floats, keys: Sequence[str], targets: Sequence[str], predictions: Sequence[str]
 ) -> None:
     """Writes both files; targets and predictions are class ids."""
-    write_tensors(folder / schema.FEATURES, {"features": features.astype(np.float32)})
+    write_rows(folder / schema.FEATURES, "features", features)
     write_csv(folder / schema.SAMPLES, COLUMNS, zip(keys, targets, predictions, strict=True))
 
 
@@ -87,5 +86,5 @@ def compute_features(
         order.extend(batch.indices.tolist())
     if score:
         score.arrange(order)
-    rows = features.join()[np.argsort(order)].numpy()
-    return ComputedFeatures(rows, Regions.join(regions).arrange() if regions else None)
+    features.arrange(torch.tensor(order).argsort())
+    return ComputedFeatures(features.join().numpy(), Regions.join(regions).arrange() if regions else None)

@@ -5,9 +5,14 @@ do. A loop that waits cannot launch its next kernels meanwhile.
 """
 
 from functools import lru_cache
+from typing import IO
+from weakref import finalize
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from finesight.cache import open_scratch
 
 
 @lru_cache(maxsize=256)
@@ -25,14 +30,21 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 class HostRows:
-    """Rows of many batches that are wanted on the host. They stay on their device until they fill HELD_BYTES there."""
+    """Rows of many batches that are wanted on the host.
+
+    They stay on their device until they fill HELD_BYTES there. On the host they stay in memory until they fill
+    MEMORY_BYTES, and lie beyond that in a file of the cache folder, from which they are read where they are used.
+    """
 
     HELD_BYTES = 64 << 20
+    MEMORY_BYTES = 1 << 30
 
     def __init__(self) -> None:
-        self._rows: list[Tensor] = []
         self._held: list[Tensor] = []  # on the device, after _rows
-        self._num_bytes = 0
+        self._rows: list[Tensor] = []  # in memory, after those of the file
+        self._held_bytes = self._memory_bytes = 0
+        self._file: IO[bytes] | None = None
+        self._row = torch.empty(0)  # a tensor (0, …) of the file's dtype and shape
 
     def add(self, rows: Tensor) -> None:
         """rows: (n, …), on any device."""
@@ -40,36 +52,58 @@ class HostRows:
             self.take([rows])
             return
         self._held.append(rows.detach())
-        self._num_bytes += rows.nbytes
-        if self._num_bytes > self.HELD_BYTES:
+        self._held_bytes += rows.nbytes
+        if self._held_bytes > self.HELD_BYTES:
             self._fetch()
 
     def take(self, batches: list[Tensor]) -> None:
         """Adds batches that are on the host."""
         self._fetch()
         self._rows += batches
+        self._memory_bytes += sum(rows.nbytes for rows in batches)
+        if self._memory_bytes > self.MEMORY_BYTES:
+            self._write()
 
     def batches(self) -> list[Tensor]:
         """All rows in order, on the host, in some number of tensors."""
         self._fetch()
-        return self._rows
+        return [self.join()] if self._file else self._rows
 
     def join(self) -> Tensor:
         """All rows in order, on the host. There must be some."""
-        if len(self.batches()) > 1:
+        self._fetch()
+        if self._file:
+            return self._map(self._file)
+        if len(self._rows) > 1:
             self._rows = [torch.cat(self._rows)]  # once, as the next to ask gets the same
         return self._rows[0]
 
     def arrange(self, order: Tensor) -> None:
         """Puts the rows into another order: the i-th becomes row order[i]."""
-        self._rows = [self.join()[order]]
+        if not torch.equal(order, torch.arange(len(order))):
+            self._rows, self._file = [self.join()[order]], None
 
     def _fetch(self) -> None:
         if self._held:
-            self._rows.append(torch.cat(self._held).cpu())
-            self._held, self._num_bytes = [], 0
+            held, self._held, self._held_bytes = torch.cat(self._held).cpu(), [], 0
+            self.take([held])
+
+    def _write(self) -> None:
+        """Puts the rows in memory at the end of the file."""
+        if not self._file:
+            self._file = open_scratch()
+            finalize(self, self._file.close)
+        for rows in self._rows:
+            self._row = rows[:0]
+            self._file.write(rows.contiguous().view(torch.uint8).numpy().data)
+        self._rows, self._memory_bytes = [], 0
+
+    def _map(self, file: IO[bytes]) -> Tensor:
+        self._write()
+        file.flush()
+        held = torch.from_numpy(np.memmap(file, np.uint8, "c"))
+        return held.view(self._row.dtype).view(-1, *self._row.shape[1:])
 
     def __getstate__(self) -> dict[str, object]:
-        """For another process, which has devices of its own."""
-        self._fetch()
-        return vars(self)
+        """For another process, which has devices and files of its own."""
+        return vars(self) | {"_rows": self.batches(), "_held": [], "_file": None}

@@ -1,6 +1,7 @@
 """Between the host and a device."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,3 +53,28 @@ def test_rows_come_to_the_host_in_order_and_in_few_copies(monkeypatch: pytest.Mo
     assert pickle.loads(pickle.dumps(rows)).join().tolist() == list(range(18))
     rows.arrange(torch.arange(17, -1, -1))
     assert rows.join().tolist() == list(range(17, -1, -1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_rows_that_do_not_fit_into_memory_are_the_same_from_a_file(
+    dtype: torch.dtype, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FINESIGHT_CACHE", str(tmp_path / "cache"))
+    batches = [torch.randn(size, *shape).to(dtype) for size in (4, 4, 4, 1)]
+    monkeypatch.setattr(HostRows, "MEMORY_BYTES", batches[0].nbytes)
+    rows, other, mirror = HostRows(), HostRows(), torch.arange(13).flip(0)
+    for batch in batches[:3]:
+        rows.add(batch)
+    assert torch.equal(rows.join(), torch.cat(batches[:3]))
+    rows.add(batches[3])
+    other.take(rows.batches())
+    for each in (rows, other, pickle.loads(pickle.dumps(rows))):
+        assert torch.equal(each.join(), torch.cat(batches))
+    assert rows._file, "no file was made"
+    assert rows._rows == [], "the rows are still in memory"
+    assert not any((tmp_path / "cache").iterdir()), "the file has a name, so an interruption leaves it behind"
+    rows.arrange(mirror.flip(0))
+    assert rows._file, "an order that changes nothing has read all rows"
+    rows.arrange(mirror)
+    assert torch.equal(rows.join(), torch.cat(batches).flip(0))
