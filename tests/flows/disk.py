@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,11 @@ class Disk:
     def forbid_writing(self, folder: Path) -> None:
         """Of one folder: the disk itself cannot be made read only while a training holds its lock file open."""
         _mount("--bind", str(folder), str(folder))
-        _mount("-o", "remount,bind,ro", str(folder))
+        for _ in range(100):  # a checkpoint may be on its way, and a file that is open forbids this
+            with suppress(subprocess.CalledProcessError):
+                return _mount("-o", "remount,bind,ro", str(folder))
+            time.sleep(0.05)
+        raise AssertionError(f"{folder} is in use for five seconds")
 
     def allow_writing(self, folder: Path) -> None:
         subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from finesight.errors import ConfigError, RunError
 from finesight.run import files
 from finesight.run.architecture import NetworkSummary
 from finesight.run.environment import ChangedEpochs, Environment
-from finesight.run.files import read_csv, replace_folder, write_atomically, write_csv
+from finesight.run.files import read_csv, replace_folder, walk_files, write_atomically, write_csv
 from finesight.run.folder import FORMAT_VERSION, RunFolder
 from finesight.run.results import Example, Finding, Findings
 
@@ -385,3 +386,24 @@ def test_a_folder_that_cannot_be_locked(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be locked"), RunFolder(tmp_path / "file").lock():
         pass
+
+
+def test_files_that_another_process_renames_meanwhile_are_no_error(run: RunFolder) -> None:
+    """As while `report` or `runs` reads a run that is being trained, or a rank one that another rank writes."""
+    done, busy = threading.Event(), run.path / "evaluation" / "val"
+    busy.mkdir(parents=True)
+
+    def write() -> None:
+        while not done.is_set():
+            for number in range(20):
+                write_csv(busy / f"{number}.csv", ("a",), [("1",)])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(200):
+            RunFolder.open(run.path)
+            assert run.path / "model.json" in {path for path, _ in walk_files(run.path)}
+    finally:
+        done.set()
+        writer.join()

@@ -60,6 +60,7 @@ def evaluate(
             keep_calibration(folder, score, split, tta)
         score.save(folder.evaluation(split), dataset.keys)
         record_engine(folder, split, predictor)
+    distributed.barrier()  # until the main rank has written what the others may read next
     found = score.metrics()
     return Evaluated(split, found.num_samples, found.values, found.definitions)
 

@@ -1,6 +1,7 @@
 """Runs: the run folders below a folder, each in a line, without torch."""
 
 import os
+import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from finesight.errors import FinesightError, RunError
 from finesight.run import schema
+from finesight.run.files import walk_files
 from finesight.run.folder import RunFolder
 from finesight.run.inventory import DamagedRun, ListedRun, ListedRuns
 
@@ -67,7 +69,7 @@ def describe_run(run: RunFolder) -> ListedRun:
         command=command,
         date=_find_date(run),
         duration_s=round(sum(seconds), 1),
-        num_bytes=sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file()),
+        num_bytes=sum(found.st_size for _, found in walk_files(run.path) if stat.S_ISREG(found.st_mode)),
     )
 
 

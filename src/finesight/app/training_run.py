@@ -170,5 +170,6 @@ def _finish(trainer: Trainer) -> Trained:
         record_engine(job.run, "val", predictor)
         of_tta = job.run.path / schema.calibration(tta=True)
         of_tta.unlink(missing_ok=True)  # of earlier weights, if the run was resumed
+    distributed.barrier()  # until all of it is written
     rates = sorted(line.numbers["images_per_second"] for line in job.run.read_timings())
     return Trained(job.run.path, trainer.at.best_epoch, score.metrics().values, rates[len(rates) // 2])

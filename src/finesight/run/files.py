@@ -157,6 +157,17 @@ def write_tensors(path: Path, tensors: Mapping[str, "np.ndarray"]) -> None:
     write_atomically(path, save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
 
 
+def walk_files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Files, links and folders below a folder, links as themselves.
+
+    What another process deletes or renames meanwhile, as each does that writes atomically, is left out.
+    """
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            with suppress(FileNotFoundError):
+                yield path, path.lstat()
+
+
 def write_rows(path: Path, name: str, rows: "np.ndarray") -> None:
     """A safetensors file of one float32 matrix, the same as of `write_tensors`, without a copy of it in memory."""
     described = {name: {"dtype": "F32", "shape": list(rows.shape), "data_offsets": [0, rows.nbytes]}}

@@ -19,7 +19,7 @@ from finesight.progress import quote
 from finesight.run import schema
 from finesight.run.architecture import NetworkSummary
 from finesight.run.environment import Environment
-from finesight.run.files import read_csv, read_json_lines, write_atomically, write_csv
+from finesight.run.files import read_csv, read_json_lines, walk_files, write_atomically, write_csv
 from finesight.run.journal import EpochNumbers, LedgerEntry
 from finesight.run.model_card import ModelCard
 from finesight.run.results import Findings
@@ -103,15 +103,15 @@ class RunFolder:
         pipe or a huge text would never end.
         """
         home = os.path.realpath(self.path)
-        for folder, folders, files in os.walk(self.path):
-            for path in (Path(folder, name) for name in (*folders, *files)):
-                kind = path.lstat().st_mode
-                if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
-                    raise RunError(f"{path} is a link that leads out of the run. Replace it by the file it names.")
-                if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                    raise RunError(f"{path} is neither a file nor a folder. Remove it.")
-                if path.suffix in TEXTS and path.stat().st_size > MOST_TEXT:
-                    raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
+        for path, found in walk_files(self.path):
+            kind = found.st_mode
+            if stat.S_ISLNK(kind) and not Path(os.path.realpath(path)).is_relative_to(home):
+                raise RunError(f"{path} is a link that leads out of the run. Replace it by the file it names.")
+            if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                raise RunError(f"{path} is neither a file nor a folder. Remove it.")
+            size = path.stat().st_size if stat.S_ISLNK(kind) and path.exists() else found.st_size
+            if path.suffix in TEXTS and size > MOST_TEXT:
+                raise RunError(f"{path} is larger than {MOST_TEXT >> 20} MB; no run needs that. Remove it.")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
