@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,7 @@ def test_an_unknown_engine_and_a_device_it_lacks_are_refused() -> None:
 
 SILENT = """
 import socket, sys
+from collections.abc import Iterator
 from pathlib import Path
 
 def refuse(*arguments, **named):
@@ -258,9 +260,30 @@ def test_parts_that_nobody_asks_for_do_no_harm() -> None:
     images = make_images(model, 16)
     whole = started.logits(images)
     (graph,) = started._graphs.values()  # type: ignore[attr-defined]
-    parts = graph.compute_parts(images.numpy())
+    parts = graph.compute_parts(graph.split(images.numpy()))
     first = next(parts)[0].copy()
     parts.close()
     assert torch.equal(torch.from_numpy(first), whole[: len(first)])
     assert len(first) < len(images)
     assert torch.equal(started.logits(images), whole)
+
+
+def test_parts_of_several_batches_are_computed_in_order() -> None:
+    """More than there are requests; each is given out before its request is started again."""
+    model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
+    started = start("openvino", model)
+    images = make_images(model, 7)
+    whole = started.logits(images)
+    (graph,) = started._graphs.values()  # type: ignore[attr-defined]
+    taken: list[int] = []
+
+    def parts() -> Iterator[np.ndarray]:
+        for number in range(7 * 3):
+            taken.append(number)
+            yield images[number % 7 : number % 7 + 1].numpy().copy()  # nobody else keeps it
+
+    found = []
+    for logits, _ in graph.compute_parts(parts()):
+        found.append(logits.copy())
+        assert len(taken) <= len(found) + len(graph._requests)
+    torch.testing.assert_close(torch.from_numpy(np.concatenate(found)), whole.repeat(3, 1, 1, 1))

@@ -140,13 +140,13 @@ def test_stopped_masks_go_on(mask_run: Path, tmp_path: Path, monkeypatch: pytest
         draw(images / f"{number}.png", "red", seed=number, size=32)
     monkeypatch.setattr(batches, "MOST_PIXELS", 1)
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, Predictor, "start_masks", 2)
+        calls = stop_after(patched, Predictor, "_start_group", 2)
         assert finesight("predict", mask_run, images, "--out", out).code == 130
     assert len(calls) == 2
     before = dict(tell(out))
     assert list(before) == [".finesight.json", "0.png", "1.png"]
     with monkeypatch.context() as patched:
-        calls = stop_after(patched, Predictor, "start_masks", 99)
+        calls = stop_after(patched, Predictor, "_start_group", 99)
         answer = finesight("predict", mask_run, images, "--out", out, "--json")
         assert answer.json()["num_samples"] == 4
         assert len(calls) == 2
@@ -169,7 +169,7 @@ def test_images_of_one_size_are_segmented_at_once(
     for number, size in enumerate((32, 32, 32, 40, 40, 32)):
         draw(images / f"{number}.png", ("red", "green", "blue")[number % 3], seed=number, size=size)
     (images / "1b.png").touch()
-    calls = stop_after(monkeypatch, Predictor, "start_masks", 99)
+    calls = stop_after(monkeypatch, Predictor, "_start_group", 99)
     assert finesight("predict", mask_run, images, "--out", tmp_path / "together").code == 1
     assert len(calls) == 2  # of four and of two
     monkeypatch.setattr(batches, "MOST_PIXELS", 1)

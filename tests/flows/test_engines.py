@@ -189,7 +189,8 @@ def test_a_kept_graph_predicts_the_masks_that_were_evaluated(tmp_path: Path, mon
         assert read(tmp_path / "over" / path.name.replace("_sat.png", "_mask.jpg")).shape == read(path).shape
     network = open_kept_network(RunFolder(run))
     assert network
-    _, features = network.graph.compute(np.zeros((1, 24, 32, 3), np.uint8))
+    graph, _ = network.opening.result()
+    _, features = graph.compute(np.zeros((1, 24, 32, 3), np.uint8))
     assert features.shape[1] == 1  # nobody asks for the others
 
 

@@ -10,6 +10,8 @@ from finesight.config import Preprocessing
 from finesight.data.images.image import UnreadableImage, read_fitted
 from finesight.data.sample import Item
 
+BYTES_AHEAD = 32 << 20  # what is decoded while a network gets ready
+
 
 @dataclass(frozen=True)
 class DecodedBatch:
@@ -25,9 +27,10 @@ def stream_images(
 ) -> Iterator[DecodedBatch]:
     """Batches in the order of `items`, each fitted to the stored size as training's images were.
 
-    Two batches are decoded ahead; Pillow decodes outside the interpreter lock, so threads serve.
+    Two batches or BYTES_AHEAD are decoded ahead; Pillow decodes outside the interpreter lock, so threads serve.
     """
     size = preprocessing.decoded_size()
+    ahead = max(2, count_ahead(size) // batch_size)
     how = preprocessing.fit, preprocessing.interpolation, preprocessing.least_px, preprocessing.scale
 
     def decode(item: Item) -> np.ndarray | str:
@@ -41,11 +44,16 @@ def stream_images(
         waiting: list[list[Future[np.ndarray | str]]] = []
         for start in starts:
             waiting.append([pool.submit(decode, item) for item in items[start : start + batch_size]])
-            if len(waiting) > 2:
-                yield _collect(items, start - 2 * batch_size, waiting.pop(0))
+            if len(waiting) > ahead:
+                yield _collect(items, start - ahead * batch_size, waiting.pop(0))
         done = len(starts) - len(waiting)
         for position, futures in enumerate(waiting):
             yield _collect(items, (done + position) * batch_size, futures)
+
+
+def count_ahead(size: tuple[int, int]) -> int:
+    """How many RGB images of (height, width) take BYTES_AHEAD."""
+    return BYTES_AHEAD // (3 * size[0] * size[1])
 
 
 def _collect(items: Sequence[Item], start: int, futures: list[Future[np.ndarray | str]]) -> DecodedBatch:

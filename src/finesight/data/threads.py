@@ -13,16 +13,19 @@ R = TypeVar("R")
 
 
 def map_in_threads(
-    function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32
+    function: Callable[[T], R], values: Iterable[T], workers: int | None = None, chunk: int = 32, ahead: int = 0
 ) -> Iterator[R]:
-    """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL."""
+    """`map` in threads, in order, with a bounded number of results waiting. Reading and Pillow release the GIL.
+
+    chunk: values a thread takes at once. ahead: chunks that may wait, by default two a thread.
+    """
     workers = workers or min(count_cores(), 16)
     rest = iter(values)
     waiting: deque[Future[list[R]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         while some := list(islice(rest, chunk)):
             waiting.append(pool.submit(lambda some: [function(value) for value in some], some))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > (ahead or 2 * workers):
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()

@@ -1,9 +1,13 @@
 """A run's network as a graph that an earlier prediction kept. It needs no torch, which takes seconds to import."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
+from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -14,6 +18,7 @@ from finesight.backend.engines.openvino_graph import (
     CompiledGraph,
     GraphKey,
     LinearHead,
+    find_kept_graph,
     is_narrowable,
     narrow_features,
     read_kept_graph,
@@ -21,12 +26,13 @@ from finesight.backend.engines.openvino_graph import (
 from finesight.backend.freed_memory import keep_freed_memory
 from finesight.config import MachineSettings, Preprocessing
 from finesight.data.batches import evaluation_batch
-from finesight.inference.network import PendingMask
+from finesight.inference.network import ImageGroup, PendingMask
 from finesight.metrics.mask_decision import decide_mask
 from finesight.run import schema
 from finesight.run.computed_by import read_engine
 from finesight.run.folder import RunFolder
 
+T = TypeVar("T")
 ENGINE = "openvino"
 
 
@@ -36,29 +42,54 @@ class KeptNetwork:
 
     preprocessing: Preprocessing
     batch_size: int
-    open_graph: Callable[[], CompiledGraph]
-    head: LinearHead | None  # None where the graph has the logits
+    opening: Future[tuple[CompiledGraph, LinearHead | None]]  # None where the graph has the logits
     engine_name: str = ENGINE
     uses_tta: bool = False
 
-    @cached_property
-    def graph(self) -> CompiledGraph:
-        """Compiled when the first images are there, while the next are read."""
-        return self.open_graph()
+    def compute_logits(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """As of `Network`."""
+        batches = _await_first(batches)
+        graph, head = self.opening.result()
+        counts = deque[int]()  # the parts of each batch taken
 
-    def compute_logits(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
-        found = self.graph.compute(images)
-        return self.head.logits(found[-1]) if self.head else found[0]
+        def split() -> Iterator[np.ndarray]:
+            for batch in batches:
+                parts = graph.split(batch)
+                counts.append(len(parts))
+                yield from parts
 
-    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
+        outputs = (found[-1].copy() if head else found[0].copy() for found in graph.compute_parts(split()))
+        for first in outputs:
+            batch = np.concatenate([first, *islice(outputs, counts.popleft() - 1)])
+            yield head.logits(batch) if head else batch
+
+    def start_masks(self, groups: Iterable[ImageGroup]) -> Iterator[PendingMask]:
         """As of `Network`. Those of a part of the images are decided while the next part is computed."""
-        for logits, *_ in self.graph.compute_parts(np.stack(images)):
+        groups = _await_first(groups)
+        graph, _ = self.opening.result()
+        sizes = deque[tuple[int, int]]()  # of the images of each part taken
+
+        def split() -> Iterator[np.ndarray]:
+            for images, size in groups:
+                for part in graph.split(np.stack(images)):
+                    sizes.append(size)
+                    yield part
+
+        for logits, *_ in graph.compute_parts(split()):
+            size = sizes.popleft()
             yield from [partial(decide_mask, each, size) for each in logits.copy()]
+
+
+def _await_first(values: Iterable[T]) -> Iterator[T]:
+    """The same, once those who read images ahead have begun to: that takes no longer than a graph's compilation."""
+    rest = iter(values)
+    return chain(list(islice(rest, 1)), rest)
 
 
 def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | None:
     """None where none is kept, and where torch computes or has to fit images to the network.
+
+    OpenVINO is imported, and the graph compiled, while images are listed and read.
 
     That the weights are those of training was shown by the run's self-test before the graph was kept, under a name
     that holds the weights and the versions of all packages that compute. Raises RunError where the run is damaged.
@@ -74,14 +105,20 @@ def open_kept_network(run: RunFolder, engine: str = "auto") -> KeptNetwork | Non
     precisions = ("bf16", "fp32") if settings.machine.precision == "auto" else (settings.machine.precision,)
     for precision in precisions:
         key = GraphKey(card.name, card.head, preprocessing, weights, preprocessing.size, precision)
-        if kept := read_kept_graph(key.path):
-            head = _open_head(weights, card.head) if len(kept.outputs) == 1 else None
+        if find_kept_graph(key.path):
             keep_freed_memory()
-            threads = _count_threads(settings.machine)
-            kept = narrow_features(kept) if is_narrowable(kept) else kept
-            open_graph = partial(CompiledGraph, kept, preprocessing.size, True, preprocessing, precision, threads)
-            return KeptNetwork(preprocessing, evaluation_batch(settings), open_graph, head)
+            with_openvino = ThreadPoolExecutor(1, ENGINE)
+            opening = with_openvino.submit(_open_graph, key, _count_threads(settings.machine))
+            with_openvino.shutdown(wait=False)
+            return KeptNetwork(preprocessing, evaluation_batch(settings), opening)
     return None
+
+
+def _open_graph(key: GraphKey, threads: int) -> tuple[CompiledGraph, LinearHead | None]:
+    kept = read_kept_graph(key.path)
+    head = _open_head(key.weights, key.head) if len(kept.outputs) == 1 else None
+    kept = narrow_features(kept) if is_narrowable(kept) else kept
+    return CompiledGraph(kept, key.size, True, key.preprocessing, key.precision, threads), head
 
 
 def _read_weights(run: RunFolder) -> dict[str, np.ndarray]:

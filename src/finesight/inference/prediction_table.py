@@ -1,6 +1,7 @@
 """Predictions as a CSV file, a row an image; kept as they are made, so that a stopped command goes on."""
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -82,11 +83,18 @@ def _predict_batches(
     network: Network, items: Sequence[Item], unreadable: Unreadable, decide: Callable[[np.ndarray], Sequence[Any]]
 ) -> Iterator[Batch]:
     """In order; what cannot be read is added to `unreadable`."""
-    batches = stream_images(items, network.preprocessing, network.batch_size, distributed.num_cores())
-    with progress_bar("Predicting", len(items), "images") as bar:
-        for batch in batches:
-            unreadable += [(item.key, reason) for item, reason in batch.bad]
-            bar.advance(len(batch.items) + len(batch.bad))
+    taken = deque[Sequence[Item]]()
+
+    def read() -> Iterator[np.ndarray]:
+        for batch in stream_images(items, network.preprocessing, network.batch_size, distributed.num_cores()):
+            unreadable.extend((item.key, reason) for item, reason in batch.bad)
+            bar.advance(len(batch.bad))
             if batch.items:
-                predictions = decide(network.compute_logits(batch.pixels))
-                yield list(zip(batch.items, predictions, strict=True))
+                taken.append(batch.items)
+                yield batch.pixels
+
+    with progress_bar("Predicting", len(items), "images") as bar:
+        for logits in network.compute_logits(read()):
+            batch = taken.popleft()
+            yield list(zip(batch, decide(logits), strict=True))
+            bar.advance(len(batch))

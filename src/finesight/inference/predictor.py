@@ -1,6 +1,6 @@
 """The forward loop of the project: every prediction, score, feature and snapshot comes from `Predictor`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -19,7 +19,7 @@ from finesight.config import Preprocessing, Settings
 from finesight.data.batches import batch_by_size, evaluation_batch
 from finesight.data.loader import Batch, ImageDataset, evaluation_batches, load_batches
 from finesight.data.transforms import cut_centre, prepare
-from finesight.inference.network import PendingMask
+from finesight.inference.network import ImageGroup, PendingMask
 from finesight.inference.tiling import blend_tiles, choose_tile
 from finesight.inference.tta import NO_TTA, Augmentation, average_augmentations, trained_augmentations
 from finesight.metrics.link import SOFTMAX, Link
@@ -78,13 +78,19 @@ class Predictor:
     def uses_tta(self) -> bool:
         return len(self.augmentations) > 1
 
-    def compute_logits(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, C, …) of stored images, uint8 (n, h, w, 3)."""
-        return self.logits(torch.from_numpy(images).permute(0, 3, 1, 2)).float().cpu().numpy()
+    def compute_logits(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """As of `Network`."""
+        for images in batches:
+            yield self.logits(torch.from_numpy(images).permute(0, 3, 1, 2)).float().cpu().numpy()
+
+    def start_masks(self, groups: Iterable[ImageGroup]) -> Iterator[PendingMask]:
+        """As of `Network`."""
+        for images, size in groups:
+            yield from self._start_group(images, size)
 
     @torch.inference_mode()
-    def start_masks(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
-        """As of `Network`. Of images in tiles no more is held than a row of those."""
+    def _start_group(self, images: Sequence[np.ndarray], size: tuple[int, int]) -> Iterator[PendingMask]:
+        """Of images in tiles no more is held than a row of those."""
         if tile := choose_tile(self.preprocessing, size):
             for image in images:
                 bands = blend_tiles(self.probabilities, torch.from_numpy(image).permute(2, 0, 1), tile)

@@ -55,7 +55,11 @@ def test_nothing_in_nothing_out() -> None:
     assert list(stream_images([], PREPROCESSING, 4)) == []
 
 
-def test_only_a_few_batches_are_ahead(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("bytes_ahead", "ahead"), [(0, 2), (3 * 7 * 9 * 4, 4)])
+def test_only_a_few_batches_are_ahead(
+    bytes_ahead: int, ahead: int, items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BYTES_AHEAD", bytes_ahead)
     begun: list[Path] = []
 
     def read(path: Path, *how: Any) -> np.ndarray:
@@ -66,6 +70,6 @@ def test_only_a_few_batches_are_ahead(items: list[Item], monkeypatch: pytest.Mon
     batches = stream_images(items, PREPROCESSING, 1)
     next(batches)
     time.sleep(0.05)
-    assert len(begun) <= 3
+    assert len(begun) == 1 + ahead
     assert len(list(batches)) == 10
     assert len(begun) == 11

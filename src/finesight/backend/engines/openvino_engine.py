@@ -20,6 +20,7 @@ from finesight.backend.engines.openvino_graph import (
     CompiledGraph,
     GraphKey,
     LinearHead,
+    find_kept_graph,
     import_openvino,
     keep_graph,
     mark_as_narrowable,
@@ -94,8 +95,8 @@ class OpenVinoEngine:
             if error < self._find_limit(error, images):
                 return graph
         path = self._find_kept(images) if self._is_final else None
-        if path and (kept := read_kept_graph(path)):  # it was compared before it was kept
-            return self._compile(kept, images)
+        if path and find_kept_graph(path):  # it was compared before it was kept
+            return self._compile(read_kept_graph(path), images)
         converted = self._convert(self._normalise(images[:2]))
         graph = self._compile(converted.clone(), images)
         error = self._measure_error(graph, images[:1])

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from finesight.data.images.image_files import explain, find_orientation, open_image
 from finesight.data.images.jxl import is_jxl
 from finesight.data.images.optional_formats import DEEP, is_deep
-from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, read_tags, read_values, turn_upright
+from finesight.data.images.tiff import BLACK_IS_HIGH, Tiff, is_tiff, read_tags, read_values, turn_upright
 from finesight.errors import DataError
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -97,10 +97,8 @@ def read_bands(path: Path) -> Bands | None:
         return _read_ppm(path)
     if is_jxl(start):
         return _read_jxl(path)
-    tiff = read_tags(path)
-    if tiff is None or tiff.is_pillows:
-        return None
-    return _read_tiff(path, tiff)
+    tiff = read_tags(path) if is_tiff(start) else None
+    return None if tiff is None or tiff.is_pillows else _read_tiff(path, tiff)
 
 
 def read_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ...]]:
@@ -109,7 +107,7 @@ def read_rgb(image: Image.Image, path: Path) -> tuple[Image.Image, tuple[str, ..
     An alpha that is zero everywhere was never meant: it is ignored.
     """
     rgb, remarks = _to_rgb(image)
-    tiff = read_tags(path)
+    tiff = read_tags(path) if image.format == "TIFF" else None
     has_pages = tiff.has_pages if tiff else image.format == "HEIF" and getattr(image, "n_frames", 1) > 1
     remarks += (SPARE_PAGES,) if has_pages else ()
     remarks += (SPARE_FRAMES,) if _is_animated(image) else ()

@@ -84,6 +84,11 @@ class Tiff:
         return f"{self.num_bands} band{'' if self.num_bands == 1 else 's'} of {self.type_name}"
 
 
+def is_tiff(start: bytes) -> bool:
+    """Of a file's first four bytes or more."""
+    return start[:4] in PREFIXES
+
+
 def read_tags(path: Path) -> Tiff | None:
     """Of the first image; None where the file is not a TIFF, or so damaged that Pillow may say it better."""
     with path.open("rb") as file:

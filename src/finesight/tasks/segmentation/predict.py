@@ -1,7 +1,7 @@
 """Predictions of a segmenter: a folder of mask files."""
 
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from finesight.backend.interrupt import StopRequest
 from finesight.classes import ClassList
 from finesight.config import Preprocessing
 from finesight.data.batches import batch_by_size
+from finesight.data.image_stream import count_ahead
 from finesight.data.images.image import IMAGE_SUFFIXES, UnreadableImage, fit_image, image_sizes, read_fitted, read_image
 from finesight.data.layouts.names import mask_name
 from finesight.data.leftovers import CLAIM
@@ -24,7 +25,7 @@ from finesight.data.sample import Item
 from finesight.data.threads import map_in_threads
 from finesight.errors import ConfigError, DataError
 from finesight.inference.continuation import claim, divide, gather_unreadable, identify, last_change, stopped
-from finesight.inference.network import Network, PendingMask
+from finesight.inference.network import ImageGroup, Network, PendingMask
 from finesight.progress import progress_bar
 from finesight.run.files import write_atomically
 from finesight.run.results import Unreadable
@@ -63,13 +64,19 @@ def predict(request: PredictRequest) -> Unreadable:
 
     left = divide(items, distributed.broadcast_result(find_done))
     unreadable: Unreadable = []
+    taken = deque[Image]()
 
-    def predict_left() -> Iterator[tuple[Image, PendingMask]]:
+    def read_left() -> Iterator[ImageGroup]:
         for some in _read_batches(left, network, unreadable, keep_whole=overlay is not None):
-            yield from zip(some, network.start_masks([image.fitted for image in some], some[0].size), strict=True)
-            bar.advance(len(some))
+            taken.extend(some)
+            yield [image.fitted for image in some], some[0].size
             if stop.signal:
                 return
+
+    def predict_left() -> Iterator[tuple[Image, PendingMask]]:
+        for pending in network.start_masks(read_left()):
+            yield taken.popleft(), pending
+            bar.advance()
         bar.advance(len(unreadable))
 
     def write(predicted: tuple[Image, PendingMask]) -> None:
@@ -113,7 +120,8 @@ def _read_batches(
     batches = batch_by_size([size or (0, 0) for size in sizes], network.batch_size)
     read = partial(_read, network.preprocessing, keep_whole)
     order = ((items[index], sizes[index]) for batch in batches for index in batch)
-    images = map_in_threads(read, order, workers=min(2, distributed.num_cores()), chunk=1)
+    ahead = 0 if keep_whole or network.preprocessing.fit == "native" else count_ahead(network.preprocessing.size)
+    images = map_in_threads(read, order, workers=min(2, distributed.num_cores()), chunk=1, ahead=ahead)
     for batch in batches:
         some: list[Image] = []
         for image in islice(images, len(batch)):
