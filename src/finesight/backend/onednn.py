@@ -154,6 +154,7 @@ class ProductForward:
         if not is_nhwc or not torch.is_grad_enabled():
             return nn.Conv2d.forward(module, images)
         down, across = module.stride
-        seen = images if max(module.stride) == 1 else images[..., ::down, ::across]
-        weight = module.weight.permute(0, 2, 3, 1).flatten(1)  # so that its gradient has the layout of the weights
-        return F.linear(seen.permute(0, 2, 3, 1), weight, module.bias).permute(0, 3, 1, 2)
+        pixels = images.permute(0, 2, 3, 1)  # before the stride, so that its gradient has the layout of the images
+        pixels = pixels if max(module.stride) == 1 else pixels[:, ::down, ::across]
+        weight = module.weight.permute(0, 2, 3, 1).flatten(1)  # likewise
+        return F.linear(pixels, weight, module.bias).permute(0, 3, 1, 2)

@@ -103,15 +103,18 @@ def test_a_product_is_the_convolution(sizes: tuple[int, ...], options: dict[str,
     apply_workarounds(other, ["pointwise"])
     assert isinstance(other.forward, onednn.ProductForward)
     images = torch.randn(3, sizes[0], 9, 7).contiguous(memory_format=torch.channels_last)
-    results = []
+    results, arriving = [], list[torch.Tensor]()
     for layer in (plain, other):
         mine = images.clone(memory_format=torch.preserve_format).requires_grad_()
+        taken = mine * 1
+        taken.register_hook(arriving.append)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            values = layer(mine)
+            values = layer(taken)
         values.float().square().sum().backward()
         gradients = [parameter.grad for parameter in layer.parameters()]
         results.append([values.detach(), mine.grad, *gradients])
     assert values.is_contiguous(memory_format=torch.channels_last)
+    assert arriving[-1].is_contiguous(memory_format=torch.channels_last)  # else adding to it takes six times as long
     assert other.weight.grad is not None
     assert other.weight.grad.stride() == other.weight.stride()  # else torch warns of it on several ranks
     for expected, found in zip(*results, strict=True):
