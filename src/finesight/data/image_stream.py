@@ -1,7 +1,7 @@
 """Images one batch at a time, decoded ahead by threads, for work that must not grow with their number."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from finesight.config import Preprocessing
 from finesight.data.images.image import UnreadableImage, read_fitted
 from finesight.data.sample import Item
+from finesight.data.threads import stoppable_pool
 
 BYTES_AHEAD = 32 << 20  # what is decoded while a network gets ready
 
@@ -40,7 +41,7 @@ def stream_images(
             return error.reason
 
     starts = range(0, len(items), batch_size)
-    with ThreadPoolExecutor(threads) as pool:
+    with stoppable_pool(threads) as pool:
         waiting: list[list[Future[np.ndarray | str]]] = []
         for start in starts:
             waiting.append([pool.submit(decode, item) for item in items[start : start + batch_size]])

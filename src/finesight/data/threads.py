@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -22,10 +23,20 @@ def map_in_threads(
     workers = workers or min(count_cores(), 16)
     rest = iter(values)
     waiting: deque[Future[list[R]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with stoppable_pool(workers) as pool:
         while some := list(islice(rest, chunk)):
             waiting.append(pool.submit(lambda some: [function(value) for value in some], some))
             if len(waiting) > (ahead or 2 * workers):
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+
+
+@contextmanager
+def stoppable_pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin nothing more once nobody wants the rest, such as after Ctrl-C."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

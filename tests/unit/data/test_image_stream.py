@@ -73,3 +73,18 @@ def test_only_a_few_batches_are_ahead(
     assert len(begun) == 1 + ahead
     assert len(list(batches)) == 10
     assert len(begun) == 11
+
+
+def test_who_stops_does_not_wait_for_what_is_ahead(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Path] = []
+
+    def read(path: Path, *how: Any) -> np.ndarray:
+        begun.append(path)
+        time.sleep(0.05)
+        return read_fitted(path, *how)
+
+    monkeypatch.setattr(stream, "read_fitted", read)
+    batches = stream_images(items, PREPROCESSING, 1, threads=1)
+    next(batches)
+    batches.close()
+    assert len(begun) <= 3
