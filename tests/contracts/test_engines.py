@@ -13,7 +13,7 @@ import torch
 from finesight.backend.device import Machine
 from finesight.backend.engines import ENGINES, check_engine, why_not
 from finesight.backend.engines.contract import Engine
-from finesight.backend.engines.openvino_graph import LinearHead
+from finesight.backend.engines.openvino_graph import CompiledGraph, LinearHead
 from finesight.backend.workarounds import list_needed
 from finesight.data.transforms import prepare
 from finesight.errors import ConfigError, FinesightError
@@ -254,12 +254,17 @@ def test_stored_images_may_be_left_to_it(name: str, model: Model) -> None:
     torch.testing.assert_close(engine.logits(prepared), model(prepared), rtol=1e-3, atol=1e-4)
 
 
-def test_parts_that_nobody_asks_for_do_no_harm() -> None:
+def start_graph(count: int) -> tuple[Engine, CompiledGraph, torch.Tensor, torch.Tensor]:
+    """An engine with its graph, images, and their logits."""
     model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
-    started = start("openvino", model)
-    images = make_images(model, 16)
+    started, images = start("openvino", model), make_images(model, count)
     whole = started.logits(images)
     (graph,) = started._graphs.values()  # type: ignore[attr-defined]
+    return started, graph, images, whole
+
+
+def test_parts_that_nobody_asks_for_do_no_harm() -> None:
+    started, graph, images, whole = start_graph(16)
     parts = graph.compute_parts(graph.split(images.numpy()))
     first = next(parts)[0].copy()
     parts.close()
@@ -270,11 +275,7 @@ def test_parts_that_nobody_asks_for_do_no_harm() -> None:
 
 def test_parts_of_several_batches_are_computed_in_order() -> None:
     """More than there are requests; each is given out before its request is started again."""
-    model = build_model("fcn/timm/test_resnet", 5, weights="none").eval()
-    started = start("openvino", model)
-    images = make_images(model, 7)
-    whole = started.logits(images)
-    (graph,) = started._graphs.values()  # type: ignore[attr-defined]
+    _, graph, images, whole = start_graph(7)
     taken: list[int] = []
 
     def parts() -> Iterator[np.ndarray]:

@@ -42,7 +42,7 @@ class KeptNetwork:
 
     preprocessing: Preprocessing
     batch_size: int
-    opening: Future[tuple[CompiledGraph, LinearHead | None]]  # None where the graph has the logits
+    opening: Future[tuple[CompiledGraph, LinearHead | None]]  # no head where the graph has the logits
     engine_name: str = ENGINE
     uses_tta: bool = False
 
